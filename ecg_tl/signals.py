@@ -1,0 +1,116 @@
+"""The vocabulary of signals: lead names and their order, units, and what a record and a batch are."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, TypedDict
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ecg_tl.errors import RecordError, SettingError
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+LEADS: tuple[str, ...] = ("I", "II", "III", "aVR", "aVL", "aVF", "V1", "V2", "V3", "V4", "V5", "V6")
+"""The twelve standard leads, in the order that every array of this package uses."""
+
+MICROVOLTS_PER_STEP = 1.0
+"""Resolution of stored signals; int16 at 1 µV reaches ±32.767 mV, far beyond any surface ECG."""
+
+_STANDARD_SPELLING = {lead.lower(): lead for lead in LEADS}
+
+_MILLIVOLTS_PER_UNIT = {"v": 1e3, "mv": 1.0, "uv": 1e-3, "µv": 1e-3, "μv": 1e-3, "nv": 1e-6}
+
+
+@dataclass(frozen=True)
+class Recording:
+    """One ECG as it was read.
+
+    Attributes:
+        values: `float32 (leads, samples)` in millivolts; NaN where the file says that no value was measured.
+        leads: Name of each row, in standard spelling where the lead is a standard one.
+        sampling_rate: In Hz.
+    """
+
+    values: NDArray[np.float32]
+    leads: tuple[str, ...]
+    sampling_rate: float
+
+
+class Batch(TypedDict):
+    """What a dataloader yields and every network's task consumes.
+
+    `signal (batch, leads, samples)` float32, `target (batch, classes)` float32, `index (batch,)` int64: the
+    row in the store.
+    """
+
+    signal: Tensor
+    target: Tensor
+    index: Tensor
+
+
+def standard_lead(name: str) -> str:
+    """Spell a lead's name as `LEADS` does, whatever its case; other names come back as they are.
+
+    PTB-XL writes `AVR`, LUDB and PTB write `avr`.
+    """
+    stripped = name.strip()
+    return _STANDARD_SPELLING.get(stripped.lower(), stripped)
+
+
+def check_leads(leads: Sequence[str]) -> tuple[str, ...]:
+    """Return lead names in standard spelling.
+
+    Raises:
+        SettingError: If the list is empty, or a lead is unknown or named twice.
+    """
+    names = tuple(standard_lead(lead) for lead in leads)
+    unknown = [lead for lead in names if lead not in LEADS]
+    if unknown or not names or len(set(names)) < len(names):
+        raise SettingError(
+            "leads",
+            ", ".join(leads) or "an empty list",
+            f"names out of {' '.join(LEADS)}, each once",
+            "Correct the list of leads.",
+        )
+    return names
+
+
+def millivolts_per(unit: str, where: object) -> float:
+    """Return how many millivolts one `unit` is.
+
+    Args:
+        unit: As written in a file: `mV`, `mv`, `uV`, `µV`, `V`, `nV`.
+        where: The file that says so, for the error.
+
+    Raises:
+        RecordError: If the unit is none of voltage; nothing is guessed.
+    """
+    try:
+        return _MILLIVOLTS_PER_UNIT[unit.strip().lower()]
+    except KeyError:
+        raise RecordError(
+            where, f"the unit {unit!r}", "a unit of voltage: V, mV, uV or nV", "Correct the unit in the header."
+        ) from None
+
+
+def select_leads(recording: Recording, leads: Sequence[str], where: object) -> NDArray[np.float32]:
+    """Return the rows of `recording` named in `leads`, in that order: `float32 (len(leads), samples)`.
+
+    Raises:
+        RecordError: If a lead is missing, or is there twice.
+    """
+    missing = [lead for lead in leads if lead not in recording.leads]
+    repeated = [lead for lead in leads if recording.leads.count(lead) > 1]
+    if missing or repeated:
+        fault = f"no lead {', '.join(missing)}" if missing else f"lead {', '.join(repeated)} more than once"
+        raise RecordError(
+            where,
+            f"{fault} among {' '.join(recording.leads)}",
+            f"each of {' '.join(leads)} once",
+            "Leave the record out, or ask for leads that it has.",
+        )
+    return recording.values[[recording.leads.index(lead) for lead in leads]]
