@@ -1,0 +1,141 @@
+"""The contract that every network fulfils."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from typing import ClassVar
+
+from torch import Tensor, nn
+
+from ecg_tl.errors import SettingError
+
+
+class EcgNetwork(nn.Module, ABC):
+    """A classifier of ECGs: features from a signal, and one linear layer, the head, from features to classes.
+
+    Whatever works on networks (transfer, freezing, learning rates by depth) finds its way by the names that
+    this contract gives. It holds no references to layers, so that layers may be replaced at any time (a new
+    head, `SyncBatchNorm`) and the names still hold.
+
+    A subclass registers its layers in the order that a signal passes them, the head last under `head_name`.
+
+    Args:
+        num_classes: Outputs, one logit each.
+        num_leads: Leads of the input.
+        num_samples: Samples of the input. A network that pools over time takes other lengths as well.
+
+    Raises:
+        SettingError: If one of the numbers is below 1.
+    """
+
+    head_name: ClassVar[str]
+    """Attribute of the last linear layer, and so the prefix of the parameters that transfer replaces."""
+
+    input_weight_names: tuple[str, ...]
+    """Parameters whose second axis is the leads, for adapting a network to other leads. A bidirectional
+    network has two of them."""
+
+    def __init__(self, num_classes: int, num_leads: int, num_samples: int) -> None:
+        super().__init__()
+        for name, value in (
+            ("num_classes", num_classes),
+            ("num_leads", num_leads),
+            ("num_samples", num_samples),
+        ):
+            require_positive(name, value)
+        self.num_leads = num_leads
+        self.num_samples = num_samples
+
+    @property
+    def fixed_length(self) -> bool:
+        """Whether signals must have exactly `num_samples` samples."""
+        return False
+
+    @property
+    def head(self) -> nn.Linear:
+        """The last linear layer, from features to logits."""
+        head = self.get_submodule(self.head_name)
+        assert isinstance(head, nn.Linear)
+        return head
+
+    @property
+    def num_classes(self) -> int:
+        """Number of logits."""
+        return self.head.out_features
+
+    @property
+    def num_features(self) -> int:
+        """Length of the feature vector that the head takes."""
+        return self.head.in_features
+
+    def reset_head(self, num_classes: int) -> None:
+        """Put a freshly initialised head in place of the present one, on the same device.
+
+        Raises:
+            SettingError: If `num_classes` is below 1.
+        """
+        require_positive("num_classes", num_classes)
+        weight = self.head.weight
+        head = nn.Linear(self.num_features, num_classes, device=weight.device, dtype=weight.dtype)
+        setattr(self, self.head_name, head)
+
+    def layer_groups(self) -> dict[str, tuple[str, ...]]:
+        """Name the parameters of each group of layers, from input to output; the last group is `head`.
+
+        Every parameter, named as in `named_parameters()`, is in exactly one group.
+        """
+        groups: dict[str, list[str]] = {}
+        for name, _ in self.named_parameters():
+            is_head = name.startswith(f"{self.head_name}.")
+            groups.setdefault("head" if is_head else self._group_of(name), []).append(name)
+        return {group: tuple(names) for group, names in groups.items()}
+
+    def forward_features(self, signal: Tensor) -> Tensor:
+        """Encode signals `(batch, num_leads, samples)` as features `(batch, num_features)`.
+
+        Raises:
+            SettingError: If the signals have another number of leads, or of samples where that is fixed.
+        """
+        self._check_input(signal)
+        return self._encode(signal)
+
+    def forward_head(self, features: Tensor) -> Tensor:
+        """Turn features `(batch, num_features)` into logits `(batch, num_classes)`."""
+        logits: Tensor = self.head(features)
+        return logits
+
+    def forward(self, signal: Tensor) -> Tensor:
+        """Turn signals `(batch, num_leads, samples)` into logits `(batch, num_classes)`."""
+        return self.forward_head(self.forward_features(signal))
+
+    @abstractmethod
+    def _encode(self, signal: Tensor) -> Tensor:
+        """Do what `forward_features` says, with signals of the right shape."""
+
+    @abstractmethod
+    def _group_of(self, parameter_name: str) -> str:
+        """Name the group of a parameter that is not the head's."""
+
+    def _check_input(self, signal: Tensor) -> None:
+        fits = signal.ndim == 3 and signal.shape[1] == self.num_leads and signal.shape[2] >= 1
+        if self.fixed_length:
+            fits = fits and signal.shape[2] == self.num_samples
+        if not fits:
+            samples = f"{self.num_samples}" if self.fixed_length else "samples"
+            raise SettingError(
+                f"input of {type(self).__name__}",
+                f"signals of shape {tuple(signal.shape)}",
+                f"(batch, {self.num_leads}, {samples}): {self.num_leads} leads"
+                + (f" of exactly {samples} samples" if self.fixed_length else ""),
+                "Prepare the data with these leads and this length, or make the network anew.",
+            )
+
+
+def require_positive(name: str, value: int) -> None:
+    """Check a count among a network's settings.
+
+    Raises:
+        SettingError: If `value` is below 1.
+    """
+    if value < 1:
+        raise SettingError(name, str(value), "a whole number of at least 1", f"Correct {name}.")

@@ -1,0 +1,271 @@
+"""One contract for all networks: a network that is registered is tested."""
+
+import copy
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from ecg_tl.errors import SettingError
+from ecg_tl.models import NETWORKS, EcgNetwork, create_network, network_names
+
+PARAMETERS_AT_5_CLASSES = {
+    "resnet1d18": 4_114_053,
+    "resnet1d50": 17_010_821,
+    "resnet1d101": 29_318_277,
+    "lstm": 545_605,
+    "bilstm": 1_091_205,
+    "gru": 534_205,
+}
+RESNET_GROUPS = ["stem", "layer1", "layer2", "layer3", "layer4", "fc1", "head"]
+EVERY_VARIANT = [
+    *((name, {}) for name in NETWORKS),
+    *(
+        (name, {"pooling": pooling})
+        for name in network_names("rnn")
+        for pooling in ("last", "mean", "attention")
+    ),
+    ("bilstm", {"num_layers": 2, "hidden_size": 8, "pooling": "attention"}),
+]
+
+
+def variant_id(value: object) -> str:
+    return value if isinstance(value, str) else "-".join(map(str, value.values())) if value else "default"
+
+
+every_variant = pytest.mark.parametrize(("name", "options"), EVERY_VARIANT, ids=variant_id)
+
+
+def make(name: str, options: dict[str, object], **sizes: int) -> EcgNetwork:
+    sizes = {"num_classes": 3, "num_leads": 12, "num_samples": 80, **sizes}
+    return create_network(name, **sizes, **options)
+
+
+@pytest.fixture(autouse=True)
+def seeded() -> None:
+    torch.manual_seed(0)
+
+
+def test_every_registered_network_has_a_known_parameter_count() -> None:
+    assert set(NETWORKS) == set(PARAMETERS_AT_5_CLASSES)
+
+
+@pytest.mark.parametrize("name", NETWORKS)
+def test_parameter_counts_are_the_papers(name: str) -> None:
+    with torch.device("meta"):
+        network = create_network(name, num_classes=5)
+    assert sum(p.numel() for p in network.parameters()) == PARAMETERS_AT_5_CLASSES[name]
+
+
+@every_variant
+@pytest.mark.parametrize("sizes", [{}, {"num_classes": 1, "num_leads": 2, "num_samples": 51}])
+def test_shapes(name: str, options: dict[str, object], sizes: dict[str, int]) -> None:
+    network = make(name, options, **sizes).eval()
+    signal = torch.randn(4, network.num_leads, network.num_samples)
+    features = network.forward_features(signal)
+    logits = network(signal)
+    assert features.shape == (4, network.num_features)
+    assert logits.shape == (4, sizes.get("num_classes", 3)) == (4, network.num_classes)
+    torch.testing.assert_close(network.forward_head(features), logits)
+
+
+@every_variant
+def test_layer_groups_partition_the_parameters_and_end_with_the_head(
+    name: str, options: dict[str, object]
+) -> None:
+    network = make(name, options)
+    groups = network.layer_groups()
+    grouped = [parameter for names in groups.values() for parameter in names]
+    assert sorted(grouped) == sorted(name for name, _ in network.named_parameters())
+    assert list(groups)[-1] == "head"
+    assert groups["head"] == (f"{network.head_name}.weight", f"{network.head_name}.bias")
+    assert network.get_parameter(groups["head"][0]) is network.head.weight
+
+
+@pytest.mark.parametrize("name", network_names("cnn"))
+def test_groups_of_a_resnet_follow_the_signal(name: str) -> None:
+    assert list(make(name, {}).layer_groups()) == RESNET_GROUPS
+
+
+@pytest.mark.parametrize(
+    ("options", "groups"),
+    [
+        ({}, ["rnn", "head"]),
+        ({"pooling": "attention"}, ["rnn", "attention", "head"]),
+        ({"num_layers": 3}, ["rnn.0", "rnn.1", "rnn.2", "head"]),
+    ],
+)
+def test_groups_of_a_recurrent_network_follow_the_signal(
+    options: dict[str, object], groups: list[str]
+) -> None:
+    assert list(make("bilstm", {"hidden_size": 4, **options}).layer_groups()) == groups
+
+
+@every_variant
+def test_input_weights_are_those_that_the_leads_meet(name: str, options: dict[str, object]) -> None:
+    few, many = (dict(make(name, options, num_leads=leads).named_parameters()) for leads in (2, 7))
+    differing = tuple(key for key in few if few[key].shape != many[key].shape)
+    assert make(name, options).input_weight_names == differing
+    assert all(few[key].shape[1] == 2 for key in differing)
+
+
+@every_variant
+def test_reset_head_replaces_the_head_alone(name: str, options: dict[str, object]) -> None:
+    network = make(name, options)
+    before = copy.deepcopy(network.state_dict())
+    groups = list(network.layer_groups())
+    network.reset_head(7)
+    assert network.num_classes == 7
+    assert network(torch.randn(2, 12, 80)).shape == (2, 7)
+    assert list(network.layer_groups()) == groups
+    after = network.state_dict()
+    changed = {key for key in before if not torch.equal(before[key], after[key]) and "num_batches" not in key}
+    assert {key for key in changed if "running" not in key} == set(network.layer_groups()["head"])
+
+
+def test_reset_head_draws_new_weights() -> None:
+    network = make("resnet1d18", {})
+    before = network.head.weight.clone()
+    network.reset_head(network.num_classes)
+    assert not torch.equal(before, network.head.weight)
+
+
+@every_variant
+def test_state_dict_round_trip(name: str, options: dict[str, object]) -> None:
+    first, second = make(name, options).eval(), make(name, options).eval()
+    signal = torch.randn(2, 12, 80)
+    assert not torch.equal(first(signal), second(signal))
+    second.load_state_dict(first.state_dict())
+    assert torch.equal(first(signal), second(signal))
+
+
+@every_variant
+def test_the_seed_decides_the_weights(name: str, options: dict[str, object]) -> None:
+    states = []
+    for _ in range(2):
+        torch.manual_seed(3)
+        states.append(make(name, options).state_dict())
+    assert all(torch.equal(states[0][key], states[1][key]) for key in states[0])
+
+
+@every_variant
+def test_every_parameter_gets_a_gradient(name: str, options: dict[str, object]) -> None:
+    network = make(name, options)
+    network(torch.randn(4, 12, 80)).square().sum().backward()
+    idle = [key for key, p in network.named_parameters() if p.grad is None or not p.grad.abs().sum() > 0]
+    assert not idle
+
+
+@every_variant
+def test_bfloat16_autocast_stays_close_to_float32(name: str, options: dict[str, object]) -> None:
+    network = make(name, options).eval()
+    signal = torch.randn(2, 12, 80)
+    with torch.autocast("cpu", torch.bfloat16):
+        logits = network(signal)
+    logits.float().sum().backward()
+    exact = network(signal).detach()
+    assert logits.dtype == torch.bfloat16
+    torch.testing.assert_close(logits.float(), exact, atol=0.05 * float(exact.abs().max()) + 0.02, rtol=0.1)
+
+
+@every_variant
+def test_wrong_leads_are_named(name: str, options: dict[str, object]) -> None:
+    with pytest.raises(SettingError, match=r"\(2, 8, 80\).*12 leads"):
+        make(name, options)(torch.zeros(2, 8, 80))
+
+
+def test_a_signal_without_a_batch_axis_is_refused() -> None:
+    with pytest.raises(SettingError, match=r"\(12, 80\)"):
+        make("resnet1d18", {})(torch.zeros(12, 80))
+
+
+@every_variant
+def test_other_lengths_work_or_are_refused(name: str, options: dict[str, object]) -> None:
+    network = make(name, options).eval()
+    longer = torch.randn(2, 12, 95)
+    if network.fixed_length:
+        with pytest.raises(SettingError, match="exactly 80 samples"):
+            network(longer)
+    else:
+        assert network(longer).shape == (2, 3)
+
+
+@settings(max_examples=15, deadline=None)
+@given(
+    name=st.sampled_from([name for name in NETWORKS if name != "resnet1d101"]),
+    num_classes=st.integers(1, 30),
+    num_leads=st.integers(1, 15),
+    num_samples=st.integers(1, 120),
+)
+def test_any_sizes_work(name: str, num_classes: int, num_leads: int, num_samples: int) -> None:
+    network = create_network(name, num_classes, num_leads, num_samples).eval()
+    with torch.no_grad():
+        assert network(torch.randn(2, num_leads, num_samples)).shape == (2, num_classes)
+
+
+def test_names_survive_the_replacement_of_layers() -> None:
+    network = make("resnet1d18", {})
+    groups = network.layer_groups()
+    converted = torch.nn.SyncBatchNorm.convert_sync_batchnorm(network)
+    assert converted.layer_groups() == groups
+
+
+@pytest.mark.parametrize("pooling", ["last", "mean", "attention"])
+def test_pooled_heads_do_not_grow_with_the_signal(pooling: str) -> None:
+    short, long = (make("gru", {"pooling": pooling}, num_samples=samples) for samples in (80, 160))
+    assert short.num_features == long.num_features == 100
+
+
+def test_last_is_where_each_direction_ends() -> None:
+    network = make("bilstm", {"pooling": "last", "hidden_size": 5})
+    signal = torch.randn(2, 12, 80)
+    outputs, _ = network.rnn(signal.transpose(1, 2))
+    expected = torch.cat([outputs[:, -1, :5], outputs[:, 0, 5:]], dim=1)
+    torch.testing.assert_close(network.forward_features(signal), expected)
+
+
+def test_attention_is_a_weighted_mean_over_time() -> None:
+    network = make("lstm", {"pooling": "attention", "hidden_size": 5})
+    torch.nn.init.zeros_(network.attention[2].weight)  # equal weights
+    signal = torch.randn(2, 12, 80)
+    expected = network.rnn(signal.transpose(1, 2))[0].mean(dim=1)
+    torch.testing.assert_close(network.forward_features(signal), expected)
+
+
+def test_submodules_are_named_as_torchvisions() -> None:
+    names = {key for key, _ in make("resnet1d50", {}).named_parameters()}
+    assert {"conv1.weight", "bn1.bias", "layer1.0.downsample.0.weight", "layer4.2.conv3.weight"} <= names
+    assert "layer1.1.downsample.0.weight" not in names
+
+
+def test_convolutions_start_with_kaiming_fan_out() -> None:
+    weight = make("resnet1d18", {}).get_parameter("layer3.1.conv2.weight")  # 256 x 256 x 3
+    assert weight.std().item() == pytest.approx((2 / (256 * 3)) ** 0.5, rel=0.02)
+
+
+def test_families() -> None:
+    assert network_names() == (*network_names("cnn"), *network_names("rnn")) == tuple(NETWORKS)
+    assert network_names("rnn") == ("lstm", "bilstm", "gru")
+
+
+@pytest.mark.parametrize(
+    ("name", "arguments", "message"),
+    [
+        ("resnet34", {}, "resnet1d18, resnet1d50, resnet1d101, lstm, bilstm, gru"),
+        ("resnet1d18", {"hidden_size": 3}, "options of resnet1d18: found hidden_size, expected none"),
+        ("lstm", {"dropout": 0.5}, "only hidden_size, num_layers, pooling"),
+        ("lstm", {"pooling": "max"}, "one of flatten, last, mean, attention"),
+        ("gru", {"hidden_size": 0}, "hidden_size: found 0"),
+        ("gru", {"num_leads": 0}, "num_leads: found 0"),
+        ("resnet1d18", {"num_classes": 0}, "num_classes: found 0"),
+    ],
+)
+def test_wrong_settings_are_named(name: str, arguments: dict[str, object], message: str) -> None:
+    with pytest.raises(SettingError, match=message):
+        create_network(name, **{"num_classes": 2, **arguments})
+
+
+def test_a_head_without_classes_is_refused() -> None:
+    with pytest.raises(SettingError, match="num_classes"):
+        make("lstm", {}).reset_head(0)
