@@ -58,6 +58,16 @@ class LabelRule:
     known_codes: frozenset[str] = frozenset()
     negative: str | None = None
 
+    def __post_init__(self) -> None:
+        names = self.class_names
+        if len(set(names)) < len(names) or (self.negative is not None and self.negative not in names):
+            raise ValueError(f"class names {names} with the negative class {self.negative}")
+
+    @property
+    def class_codes(self) -> dict[str, list[str]]:
+        """Each class's codes, sorted: plain lists, for a checkpoint to carry."""
+        return {label_class.name: sorted(label_class.codes) for label_class in self.classes}
+
     @property
     def class_names(self) -> tuple[str, ...]:
         """Short names, in the order of the targets' columns."""
@@ -123,6 +133,9 @@ class EcgDataset(ABC):
         citation: Whom to cite, one line.
         source: Where it can be had.
         tasks: Names of the label rules it offers; the first is the default.
+        code_system: Whose codes the table holds, as `diagnoses.concept_of` names systems.
+        source_suffixes: Of the files that decide what `scan` and `read` give; a change in any of them, and in
+            no other file below the root, makes a prepared store out of date.
         crop: Which part of a longer record the store keeps, `"start"` or `"center"`.
         drop_unlabelled: Whether records without any class of the task are left out by default.
     """
@@ -133,9 +146,19 @@ class EcgDataset(ABC):
     licence: ClassVar[str]
     citation: ClassVar[str]
     source: ClassVar[str]
+    code_system: ClassVar[str]
+    source_suffixes: ClassVar[tuple[str, ...]]
     tasks: ClassVar[tuple[str, ...]] = ("default",)
     crop: ClassVar[str] = "start"
     drop_unlabelled: ClassVar[bool] = False
+
+    @property
+    def options(self) -> dict[str, str | int | float | bool | None]:
+        """The settings of this instance that change its records or signals, for the store's hash.
+
+        Settings that only change what the codes mean (`label_rule`) are not among them.
+        """
+        return {}
 
     @abstractmethod
     def scan(self, root: Path) -> Scan:
@@ -190,7 +213,10 @@ def record_table(rows: Sequence[Mapping[str, object]], where: Path) -> pd.DataFr
     """
     if not rows:
         raise DatasetError(
-            where, "no records", "at least one record of this dataset", "Check that the root is the right folder."
+            where,
+            "no records",
+            "at least one record of this dataset",
+            "Check that the root is the right folder.",
         )
     table = pd.DataFrame(list(rows))
     extra = [column for column in table.columns if column not in RECORD_COLUMNS]

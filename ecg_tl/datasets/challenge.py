@@ -1,0 +1,122 @@
+"""The WFDB layout of the PhysioNet/CinC Challenges 2020 and 2021, shared by the collections published in it.
+
+`A0001.hea` beside `A0001.mat`, the diagnoses as SNOMED CT codes in the header's comments (`#Dx:` or `# Dx:`).
+The folders differ from one publication to the next (`training/cpsc_2018/g1/`, `WFDB_CPSC2018/`, none), so
+headers are searched for anywhere below the root; a collection's records are told by the form of their names.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import ClassVar
+
+from ecg_tl.datasets.base import EcgDataset, LabelClass, LabelRule, LeftOut, Scan, record_table
+from ecg_tl.datasets.demographics import parse_age, parse_sex
+from ecg_tl.datasets.snomed import SNOMED_CODES, with_equivalents
+from ecg_tl.datasets.wfdb_header import read_header
+from ecg_tl.datasets.wfdb_recording import read_recording
+from ecg_tl.errors import DatasetError, RecordError
+from ecg_tl.signals import Recording
+
+_NO_DIAGNOSIS = frozenset({"", "unknown", "nan"})
+
+
+class ChallengeDataset(EcgDataset):
+    """A collection in the challenges' layout.
+
+    Attributes:
+        record_names: What its records are called, a regular expression.
+        paper_codes: The paper's classes with the one code that it maps to each.
+
+    Args:
+        equivalences: Whether codes that the challenges score as one (`CHALLENGE_EQUIVALENCES`) make the same
+            class. Without it the exact codes count alone, as in the paper.
+    """
+
+    code_system = "snomed"
+    source_suffixes = (".hea", ".mat")
+    record_names: ClassVar[re.Pattern[str]]
+    paper_codes: ClassVar[Mapping[str, str]]
+
+    def __init__(self, equivalences: bool = True) -> None:
+        self.equivalences = equivalences
+
+    def scan(self, root: Path) -> Scan:
+        """List the headers of this collection below `root`; of other names in the folder a note tells."""
+        headers = sorted(root.rglob("*.hea"), key=lambda path: (path.stem, path))
+        own = [path for path in headers if self.record_names.fullmatch(path.stem)]
+        if not own:
+            raise DatasetError(
+                root,
+                f"{len(headers)} headers, none of them named like a record of {self.title}",
+                f"names of the form {self.record_names.pattern}",
+                "Check that the root is the right folder.",
+            )
+        rows: list[dict[str, object]] = []
+        left_out: list[LeftOut] = []
+        merged = 0
+        for path in own:
+            try:
+                header = read_header(path.with_suffix(""))
+            except RecordError as error:
+                left_out.append(LeftOut(path.stem, str(error)))
+                continue
+            codes = _parse_diagnoses(header.comment("Dx"))
+            if not codes:
+                left_out.append(LeftOut(path.stem, f"{path}: no diagnosis in a #Dx: comment"))
+                continue
+            merged += self._has_equivalent(codes)
+            rows.append(
+                {
+                    "record_id": path.stem,
+                    "patient_id": None,
+                    "path": path.relative_to(root).with_suffix("").as_posix(),
+                    "sampling_rate": header.sampling_rate,
+                    "length": header.length,
+                    "fold": None,
+                    "age": parse_age(header.comment("Age")),
+                    "sex": parse_sex(header.comment("Sex")),
+                    "codes": codes,
+                }
+            )
+        notes: list[str] = []
+        if len(own) < len(headers):
+            notes.append(
+                f"{len(headers) - len(own)} header(s) with names of other collections were passed over."
+            )
+        if merged:
+            meaning = "counted" if self.equivalences else "not counted, as in the paper"
+            notes.append(f"{merged} record(s) carry codes equivalent to a class's code: {meaning}.")
+        if not rows:
+            raise DatasetError(
+                root,
+                f"{len(left_out)} headers, none usable; the first: {left_out[0].reason}",
+                "records with a readable header and a diagnosis",
+                "Fetch the dataset again.",
+            )
+        return Scan(record_table(rows, root), tuple(left_out), tuple(notes))
+
+    def read(self, root: Path, path: str) -> Recording:
+        """Read one record."""
+        return read_recording(root / path)
+
+    def label_rule(self, task: str | None = None, root: Path | None = None) -> LabelRule:
+        """Return the paper's classes, with the challenges' equivalent codes unless switched off."""
+        self.check_task(task)
+        classes = tuple(
+            LabelClass(name, with_equivalents([code]) if self.equivalences else frozenset({code}))
+            for name, code in self.paper_codes.items()
+        )
+        return LabelRule(classes, frozenset(SNOMED_CODES))
+
+    def _has_equivalent(self, codes: tuple[str, ...]) -> bool:
+        own = frozenset(self.paper_codes.values())
+        return not (with_equivalents(own) - own).isdisjoint(codes)
+
+
+def _parse_diagnoses(text: str | None) -> tuple[str, ...]:
+    """Return the codes of `426783006,164889003`, each once: some headers list one twice."""
+    codes = (code.strip() for code in (text or "").split(","))
+    return tuple(dict.fromkeys(code for code in codes if code.lower() not in _NO_DIAGNOSIS))
