@@ -205,6 +205,28 @@ class EcgDataset(ABC):
         return task
 
 
+def make_scan(
+    rows: Sequence[Mapping[str, object]],
+    where: Path,
+    left_out: Iterable[LeftOut] = (),
+    notes: Iterable[str] = (),
+) -> Scan:
+    """Put a scan together.
+
+    Raises:
+        DatasetError: If no record is usable, or two rows name the same record.
+    """
+    left_out = tuple(left_out)
+    if left_out and not rows:
+        raise DatasetError(
+            where,
+            f"{len(left_out)} record(s), none usable; the first: {left_out[0].reason}",
+            "usable records",
+            "Check that the root is the right folder and the dataset complete.",
+        )
+    return Scan(record_table(rows, where), left_out, tuple(notes))
+
+
 def record_table(rows: Sequence[Mapping[str, object]], where: Path) -> pd.DataFrame:
     """Make a record table with `RECORD_COLUMNS` first.
 

@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import ClassVar
 
-from ecg_tl.datasets.base import EcgDataset, LabelClass, LabelRule, LeftOut, Scan, record_table
+from ecg_tl.datasets.base import EcgDataset, LabelClass, LabelRule, LeftOut, Scan, make_scan
 from ecg_tl.datasets.demographics import parse_age, parse_sex
 from ecg_tl.datasets.snomed import SNOMED_CODES, with_equivalents
 from ecg_tl.datasets.wfdb_header import read_header
@@ -50,8 +50,8 @@ class ChallengeDataset(EcgDataset):
         if not own:
             raise DatasetError(
                 root,
-                f"{len(headers)} headers, none of them named like a record of {self.title}",
-                f"names of the form {self.record_names.pattern}",
+                f"{len(headers)} headers named otherwise" if headers else "no header (*.hea)",
+                f"records of {self.title}, named {self.record_names.pattern}",
                 "Check that the root is the right folder.",
             )
         rows: list[dict[str, object]] = []
@@ -89,14 +89,7 @@ class ChallengeDataset(EcgDataset):
         if merged:
             meaning = "counted" if self.equivalences else "not counted, as in the paper"
             notes.append(f"{merged} record(s) carry codes equivalent to a class's code: {meaning}.")
-        if not rows:
-            raise DatasetError(
-                root,
-                f"{len(left_out)} headers, none usable; the first: {left_out[0].reason}",
-                "records with a readable header and a diagnosis",
-                "Fetch the dataset again.",
-            )
-        return Scan(record_table(rows, root), tuple(left_out), tuple(notes))
+        return make_scan(rows, root, left_out, notes)
 
     def read(self, root: Path, path: str) -> Recording:
         """Read one record."""

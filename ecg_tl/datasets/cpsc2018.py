@@ -1,4 +1,4 @@
-"""CPSC2018: the China Physiological Signal Challenge's training set, in the PhysioNet/CinC Challenges' layout.
+"""CPSC2018: the China Physiological Signal Challenge's records, in the PhysioNet/CinC Challenges' layout.
 
 Liu et al., "An Open Access Database for Evaluating the Algorithms of Electrocardiogram Rhythm and Morphology
 Abnormality Detection", Journal of Medical Imaging and Health Informatics 8(7), 2018.

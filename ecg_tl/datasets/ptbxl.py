@@ -1,8 +1,8 @@
 """PTB-XL: 21,799 twelve-lead ECGs of 10 s with SCP-ECG statements and ten patient-wise folds.
 
 Wagner et al., "PTB-XL, a large publicly available electrocardiography dataset", Scientific Data 7, 154
-(2020). The tasks are those of Strodthoff et al., "Deep Learning for ECG Analysis: Benchmarks and Insights from
-PTB-XL", IEEE JBHI 25(5), 2021.
+(2020). The tasks are those of Strodthoff et al., "Deep Learning for ECG Analysis: Benchmarks and Insights
+from PTB-XL", IEEE JBHI 25(5), 2021.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from __future__ import annotations
 import ast
 from pathlib import Path
 
-from ecg_tl.datasets.base import EcgDataset, LabelClass, LabelRule, Scan, record_table
+from ecg_tl.datasets.base import EcgDataset, LabelClass, LabelRule, Scan, make_scan
 from ecg_tl.datasets.demographics import AGE_OVER_89, parse_age
 from ecg_tl.datasets.scp_statements import SCP_STATEMENTS, SUPERCLASSES
 from ecg_tl.datasets.tables import cell_fault, read_table
@@ -98,7 +98,7 @@ class PtbXl(EcgDataset):
             if very_old
             else ()
         )
-        return Scan(record_table(rows, path), notes=notes)
+        return make_scan(rows, path, notes=notes)
 
     def read(self, root: Path, path: str) -> Recording:
         """Read one record of 12 leads."""

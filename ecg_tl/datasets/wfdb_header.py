@@ -80,7 +80,7 @@ class Header:
     comments: tuple[str, ...]
 
     def comment(self, field: str) -> str | None:
-        """Return the value of a comment `field: value`, or None; `#Dx:`, `# dx:` and `#<Dx>:` are one field."""
+        """Return the value of a comment `field: value`, or None; `#Dx:`, `# dx:`, `#<Dx>:` are one field."""
         return comment_fields(self.comments).get(field.lower())
 
 

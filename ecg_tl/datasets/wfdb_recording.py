@@ -36,45 +36,59 @@ def read_recording(record: Path) -> Recording:
     """
     header = read_header(record)
     scales = np.array([signal.millivolts_per_step(header.path) for signal in header.signals])
-    for name in dict.fromkeys(signal.file_name for signal in header.signals):
+    for name in _rows_by_file(header):
         if not (header.path.parent / name).is_file():
             raise RecordError(
                 header.path, f"no file {name}, which it names", "the file of its signals", _FETCH
             )
     if all(signal.storage_format == 16 for signal in header.signals):
         steps = _read_format_16(header)
-        not_measured = steps == _NOT_MEASURED
         _check_sums(header, steps)
         baselines = np.array([signal.baseline for signal in header.signals], dtype=np.float64)
         values = (steps - baselines[:, None]) * scales[:, None]
-        values[not_measured] = np.nan
+        values[steps == _NOT_MEASURED] = np.nan
     else:
-        values = _read_with_library(header, record) * (scales * [s.gain for s in header.signals])[:, None]
+        gains = np.array([signal.gain for signal in header.signals])
+        values = _read_with_library(header, record) * (scales * gains)[:, None]
     leads = tuple(signal.lead for signal in header.signals)
     return Recording(values.astype(np.float32), leads, header.sampling_rate)
 
 
+def _rows_by_file(header: Header) -> dict[str, list[int]]:
+    """Return which leads lie in which file, interleaved in this order."""
+    rows: dict[str, list[int]] = {}
+    for row, signal in enumerate(header.signals):
+        rows.setdefault(signal.file_name, []).append(row)
+    return rows
+
+
 def _read_format_16(header: Header) -> NDArray[np.int16]:
     """Return the converter's steps, `int16 (leads, samples)`."""
-    steps = np.empty((len(header.signals), header.length), dtype=np.int16) if header.length < 2**31 else None
-    for name in dict.fromkeys(signal.file_name for signal in header.signals):
-        rows = [row for row, signal in enumerate(header.signals) if signal.file_name == name]
+    read = []
+    for name, rows in _rows_by_file(header).items():
         file = header.path.parent / name
-        needed = 2 * len(rows) * header.length
         offset = header.signals[rows[0]].byte_offset
-        size = file.stat().st_size
-        if size < offset + needed or steps is None:
+        count = len(rows) * header.length
+        try:
+            size = file.stat().st_size
+            if size < offset + 2 * count:
+                raise RecordError(
+                    file,
+                    f"{size} bytes",
+                    f"{offset + 2 * count} ({len(rows)} leads of {header.length} samples, by {header.path.name})",
+                    f"The file is truncated. {_FETCH}",
+                )
+            if file.suffix == ".mat":
+                _check_mat4(file, len(rows), header.length, offset)
+            flat = np.fromfile(file, dtype="<i2", count=count, offset=offset)
+        except OSError as error:
             raise RecordError(
-                file,
-                f"{size} bytes",
-                f"{offset + needed} ({len(rows)} leads of {header.length} samples, by {header.path.name})",
-                f"The file is truncated. {_FETCH}",
-            )
-        if file.suffix == ".mat":
-            _check_mat4(file, len(rows), header.length, offset)
-        flat = np.fromfile(file, dtype="<i2", count=len(rows) * header.length, offset=offset)
-        steps[rows] = flat.reshape(header.length, len(rows)).T
-    assert steps is not None
+                file, f"a file that cannot be read ({error.strerror or error})", "a readable file", _FETCH
+            ) from error
+        read.append((rows, flat.reshape(header.length, len(rows)).T))
+    steps = np.empty((len(header.signals), header.length), dtype=np.int16)
+    for rows, part in read:
+        steps[rows] = part
     return steps
 
 

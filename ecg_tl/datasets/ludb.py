@@ -1,0 +1,148 @@
+"""LUDB: 200 ECGs of the Lobachevsky University with statements in words.
+
+Kalyakulina et al., "LUDB: A New Open-Access Validation Tool for Electrocardiogram Delineation Algorithms",
+IEEE Access 8, 186181 (2020).
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from itertools import product
+from pathlib import Path
+
+from ecg_tl.datasets.base import EcgDataset, LabelClass, LabelRule, LeftOut, Scan, make_scan
+from ecg_tl.datasets.demographics import parse_age, parse_sex
+from ecg_tl.datasets.tables import read_table
+from ecg_tl.datasets.wfdb_header import read_header
+from ecg_tl.datasets.wfdb_recording import read_recording
+from ecg_tl.errors import DatasetError, RecordError, SettingError
+from ecg_tl.signals import Recording
+
+_TABLE = "ludb.csv"
+_PERSON = ("ID", "Sex", "Age")
+_STATEMENT_COLUMNS = (
+    "Rhythms",
+    "Electric axis of the heart",
+    "Conduction abnormalities",
+    "Extrasystolies",
+    "Hypertrophies",
+    "Cardiac pacing",
+    "Ischemia",
+    "Non-specific repolarization abnormalities",
+    "Other states",
+)
+_WALLS = ("anterior wall", "apical", "inferior wall", "lateral wall", "posterior wall", "septal")
+_ISCHEMIAS = ("Ischemia", "Stemi", "Scar formation", "Undefined ischemia/scar/supp.nstemi")
+
+LUDB_CLASSES: tuple[LabelClass, ...] = (
+    LabelClass("SB", frozenset({"Sinus bradycardia"})),
+    LabelClass("AF", frozenset({"Atrial fibrillation"})),
+    LabelClass("LVH", frozenset({"Left ventricular hypertrophy"})),
+    LabelClass("LAH", frozenset({"Left atrial hypertrophy"})),
+    LabelClass("LAD", frozenset({"Electric axis of the heart: left axis deviation"})),
+    LabelClass("IRBBB", frozenset({"Incomplete right bundle branch block"})),
+    LabelClass("LAFB", frozenset({"Left anterior hemiblock"})),
+    LabelClass("IAVB", frozenset({"I degree av block"})),
+    LabelClass("ISCH", frozenset(f"{kind}: {wall}" for kind, wall in product(_ISCHEMIAS, _WALLS))),
+)
+"""Classes with the statements that make them, in the words of `ludb.csv`."""
+
+
+class Ludb(EcgDataset):
+    """LUDB in its published layout: `ludb.csv` and `data/1.hea`; one record a patient.
+
+    The codes of a record are its statements; a cell of the table lists several of them, one a line.
+
+    Args:
+        min_records: Classes with fewer records than this in the folder are left out.
+    """
+
+    name = "ludb"
+    title = "Lobachevsky University Database 1.0.1"
+    records = "200"
+    licence = "ODC-By 1.0"
+    citation = "Kalyakulina et al., IEEE Access 8, 186181 (2020)"
+    source = "https://physionet.org/content/ludb/1.0.1/"
+    code_system = "ludb"
+    source_suffixes = (".csv", ".hea", ".dat")
+
+    def __init__(self, min_records: int = 10) -> None:
+        self.min_records = min_records
+
+    def scan(self, root: Path) -> Scan:
+        """List the rows of `ludb.csv` with what their headers say."""
+        rows: list[dict[str, object]] = []
+        left_out: list[LeftOut] = []
+        for person, codes in _read_statements(root / _TABLE):
+            path = f"data/{person['ID']}"
+            try:
+                header = read_header(root / path)
+            except RecordError as error:
+                left_out.append(LeftOut(person["ID"], str(error)))
+                continue
+            rows.append(
+                {
+                    "record_id": person["ID"],
+                    "patient_id": person["ID"],
+                    "path": path,
+                    "sampling_rate": header.sampling_rate,
+                    "length": header.length,
+                    "fold": None,
+                    "age": parse_age(person["Age"]),
+                    "sex": parse_sex(person["Sex"]),
+                    "codes": codes,
+                }
+            )
+        return make_scan(rows, root / _TABLE, left_out)
+
+    def read(self, root: Path, path: str) -> Recording:
+        """Read one record of 12 leads, each with its own gain and baseline."""
+        return read_recording(root / path)
+
+    def label_rule(self, task: str | None = None, root: Path | None = None) -> LabelRule:
+        """Return the classes that at least `min_records` rows of `root`'s `ludb.csv` have.
+
+        Raises:
+            SettingError: If `root` is None although classes must be counted.
+            DatasetError: If `ludb.csv` is missing or malformed, or no class has enough records.
+        """
+        self.check_task(task)
+        if self.min_records <= 0:
+            return LabelRule(LUDB_CLASSES)
+        if root is None:
+            raise SettingError(
+                "label rule of ludb",
+                "no root",
+                f"the folder of LUDB, to count classes of fewer than {self.min_records} records",
+                "Give the root, or set min_records to 0.",
+            )
+        statements = [codes for _, codes in _read_statements(root / _TABLE)]
+        counts = Counter(
+            c.name for codes in statements for c in LUDB_CLASSES if not c.codes.isdisjoint(codes)
+        )
+        classes = tuple(c for c in LUDB_CLASSES if counts[c.name] >= self.min_records)
+        if not classes:
+            raise DatasetError(
+                root / _TABLE,
+                f"no class with {self.min_records} records",
+                "at least one",
+                "Fetch the dataset again, or lower min_records.",
+            )
+        every_statement = frozenset(code for codes in statements for code in codes)
+        idle = frozenset().union(*(c.codes for c in LUDB_CLASSES if c not in classes))
+        return LabelRule(classes, every_statement | idle)
+
+
+def _read_statements(path: Path) -> list[tuple[dict[str, str], tuple[str, ...]]]:
+    """Return of each row the person's cells and the statements, each once."""
+    table = read_table(path, (*_PERSON, *_STATEMENT_COLUMNS), Ludb.title)
+    people = []
+    for row in table.to_dict("records"):
+        lines = (line.strip() for column in _STATEMENT_COLUMNS for line in str(row[column]).splitlines())
+        people.append(
+            (
+                {column: str(row[column]) for column in _PERSON},
+                tuple(dict.fromkeys(line for line in lines if line)),
+            )
+        )
+    return people
