@@ -1,0 +1,281 @@
+"""`prepare`: every record of a dataset, read in parallel and written as one store."""
+
+from __future__ import annotations
+
+import platform
+import sys
+import time
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from contextlib import ExitStack, closing
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from functools import partial
+from importlib.metadata import version
+from pathlib import Path
+from typing import Literal, get_args
+
+import pandas as pd
+
+from ecg_tl.datasets.base import EcgDataset, LabelRule, LeftOut, Scan
+from ecg_tl.errors import DatasetError, RecordError, SettingError, StoreError
+from ecg_tl.store.conform import StoredSignal, TooShort, conform, read_recording
+from ecg_tl.store.encoding import SIGNAL_DTYPE
+from ecg_tl.store.fingerprint import Fingerprint, source_fingerprint, store_name
+from ecg_tl.store.lock import exclusive_lock
+from ecg_tl.store.manifest import Counts, DatasetCard, Manifest
+from ecg_tl.store.parallel import count_workers, map_ordered
+from ecg_tl.store.progress import record_progress
+from ecg_tl.store.reader import Store, open_store
+from ecg_tl.store.settings import StoreSettings
+from ecg_tl.store.table import column_kinds
+from ecg_tl.store.writer import StoreWriter, disk_errors, remove_partials
+
+BadRecords = Literal["skip", "error"]
+
+_PACKAGES = ("ecg-tl", "numpy", "scipy", "pandas", "wfdb", "h5py")
+
+
+def prepare(
+    dataset: EcgDataset,
+    root: str | Path,
+    store_dir: str | Path,
+    settings: StoreSettings,
+    *,
+    bad_records: BadRecords = "skip",
+    workers: int | None = None,
+    progress: bool = True,
+) -> Store:
+    """Return the store of a dataset's files, making it first if it is not there.
+
+    A store appears under its name only when it is complete. Killed at any moment, this leaves at most a
+    hidden temporary folder, which the next call removes. Of several processes that ask for the same store
+    one makes it and the others wait.
+
+    Args:
+        dataset: What reads the files; picklable.
+        root: The dataset's folder.
+        store_dir: Where stores are kept; made if it is not there.
+        settings: What the store should hold.
+        bad_records: What to do about a record that cannot be used: `"skip"` lists it in the manifest,
+            `"error"` stops.
+        workers: Processes that read; None is one a core. Few records are read without any.
+        progress: Whether to show progress and one final line on standard error.
+
+    Raises:
+        DatasetError: If the dataset's folder cannot be used, or changes while it is read.
+        RecordError: With `bad_records="error"`, the first record that cannot be used.
+        SettingError: If the settings cannot be carried out.
+        StoreError: If the store cannot be written, is damaged, or no record could be used.
+    """
+    if bad_records not in get_args(BadRecords):
+        raise SettingError("bad_records", repr(bad_records), "'skip' or 'error'", "Choose one of these.")
+    root, store_dir = Path(root), Path(store_dir)
+    settings = settings.resolved(dataset.crop)
+    source = source_fingerprint(root, dataset.source_suffixes)
+    target = store_dir / store_name(dataset, settings, source)
+    if target.exists():
+        return _open_existing(target, bad_records)
+    with ExitStack() as stack:
+        with disk_errors(target, bytes_needed=None):
+            store_dir.mkdir(parents=True, exist_ok=True)
+            waiting = f"Another process is preparing {target}; waiting for it."
+            locked = stack.enter_context(exclusive_lock(store_dir / f".{target.name}.lock", waiting))
+        if target.exists():
+            return _open_existing(target, bad_records)
+        if locked:
+            remove_partials(target)
+        started = time.monotonic()
+        _build(dataset, root, target, settings, source, bad_records, workers, progress)
+        seconds = time.monotonic() - started
+    store = open_store(target)
+    if progress:
+        print(_final_line(store, seconds), file=sys.stderr)
+    return store
+
+
+@dataclass
+class _Tally:
+    """What the records came to, gathered in their order."""
+
+    kept: list[int] = field(default_factory=list)
+    signal_hashes: list[str] = field(default_factory=list)
+    nan_samples: list[int] = field(default_factory=list)
+    padded_samples: list[int] = field(default_factory=list)
+    clipped_samples: list[int] = field(default_factory=list)
+    cropped: int = 0
+    left_out: list[LeftOut] = field(default_factory=list)
+    too_short: list[str] = field(default_factory=list)
+
+    def add(self, row: int, signal: StoredSignal) -> None:
+        self.kept.append(row)
+        self.signal_hashes.append(signal.signal_hash)
+        self.nan_samples.append(signal.nan_samples)
+        self.padded_samples.append(signal.padded_samples)
+        self.clipped_samples.append(signal.clipped_samples)
+        self.cropped += signal.cropped
+
+
+def _build(
+    dataset: EcgDataset,
+    root: Path,
+    target: Path,
+    settings: StoreSettings,
+    source: Fingerprint,
+    bad_records: BadRecords,
+    workers: int | None,
+    progress: bool,
+) -> None:
+    scan = dataset.scan(root)
+    rules = {task: dataset.label_rule(task, root) for task in dataset.tasks}
+    if bad_records == "error":
+        _refuse(scan.left_out)
+    total = len(scan.records)
+    bytes_needed = total * len(settings.leads) * settings.num_samples * SIGNAL_DTYPE.itemsize
+    tally = _Tally(left_out=list(scan.left_out))
+    read = partial(_read_and_conform, dataset, root, settings)
+    outcomes = map_ordered(read, list(scan.records["path"]), count_workers(workers, total))
+    with (
+        StoreWriter(target, bytes_needed, total) as writer,
+        closing(outcomes),
+        record_progress(f"Preparing {dataset.name}", total, progress) as advance,
+    ):
+        for row, (record_id, outcome) in enumerate(zip(scan.records["record_id"], outcomes, strict=True)):
+            if isinstance(outcome, StoredSignal):
+                writer.append(outcome.steps)
+                tally.add(row, outcome)
+            elif isinstance(outcome, TooShort):
+                tally.too_short.append(record_id)
+            elif bad_records == "error":
+                raise outcome
+            else:
+                tally.left_out.append(LeftOut(record_id, str(outcome)))
+            advance()
+        if not tally.kept:
+            raise _nothing_kept(root, tally, settings)
+        if source_fingerprint(root, dataset.source_suffixes) != source:
+            raise DatasetError(
+                root,
+                "files that changed while they were read",
+                "files at rest",
+                "Prepare again when they are complete.",
+            )
+        records = _stored_records(scan.records, tally)
+        writer.finish(records, _manifest(dataset, root, settings, source, scan, rules, tally, records))
+
+
+def _read_and_conform(
+    dataset: EcgDataset, root: Path, settings: StoreSettings, path: str
+) -> StoredSignal | TooShort | RecordError:
+    """Do one record's work; runs in the worker processes. What is wrong with a record is a result here."""
+    try:
+        return conform(read_recording(dataset, root, path), settings, root / path)
+    except RecordError as error:
+        return error
+
+
+def _stored_records(scanned: pd.DataFrame, tally: _Tally) -> pd.DataFrame:
+    records = scanned.iloc[tally.kept].reset_index(drop=True)
+    return records.assign(
+        signal_hash=tally.signal_hashes, nan_samples=tally.nan_samples, padded_samples=tally.padded_samples
+    )
+
+
+def _manifest(
+    dataset: EcgDataset,
+    root: Path,
+    settings: StoreSettings,
+    source: Fingerprint,
+    scan: Scan,
+    rules: dict[str, LabelRule],
+    tally: _Tally,
+    records: pd.DataFrame,
+) -> Manifest:
+    default_rule = next(iter(rules.values()))
+    return Manifest(
+        dataset=DatasetCard(
+            dataset.name,
+            dataset.title,
+            dataset.licence,
+            dataset.citation,
+            dataset.source,
+            dict(dataset.options),
+        ),
+        settings=settings,
+        source_root=str(root.absolute()),
+        source=source,
+        created=datetime.now(UTC).isoformat(timespec="seconds"),
+        versions={"python": platform.python_version(), **{name: version(name) for name in _PACKAGES}},
+        counts=Counts(
+            scanned=len(scan.records) + len(scan.left_out),
+            stored=len(tally.kept),
+            left_out=len(tally.left_out),
+            too_short=len(tally.too_short),
+            cropped=tally.cropped,
+            padded=sum(count > 0 for count in tally.padded_samples),
+            mended=sum(count > 0 for count in tally.nan_samples),
+            nan_samples=sum(tally.nan_samples),
+            clipped=sum(count > 0 for count in tally.clipped_samples),
+            clipped_samples=sum(tally.clipped_samples),
+        ),
+        columns=column_kinds(records),
+        rules=rules,
+        left_out=tuple(tally.left_out),
+        too_short=tuple(tally.too_short),
+        unknown_codes=dict(default_rule.unknown_codes(records["codes"]).most_common()),
+        identical=identical_groups(records["record_id"], records["signal_hash"]),
+        notes=scan.notes,
+    )
+
+
+def identical_groups(record_ids: Iterable[str], signal_hashes: Iterable[str]) -> tuple[tuple[str, ...], ...]:
+    """Return the ids of records with the same signal, a tuple for each signal that occurs more than once."""
+    groups: dict[str, list[str]] = defaultdict(list)
+    for record_id, signal_hash in zip(record_ids, signal_hashes, strict=True):
+        groups[signal_hash].append(record_id)
+    return tuple(tuple(group) for group in groups.values() if len(group) > 1)
+
+
+def _open_existing(target: Path, bad_records: BadRecords) -> Store:
+    store = open_store(target)
+    if bad_records == "error":
+        _refuse(store.manifest.left_out)
+    return store
+
+
+def _refuse(left_out: Sequence[LeftOut]) -> None:
+    if left_out:
+        first = left_out[0]
+        raise RecordError(
+            f"record {first.record_id}",
+            first.reason,
+            "a record that can be used",
+            f"{len(left_out)} record(s) cannot: mend or remove them, or use bad_records='skip'.",
+        )
+
+
+def _nothing_kept(root: Path, tally: _Tally, settings: StoreSettings) -> StoreError:
+    parts = []
+    if tally.left_out:
+        first = tally.left_out[0]
+        parts.append(
+            f"{len(tally.left_out)} that cannot be used (the first: {first.record_id}, {first.reason})"
+        )
+    if tally.too_short:
+        wanted = f"{settings.num_samples} samples at {settings.sampling_rate:g} Hz"
+        parts.append(f"{len(tally.too_short)} shorter than {wanted}")
+    return StoreError(
+        root,
+        f"records of which none can be stored: {' and '.join(parts)}",
+        "at least one that can",
+        "Check the dataset's folder, the leads and the length that are asked for.",
+    )
+
+
+def _final_line(store: Store, seconds: float) -> str:
+    manifest, counts = store.manifest, store.manifest.counts
+    left_out = counts.left_out + counts.too_short
+    return (
+        f"Prepared {manifest.dataset.name}: {counts.stored:,} records stored, {left_out:,} left out, "
+        f"{manifest.signals_bytes / 1e6:,.1f} MB, {counts.scanned / seconds:,.0f} records/s, in {store.path}"
+    )

@@ -1,0 +1,102 @@
+"""One recording brought to the form that a store's settings ask for."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ecg_tl.datasets.base import EcgDataset
+from ecg_tl.errors import RecordError
+from ecg_tl.signals import Recording, select_leads
+from ecg_tl.store.encoding import SIGNAL_DTYPE, encode, signal_hash
+from ecg_tl.store.mending import mend_gaps
+from ecg_tl.store.resample import find_window, rate_ratio, resample
+from ecg_tl.store.settings import StoreSettings
+
+
+@dataclass(frozen=True)
+class StoredSignal:
+    """A record as the store keeps it, and what was done to it.
+
+    Attributes:
+        steps: `int16 (leads, samples)`, 1 µV a step.
+        signal_hash: Of `steps`.
+        nan_samples: Missing samples that were interpolated, over all leads, at the record's own rate.
+        clipped_samples: Samples beyond the range of int16.
+        padded_samples: Zeros appended to each lead.
+        cropped: Whether part of the record was left away.
+    """
+
+    steps: NDArray[np.int16]
+    signal_hash: str
+    nan_samples: int
+    clipped_samples: int
+    padded_samples: int
+    cropped: bool
+
+
+@dataclass(frozen=True)
+class TooShort:
+    """A record that the setting `short="drop"` leaves out.
+
+    Attributes:
+        samples: Its length at the store's rate.
+    """
+
+    samples: int
+
+
+def read_recording(dataset: EcgDataset, root: Path, path: str) -> Recording:
+    """Read a record; an error of the file system is the record's as well.
+
+    Raises:
+        RecordError: If it cannot be read, or holds no samples.
+    """
+    try:
+        recording = dataset.read(root, path)
+    except OSError as error:
+        raise RecordError(
+            root / path,
+            error.strerror or str(error),
+            "a readable file",
+            "Restore the file, or leave the record out.",
+        ) from error
+    if recording.values.ndim != 2 or recording.values.shape[1] == 0:
+        raise RecordError(root / path, "no samples", "a signal", "Leave the record out.")
+    return recording
+
+
+def conform(recording: Recording, settings: StoreSettings, where: object) -> StoredSignal | TooShort:
+    """Select leads, mend gaps, resample, crop or pad, and encode.
+
+    Args:
+        recording: As the dataset read it.
+        settings: With `crop` resolved.
+        where: The record, for errors.
+
+    Raises:
+        RecordError: If a lead is missing or has a gap too long to mend.
+        SettingError: If the settings cannot be carried out at the recording's rate.
+    """
+    selected = select_leads(recording, settings.leads, where)
+    ratio = rate_ratio(recording.sampling_rate, settings.sampling_rate)
+    window = find_window(selected.shape[1], ratio, settings.num_samples, settings.crop or "start")
+    if window.length < settings.num_samples and settings.short == "drop":
+        return TooShort(window.length)
+    part = selected[:, window.start : window.stop]
+    mended, nan_samples = mend_gaps(part, recording.sampling_rate, settings.leads, where)
+    resampled = resample(mended, ratio, settings.resampling)
+    kept, clipped = encode(resampled[:, window.skip : window.skip + window.length])
+    steps = np.zeros((len(settings.leads), settings.num_samples), dtype=SIGNAL_DTYPE)
+    steps[:, : window.length] = kept
+    return StoredSignal(
+        steps=steps,
+        signal_hash=signal_hash(steps),
+        nan_samples=nan_samples,
+        clipped_samples=clipped,
+        padded_samples=settings.num_samples - window.length,
+        cropped=window.cut,
+    )

@@ -1,0 +1,240 @@
+"""`store.json`: what a store holds, what it was made from and what happened on the way."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, fields
+from pathlib import Path
+from typing import Any
+
+from ecg_tl.datasets.base import LabelClass, LabelRule, LeftOut
+from ecg_tl.errors import SettingError, StoreError
+from ecg_tl.store.encoding import SIGNAL_DTYPE
+from ecg_tl.store.fingerprint import FORMAT_VERSION, MANIFEST_FILE, SIGNALS_FILE, Fingerprint
+from ecg_tl.store.settings import StoreSettings
+
+
+@dataclass(frozen=True)
+class DatasetCard:
+    """What a dataset says of itself, kept with its records."""
+
+    name: str
+    title: str
+    licence: str
+    citation: str
+    source: str
+    options: Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Counts:
+    """How many records, and samples over all leads, had what done to them.
+
+    Attributes:
+        scanned: Records that the dataset's files name.
+        stored: Records in the store.
+        left_out: Records that could not be used.
+        too_short: Records left out by the setting `short="drop"`.
+        cropped: Records of which the store keeps a part.
+        padded: Records with zeros at the end.
+        mended: Records with interpolated samples, and
+        nan_samples: how many samples that were.
+        clipped: Records with samples beyond ±32.767 mV, and
+        clipped_samples: how many samples that were.
+    """
+
+    scanned: int = 0
+    stored: int = 0
+    left_out: int = 0
+    too_short: int = 0
+    cropped: int = 0
+    padded: int = 0
+    mended: int = 0
+    nan_samples: int = 0
+    clipped: int = 0
+    clipped_samples: int = 0
+
+
+@dataclass(frozen=True)
+class Manifest:
+    """All that is known of a store beside its records.
+
+    Attributes:
+        dataset: The dataset's own words, and the options it was read with.
+        settings: With `crop` resolved.
+        source_root: Where the files were.
+        source: The state they were in.
+        created: UTC, ISO 8601.
+        versions: Of the packages that took part.
+        counts: What was done to how many.
+        columns: What each column of the record table holds, for `store.table`.
+        rules: Label rule of each task, so that a store without its source still knows its classes.
+        left_out: Records that could not be used, and why.
+        too_short: Ids of the records that `short="drop"` left out.
+        unknown_codes: Codes that the dataset's vocabulary does not know, and in how many records.
+        identical: Groups of ids of records whose stored signals are the same, sample for sample.
+        notes: The dataset's remarks on these files.
+        format_version: Of the store.
+    """
+
+    dataset: DatasetCard
+    settings: StoreSettings
+    source_root: str
+    source: Fingerprint
+    created: str
+    versions: Mapping[str, str]
+    counts: Counts
+    columns: Mapping[str, str]
+    rules: Mapping[str, LabelRule]
+    left_out: tuple[LeftOut, ...] = ()
+    too_short: tuple[str, ...] = ()
+    unknown_codes: Mapping[str, int] = field(default_factory=dict)
+    identical: tuple[tuple[str, ...], ...] = ()
+    notes: tuple[str, ...] = ()
+    format_version: int = FORMAT_VERSION
+
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        """Of the signals: records, leads, samples."""
+        return (self.counts.stored, len(self.settings.leads), self.settings.num_samples)
+
+    @property
+    def signals_bytes(self) -> int:
+        """Size of the signals' file."""
+        records, leads, samples = self.shape
+        return records * leads * samples * SIGNAL_DTYPE.itemsize
+
+    def rule(self, task: str | None = None) -> LabelRule:
+        """Return the label rule of `task`; None is the dataset's default task.
+
+        Raises:
+            SettingError: If the dataset offers no such task.
+        """
+        if task is None:
+            return next(iter(self.rules.values()))
+        try:
+            return self.rules[task]
+        except KeyError:
+            raise SettingError(
+                f"task of {self.dataset.name}",
+                repr(task),
+                f"one of {', '.join(self.rules)}",
+                "Choose one of these.",
+            ) from None
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the manifest as JSON values."""
+        return {
+            **{name: getattr(self, name) for name in ("format_version", "created", "source_root")},
+            "dataset": {**asdict(self.dataset), "options": dict(self.dataset.options)},
+            "settings": self.settings.to_json(),
+            "counts": asdict(self.counts),
+            "signals_bytes": self.signals_bytes,
+            "source": asdict(self.source),
+            "versions": dict(self.versions),
+            "notes": list(self.notes),
+            "unknown_codes": dict(self.unknown_codes),
+            "identical": [list(group) for group in self.identical],
+            "left_out": [asdict(record) for record in self.left_out],
+            "too_short": list(self.too_short),
+            "columns": dict(self.columns),
+            "rules": {task: _rule_to_json(rule) for task, rule in self.rules.items()},
+        }
+
+    @classmethod
+    def from_json(cls, values: Mapping[str, Any]) -> Manifest:
+        """Read what `to_json` wrote.
+
+        Raises:
+            KeyError: If something is missing.
+            TypeError: If something is of another type.
+            ValueError: If something has another value than `to_json` would write.
+            SettingError: If the settings are not valid.
+        """
+        manifest = cls(
+            dataset=DatasetCard(**values["dataset"]),
+            settings=StoreSettings.from_json(values["settings"]),
+            source_root=values["source_root"],
+            source=Fingerprint(**values["source"]),
+            created=values["created"],
+            versions=dict(values["versions"]),
+            counts=_counts(values["counts"]),
+            columns=dict(values["columns"]),
+            rules={task: _rule_from_json(rule) for task, rule in values["rules"].items()},
+            left_out=tuple(LeftOut(**record) for record in values["left_out"]),
+            too_short=tuple(values["too_short"]),
+            unknown_codes=dict(values["unknown_codes"]),
+            identical=tuple(tuple(group) for group in values["identical"]),
+            notes=tuple(values["notes"]),
+            format_version=values["format_version"],
+        )
+        if manifest.signals_bytes != values["signals_bytes"] or not manifest.rules:
+            raise ValueError("counts that contradict each other")
+        return manifest
+
+
+def read_manifest(store: Path) -> Manifest:
+    """Read and validate the manifest of a store's folder, and that its signals are all there.
+
+    Raises:
+        StoreError: If a file is missing, is damaged, is of another format or has another size than stated.
+    """
+    path = store / MANIFEST_FILE
+    if not store.is_dir():
+        found = "a file" if store.exists() else "nothing"
+        raise StoreError(store, found, "the folder of a prepared store", "Prepare the dataset first.")
+    remedy = "Delete the folder and prepare the dataset again."
+    values = _read_json(path, remedy)
+    version = values.get("format_version")
+    if version != FORMAT_VERSION:
+        raise StoreError(path, f"format version {version}", f"format version {FORMAT_VERSION}", remedy)
+    try:
+        manifest = Manifest.from_json(values)
+    except (KeyError, TypeError, ValueError, AttributeError, SettingError) as error:
+        found = f"{type(error).__name__}: {error}"
+        raise StoreError(
+            path, f"a damaged manifest ({found})", "a manifest as `prepare` writes it", remedy
+        ) from error
+    signals = store / SIGNALS_FILE
+    try:
+        size = signals.stat().st_size
+    except OSError as error:
+        raise StoreError(signals, error.strerror or str(error), "the signals' file", remedy) from error
+    if size != manifest.signals_bytes:
+        raise StoreError(signals, f"{size:,} bytes", f"{manifest.signals_bytes:,} bytes", remedy)
+    return manifest
+
+
+def _read_json(path: Path, remedy: str) -> dict[str, Any]:
+    try:
+        values = json.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise StoreError(path, error.strerror or str(error), "the store's manifest", remedy) from error
+    except ValueError as error:
+        raise StoreError(path, f"broken JSON ({error})", "the store's manifest", remedy) from error
+    if not isinstance(values, dict):
+        raise StoreError(path, f"a JSON {type(values).__name__}", "a JSON object", remedy)
+    return values
+
+
+def _counts(values: Mapping[str, Any]) -> Counts:
+    wrong = [
+        name for name in (f.name for f in fields(Counts)) if type(values[name]) is not int or values[name] < 0
+    ]
+    if wrong:
+        raise ValueError(f"counts that are no numbers: {', '.join(wrong)}")
+    return Counts(**values)
+
+
+def _rule_to_json(rule: LabelRule) -> dict[str, Any]:
+    return {
+        "classes": [{"name": one.name, "codes": sorted(one.codes)} for one in rule.classes],
+        "known_codes": sorted(rule.known_codes),
+        "negative": rule.negative,
+    }
+
+
+def _rule_from_json(values: Mapping[str, Any]) -> LabelRule:
+    classes = tuple(LabelClass(one["name"], frozenset(one["codes"])) for one in values["classes"])
+    return LabelRule(classes, frozenset(values["known_codes"]), values["negative"])

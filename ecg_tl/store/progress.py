@@ -1,0 +1,45 @@
+"""Progress on the terminal while records are read."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, ProgressColumn, Task, TextColumn
+from rich.progress import TimeRemainingColumn as TimeLeftColumn
+from rich.text import Text
+
+
+class RateColumn(ProgressColumn):
+    """Records a second, over the last moments."""
+
+    def render(self, task: Task) -> Text:
+        """Render the rate, or nothing while it is unknown."""
+        speed = task.finished_speed or task.speed
+        return Text("" if speed is None else f"{speed:,.0f} records/s", style="progress.data.speed")
+
+
+@contextmanager
+def record_progress(description: str, total: int, shown: bool) -> Iterator[Callable[[], None]]:
+    """Show a bar with records a second and the time left; yields what to call once a record.
+
+    The bar goes to standard error, and is left out where that is no terminal: a log needs no bar.
+
+    Args:
+        description: What is going on.
+        total: How many records there are.
+        shown: False for silence.
+    """
+    console = Console(stderr=True)
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        RateColumn(),
+        TimeLeftColumn(),
+    )
+    visible = shown and console.is_terminal
+    with Progress(*columns, console=console, transient=True, disable=not visible) as progress:
+        task = progress.add_task(description, total=total)
+        yield lambda: progress.advance(task)

@@ -1,0 +1,76 @@
+"""Opening a prepared store."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from ecg_tl.datasets.base import EcgDataset
+from ecg_tl.store.encoding import SIGNAL_DTYPE
+from ecg_tl.store.fingerprint import RECORDS_FILE, SIGNALS_FILE, source_fingerprint, store_name
+from ecg_tl.store.manifest import Manifest, read_manifest
+from ecg_tl.store.settings import StoreSettings
+from ecg_tl.store.table import read_table
+
+
+@dataclass(frozen=True, eq=False)
+class Store:
+    """A prepared dataset.
+
+    Attributes:
+        path: Its folder.
+        manifest: What is in it and how it came there.
+        records: One row a record, in the order of the signals: the dataset's own columns, then `signal_hash`
+            (equal for signals that are the same sample for sample), `nan_samples` (interpolated, over all
+            leads) and `padded_samples` (zeros at the end of each lead).
+    """
+
+    path: Path
+    manifest: Manifest
+    records: pd.DataFrame
+
+    def __len__(self) -> int:
+        return self.manifest.counts.stored
+
+    def signals(self) -> np.memmap[tuple[int, int, int], np.dtype[np.int16]]:
+        """Map the signals, read-only: `int16 (records, leads, samples)` in steps of 1 µV."""
+        return np.memmap(self.path / SIGNALS_FILE, dtype=SIGNAL_DTYPE, mode="r", shape=self.manifest.shape)
+
+
+def open_store(path: str | Path) -> Store:
+    """Open the store in the folder `path`; nothing but the store itself has to be there.
+
+    Raises:
+        StoreError: If a file is missing, is damaged, is of another format or has another size than stated.
+    """
+    folder = Path(path)
+    manifest = read_manifest(folder)
+    return Store(
+        folder, manifest, read_table(folder / RECORDS_FILE, manifest.columns, manifest.counts.stored)
+    )
+
+
+def store_path(dataset: EcgDataset, root: str | Path, store_dir: str | Path, settings: StoreSettings) -> Path:
+    """Return where the store of these files with these settings is, or would be.
+
+    Raises:
+        DatasetError: If `root` is not there.
+    """
+    fingerprint = source_fingerprint(Path(root), dataset.source_suffixes)
+    return Path(store_dir) / store_name(dataset, settings, fingerprint)
+
+
+def find_store(
+    dataset: EcgDataset, root: str | Path, store_dir: str | Path, settings: StoreSettings
+) -> Store | None:
+    """Open the store of these files with these settings; None if it has not been prepared.
+
+    Raises:
+        DatasetError: If `root` is not there.
+        StoreError: If there is one and it is damaged.
+    """
+    path = store_path(dataset, root, store_dir, settings)
+    return open_store(path) if path.exists() else None

@@ -1,0 +1,120 @@
+"""Bringing a signal to another sampling rate and to a length."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from fractions import Fraction
+from functools import lru_cache
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.signal import firwin, kaiser_beta, kaiserord, resample_poly
+
+from ecg_tl.errors import SettingError
+from ecg_tl.store.settings import Crop, Resampling
+
+PASS_BAND = 0.8
+"""Share of the lower Nyquist frequency that passes unchanged: 40 Hz of 50 when the store is at 100 Hz."""
+
+STOP_BAND_DB = 60.0
+"""Attenuation from the lower Nyquist frequency on: what would alias is brought under a thousandth."""
+
+
+@dataclass(frozen=True)
+class Window:
+    """Which part of a record is needed for which part of the stored signal.
+
+    Attributes:
+        start: First source sample to read, and
+        stop: one past the last: the kept part, and on both sides what the filter reaches.
+        skip: Resampled samples before the kept part.
+        length: Kept samples, at the new rate; fewer than asked for where the record is short.
+        cut: Whether part of the record is left away.
+    """
+
+    start: int
+    stop: int
+    skip: int
+    length: int
+    cut: bool
+
+
+def rate_ratio(source_rate: float, target_rate: float) -> Fraction:
+    """Return target over source as a fraction; rates are taken to a thousandth of a Hz."""
+    source = Fraction(source_rate).limit_denominator(1000)
+    target = Fraction(target_rate).limit_denominator(1000)
+    if source <= 0 or target <= 0:
+        raise SettingError(
+            "sampling rate", f"{source_rate:g} and {target_rate:g} Hz", "positive rates", "Correct the rate."
+        )
+    return target / source
+
+
+def find_window(samples: int, ratio: Fraction, num_samples: int, crop: Crop) -> Window:
+    """Choose the part of a record that a stored signal of `num_samples` needs.
+
+    A record can be a hundred times longer than what is kept of it; only what is kept, with a margin for the
+    filter, has to be free of gaps and to be resampled. The result is the same as of resampling the whole and
+    cutting after.
+
+    Args:
+        samples: Length of the record.
+        ratio: From `rate_ratio`.
+        num_samples: Samples to keep, at the new rate.
+        crop: Where a longer record is cut.
+    """
+    up, down = ratio.numerator, ratio.denominator
+    resampled = -(-samples * up // down)
+    length = min(resampled, num_samples)
+    first = (resampled - length) // 2 if crop == "center" else 0
+    margin = 0 if ratio == 1 else _half_length(up, down) // up + 1
+    # A multiple of `down`, so that the new samples fall on the same instants as from the whole record.
+    start = max(0, (first * down // up - margin) // down * down)
+    stop = min(samples, -(-(first + length) * down // up) + margin)
+    return Window(start, stop, first - start * up // down, length, cut=resampled > length)
+
+
+def resample(signal: NDArray[np.float32], ratio: Fraction, method: Resampling) -> NDArray[np.float32]:
+    """Change the sampling rate of `signal (leads, samples)`, free of delay: the first instant stays first.
+
+    Args:
+        signal: Without NaN.
+        ratio: From `rate_ratio`.
+        method: `"polyphase"`: a linear-phase low-pass that stops at the lower of the two Nyquist frequencies,
+            edges continued by reflection so that an offset does not ring. `"stride"`: every k-th sample.
+
+    Returns:
+        `float32 (leads, ceil(samples * ratio))`.
+
+    Raises:
+        SettingError: If `"stride"` is asked for rates of which one is not a whole multiple of the other.
+    """
+    if ratio == 1:
+        return signal
+    up, down = ratio.numerator, ratio.denominator
+    if method == "stride":
+        if up != 1:
+            raise SettingError(
+                "resampling",
+                f"'stride' with a rate ratio of {down}/{up}",
+                "a record's rate that is a whole multiple of the store's",
+                "Use 'polyphase', or a rate that divides the records' rate.",
+            )
+        return np.ascontiguousarray(signal[:, ::down])
+    resampled = resample_poly(signal, up, down, axis=1, window=_low_pass(up, down), padtype="symmetric")
+    return np.asarray(resampled, dtype=np.float32)
+
+
+def _half_length(up: int, down: int) -> int:
+    """Taps on each side of the filter's middle, at the rate of `up` times the source."""
+    taps, _ = kaiserord(STOP_BAND_DB, (1 - PASS_BAND) / max(up, down))
+    return int(taps) // 2 + 1
+
+
+@lru_cache(maxsize=32)
+def _low_pass(up: int, down: int) -> NDArray[np.float32]:
+    # SciPy's own default filter is 6 dB down at the Nyquist frequency: mains hum at 50 Hz would stay in a
+    # signal at 100 Hz, and 52 Hz would turn into 48. This one has its whole transition below.
+    cutoff = (1 + PASS_BAND) / 2 / max(up, down)
+    window = ("kaiser", kaiser_beta(STOP_BAND_DB))
+    return np.asarray(firwin(2 * _half_length(up, down) + 1, cutoff, window=window), dtype=np.float32)

@@ -1,0 +1,118 @@
+"""The record table as CSV that comes back exactly as it was, None apart from NaN and from empty text."""
+
+from __future__ import annotations
+
+import csv
+import json
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from ecg_tl.errors import StoreError
+
+# A cell is text that people and other programs can read; what a column is, the manifest says. Empty stands
+# for a missing value; text that is empty itself or begins with a quotation mark is written as JSON.
+_ESCAPE = '"'
+
+
+def column_kinds(table: pd.DataFrame) -> dict[str, str]:
+    """Return what each column holds: a dtype's name, `codes` (tuples of text), `text` or `json` (objects)."""
+    return {str(name): _kind(table[name]) for name in table.columns}
+
+
+def write_table(table: pd.DataFrame, kinds: Mapping[str, str], path: Path) -> None:
+    """Write `table` as CSV, one line a record.
+
+    Raises:
+        OSError: If it cannot be written.
+    """
+    columns = [_encoded(table[name], kind) for name, kind in kinds.items()]
+    with path.open("w", encoding="utf-8", errors="surrogateescape", newline="") as handle:
+        writer = csv.writer(handle, lineterminator="\n")
+        writer.writerow(kinds)
+        writer.writerows(zip(*columns, strict=True))
+
+
+def read_table(path: Path, kinds: Mapping[str, str], rows: int) -> pd.DataFrame:
+    """Read what `write_table` wrote.
+
+    Raises:
+        StoreError: If it cannot be read, or has other columns or another number of rows than stated.
+    """
+    remedy = "Delete the store's folder and prepare again."
+    try:
+        with path.open(encoding="utf-8", errors="surrogateescape", newline="") as handle:
+            header, *body = csv.reader(handle)
+        if header != list(kinds) or len(body) != rows:
+            found = f"{len(body)} rows of {', '.join(header)}"
+            raise StoreError(path, found, f"{rows} rows of {', '.join(kinds)}", remedy)
+        cells = zip(*body, strict=True) if body else [()] * len(kinds)
+        columns = {
+            name: _decoded(column, kind) for (name, kind), column in zip(kinds.items(), cells, strict=True)
+        }
+    except OSError as error:
+        raise StoreError(path, error.strerror or str(error), "the table of records", remedy) from error
+    except (ValueError, KeyError, TypeError, csv.Error) as error:
+        raise StoreError(path, f"a damaged table ({error})", "the table of records", remedy) from error
+    return pd.DataFrame(columns)
+
+
+def _kind(column: pd.Series[Any]) -> str:
+    if pd.api.types.is_bool_dtype(column.dtype) or pd.api.types.is_numeric_dtype(column.dtype):
+        return str(column.dtype)
+    values = list(column)
+    if all(isinstance(value, tuple) and all(isinstance(part, str) for part in value) for value in values):
+        return "codes"
+    if column.dtype != object:
+        return "string"
+    return "text" if all(value is None or isinstance(value, str) for value in values) else "json"
+
+
+def _encoded(column: pd.Series[Any], kind: str) -> list[str]:
+    if kind == "codes":
+        return [json.dumps(list(codes), ensure_ascii=False) for codes in column]
+    if kind in ("text", "string"):
+        return ["" if pd.isna(value) else _escaped(value) for value in column]
+    if kind == "json":
+        return ["" if value is None else json.dumps(_plain(value), ensure_ascii=False) for value in column]
+    if kind.startswith("float"):
+        return ["" if np.isnan(value) else repr(float(value)) for value in column]
+    return [str(value) for value in column]
+
+
+def _decoded(cells: tuple[str, ...], kind: str) -> pd.Series[Any]:
+    if kind in _OBJECTS:
+        decode, dtype = _OBJECTS[kind]
+        return pd.Series([decode(cell) for cell in cells], dtype=dtype)
+    if kind == "bool":
+        return pd.Series([{"True": True, "False": False}[cell] for cell in cells], dtype=bool)
+    dtype = np.dtype(kind)
+    if dtype.kind == "f":
+        return pd.Series([float(cell) if cell else np.nan for cell in cells], dtype=dtype)
+    return pd.Series([int(cell) for cell in cells], dtype=dtype)
+
+
+def _escaped(text: str) -> str:
+    return json.dumps(text) if not text or text.startswith(_ESCAPE) else text
+
+
+def _unescaped(cell: str) -> str | None:
+    if not cell:
+        return None
+    text: str = json.loads(cell) if cell.startswith(_ESCAPE) else cell
+    return text
+
+
+def _plain(value: object) -> object:
+    return value.item() if isinstance(value, np.generic) else value
+
+
+_OBJECTS: dict[str, tuple[Callable[[str], object], Any]] = {
+    "codes": (lambda cell: tuple(json.loads(cell)), object),
+    "text": (_unescaped, object),
+    "string": (_unescaped, "str"),
+    "json": (lambda cell: json.loads(cell) if cell else None, object),
+}

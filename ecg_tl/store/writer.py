@@ -1,0 +1,166 @@
+"""Writing a store under a temporary name, and giving it its own name when it is complete."""
+
+from __future__ import annotations
+
+import errno
+import json
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from types import TracebackType
+from typing import BinaryIO
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from ecg_tl.errors import StoreError
+from ecg_tl.store.fingerprint import MANIFEST_FILE, RECORDS_FILE, SIGNALS_FILE
+from ecg_tl.store.manifest import Manifest
+from ecg_tl.store.table import write_table
+
+TABLE_BYTES_PER_RECORD = 512
+"""About what a record's line in the table and its share of the manifest take."""
+
+
+class StoreWriter:
+    """Collects a store in the folder `.<name>.partial-<random>` beside the target; a context manager.
+
+    Ordinary writes, not a memory map: on a full disk a write raises an error, a mapped page kills the
+    process. Left without `finish`, nothing remains.
+
+    Args:
+        target: The store's folder, which is not there yet.
+        bytes_needed: Size of the signals to come.
+        records: How many they are.
+
+    Raises:
+        StoreError: On entering, if the disk has not that much space or the folder cannot be made; from every
+            method, if the disk does not take what is written.
+    """
+
+    def __init__(self, target: Path, bytes_needed: int, records: int) -> None:
+        self.target = target
+        self.bytes_needed = bytes_needed + records * TABLE_BYTES_PER_RECORD
+        self._partial: Path | None = None
+        self._signals: BinaryIO | None = None
+
+    def __enter__(self) -> StoreWriter:
+        with disk_errors(self.target, self.bytes_needed):
+            free = shutil.disk_usage(self.target.parent).free
+            if free < self.bytes_needed:
+                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+            self._partial = Path(
+                tempfile.mkdtemp(prefix=_partial_prefix(self.target), dir=self.target.parent)
+            )
+            # `mkdtemp` lets only its user in; a store is as open as whatever else this user makes.
+            self._partial.chmod(0o777 & ~_umask())
+            self._signals = (self._partial / SIGNALS_FILE).open("wb")
+        return self
+
+    def append(self, steps: NDArray[np.int16]) -> None:
+        """Append one record's `int16 (leads, samples)`."""
+        assert self._signals is not None, "entered"
+        with disk_errors(self.target, self.bytes_needed):
+            self._signals.write(steps.tobytes())
+
+    def finish(self, records: pd.DataFrame, manifest: Manifest) -> None:
+        """Write the table and the manifest, see all of it to the disk and give the folder its name."""
+        assert self._signals is not None, "entered"
+        assert self._partial is not None, "entered"
+        with disk_errors(self.target, self.bytes_needed):
+            self._signals.flush()
+            os.fsync(self._signals.fileno())
+            self._signals.close()
+            write_table(records, manifest.columns, self._partial / RECORDS_FILE)
+            _sync(self._partial / RECORDS_FILE)
+            text = json.dumps(manifest.to_json(), indent=1, ensure_ascii=False)
+            (self._partial / MANIFEST_FILE).write_text(
+                text + "\n", encoding="utf-8", errors="surrogateescape"
+            )
+            _sync(self._partial / MANIFEST_FILE)
+            _sync(self._partial)
+            try:
+                self._partial.rename(self.target)
+            except OSError:
+                # Without a lock (see `store.lock`) another process was perhaps faster; its store is as good.
+                if not (self.target / MANIFEST_FILE).exists():
+                    raise
+                return
+            self._partial = None
+            _sync(self.target.parent)
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._signals is not None:
+            try:
+                self._signals.close()
+            except OSError:
+                # Closing flushes: on a full disk it fails again, after the error that brought us here.
+                if error is None:
+                    raise
+        if self._partial is not None:
+            shutil.rmtree(self._partial, ignore_errors=True)
+
+
+def remove_partials(target: Path) -> int:
+    """Remove what processes that were killed left of `target`; return how many folders that were.
+
+    Call it only while holding the store's lock: otherwise they may be alive.
+    """
+    partials = list(target.parent.glob(f"{_partial_prefix(target)}*"))
+    for partial in partials:
+        shutil.rmtree(partial, ignore_errors=True)
+    return len(partials)
+
+
+@contextmanager
+def disk_errors(target: Path, bytes_needed: int | None) -> Iterator[None]:
+    """Turn an `OSError` into a `StoreError` that names the path, the space needed and the space there is.
+
+    Args:
+        target: The store's folder.
+        bytes_needed: By the whole store; None while that is unknown.
+    """
+    try:
+        yield
+    except OSError as error:
+        needed = "files" if bytes_needed is None else f"{bytes_needed:,} bytes"
+        try:
+            free = f"{shutil.disk_usage(_existing(target)).free:,} bytes free"
+        except OSError:
+            free = "free space unknown"
+        raise StoreError(
+            error.filename or target,
+            f"{(error.strerror or str(error)).lower()} ({free})",
+            f"a folder to which {needed} can be written",
+            f"Free space or choose another folder for stores than {target.parent}.",
+        ) from error
+
+
+def _partial_prefix(target: Path) -> str:
+    return f".{target.name}.partial-"
+
+
+def _existing(path: Path) -> Path:
+    return path if path.exists() or path.parent == path else _existing(path.parent)
+
+
+def _umask() -> int:
+    mask = os.umask(0)
+    os.umask(mask)
+    return mask
+
+
+def _sync(path: Path) -> None:
+    if path.is_dir() and os.name == "nt":  # Windows cannot open folders, and needs no such step
+        return
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
