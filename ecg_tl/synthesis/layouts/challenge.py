@@ -1,6 +1,7 @@
 """CPSC2018 and Georgia as the PhysioNet/CinC Challenges 2020 and 2021 publish them.
 
-WFDB headers with MATLAB v4 files. Records lie a thousand to a folder: `training/cpsc_2018/g1/A0001.hea`, `A0001.mat`.
+WFDB headers with MATLAB v4 files, a thousand records to a folder:
+`training/cpsc_2018/g1/A0001.hea`, `A0001.mat`.
 """
 
 from __future__ import annotations
