@@ -171,8 +171,8 @@ class MultilabelScores(torchmetrics.Metric):
         self.class_names = tuple(class_names)
         self.thresholds = tuple(thresholds) if isinstance(thresholds, Sequence) else float(thresholds)
         self.from_logits = from_logits
-        # One flat float32 state of rows (predictions, targets, index in two parts): torchmetrics has a process
-        # without a single batch take part in the gathering with an empty float32 vector.
+        # One flat float32 state of rows (predictions, targets, index in two parts): from a process without a
+        # single batch, torchmetrics gathers an empty float32 vector.
         self.add_state("rows", default=[], dist_reduce_fx="cat")
 
     def update(self, predictions: Tensor, targets: Tensor, index: Tensor | None = None) -> None:
