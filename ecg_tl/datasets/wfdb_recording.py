@@ -75,7 +75,7 @@ def _read_format_16(header: Header) -> NDArray[np.int16]:
                 raise RecordError(
                     file,
                     f"{size} bytes",
-                    f"{offset + 2 * count} ({len(rows)} leads of {header.length} samples, by {header.path.name})",
+                    f"{offset + 2 * count} for {len(rows)} leads of {header.length} samples",
                     f"The file is truncated. {_FETCH}",
                 )
             if file.suffix == ".mat":

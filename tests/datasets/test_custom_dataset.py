@@ -1,0 +1,105 @@
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from ecg_tl.datasets.custom import Custom
+from ecg_tl.errors import DatasetError, SettingError
+
+
+@pytest.fixture
+def layout(tmp_path: Path, write_wfdb: Callable[..., Path]) -> Callable[..., Path]:
+    def write(table: str, *records: str, encoding: str = "utf-8") -> Path:
+        (tmp_path / "labels.csv").write_text(table, encoding=encoding)
+        for record in records:
+            write_wfdb(tmp_path / record)
+        return tmp_path
+
+    return write
+
+
+def test_columns_are_classes_in_their_order(layout: Callable[..., Path]) -> None:
+    root = layout("record,MI,AF\nsite1/a,0,1\nb,1,1\nc,0,0\n", "site1/a", "b", "c")
+    table = Custom().scan(root).records
+    rule = Custom().label_rule(root=root)
+    assert rule.class_names == ("MI", "AF")
+    assert table["record_id"].tolist() == ["site1/a", "b", "c"]
+    assert (table["length"][0], table["sampling_rate"][0]) == (1000, 500.0)
+    assert table["patient_id"].tolist() == table["fold"].tolist() == [None] * 3
+    np.testing.assert_array_equal(rule.targets(table["codes"]), [[0, 1], [1, 1], [0, 0]])
+    assert Custom().read(root, table["path"][0]).values.shape == (12, 1000)
+
+
+def test_optional_columns_are_no_classes(layout: Callable[..., Path]) -> None:
+    root = layout("record,AF,patient_id,fold,age,sex\na,1,p7,3,61,F\nb,0,,10,,unknown\n", "a", "b")
+    table = Custom().scan(root).records
+    assert Custom().label_rule(root=root).class_names == ("AF",)
+    assert table["patient_id"].tolist() == ["p7", None]
+    assert table["fold"].tolist() == [3, 10]
+    assert table["age"][0] == 61.0
+    assert np.isnan(table["age"][1])
+    assert table["sex"].tolist() == ["F", None]
+
+
+def test_table_as_spreadsheets_export_it_is_read(layout: Callable[..., Path]) -> None:
+    root = layout("record , AF\r\na, 1.0\r\nb,0.0\r\n", "a", "b", encoding="utf-8-sig")
+    assert Custom().scan(root).records["codes"].tolist() == [("AF",), ()]
+
+
+def test_records_named_by_numbers_keep_their_zeros(layout: Callable[..., Path]) -> None:
+    assert Custom().scan(layout("record,AF\n001,1\n", "001")).records["record_id"].tolist() == ["001"]
+
+
+def test_record_without_a_readable_header_is_left_out(layout: Callable[..., Path]) -> None:
+    scan = Custom().scan(layout("record,AF\na,1\nb,0\n", "a"))
+    assert scan.records["record_id"].tolist() == ["a"]
+    assert [(left.record_id, "no such file" in left.reason) for left in scan.left_out] == [("b", True)]
+
+
+@pytest.mark.parametrize(
+    ("table", "part"),
+    [
+        pytest.param("path,AF\na,1\n", "no column record among path, AF", id="no column record"),
+        pytest.param("record,patient_id\na,1\n", "found the columns record, patient_id", id="no class"),
+        pytest.param("record,AF\na,yes\n", "'yes' in column AF of row 1", id="label in words"),
+        pytest.param("record,AF\na,\n", "'' in column AF of row 1", id="empty label"),
+        pytest.param("record,AF,MI\na,1\n", "'' in column MI of row 1", id="row cut off"),
+        pytest.param(
+            "record,AF,comment\na,1,noisy\n", "'noisy' in column comment of row 1", id="other column"
+        ),
+        pytest.param("record,AF,AF\na,1,0\n", "the column AF twice", id="column twice"),
+        pytest.param("record,AF,\na,1,0\n", "a column without a name", id="column without a name"),
+        pytest.param("record,AF\na,1\n./a,0\n", "named twice: a", id="two rows of one record"),
+        pytest.param("record,AF\n../a,1\n", "'../a' in column record of row 1", id="path above the folder"),
+        pytest.param("record,AF\nx/../../a,1\n", "'x/../../a' in column record", id="path around the folder"),
+        pytest.param("record,AF\n/etc/a,1\n", "'/etc/a' in column record", id="absolute path"),
+        pytest.param("record,AF\na.hea,1\n", "'a.hea' in column record", id="extension"),
+        pytest.param("record,AF\n,1\n", "'' in column record", id="no path"),
+        pytest.param("record,AF,fold\na,1,\n", "'' in column fold", id="no fold"),
+        pytest.param("record,AF,fold\na,1,1.5\n", "'1.5' in column fold", id="half a fold"),
+        pytest.param("record,AF\nb,1\n", "none usable", id="no record is there"),
+        pytest.param("record,AF\n", "no rows", id="no rows"),
+        pytest.param("", "cannot be read", id="empty"),
+    ],
+)
+def test_faulty_table_is_one_error_that_names_it(layout: Callable[..., Path], table: str, part: str) -> None:
+    root = layout(table, "a")
+    with pytest.raises(DatasetError) as caught:
+        Custom().scan(root)
+    assert part in str(caught.value)
+    assert "labels.csv" in caught.value.where
+
+
+def test_empty_folder_is_one_error(tmp_path: Path) -> None:
+    with pytest.raises(DatasetError, match=r"labels\.csv: found no such file"):
+        Custom().scan(tmp_path)
+    with pytest.raises(DatasetError, match=r"labels\.csv: found no such file"):
+        Custom().label_rule(root=tmp_path)
+
+
+def test_classes_without_a_root_are_refused() -> None:
+    with pytest.raises(SettingError, match="no root"):
+        Custom().label_rule()
