@@ -53,7 +53,7 @@ def mend_gaps(
             continue
         if not present.any():
             raise RecordError(where, f"no value in lead {name}", "a signal", "Leave the record out.")
-        gap = _longest_run(~present) / sampling_rate
+        gap = longest_run(~present) / sampling_rate
         if gap > LONGEST_GAP:
             found = f"{gap:.3g} s without values in lead {name}"
             raise RecordError(where, found, f"gaps of {LONGEST_GAP:g} s at most", "Leave the record out.")
@@ -65,6 +65,7 @@ def mend_gaps(
     return mended, int(finite.size - np.count_nonzero(finite))
 
 
-def _longest_run(flags: NDArray[np.bool_]) -> int:
+def longest_run(flags: NDArray[np.bool_]) -> int:
+    """Return the length of the longest run of True in a row of flags."""
     edges = np.flatnonzero(np.diff(np.concatenate(([0], flags.view(np.int8), [0]))))
     return int((edges[1::2] - edges[::2]).max(initial=0))

@@ -17,8 +17,8 @@ from ecg_tl.errors import SettingError, StoreError
 Item = TypeVar("Item")
 Result = TypeVar("Result")
 
-SERIAL_BELOW = 200
-"""Records. Starting processes takes about a second, in which one process reads as many."""
+SERIAL_BELOW = 500
+"""Records. Starting processes takes two seconds, in which one process reads as many."""
 
 LARGEST_CHUNK = 32
 """Records a task: 0.8 MB of results at 12 x 1000 samples, and under a second until Ctrl-C is answered."""

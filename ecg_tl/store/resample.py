@@ -8,7 +8,6 @@ from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.signal import firwin, kaiser_beta, kaiserord, resample_poly
 
 from ecg_tl.errors import SettingError
 from ecg_tl.store.settings import Crop, Resampling
@@ -101,18 +100,24 @@ def resample(signal: NDArray[np.float32], ratio: Fraction, method: Resampling) -
                 "Use 'polyphase', or a rate that divides the records' rate.",
             )
         return np.ascontiguousarray(signal[:, ::down])
+    from scipy.signal import resample_poly  # a second to import, and opening a store needs none of it
+
     resampled = resample_poly(signal, up, down, axis=1, window=_low_pass(up, down), padtype="symmetric")
     return np.asarray(resampled, dtype=np.float32)
 
 
 def _half_length(up: int, down: int) -> int:
     """Taps on each side of the filter's middle, at the rate of `up` times the source."""
+    from scipy.signal import kaiserord
+
     taps, _ = kaiserord(STOP_BAND_DB, (1 - PASS_BAND) / max(up, down))
     return int(taps) // 2 + 1
 
 
 @lru_cache(maxsize=32)
 def _low_pass(up: int, down: int) -> NDArray[np.float32]:
+    from scipy.signal import firwin, kaiser_beta
+
     # SciPy's own default filter is 6 dB down at the Nyquist frequency: mains hum at 50 Hz would stay in a
     # signal at 100 Hz, and 52 Hz would turn into 48. This one has its whole transition below.
     cutoff = (1 + PASS_BAND) / 2 / max(up, down)
