@@ -22,7 +22,7 @@ def read_table(path: Path, required: Sequence[str], layout: str) -> pd.DataFrame
         DatasetError: If the file is missing, is no CSV, lacks a column, names one twice, or has no rows.
     """
     try:
-        table = pd.read_csv(path, dtype=str, keep_default_na=False, header=None, encoding="utf-8-sig")
+        table = pd.read_csv(path, dtype=str, keep_default_na=False, header=None)
     except FileNotFoundError:
         raise DatasetError(
             path, "no such file", f"a table of {layout}", "Check that the root is the right folder."
@@ -31,7 +31,7 @@ def read_table(path: Path, required: Sequence[str], layout: str) -> pd.DataFrame
         raise DatasetError(
             path, f"a file that cannot be read ({error})", f"a CSV table of {layout}", "Fetch the file again."
         ) from error
-    cells = pd.DataFrame({column: table[column].fillna("").str.strip() for column in table.columns})
+    cells = pd.DataFrame({column: table[column].str.strip() for column in table.columns})
     names = cells.iloc[0].tolist()
     missing = [column for column in required if column not in names]
     if missing:
