@@ -161,7 +161,8 @@ def _draw_grid(axes: Axes, width: float, height: float) -> None:
     for spacing, colour, line_width in ((1.0, FINE_GRID, 0.4), (5.0, COARSE_GRID, 0.55)):
         lines = [[(x, 0.0), (x, height)] for x in np.arange(0, width + 0.5, spacing)]
         lines += [[(0.0, y), (width, y)] for y in np.arange(0, height + 0.5, spacing)]
-        axes.add_collection(LineCollection(lines, colors=colour, linewidths=line_width), autolim=False)
+        grid = LineCollection(lines, colors=colour, linewidths=line_width, zorder=1.2)
+        axes.add_collection(grid, autolim=False)
 
 
 def _draw_strip(
@@ -181,7 +182,7 @@ def _draw_strip(
         axes.plot([strip.x, strip.x], [strip.y - 2.5, strip.y + 2.5], color=INK, linewidth=0.85)
     # Its halo keeps the grid off the name; below the trace, so that neither hides a wave.
     label = axes.text(
-        strip.x + 1.5, strip.y + 8.0, strip.lead, size=9, weight="bold", color=INK, va="center", zorder=1.5
+        strip.x + 1.5, strip.y + 9.0, strip.lead, size=9, weight="bold", color=INK, va="center", zorder=1.5
     )
     label.set_path_effects([withStroke(linewidth=2.5, foreground=PAPER)])
 
