@@ -156,10 +156,10 @@ def _infarct(waves: list[Wave], severity: Mapping[str, float], voltage: float, d
         kept = []
         for wave in waves[:2]:
             toward = max(float(wave.vector @ direction), 0.0)
-            kept.append(replace(wave, vector=wave.vector - (0.7 + 0.3 * severity[name]) * toward * direction))
+            kept.append(replace(wave, vector=wave.vector - (0.9 + 0.1 * severity[name]) * toward * direction))
         depth = -(0.18 + 0.34 * severity[name]) * voltage**0.5
         wide = 0.011 + 0.004 * severity[name]
-        lost = Wave(0.25 * duration, wide, wide, _to_millivolts(site, lead, depth))
+        lost = Wave(0.22 * duration, wide, wide, _to_millivolts(site, lead, depth))
         waves = [lost, *kept, *waves[2:]]
     return waves
 
@@ -220,7 +220,7 @@ def _repolarisation(
             wave_t = wave_t - _to_millivolts(site, lead, 0.10 + 0.35 * severity[name] * (0.3 + old))
     if "STD" in severity:
         direction = vector(-1.0, -0.5 - 0.6 * record["site"], 0.25)
-        st = _to_millivolts(direction, "V5", -0.09 - 0.20 * severity["STD"])
+        st = _to_millivolts(direction, "V5", -0.10 - 0.20 * severity["STD"])
         wave_t = wave_t * (0.9 - 0.5 * severity["STD"])
     if "STE" in severity:
         lead, site = _INFARCT_SITES["IMI" if record["site"] > 0.6 else "AMI"]
