@@ -240,7 +240,7 @@ def test_submodules_are_named_as_torchvisions() -> None:
 
 
 def test_convolutions_start_with_kaiming_fan_out() -> None:
-    weight = make("resnet1d18", {}).get_parameter("layer3.1.conv2.weight")  # 256 x 256 x 3
+    weight = make("resnet1d18", {}).get_parameter("layer3.0.conv1.weight")  # 128 channels to 256, kernel 3
     assert weight.std().item() == pytest.approx((2 / (256 * 3)) ** 0.5, rel=0.02)
 
 
