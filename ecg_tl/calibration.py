@@ -6,6 +6,9 @@ Never on test data: both are part of the model, and are kept in its checkpoint.
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import Any
 
 import torch
 import torch.nn.functional as F
@@ -16,6 +19,40 @@ from ecg_tl.metrics import Values, check_predictions, check_shapes
 DEFAULT_THRESHOLD = 0.5
 TEMPERATURE_RANGE = (0.05, 20.0)
 BISECTIONS = 40
+
+
+@dataclass(frozen=True)
+class Calibration:
+    """What is decided on validation data.
+
+    Attributes:
+        thresholds: Per class: a probability at or over it counts as positive.
+        tuned: Per class: whether there were positives enough to choose the threshold; else it is 0.5.
+        temperature: Logits are divided by it before the sigmoid.
+    """
+
+    thresholds: tuple[float, ...]
+    tuned: tuple[bool, ...]
+    temperature: float
+
+    def as_dict(self) -> dict[str, Any]:
+        """Give it in primitives, for a checkpoint or JSON."""
+        return {**asdict(self), "thresholds": list(self.thresholds), "tuned": list(self.tuned)}
+
+    @classmethod
+    def from_dict(cls, content: Mapping[str, Any]) -> Calibration:
+        """Take what `as_dict` gave."""
+        return cls(tuple(content["thresholds"]), tuple(content["tuned"]), content["temperature"])
+
+
+def calibrate(logits: Tensor, targets: Tensor) -> Calibration:
+    """Choose thresholds and a temperature from validation predictions, both `(records, classes)`.
+
+    Raises:
+        SettingError: As `f1_optimal_thresholds`.
+    """
+    thresholds, tuned = f1_optimal_thresholds(logits.sigmoid(), targets)
+    return Calibration(tuple(thresholds.tolist()), tuple(tuned.tolist()), fit_temperature(logits, targets))
 
 
 def f1_optimal_thresholds(

@@ -1,0 +1,118 @@
+"""A run's scores epoch by epoch, and what they came to."""
+
+from __future__ import annotations
+
+import math
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+from lightning.pytorch import Callback, LightningModule, Trainer
+from lightning.pytorch.callbacks import ModelCheckpoint
+from lightning.pytorch.loggers import TensorBoardLogger
+
+from ecg_tl.callbacks.files import write_csv, write_json
+
+METRICS_FILE = "metrics.csv"
+RESULT_FILE = "result.json"
+
+
+@dataclass(frozen=True)
+class Best:
+    """The epoch that was chosen on validation data.
+
+    Attributes:
+        epoch: Counted from 1.
+        seconds: Of training until it was over.
+        scores: Of that epoch.
+    """
+
+    epoch: int
+    seconds: float
+    scores: dict[str, float]
+
+
+class RunHistory(Callback):
+    """Write `metrics.csv` after every epoch and `result.json` at the end of `fit`, into the run's folder.
+
+    The rows are kept in the checkpoint, so that a resumed run's files are those of the whole run. The
+    hyperparameters are logged to TensorBoard together with the scores of the best epoch.
+    """
+
+    def __init__(self) -> None:
+        self.rows: list[dict[str, float]] = []
+        self._seconds_before = 0.0
+        self._started = 0.0
+
+    def state_dict(self) -> dict[str, Any]:
+        """Keep the rows and the time that they took."""
+        return {"rows": self.rows, "seconds": self.seconds}
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """Take up the rows of the run that is resumed."""
+        self.rows = list(state_dict["rows"])
+        self._seconds_before = state_dict["seconds"]
+
+    @property
+    def seconds(self) -> float:
+        """Seconds of training so far, over all resumptions."""
+        return self._seconds_before + (time.perf_counter() - self._started if self._started else 0.0)
+
+    def on_fit_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Start the clock."""
+        self._started = time.perf_counter()
+
+    def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Append the epoch, validated or not."""
+        row = {"epoch": trainer.current_epoch + 1.0, "step": float(trainer.global_step), "seconds": self.seconds}
+        row |= {name: float(value) for name, value in trainer.callback_metrics.items()}
+        # A run resumed in the middle of an epoch, or from before its last row, does that epoch again.
+        self.rows = [kept for kept in self.rows if kept["epoch"] < row["epoch"]] + [row]
+        folder = run_folder(trainer)
+        if folder is not None:
+            write_csv(folder / METRICS_FILE, pd.DataFrame(self.rows))
+
+    def best(self, monitor: str, mode: str) -> Best | None:
+        """Find the epoch that a checkpoint callback with this monitor kept."""
+        scored = [row for row in self.rows if not math.isnan(row.get(monitor, math.nan))]
+        if not scored:
+            return None
+        chosen = (max if mode == "max" else min)(scored, key=lambda row: row[monitor])
+        scores = {name: value for name, value in chosen.items() if name not in ("epoch", "step", "seconds")}
+        return Best(int(chosen["epoch"]), chosen["seconds"], scores)
+
+    def on_fit_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Say what the run came to."""
+        folder = run_folder(trainer)
+        checkpoint = trainer.checkpoint_callback
+        if folder is None or not isinstance(checkpoint, ModelCheckpoint) or checkpoint.monitor is None:
+            return
+        best = self.best(checkpoint.monitor, checkpoint.mode)
+        if best is None:
+            return
+        datamodule = getattr(trainer, "datamodule", None)
+        result: dict[str, Any] = {
+            "monitor": checkpoint.monitor,
+            "epochs": len(self.rows),
+            "epochs_to_best": best.epoch,
+            "seconds": self.seconds,
+            "seconds_to_best": best.seconds,
+            "best_checkpoint": checkpoint.best_model_path,
+            "best_scores": best.scores,
+            "trainable_parameters": sum(p.numel() for p in pl_module.parameters() if p.requires_grad),
+            "data": None if datamodule is None else datamodule.describe(),
+        }
+        write_json(folder / RESULT_FILE, result)
+        for logger in trainer.loggers:
+            if isinstance(logger, TensorBoardLogger):
+                averages = {f"hp/{name}": value for name, value in best.scores.items() if name.startswith("val/")}
+                settings = {name: value for name, value in pl_module.hparams.items() if name != "class_names"}
+                logger.log_hyperparams(settings, {**averages, "hp/epochs_to_best": best.epoch})
+
+
+def run_folder(trainer: Trainer) -> Path | None:
+    """Return where this process writes the run's files: None on all but the first, and without a logger."""
+    folder = trainer.log_dir  # a collective call: every process must make it
+    return Path(folder) if folder is not None and trainer.is_global_zero and trainer.loggers else None

@@ -1,0 +1,84 @@
+"""Every record's probabilities on disk, so that any number in a report can be computed again without a GPU."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pandas as pd
+from lightning.pytorch import Callback, LightningModule, Trainer
+
+from ecg_tl.callbacks.files import write_csv, write_json
+from ecg_tl.callbacks.history import run_folder
+from ecg_tl.datamodules.base import EcgDataModule
+from ecg_tl.tasks.base import EcgClassifier
+from ecg_tl.tasks.predictions import Predictions, gather, on_cpu
+
+PREDICTIONS_FILE = "predictions.csv"
+SCORES_FILE = "scores.json"
+
+
+class PredictionTables(Callback):
+    """Write `predictions.csv` after `test` and `predict`, and `scores.json` after `test`.
+
+    The table has a row a record: `record_id`, then for each class `target/NAME` (0 or 1) and
+    `probability/NAME` (uncalibrated).
+    """
+
+    def __init__(self) -> None:
+        self._batches: list[Predictions] = []
+
+    def on_test_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Write what the task has gathered."""
+        folder = run_folder(trainer)
+        if folder is None or not isinstance(pl_module, EcgClassifier):
+            return
+        write_csv(folder / PREDICTIONS_FILE, table(pl_module.predictions["test"], trainer, pl_module))
+        calibration = pl_module.calibration
+        write_json(
+            folder / SCORES_FILE,
+            {
+                "scores": pl_module.scores["test"],
+                "calibration": None if calibration is None else calibration.as_dict(),
+                "data": _datamodule(trainer).describe(),
+            },
+        )
+
+    def on_predict_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Begin with an empty collection."""
+        self._batches.clear()
+
+    def on_predict_batch_end(
+        self,
+        trainer: Trainer,
+        pl_module: LightningModule,
+        outputs: Any,
+        batch: Any,
+        batch_idx: int,
+        dataloader_idx: int = 0,
+    ) -> None:
+        """Collect a batch."""
+        self._batches.append(on_cpu(outputs["index"], outputs["logits"], batch["target"]))
+
+    def on_predict_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Gather the processes' predictions and write them."""
+        predictions = gather(self._batches)
+        folder = run_folder(trainer)
+        if folder is not None and isinstance(pl_module, EcgClassifier):
+            write_csv(folder / PREDICTIONS_FILE, table(predictions, trainer, pl_module))
+
+
+def table(predictions: Predictions, trainer: Trainer, task: EcgClassifier) -> pd.DataFrame:
+    """Lay predictions out with the records' published ids."""
+    rows = predictions.index.numpy()
+    columns: dict[str, Any] = {"record_id": _datamodule(trainer).parts.record_ids[rows]}
+    probabilities = predictions.probabilities.numpy()
+    targets = predictions.targets.int().numpy()
+    for position, name in enumerate(task.class_names):
+        columns[f"target/{name}"] = targets[:, position]
+        columns[f"probability/{name}"] = probabilities[:, position]
+    return pd.DataFrame(columns)
+
+
+def _datamodule(trainer: Trainer) -> EcgDataModule:
+    datamodule: EcgDataModule = trainer.datamodule  # type: ignore[attr-defined]  # Lightning attaches it
+    return datamodule

@@ -1,0 +1,69 @@
+"""The command `ecg-tl`: it finds the module behind a word, and prints errors as one line."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Sequence
+from importlib import import_module
+
+from ecg_tl import __version__
+from ecg_tl.errors import EcgTlError
+
+_TRAINER = "ecg_tl.commands.trainer"
+_COMMANDS = {
+    "fit": (_TRAINER, "train a network, from scratch or from an upstream checkpoint"),
+    "validate": (_TRAINER, "score a checkpoint on the validation records"),
+    "test": (_TRAINER, "score a checkpoint on the test records, and write their probabilities"),
+    "predict": (_TRAINER, "write the probabilities of every record"),
+    "data": ("ecg_tl.commands.data", "list, synthesize, prepare or check datasets"),
+    "demo": ("ecg_tl.commands.demo", "the main job on synthetic records, from files to a table of scores"),
+}
+_USAGE = "usage: ecg-tl [-h] [--version] COMMAND ..."
+
+
+def main(args: Sequence[str] | None = None) -> int:
+    """Run one command and return its exit status: 0, or 2 for an error that the user can mend.
+
+    Args:
+        args: Words of the command line; those of the process if None.
+    """
+    words = list(sys.argv[1:] if args is None else args)
+    if not words or words[0] in ("-h", "--help"):
+        print(_help())
+        return 0
+    if words[0] == "--version":
+        print(f"ecg-tl {__version__}")
+        return 0
+    if words[0] not in _COMMANDS:
+        print(f"{_USAGE}\necg-tl: error: no command {words[0]!r}; there are {', '.join(_COMMANDS)}", file=sys.stderr)
+        return 2
+    try:
+        status: int = import_module(_COMMANDS[words[0]][0]).run(words)
+    except EcgTlError as error:
+        print(f"ecg-tl: error: {error}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        print("ecg-tl: interrupted", file=sys.stderr)
+        return 130
+    except BrokenPipeError:
+        # The reader of a pipe (`| head`) has left; nothing may be written while Python shuts down.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
+    return status
+
+
+def _help() -> str:
+    lines = [f"  {name:<10} {what}" for name, (_, what) in _COMMANDS.items()]
+    return "\n".join(
+        [
+            _USAGE,
+            "",
+            "Transfer learning in ECG diagnosis: fine-tune or train from scratch, answered on your own records.",
+            "",
+            "commands:",
+            *lines,
+            "",
+            "`ecg-tl COMMAND --help` says more. This is research software and no medical device.",
+        ]
+    )

@@ -1,0 +1,144 @@
+"""`ecg-tl data list | synthesize | prepare | check`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Literal
+
+from jsonargparse import auto_cli
+from rich.console import Console
+from rich.table import Table
+
+from ecg_tl.datasets import DATASETS, get_dataset
+from ecg_tl.datasets.base import EcgDataset
+from ecg_tl.signals import LEADS
+
+DatasetName = Literal["ptbxl", "cpsc2018", "georgia", "ptb", "code_test", "ludb", "custom"]
+
+
+def list_datasets() -> int:
+    """Show the datasets with their classes, size, licence and where to get them."""
+    table = Table(title="Datasets", title_justify="left", show_lines=True)
+    for column in ("name", "what", "records", "classes", "licence", "source"):
+        table.add_column(column, overflow="fold")
+    for name, dataset in DATASETS.items():
+        table.add_row(
+            name, dataset.title, dataset.records, _classes(dataset), dataset.licence, dataset.source
+        )
+    Console().print(table)
+    return 0
+
+
+def synthesize(
+    layout: DatasetName,
+    root: str | None = None,
+    records: int = 500,
+    seed: int = 0,
+    difficulty: float | None = None,
+) -> int:
+    """Write simulated 12-lead ECGs exactly as a published dataset lays its records out.
+
+    Args:
+        layout: Whose layout.
+        root: Folder to make; `data/LAYOUT` if not given.
+        records: How many.
+        seed: Same seed, same files.
+        difficulty: From 0, textbook findings, to 1, borderline findings in much noise.
+    """
+    from ecg_tl.synthesis.simulator import DEFAULT_DIFFICULTY
+    from ecg_tl.synthesis.writing import synthesize as write
+
+    folder = _root(layout, root)
+    write(layout, folder, records, seed, difficulty=DEFAULT_DIFFICULTY if difficulty is None else difficulty)
+    Console(stderr=True).print(f"{records} records in {folder}", highlight=False)
+    return 0
+
+
+def prepare(
+    dataset: DatasetName,
+    root: str | None = None,
+    store_dir: str = "data/stores",
+    leads: tuple[str, ...] = LEADS,
+    sampling_rate: float = 100,
+    num_samples: int = 1000,
+    resampling: Literal["polyphase", "stride"] = "polyphase",
+    short: Literal["pad", "drop"] = "pad",
+    bad_records: Literal["skip", "error"] = "skip",
+    workers: int | None = None,
+    options: dict[str, int | bool | None] | None = None,
+) -> int:
+    """Read every record once and keep leads, rate and length that networks take, in one array on disk.
+
+    Args:
+        dataset: What lies in the folder.
+        root: The dataset's folder; `data/DATASET` if not given.
+        store_dir: Where prepared stores are kept.
+        leads: Which leads, in which order.
+        sampling_rate: In Hz.
+        num_samples: Length of every stored record.
+        resampling: `polyphase` filters before it decimates; `stride` takes every k-th sample, as the paper did.
+        short: Whether shorter records are padded with zeros or left out.
+        bad_records: Whether a record that cannot be read is listed and left out, or stops.
+        workers: Processes that read; one a core if not given.
+        options: Of the dataset, such as `{"source_rate": 100}` for ptbxl.
+    """
+    from ecg_tl.store.build import prepare as build
+    from ecg_tl.store.settings import StoreSettings
+    from ecg_tl.store.summary import print_summary
+
+    settings = StoreSettings(leads, sampling_rate, num_samples, resampling, short)
+    store = build(
+        get_dataset(dataset, **(options or {})),
+        _root(dataset, root),
+        Path(store_dir),
+        settings,
+        bad_records=bad_records,
+        workers=workers,
+    )
+    print_summary(store)
+    return 0
+
+
+def check(
+    dataset: DatasetName,
+    root: str | None = None,
+    workers: int | None = None,
+    options: dict[str, int | bool | None] | None = None,
+) -> int:
+    """Read everything and report what is wrong, without writing anything.
+
+    Args:
+        dataset: What lies in the folder.
+        root: The dataset's folder; `data/DATASET` if not given.
+        workers: Processes that read; one a core if not given.
+        options: Of the dataset, such as `{"source_rate": 100}` for ptbxl.
+    """
+    from ecg_tl.store.check import check_dataset, print_report
+
+    report = check_dataset(get_dataset(dataset, **(options or {})), _root(dataset, root), workers=workers)
+    print_report(report)
+    return 1 if report.has_errors else 0
+
+
+COMMANDS: dict[str, Callable[..., int]] = {
+    "list": list_datasets,
+    "synthesize": synthesize,
+    "prepare": prepare,
+    "check": check,
+}
+
+
+def run(words: Sequence[str]) -> int:
+    """Run `data` and one of its words."""
+    status: int = auto_cli(COMMANDS, args=list(words[1:]), prog="ecg-tl data", set_defaults=None)
+    return status
+
+
+def _root(dataset: str, root: str | None) -> Path:
+    return Path("data") / dataset if root is None else Path(root)
+
+
+def _classes(dataset: type[EcgDataset]) -> str:
+    """Name the classes of each task; those that depend on the files are told of in words."""
+    return ", ".join(dataset.tasks)

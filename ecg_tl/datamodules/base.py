@@ -1,0 +1,318 @@
+"""The LightningDataModule that all datasets share: store, labels, split, batches on the device."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import cached_property
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+import torch
+from lightning.pytorch import LightningDataModule
+from lightning.pytorch.utilities.rank_zero import rank_zero_info
+from numpy.typing import NDArray
+from torch import Tensor
+from torch.utils.data import DataLoader, DistributedSampler, Sampler
+
+from ecg_tl.datamodules.batches import (
+    Residency,
+    ShardSampler,
+    StoredBatch,
+    StoreRows,
+    as_is,
+    choose_residency,
+)
+from ecg_tl.datamodules.parts import Parts, divide
+from ecg_tl.datamodules.settings import SplitSettings
+from ecg_tl.datasets.base import EcgDataset, LabelRule
+from ecg_tl.errors import SettingError, StoreError
+from ecg_tl.signals import LEADS, MICROVOLTS_PER_STEP, Batch, check_leads
+from ecg_tl.store.build import prepare
+from ecg_tl.store.reader import Store, open_store
+from ecg_tl.store.settings import Resampling, Short, StoreSettings
+from ecg_tl.transforms import Augmentation, augment, augmentation_generator, create_normalization
+
+_MILLIVOLTS_PER_STEP = MICROVOLTS_PER_STEP / 1000.0
+
+
+class EcgDataModule(LightningDataModule):
+    """Records of one dataset as batches of `ecg_tl.signals.Batch`.
+
+    What the network must know (`num_classes`, `class_names`, `num_leads`, `num_samples`, `normalization`) is
+    known before `setup`, so that the command line can hand it to the model. Signals are in millivolts when
+    they leave; the model normalises them, because a checkpoint must be able to do so by itself.
+
+    Args:
+        dataset: The dataset to read.
+        root: Folder that holds its files.
+        task: Which label rule; the dataset's default if None.
+        store: A prepared store to use as it is, where the source files are not at hand.
+        store_dir: Folder in which prepared stores are kept, and found again.
+        leads: Which leads, in which order.
+        sampling_rate: In Hz, after resampling.
+        num_samples: Length of every signal, after cropping or padding.
+        resampling: `polyphase` filters before it decimates; `stride` takes every k-th sample, as the paper did.
+        short: Whether shorter records are padded with zeros (`pad`) or left out (`drop`).
+        bad_records: Whether a record that cannot be read is listed and left out (`skip`) or stops (`error`).
+        split: How records are divided.
+        drop_unlabelled: Whether records without any class are left out; the dataset's default if None.
+        normalization: `fixed_scale`, `min_max`, `z_score` or `none`; see `ecg_tl.transforms`.
+        normalization_options: `scale_mv` and `clip` of `fixed_scale`.
+        augmentation: Applied to training batches, in millivolts.
+        batch_size: Per process.
+        seed: Of the order of training batches and of the augmentation; with the epoch it decides both.
+        residency: Where signals are while training: `disk`, `memory`, `device`, or `auto`.
+        num_workers: Loader processes; 0 is fastest unless signals come from a slow disk.
+        prepare_workers: Processes that read records into the store; one a core if None.
+    """
+
+    def __init__(
+        self,
+        dataset: EcgDataset,
+        root: str,
+        task: str | None = None,
+        store: str | None = None,
+        store_dir: str = "data/stores",
+        leads: Sequence[str] = LEADS,
+        sampling_rate: float = 100,
+        num_samples: int = 1000,
+        resampling: Resampling = "polyphase",
+        short: Short = "pad",
+        bad_records: Literal["skip", "error"] = "skip",
+        split: SplitSettings = SplitSettings(),  # noqa: B008  (frozen)
+        drop_unlabelled: bool | None = None,
+        normalization: str = "fixed_scale",
+        normalization_options: dict[str, float] | None = None,
+        augmentation: Augmentation = Augmentation(),  # noqa: B008  (frozen)
+        batch_size: int = 64,
+        seed: int = 0,
+        residency: Residency = "auto",
+        num_workers: int = 0,
+        prepare_workers: int | None = None,
+    ) -> None:
+        super().__init__()
+        if batch_size < 1:
+            raise SettingError("batch_size", str(batch_size), "at least 1", "Give a positive batch size.")
+        self.dataset = dataset
+        self.task = dataset.check_task(task)
+        self.root = Path(root)
+        self.store_path = None if store is None else Path(store)
+        self.store_dir = Path(store_dir)
+        self.store_settings = StoreSettings(
+            leads=check_leads(leads),
+            sampling_rate=sampling_rate,
+            num_samples=num_samples,
+            resampling=resampling,
+            short=short,
+        )
+        self.bad_records = bad_records
+        self.split_settings = split
+        self.drop_unlabelled = dataset.drop_unlabelled if drop_unlabelled is None else drop_unlabelled
+        self.normalization = create_normalization(normalization, **(normalization_options or {})).describe()
+        self.augmentation = augmentation
+        self.batch_size = batch_size
+        self.seed = seed
+        self.residency = residency
+        self.num_workers = num_workers
+        self.prepare_workers = prepare_workers
+        self._store: Store | None = None
+        self._parts: Parts | None = None
+        self._on_device: Tensor | None = None
+        self._first_row = 0
+
+    # What the model is built from -----------------------------------------------------------------------
+
+    @cached_property
+    def label_rule(self) -> LabelRule:
+        """The rule that turns codes into targets."""
+        if self.store_path is not None:
+            return self._open().manifest.rule(self.task)
+        return self.dataset.label_rule(self.task, self.root)
+
+    @property
+    def class_names(self) -> list[str]:
+        """Short names of the classes, in the order of the targets' columns."""
+        return list(self.label_rule.class_names)
+
+    @property
+    def num_classes(self) -> int:
+        """Number of classes."""
+        return len(self.label_rule.classes)
+
+    @property
+    def leads(self) -> list[str]:
+        """Names of the leads, in the order of the signals' rows."""
+        return list(self.store_settings.leads)
+
+    @property
+    def num_leads(self) -> int:
+        """Number of leads."""
+        return len(self.store_settings.leads)
+
+    @property
+    def sampling_rate(self) -> float:
+        """In Hz, as the network sees it."""
+        return self.store_settings.sampling_rate
+
+    @property
+    def num_samples(self) -> int:
+        """Samples a lead, as the network sees it."""
+        return self.store_settings.num_samples
+
+    # Preparation ----------------------------------------------------------------------------------------
+
+    def prepare_data(self) -> None:
+        """Build the store if there is none for these settings and these files."""
+        if self.store_path is None:
+            prepare(
+                self.dataset,
+                self.root,
+                self.store_dir,
+                self.store_settings,
+                bad_records=self.bad_records,
+                workers=self.prepare_workers,
+            )
+
+    def setup(self, stage: str | None = None) -> None:
+        """Open the store, encode the labels and divide the records; the same for every stage."""
+        if self._parts is not None:
+            return
+        store = self._open()
+        self._parts = divide(
+            store.records,
+            self.label_rule,
+            self.split_settings,
+            drop_unlabelled=self.drop_unlabelled,
+            where=store.path,
+        )
+        for line in self._parts.summary():
+            rank_zero_info(f"{self.dataset.name}: {line}")
+
+    @property
+    def store(self) -> Store:
+        """The opened store, after `prepare_data`."""
+        return self._open()
+
+    @property
+    def parts(self) -> Parts:
+        """The divided records, after `setup`."""
+        if self._parts is None:
+            raise RuntimeError("setup() comes before the parts of a datamodule are used")
+        return self._parts
+
+    def _open(self) -> Store:
+        if self._store is None:
+            if self.store_path is None:
+                self._store = prepare(self.dataset, self.root, self.store_dir, self.store_settings)
+            else:
+                self._store = open_store(self.store_path)
+                self._check_store(self._store)
+        return self._store
+
+    def _check_store(self, store: Store) -> None:
+        """Refuse a store that was given by path and holds something other than what was asked for."""
+        manifest = store.manifest
+        wanted = self.store_settings
+        found = {
+            "dataset": (manifest.dataset.name, self.dataset.name),
+            "leads": (list(manifest.settings.leads), list(wanted.leads)),
+            "sampling_rate": (manifest.settings.sampling_rate, wanted.sampling_rate),
+            "num_samples": (manifest.settings.num_samples, wanted.num_samples),
+        }
+        for field, (here, asked) in found.items():
+            if here != asked:
+                raise StoreError(
+                    store.path, f"{field} {here}", f"{field} {asked}", "Give another store, or other settings."
+                )
+
+    # Batches --------------------------------------------------------------------------------------------
+
+    def _loader(self, rows: NDArray[np.int64], *, training: bool = False) -> DataLoader[StoredBatch]:
+        store = self.store
+        trainer = self.trainer
+        device = None if trainer is None else trainer.strategy.root_device
+        residency = choose_residency(self.residency, store.manifest.signals_bytes, device)
+        signals: NDArray[np.int16] | None = store.signals() if residency == "disk" else None
+        if residency == "memory":
+            signals = self._in_memory
+        elif residency == "device" and self._on_device is None:
+            self._on_device = torch.from_numpy(np.array(store.signals())).to(device or torch.device("cpu"))
+        part = StoreRows(signals, self.parts.targets, rows)
+        rank, world = (0, 1) if trainer is None else (trainer.global_rank, trainer.world_size)
+        sampler: Sampler[int] = (
+            # A function of seed and epoch alone, with one process as with several. Lightning calls set_epoch.
+            DistributedSampler(part, world, rank, shuffle=True, seed=self.seed)
+            if training
+            else ShardSampler(len(part), rank, world)
+        )
+        return DataLoader(
+            part,
+            batch_size=self.batch_size,
+            sampler=sampler,
+            collate_fn=as_is,
+            num_workers=self.num_workers,
+            persistent_workers=self.num_workers > 0,
+            pin_memory=device is not None and device.type == "cuda",
+        )
+
+    @cached_property
+    def _in_memory(self) -> NDArray[np.int16]:
+        return np.array(self.store.signals())
+
+    def train_dataloader(self) -> DataLoader[StoredBatch]:
+        """Training records in an order that the seed and the epoch decide."""
+        return self._loader(self.parts.split.train, training=True)
+
+    def val_dataloader(self) -> DataLoader[StoredBatch]:
+        """Validation records, each once."""
+        return self._loader(self.parts.split.validation)
+
+    def test_dataloader(self) -> DataLoader[StoredBatch]:
+        """Test records, each once."""
+        return self._loader(self.parts.split.test)
+
+    def predict_dataloader(self) -> DataLoader[StoredBatch]:
+        """Every stored record, each once, labelled or not."""
+        return self._loader(np.arange(len(self.store.records)))
+
+    def on_before_batch_transfer(self, batch: StoredBatch, dataloader_idx: int) -> StoredBatch:
+        """Note what the augmentation of this batch shall depend on while the indices are still on the CPU."""
+        self._first_row = int(batch["index"][0])
+        return batch
+
+    def on_after_batch_transfer(self, batch: StoredBatch, dataloader_idx: int) -> Batch:
+        """Turn stored steps into millivolts on the device, and augment them if this is training."""
+        stored = batch["signal"] if self._on_device is None else self._on_device[batch["index"]]
+        signal = stored.float() * _MILLIVOLTS_PER_STEP
+        if self.trainer is not None and self.trainer.training and not self.augmentation.is_off:
+            # A record is in one batch an epoch: its first row tells a batch from all others, on every process.
+            epoch = self.trainer.current_epoch
+            generator = augmentation_generator(self.seed, epoch, self._first_row, device=signal.device)
+            signal = augment(signal, self.augmentation, generator, sampling_rate=self.sampling_rate)
+        return {"signal": signal, "target": batch["target"], "index": batch["index"]}
+
+    # Provenance -----------------------------------------------------------------------------------------
+
+    def describe(self) -> dict[str, Any]:
+        """Say what the network is trained on, in primitives, for its checkpoint. After `setup`."""
+        manifest = self.store.manifest
+        return {
+            "dataset": self.dataset.name,
+            "title": self.dataset.title,
+            "licence": self.dataset.licence,
+            "citation": self.dataset.citation,
+            "task": self.task,
+            "class_names": self.class_names,
+            "class_codes": {c.name: sorted(c.codes) for c in self.label_rule.classes},
+            "leads": self.leads,
+            "sampling_rate": self.sampling_rate,
+            "num_samples": self.num_samples,
+            "units": "mV",
+            "normalization": dict(self.normalization),
+            "resampling": self.store_settings.resampling,
+            "store": self.store.path.name,
+            "fingerprint": manifest.source.digest,
+            "records_left_out": manifest.counts.left_out,
+            **self.parts.describe(),
+        }

@@ -1,0 +1,21 @@
+"""CPSC2018's datamodule."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ecg_tl.datamodules.base import EcgDataModule
+from ecg_tl.datasets.cpsc2018 import Cpsc2018
+
+
+class Cpsc2018DataModule(EcgDataModule):
+    """CPSC2018; it publishes no patients, so each record counts as its own.
+
+    Args:
+        root: Folder below which the records lie.
+        equivalences: Whether codes that the challenge scores as one count as one; the paper maps exact codes.
+        **kwargs: Those of `EcgDataModule`.
+    """
+
+    def __init__(self, root: str = "data/cpsc2018", equivalences: bool = True, **kwargs: Any) -> None:
+        super().__init__(Cpsc2018(equivalences=equivalences), root, **kwargs)

@@ -1,0 +1,166 @@
+"""Which records train, validate and test, and what was left out on the way."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from ecg_tl.datamodules.settings import SplitSettings
+from ecg_tl.datasets.base import LabelRule
+from ecg_tl.errors import DatasetError, SettingError
+from ecg_tl.splits import (
+    Leaks,
+    Split,
+    check_patients,
+    first_subset,
+    official_folds,
+    paper_split,
+    patient_split,
+    remove_leaks,
+    split_hash,
+    training_subset,
+)
+
+
+@dataclass(frozen=True)
+class Parts:
+    """A store's records, labelled and divided.
+
+    Attributes:
+        split: Rows of each part.
+        targets: `float32 (records, classes)` for every stored row.
+        record_ids: Of every stored row.
+        kind: The split's kind: `official`, `patient` or `paper`.
+        hash: Of the parts' record ids: equal for equal splits.
+        unlabelled: How many records have none of the classes.
+        unlabelled_dropped: Whether those were left out.
+        leaks: Training and validation records that were removed, as their very signal is in a part that judges.
+        class_names: Of the targets' columns.
+    """
+
+    split: Split
+    targets: NDArray[np.float32]
+    record_ids: NDArray[np.object_]
+    kind: str
+    hash: str
+    unlabelled: int
+    unlabelled_dropped: bool
+    leaks: Leaks
+    class_names: tuple[str, ...]
+
+    def summary(self) -> list[str]:
+        """Say it in lines for a log."""
+        sizes = ", ".join(f"{len(rows)} {part}" for part, rows in self.split.parts().items())
+        lines = [f"{sizes} records ({self.kind} split {self.hash[:12]})"]
+        if self.unlabelled:
+            what = "left out" if self.unlabelled_dropped else "kept as all-zero rows"
+            lines.append(f"{self.unlabelled} records have none of the classes: {what}")
+        if self.leaks.train or self.leaks.validation:
+            lines.append(
+                f"{self.leaks.train} training and {self.leaks.validation} validation records removed: "
+                "the very same signal is validated or tested on"
+            )
+        if self.split.selects_on_test:
+            lines.append("validation is the test set (protocol `paper`): scores select on test data")
+        return lines
+
+    def describe(self) -> dict[str, Any]:
+        """Give the same in primitives, for checkpoints and results."""
+        return {
+            "split": self.kind,
+            "split_hash": self.hash,
+            "selects_on_test": self.split.selects_on_test,
+            "records": {part: len(rows) for part, rows in self.split.parts().items()},
+            "support": {
+                part: dict(zip(self.class_names, self.targets[rows].sum(axis=0).astype(int).tolist(), strict=True))
+                for part, rows in self.split.parts().items()
+            },
+            "unlabelled": self.unlabelled,
+            "unlabelled_dropped": self.unlabelled_dropped,
+            "leaks_removed": {"train": self.leaks.train, "validation": self.leaks.validation},
+        }
+
+
+def divide(
+    records: pd.DataFrame,
+    rule: LabelRule,
+    settings: SplitSettings,
+    *,
+    drop_unlabelled: bool,
+    where: Path,
+) -> Parts:
+    """Label a store's records and divide them.
+
+    Args:
+        records: A store's table.
+        rule: Turns codes into targets.
+        settings: How to divide.
+        drop_unlabelled: Whether records without any class are left out.
+        where: The store, for errors.
+
+    Raises:
+        DatasetError: If no record has any of the classes.
+        SettingError: If the split cannot be made (folds that do not exist, a part without records).
+    """
+    targets = rule.targets(records["codes"].tolist())
+    labelled = targets.any(axis=1)
+    if not labelled.any():
+        raise DatasetError(
+            where,
+            f"none of the {len(records)} records labelled",
+            f"some of the classes {', '.join(rule.class_names)}",
+            "Check the task and the files' codes.",
+        )
+    usable = np.flatnonzero(labelled) if drop_unlabelled else np.arange(len(records))
+    patients = records["patient_id"].tolist()
+    kind, split = _split(records.iloc[usable], targets[usable], settings, where)
+    split, leaks = split.at(usable), Leaks(0, 0)
+    if kind != "paper":  # which is repeated with its faults
+        check_patients(split, patients)
+        split, leaks = remove_leaks(split, records["signal_hash"].tolist())
+    if settings.train_records is not None:
+        split = (
+            first_subset(split, settings.train_records)
+            if settings.subset == "first"
+            else training_subset(split, targets, patients, settings.train_records, settings.seed)
+        )
+    record_ids = records["record_id"].to_numpy()
+    return Parts(
+        split=split,
+        targets=targets,
+        record_ids=record_ids,
+        kind=kind,
+        hash=split_hash(split, record_ids.tolist()),
+        unlabelled=int((~labelled).sum()),
+        unlabelled_dropped=drop_unlabelled,
+        leaks=leaks,
+        class_names=rule.class_names,
+    )
+
+
+def _split(
+    records: pd.DataFrame, targets: NDArray[np.float32], settings: SplitSettings, where: Path
+) -> tuple[str, Split]:
+    """Divide the given records; returns the kind that was meant, and positions among them."""
+    if settings.kind == "paper":
+        return "paper", paper_split(len(records), targets if settings.stratify else None)
+    has_folds = bool(records["fold"].notna().all())
+    if settings.kind == "official" or (settings.kind == "auto" and has_folds):
+        if not has_folds:
+            raise SettingError(
+                "split.kind",
+                f"official, but the records of {where} carry no folds",
+                "a dataset that publishes folds",
+                "Use `patient`.",
+            )
+        folds = sorted({int(fold) for fold in records["fold"]})
+        validation = settings.validation_folds or tuple(folds[-2:-1])
+        test = settings.test_folds or tuple(folds[-1:])
+        return "official", official_folds(records, validation, test)
+    patients = records["patient_id"].tolist()
+    return "patient", patient_split(targets, patients, settings.fractions, settings.seed)

@@ -1,0 +1,203 @@
+"""The LightningModule that all networks share: loss, scores, optimizer, and a checkpoint that explains itself."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from lightning.pytorch import LightningModule
+from lightning.pytorch.utilities.types import OptimizerLRScheduler
+from torch import Tensor
+
+from ecg_tl.calibration import Calibration, calibrate
+from ecg_tl.errors import SettingError
+from ecg_tl.metrics import multilabel_scores
+from ecg_tl.models import EcgNetwork
+from ecg_tl.signals import Batch
+from ecg_tl.tasks.description import CheckpointDescription, check_fits, describe_versions, read_description
+from ecg_tl.tasks.optimization import (
+    OptimizerName,
+    ScheduleName,
+    make_optimizer,
+    make_schedule,
+    parameter_groups,
+)
+from ecg_tl.tasks.predictions import Predictions, gather, on_cpu
+from ecg_tl.transforms import create_normalization
+
+
+class EcgClassifier(LightningModule):
+    """A multi-label classifier of ECGs in millivolts.
+
+    It logs `train/loss`, and for `val` and `test` the loss and all scores of `ecg_tl.metrics`, averaged
+    (`val/auroc_macro`) and per class (`val_auroc/NORM`). At the end of each validation it chooses thresholds
+    and a temperature from that validation's predictions, so that a checkpoint carries those that belong to
+    its own weights; `test` reports its F1 scores at 0.5 and at these (`test/f1_macro_tuned`).
+
+    Settings are primitives, since a checkpoint must load with `weights_only=True`.
+
+    Args:
+        network: The network, as a subclass makes it from primitives.
+        class_names: From the datamodule.
+        normalization: From the datamodule: a name and its options, see `ecg_tl.transforms`.
+        optimizer: `adamw`, `adam` or `sgd` (Nesterov momentum 0.9).
+        learning_rate: Highest rate of the head.
+        weight_decay: Of kernels and matrices; biases and norms have none.
+        schedule: `one_cycle`, `cosine` or `constant`.
+        lr_decay: Factor by which each layer group learns slower than the one after it.
+    """
+
+    def __init__(
+        self,
+        network: EcgNetwork,
+        class_names: Sequence[str],
+        normalization: dict[str, Any],
+        optimizer: OptimizerName = "adamw",
+        learning_rate: float = 1e-3,
+        weight_decay: float = 0.01,
+        schedule: ScheduleName = "one_cycle",
+        lr_decay: float = 1.0,
+    ) -> None:
+        super().__init__()
+        if len(class_names) != network.num_classes:
+            raise SettingError(
+                "class_names",
+                f"{len(class_names)} names",
+                f"{network.num_classes} names",
+                "Give one name a class.",
+            )
+        for name, value in (("learning_rate", learning_rate), ("lr_decay", lr_decay)):
+            if not value > 0:
+                raise SettingError(name, str(value), "a number over 0", f"Correct {name}.")
+        self.class_names = tuple(class_names)
+        self.optimizer_name: OptimizerName = optimizer
+        self.learning_rate = learning_rate
+        self.weight_decay = weight_decay
+        self.schedule: ScheduleName = schedule
+        self.lr_decay = lr_decay
+        self.normalization = create_normalization(**normalization)
+        self.network = network
+        self._batches: dict[str, list[Predictions]] = {"val": [], "test": []}
+        self.predictions: dict[str, Predictions] = {}
+        self.scores: dict[str, dict[str, float]] = {}
+        self.calibration: Calibration | None = None
+        self.transfer_report: dict[str, Any] | None = None
+
+    def forward(self, signal: Tensor) -> Tensor:
+        """Turn signals `(batch, leads, samples)` in millivolts into logits `(batch, classes)`."""
+        logits: Tensor = self.network(self.normalization(signal))
+        return logits
+
+    # Steps ----------------------------------------------------------------------------------------------
+
+    def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
+        """Return binary cross-entropy, averaged over classes and records."""
+        loss = self._loss(self(batch["signal"]), batch["target"])
+        self.log(
+            "train/loss", loss, prog_bar=True, on_step=True, on_epoch=True, batch_size=len(batch["target"])
+        )
+        return loss
+
+    def validation_step(self, batch: Batch, batch_idx: int) -> None:
+        """Collect predictions."""
+        self._evaluate("val", batch)
+
+    def test_step(self, batch: Batch, batch_idx: int) -> None:
+        """Collect predictions."""
+        self._evaluate("test", batch)
+
+    def predict_step(self, batch: Batch, batch_idx: int) -> dict[str, Tensor]:
+        """Return `index (batch,)` and `logits (batch, classes)`."""
+        return {"index": batch["index"], "logits": self(batch["signal"]).float()}
+
+    @staticmethod
+    def _loss(logits: Tensor, target: Tensor) -> Tensor:
+        # In float32 whatever the precision of the network: log-sigmoid loses its tail in half precision.
+        return F.binary_cross_entropy_with_logits(logits.float(), target.float())
+
+    def _evaluate(self, stage: str, batch: Batch) -> None:
+        self._batches[stage].append(on_cpu(batch["index"], self(batch["signal"]), batch["target"]))
+
+    def on_validation_epoch_end(self) -> None:
+        """Score the validation, and calibrate on it."""
+        predictions = self._finish("val")
+        if not self.trainer.sanity_checking:
+            self.calibration = calibrate(predictions.logits, predictions.targets)
+            self._score("val", predictions)
+
+    def on_test_epoch_end(self) -> None:
+        """Score the test with what the checkpoint decided on validation data."""
+        self._score("test", self._finish("test"))
+
+    def _finish(self, stage: str) -> Predictions:
+        predictions = gather(self._batches[stage])
+        self._batches[stage].clear()
+        self.predictions[stage] = predictions
+        return predictions
+
+    def _score(self, stage: str, predictions: Predictions) -> None:
+        probabilities = predictions.probabilities
+        scores = multilabel_scores(probabilities, predictions.targets, self.class_names).as_dict()
+        scores["loss"] = float(self._loss(predictions.logits, predictions.targets))
+        if stage == "test" and self.calibration is not None:
+            scores |= self._calibrated_scores(predictions, self.calibration)
+        self.scores[stage] = scores
+        named = {
+            # `auroc/NORM` becomes `val_auroc/NORM`: one TensorBoard section a score, one curve a class.
+            f"{stage}_{name}" if "/" in name else f"{stage}/{name}": value
+            for name, value in scores.items()
+        }
+        # Computed from gathered predictions, so equal on every process: nothing to synchronise.
+        self.log_dict(named, rank_zero_only=False, sync_dist=False)
+
+    def _calibrated_scores(self, predictions: Predictions, calibration: Calibration) -> dict[str, float]:
+        tuned = multilabel_scores(
+            predictions.probabilities,
+            predictions.targets,
+            self.class_names,
+            thresholds=torch.tensor(calibration.thresholds),
+        ).as_dict()
+        cooled = multilabel_scores(
+            (predictions.logits / calibration.temperature).sigmoid(), predictions.targets, self.class_names
+        ).as_dict()
+        return {
+            **{f"{name}_tuned": tuned[name] for name in ("f1_macro", "f1_weighted")},
+            **{f"{name}_calibrated": cooled[name] for name in ("brier", "ece")},
+        }
+
+    # Optimization ---------------------------------------------------------------------------------------
+
+    def configure_optimizers(self) -> OptimizerLRScheduler:
+        """Put every parameter into a named group, and step the schedule after every optimizer step."""
+        groups = parameter_groups(self.network, self.learning_rate, self.weight_decay, self.lr_decay)
+        optimizer = make_optimizer(self.optimizer_name, groups)
+        schedule = make_schedule(self.schedule, optimizer, int(self.trainer.estimated_stepping_batches))
+        if schedule is None:
+            return optimizer
+        return {"optimizer": optimizer, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
+
+    # The checkpoint -------------------------------------------------------------------------------------
+
+    def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """Add what somebody who has nothing but the checkpoint must know."""
+        datamodule = getattr(self.trainer, "datamodule", None)
+        checkpoint["ecg_tl"] = CheckpointDescription(
+            versions=describe_versions(),
+            data=None if datamodule is None else datamodule.describe(),
+            class_names=self.class_names,
+            calibration=None if self.calibration is None else self.calibration.as_dict(),
+            transfer=self.transfer_report,
+        ).as_dict()
+
+    def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """Take over what the checkpoint decided, and refuse data that it does not fit."""
+        description = read_description(checkpoint, "checkpoint")
+        if description.calibration is not None:
+            self.calibration = Calibration.from_dict(description.calibration)
+        self.transfer_report = description.transfer
+        trainer = self._trainer
+        datamodule = None if trainer is None else getattr(trainer, "datamodule", None)
+        if datamodule is not None and description.data is not None:
+            check_fits(description.data, datamodule.describe())

@@ -1,0 +1,98 @@
+"""What a checkpoint says about itself, under its key `ecg_tl`, in primitives."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from importlib.metadata import version
+from typing import Any
+
+from ecg_tl.errors import CheckpointError
+
+FORMAT = 1
+"""Raised when an older reader could no longer make sense of the description."""
+
+_MUST_AGREE = ("class_names", "leads", "sampling_rate", "num_samples", "units", "normalization")
+
+
+@dataclass(frozen=True)
+class CheckpointDescription:
+    """Everything but weights.
+
+    Attributes:
+        versions: Of the packages that decide the numbers.
+        class_names: In the order of the logits.
+        data: What it was trained on: `EcgDataModule.describe()`.
+        calibration: Thresholds, which of them were tuned, temperature.
+        transfer: Report of the transfer that it began with, if any.
+        format: Of this description.
+    """
+
+    versions: dict[str, str]
+    class_names: tuple[str, ...]
+    data: dict[str, Any] | None
+    calibration: dict[str, Any] | None
+    transfer: dict[str, Any] | None
+    format: int = FORMAT
+
+    def as_dict(self) -> dict[str, Any]:
+        """Give it in primitives."""
+        return asdict(self) | {"class_names": list(self.class_names)}
+
+
+def describe_versions() -> dict[str, str]:
+    """Name the versions of Python and of the packages that decide the numbers."""
+    packages = ("ecg-tl", "torch", "lightning", "torchmetrics", "numpy", "scipy", "wfdb")
+    return {"python": ".".join(map(str, sys.version_info[:3])), **{name: version(name) for name in packages}}
+
+
+def read_description(checkpoint: Mapping[str, Any], where: object) -> CheckpointDescription:
+    """Read a checkpoint's description of itself.
+
+    Args:
+        checkpoint: As loaded.
+        where: Its file, for errors.
+
+    Raises:
+        CheckpointError: If there is none, or it is of a later format.
+    """
+    description = checkpoint.get("ecg_tl")
+    if not isinstance(description, Mapping):
+        raise CheckpointError(
+            where, "no description of itself", "a checkpoint written by ecg_tl", "Give one of this project's."
+        )
+    if description.get("format") != FORMAT:
+        raise CheckpointError(
+            where,
+            f"a description of format {description.get('format')}",
+            f"format {FORMAT}",
+            "Use the version of ecg_tl that wrote it.",
+        )
+    try:
+        return CheckpointDescription(**{**description, "class_names": tuple(description["class_names"])})
+    except (KeyError, TypeError) as error:
+        raise CheckpointError(
+            where, f"a malformed description ({error})", "one written by ecg_tl", "Give an intact checkpoint."
+        ) from error
+
+
+def check_fits(trained_on: Mapping[str, Any], at_hand: Mapping[str, Any], where: object = "checkpoint") -> None:
+    """Refuse data that a checkpoint was not made for.
+
+    Args:
+        trained_on: The `data` of its description.
+        at_hand: `EcgDataModule.describe()` of the data at hand.
+        where: The checkpoint, for the error.
+
+    Raises:
+        CheckpointError: If classes, leads, rate, length, units or normalisation differ; names both sides.
+    """
+    for field in _MUST_AGREE:
+        if trained_on.get(field) != at_hand.get(field):
+            raise CheckpointError(
+                where,
+                f"{field} {at_hand.get(field)} in {at_hand.get('dataset')}",
+                f"{field} {trained_on.get(field)}, on which it was trained ({trained_on.get('dataset')})",
+                "Set the data as the checkpoint has it; to start another task from it, use the transfer callback.",
+            )

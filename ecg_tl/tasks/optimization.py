@@ -1,0 +1,80 @@
+"""Optimizers and learning-rate schedules over named parameter groups."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any, Literal, TypedDict
+
+from torch import nn
+from torch.optim import SGD, Adam, AdamW, Optimizer
+from torch.optim.lr_scheduler import CosineAnnealingLR, LRScheduler, OneCycleLR
+
+from ecg_tl.models import EcgNetwork
+
+OptimizerName = Literal["adamw", "adam", "sgd"]
+ScheduleName = Literal["one_cycle", "cosine", "constant"]
+
+
+class ParameterGroup(TypedDict):
+    """What PyTorch's optimizers take, with a name: `layer1.decay`, `layer1.no_decay`, `head.decay`, ..."""
+
+    name: str
+    params: list[nn.Parameter]
+    lr: float
+    weight_decay: float
+
+
+def parameter_groups(
+    network: EcgNetwork, learning_rate: float, weight_decay: float, lr_decay: float = 1.0
+) -> list[ParameterGroup]:
+    """Put every parameter of a network into exactly one named group, frozen or not.
+
+    All groups are there from the first step, because schedulers cannot take groups later; freezing is done
+    elsewhere, by `requires_grad`. Biases and the affine parameters of norms (everything with one axis) get no
+    weight decay, as is usual for networks with batch norm.
+
+    Args:
+        network: Its `layer_groups()` name the groups, from input to output.
+        learning_rate: Of the head.
+        weight_decay: Of matrices and kernels.
+        lr_decay: Factor by which each group learns slower than the one after it; 1 for equal rates.
+    """
+    parameters = dict(network.named_parameters())
+    layer_groups = network.layer_groups()
+    groups: list[ParameterGroup] = []
+    for depth, (group, names) in enumerate(reversed(layer_groups.items())):
+        rate = learning_rate * lr_decay**depth
+        matrices = [parameters[name] for name in names if parameters[name].ndim > 1]
+        vectors = [parameters[name] for name in names if parameters[name].ndim <= 1]
+        for suffix, members, decay in (("decay", matrices, weight_decay), ("no_decay", vectors, 0.0)):
+            if members:
+                groups.append(
+                    {"name": f"{group}.{suffix}", "params": members, "lr": rate, "weight_decay": decay}
+                )
+    return groups[::-1]
+
+
+def make_optimizer(name: OptimizerName, groups: Iterable[ParameterGroup]) -> Optimizer:
+    """Make an optimizer over `parameter_groups`."""
+    param_groups: list[dict[str, Any]] = [dict(group) for group in groups]
+    if name == "sgd":
+        return SGD(param_groups, lr=1e-3, momentum=0.9, nesterov=True)
+    return {"adamw": AdamW, "adam": Adam}[name](param_groups)
+
+
+def make_schedule(name: ScheduleName, optimizer: Optimizer, total_steps: int) -> LRScheduler | None:
+    """Make a schedule that is stepped after every optimizer step; None for a constant rate.
+
+    Args:
+        name: `one_cycle` rises over 30 % of the steps to each group's rate and falls to nearly zero; `cosine`
+            falls from it to zero.
+        optimizer: With every group's own rate set.
+        total_steps: Optimizer steps of the whole training.
+    """
+    if name == "one_cycle":
+        rates = [group["lr"] for group in optimizer.param_groups]
+        # OneCycleLR divides by the length of its phases, which vanish below two steps.
+        return OneCycleLR(optimizer, max_lr=rates, total_steps=max(total_steps, 2))
+    if name == "cosine":
+        return CosineAnnealingLR(optimizer, T_max=max(total_steps, 1))
+    return None

@@ -1,0 +1,54 @@
+"""Predictions of one pass over a dataset, gathered from all processes."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, distributed
+
+
+@dataclass(frozen=True, eq=False)
+class Predictions:
+    """What a network said of records.
+
+    Attributes:
+        index: `int64 (records,)`: rows of the store.
+        logits: `float32 (records, classes)`.
+        targets: `float32 (records, classes)`.
+    """
+
+    index: Tensor
+    logits: Tensor
+    targets: Tensor
+
+    @property
+    def probabilities(self) -> Tensor:
+        """`float32 (records, classes)`, uncalibrated."""
+        return self.logits.sigmoid()
+
+
+def on_cpu(index: Tensor, logits: Tensor, targets: Tensor) -> Predictions:
+    """Keep a batch of predictions without its graph or its device's memory."""
+    return Predictions(index.cpu(), logits.detach().float().cpu(), targets.float().cpu())
+
+
+def gather(batches: Sequence[Predictions]) -> Predictions:
+    """Put the batches of all processes together on the CPU, in the store's order.
+
+    Scores such as AUROC need all records at once and are cheap beside a pass over the data: so every score is
+    computed from these, by the pure functions of `ecg_tl.metrics`, and none is averaged over batches or
+    processes. Every process must call this; processes may have different numbers of batches, or none.
+    """
+    if distributed.is_available() and distributed.is_initialized():
+        shards: list[Sequence[Predictions]] = [()] * distributed.get_world_size()
+        distributed.all_gather_object(shards, list(batches))
+        batches = [batch for shard in shards for batch in shard]
+    index = torch.cat([batch.index for batch in batches])
+    order = torch.argsort(index)
+    return Predictions(
+        index=index[order],
+        logits=torch.cat([batch.logits for batch in batches])[order],
+        targets=torch.cat([batch.targets for batch in batches])[order],
+    )
