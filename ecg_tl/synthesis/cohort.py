@@ -91,7 +91,7 @@ def draw_cohort(
 
     Groups are filled evenly rather than at random, so that a small cohort holds each of them. A patient's
     later records show what the first one did. The label differs from what was simulated in a share of
-    `0.08 * difficulty` of the records: a finding is missed, or taken for something else.
+    `0.12 * difficulty` of the records: a finding is missed, or taken for something else.
 
     Args:
         groups: Whom the cohort is drawn from.
@@ -115,7 +115,7 @@ def draw_cohort(
         conditions = _draw_conditions(group, rng)
         visits = 1 + int(rng.choice(len(records_per_patient), p=records_per_patient))
         for _ in range(visits):
-            mistaken = rng.random() < 0.08 * difficulty
+            mistaken = rng.random() < 0.12 * difficulty
             labels = _mistake(conditions, groups, rng) if mistaken else conditions
             cases.append(
                 Case(len(cases), patients, patient, conditions, labels, names[chosen], seed, difficulty)

@@ -94,5 +94,5 @@ def draw_severity(
     A Beta distribution whose mean falls from 0.8 at difficulty 0 to 0.2 at difficulty 1.
     """
     order = [condition for condition in CONDITIONS if condition in conditions]
-    drawn = rng.beta(5.0 - 4.0 * difficulty, 1.2 + 2.8 * difficulty, size=len(order))
+    drawn = rng.beta(4.0 - 3.0 * difficulty, 1.0 + 3.0 * difficulty, size=len(order))
     return dict(zip(order, drawn.tolist(), strict=True))

@@ -57,10 +57,12 @@ def _to_millivolts(direction: NDArray[np.float64], lead: str, millivolts: float)
     return direction * (millivolts / float(_NOMINAL[LEADS.index(lead)] @ direction))
 
 
-def _turn_to_axis(waves: list[Wave], axis: float, rotation: float) -> list[Wave]:
+def _turn_to_axis(
+    waves: list[Wave], axis: float, rotation: float, lead_matrix: NDArray[np.float64]
+) -> list[Wave]:
     """Rotate waves about the foot-head axis, then in the frontal plane until their axis is as asked.
 
-    The axis is that of the net area under I and aVF, as it is read from an ECG.
+    The axis is that of the net area under I and aVF in this torso, as it is read from an ECG.
     """
     angle = np.deg2rad(rotation)
     spin = np.array([[np.cos(angle), 0, -np.sin(angle)], [0, 1, 0], [np.sin(angle), 0, np.cos(angle)]])
@@ -73,7 +75,8 @@ def _turn_to_axis(waves: list[Wave], axis: float, rotation: float) -> list[Wave]
             np.full(len(angles), area[2]),
         ]
     )
-    first, foot = _NOMINAL[0] @ turned, _NOMINAL[5] @ turned
+    first = lead_matrix[0] @ turned
+    foot = lead_matrix[1] @ turned - first / 2.0
     reached = np.rad2deg(np.arctan2(foot * 2.0 / np.sqrt(3.0), first))
     # Two angles can give the same axis; the smaller turn is meant.
     miss = np.abs((reached - axis + 180.0) % 360.0 - 180.0) + 0.01 * np.abs(np.rad2deg(angles))
@@ -94,6 +97,8 @@ def _qrs(
         axis = -50.0 - 22.0 * severity["LAFB"]
 
     if "LBBB" in severity:
+        # One slow front from right to left: less of the normal sequence shows than in a normal QRS.
+        scale = {name: patient.voltage * patient.wave_scale[row] ** 0.5 for name, row in _SCALE_ROW.items()}
         duration = 0.128 + 0.042 * severity["LBBB"]
         waves = [
             Wave(
@@ -110,7 +115,7 @@ def _qrs(
             ),
         ]
         axis = axis if {"LAD", "LAFB"} & set(severity) else min(axis - 30.0, 60.0)
-        return _turn_to_axis(waves, axis, 0.3 * patient.rotation), duration
+        return _turn_to_axis(waves, axis, 0.3 * patient.rotation, patient.lead_matrix), duration
 
     duration = patient.qrs_duration
     if "IVCD" in severity:
@@ -131,12 +136,12 @@ def _qrs(
     ]
     if "LAFB" in severity:  # the inferior wall first, to the right and down; then up and left
         waves[0] = replace(waves[0], vector=waves[0].vector + vector(-0.10, 0.22, 0.0) * patient.voltage)
-        main = _turn_to_axis(waves[1:], axis, patient.rotation)
+        main = _turn_to_axis(waves[1:], axis, patient.rotation, patient.lead_matrix)
         waves = [waves[0], *main]
     else:
-        waves = _turn_to_axis(waves, axis, patient.rotation)
+        waves = _turn_to_axis(waves, axis, patient.rotation, patient.lead_matrix)
     waves = _infarct(waves, severity, patient.voltage, early)
-    for name, shortest, longest, voltage in (("RBBB", 0.124, 0.165, 0.62), ("IRBBB", 0.102, 0.116, 0.34)):
+    for name, shortest, longest, voltage in (("RBBB", 0.128, 0.168, 0.62), ("IRBBB", 0.102, 0.116, 0.34)):
         if name in severity:
             duration = shortest + (longest - shortest) * severity[name]
             slow = (duration - 0.080) / (3.4 if name == "RBBB" else 4.2)
@@ -224,7 +229,7 @@ def _repolarisation(
         wave_t = wave_t * (0.9 - 0.5 * severity["STD"])
     if "STE" in severity:
         lead, site = _INFARCT_SITES["IMI" if record["site"] > 0.6 else "AMI"]
-        st = _to_millivolts(site, lead, (0.15 if lead == "III" else 0.22) + 0.30 * severity["STE"])
+        st = _to_millivolts(site, lead, (0.18 if lead == "III" else 0.26) + 0.30 * severity["STE"])
     if "TINV" in severity:
         wave_t = vector(-0.11, -0.09, 0.05) * scale["T"] - vector(0.22, 0.20, -0.10) * severity["TINV"]
     t_waves = [Wave(peak, rise, fall, wave_t, True)]
@@ -270,10 +275,10 @@ def basic_beat(
     drawn = rng.standard_normal(5)
     record = {
         "posture": float(3.0 * drawn[0]),
-        "t_height": float(np.exp(0.22 * drawn[1])),
-        "st_x": float(0.012 * drawn[2]),
-        "st_y": float(0.012 * drawn[3]),
-        "st_z": float(0.012 * drawn[4]),
+        "t_height": float(np.exp(0.30 * drawn[1])),
+        "st_x": float(0.018 * drawn[2]),
+        "st_y": float(0.018 * drawn[3]),
+        "st_z": float(0.018 * drawn[4]),
         "site": float(rng.random()),
         "age_of_infarct": float(rng.random()),
     }

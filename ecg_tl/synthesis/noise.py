@@ -21,10 +21,10 @@ class NoiseLevels:
     Every record draws its own strengths around these: most are cleaner, some much worse.
     """
 
-    wander: float = 0.035
+    wander: float = 0.045
     mains: float = 0.004
-    muscle: float = 0.010
-    contact: float = 0.008
+    muscle: float = 0.013
+    contact: float = 0.010
 
     def scaled(self, factor: float) -> NoiseLevels:
         """Return all levels times `factor`."""

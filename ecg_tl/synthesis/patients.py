@@ -65,9 +65,9 @@ def draw_patient(rng: np.random.Generator, age: float | None = None, sex: str | 
         qrs_duration=float(np.clip(0.094 - 0.006 * woman + 0.007 * normal[2], 0.074, 0.108)),
         qtc=float(np.clip(0.408 + 0.010 * woman + 0.015 * normal[3], 0.360, 0.448)),
         axis=float(np.clip(48.0 - 0.5 * (years - 50.0) + 22.0 * normal[4], -22.0, 88.0)),
-        rotation=float(np.clip(10.0 * normal[5], -20.0, 20.0)),
-        voltage=float(np.exp(0.20 * normal[6] - 0.08 * woman)),
-        wave_scale=np.exp(0.16 * rng.standard_normal((len(WAVE_NAMES), 3))),
-        lead_matrix=LEAD_MATRIX * (1.0 + 0.10 * rng.standard_normal(LEAD_MATRIX.shape))
-        + 0.03 * rng.standard_normal(LEAD_MATRIX.shape),
+        rotation=float(np.clip(12.0 * normal[5], -24.0, 24.0)),
+        voltage=float(np.exp(0.25 * normal[6] - 0.08 * woman)),
+        wave_scale=np.exp(0.22 * rng.standard_normal((len(WAVE_NAMES), 3))),
+        lead_matrix=LEAD_MATRIX * (1.0 + 0.13 * rng.standard_normal(LEAD_MATRIX.shape))
+        + 0.05 * rng.standard_normal(LEAD_MATRIX.shape),
     )

@@ -19,6 +19,8 @@ from ecg_tl.synthesis.waves import Kernels, render, repeat_beat
 DEFAULT_DIFFICULTY = 0.5
 
 _PATIENT_STREAM, _RECORD_STREAM = 0, 1
+_SAMPLING_RATES = (50.0, 20_000.0)  # Hz
+_DURATIONS = (0.5, 3600.0)  # s
 
 
 def simulate(
@@ -68,6 +70,9 @@ def simulate(
                 "one a record",
                 "Give as many as records.",
             )
+    check_range("sampling_rate", sampling_rate, *_SAMPLING_RATES)
+    for length in durations:
+        check_range("duration", length, *_DURATIONS)
     samples = max((round(length * sampling_rate) for length in durations), default=0)
     signals = np.zeros((records, 15 if frank else 12, samples), dtype=np.float32)
     for record, conditions in enumerate(diagnoses):
@@ -107,7 +112,7 @@ def simulate_record(
     """Simulate one record: `float32 (12, samples)` in millivolts, `(15, samples)` with `frank`.
 
     The difficulty moves two things: how far the conditions lie beyond their diagnostic thresholds (a mean
-    severity of 0.8 at 0, of 0.2 at 1), and how strong the noise is (0.4 to 1.6 times the usual). The
+    severity of 0.8 at 0, of 0.2 at 1), and how strong the noise is (0.2 to 1.8 times the usual). The
     difference between patients is the same at every difficulty.
 
     Raises:
@@ -115,13 +120,13 @@ def simulate_record(
     """
     present = check_conditions(conditions)
     check_range("difficulty", difficulty, 0.0, 1.0)
-    check_range("sampling_rate", sampling_rate, 50.0, 20_000.0)
-    check_range("duration", duration, 0.1, 86_400.0)
+    check_range("sampling_rate", sampling_rate, *_SAMPLING_RATES)
+    check_range("duration", duration, *_DURATIONS)
     if severity is not None:
         check_range("severity", severity, 0.0, 1.0)
     drawn = draw_severity(present, difficulty, rng)
     severities = drawn if severity is None else dict.fromkeys(drawn, severity)
-    levels = NoiseLevels().scaled(0.4 + 1.2 * difficulty) if noise is None else noise
+    levels = NoiseLevels().scaled(0.2 + 1.6 * difficulty) if noise is None else noise
 
     samples = round(duration * sampling_rate)
     rhythm = draw_rhythm(patient, severities, duration, rng)

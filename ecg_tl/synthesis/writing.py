@@ -45,7 +45,7 @@ def synthesize(
         seed: Same seed, same files; the first records of a larger dataset are the same.
         progress: Whether to show a progress bar on standard error.
         difficulty: From 0 (textbook findings, little noise, every label right) to 1 (borderline findings,
-            much noise, 8 % of the records mislabelled).
+            much noise, 12 % of the records mislabelled).
 
     Raises:
         SettingError: If there is no such layout, a number is out of range, or `root` is not empty or cannot

@@ -99,7 +99,7 @@ def mean_beat(signal: np.ndarray, after: float = 0.60) -> MeanBeat:
     speed = np.abs(np.diff(values, axis=1)).sum(axis=0)
     speed = np.convolve(speed, np.ones(5) / 5, mode="same")
     centre = before
-    fast = speed > 0.09 * speed[centre - 60 : centre + 60].max()
+    fast = speed > 0.10 * speed[centre - 60 : centre + 60].max()
     # Slow moments within the complex (its peaks and notches) do not end it.
     calm = int(0.024 * RATE)
     onset = next(i for i in range(centre - 10, 0, -1) if not fast[i - calm : i].any())
