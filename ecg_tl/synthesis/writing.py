@@ -101,4 +101,4 @@ def _shown(steps: Iterator[None], layout: str, records: int) -> Iterator[None]:
     from rich.console import Console
     from rich.progress import track
 
-    return track(steps, f"Simulating {layout}", records, console=Console(stderr=True))  # type: ignore[return-value]
+    return iter(track(steps, f"Simulating {layout}", records, console=Console(stderr=True)))
