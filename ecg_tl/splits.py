@@ -260,9 +260,9 @@ def training_subset(
     _check_size(size, split)
     rows = np.sort(split.train)
     groups = patient_groups([patient_ids[row] for row in rows])
-    _, positives = group_counts(targets[rows], groups)
+    sizes, positives = group_counts(targets[rows], groups)
     rank = np.empty(len(positives), dtype=np.int64)
-    rank[spread_order(positives, np.random.default_rng(seed))] = np.arange(len(positives))
+    rank[spread_order(sizes, positives, np.random.default_rng(seed))] = np.arange(len(positives))
     taken = np.argsort(rank[groups], kind="stable")[:size]
     return replace(split, train=np.sort(rows[taken]))
 

@@ -26,8 +26,8 @@ SMALLEST_PEAK, LARGEST_PEAK = 0.1, 20.0
 
 SATURATION_SECONDS = 0.04
 SATURATION_EXCURSION = 2.0
-"""mV from the median. A lead that stays at its extreme value for as long as one small square is cut off by the
-amplifier, or held there by its software; low plateaus of a few steps occur in good records."""
+"""mV from the median. A lead that stays at its extreme value for as long as one small square is cut off by
+the amplifier, or held there by its software; low plateaus of a few steps occur in good records."""
 
 _LIMB_LEAD_RELATIONS: Mapping[
     str, tuple[str, Callable[[NDArray[np.float64], NDArray[np.float64]], NDArray[np.float64]]]

@@ -14,7 +14,7 @@ import pandas as pd
 from ecg_tl.errors import StoreError
 
 # A cell is text that people and other programs can read; what a column is, the manifest says. Empty stands
-# for a missing value; text that is empty itself or begins with a quotation mark is written as JSON.
+# for a missing value; text that could be mistaken for something else is written as JSON.
 _ESCAPE = '"'
 
 
@@ -30,7 +30,7 @@ def write_table(table: pd.DataFrame, kinds: Mapping[str, str], path: Path) -> No
         OSError: If it cannot be written.
     """
     columns = [_encoded(table[name], kind) for name, kind in kinds.items()]
-    with path.open("w", encoding="utf-8", errors="surrogateescape", newline="") as handle:
+    with path.open("w", encoding="utf-8", errors="surrogatepass", newline="") as handle:
         writer = csv.writer(handle, lineterminator="\n")
         writer.writerow(kinds)
         writer.writerows(zip(*columns, strict=True))
@@ -44,7 +44,7 @@ def read_table(path: Path, kinds: Mapping[str, str], rows: int) -> pd.DataFrame:
     """
     remedy = "Delete the store's folder and prepare again."
     try:
-        with path.open(encoding="utf-8", errors="surrogateescape", newline="") as handle:
+        with path.open(encoding="utf-8", errors="surrogatepass", newline="") as handle:
             header, *body = csv.reader(handle)
         if header != list(kinds) or len(body) != rows:
             found = f"{len(body)} rows of {', '.join(header)}"
@@ -96,7 +96,9 @@ def _decoded(cells: tuple[str, ...], kind: str) -> pd.Series[Any]:
 
 
 def _escaped(text: str) -> str:
-    return json.dumps(text) if not text or text.startswith(_ESCAPE) else text
+    # Python's csv module before 3.13 leaves a lone carriage return unquoted, and reads it as a line's end.
+    ambiguous = not text or text.startswith(_ESCAPE) or "\r" in text
+    return json.dumps(text) if ambiguous else text
 
 
 def _unescaped(cell: str) -> str | None:

@@ -77,7 +77,8 @@ class StoreWriter:
             self._signals.close()
             write_table(records, manifest.columns, self._partial / RECORDS_FILE)
             _sync(self._partial / RECORDS_FILE)
-            text = json.dumps(manifest.to_json(), indent=1, ensure_ascii=False)
+            # Escapes to ASCII: a file's name need not be text in any encoding.
+            text = json.dumps(manifest.to_json(), indent=1)
             (self._partial / MANIFEST_FILE).write_text(
                 text + "\n", encoding="utf-8", errors="surrogateescape"
             )

@@ -1,0 +1,91 @@
+from __future__ import annotations
+
+from fractions import Fraction
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from ecg_tl.errors import SettingError
+from ecg_tl.store.resample import find_window, rate_ratio, resample
+
+
+def tone(frequency: float, rate: float, seconds: float = 10.0) -> np.ndarray:
+    instants = np.arange(round(seconds * rate)) / rate
+    return np.sin(2 * np.pi * frequency * instants, dtype=np.float64).astype(np.float32)[None]
+
+
+def middle(signal: np.ndarray) -> np.ndarray:
+    return signal[:, signal.shape[1] // 10 : -(signal.shape[1] // 10)]
+
+
+@pytest.mark.parametrize("frequency", [50.0, 52.0, 60.0, 100.0])
+def test_polyphase_suppresses_what_the_lower_rate_cannot_carry(frequency: float) -> None:
+    resampled = resample(tone(frequency, 500), Fraction(1, 5), "polyphase")
+    assert np.abs(middle(resampled)).max() < 0.002
+
+
+def test_stride_aliases_60_hz_to_40_hz() -> None:
+    resampled = resample(tone(60, 500), Fraction(1, 5), "stride")
+    np.testing.assert_allclose(resampled, -tone(40, 100), atol=1e-3)
+
+
+@pytest.mark.parametrize("rate", [400, 500, 1000, 257, 100, 50])
+@pytest.mark.parametrize("frequency", [1.0, 10.0])
+def test_tones_within_the_band_are_kept_without_delay(rate: float, frequency: float) -> None:
+    resampled = resample(tone(frequency, rate), rate_ratio(rate, 100), "polyphase")
+    np.testing.assert_allclose(
+        middle(resampled), middle(tone(frequency, 100))[:, : middle(resampled).shape[1]], atol=0.01
+    )
+
+
+@pytest.mark.parametrize("rate", [500, 257, 50])
+def test_an_offset_does_not_ring_at_the_edges(rate: float) -> None:
+    constant = np.full((1, 10 * rate), 5.0, dtype=np.float32)
+    np.testing.assert_allclose(resample(constant, rate_ratio(rate, 100), "polyphase"), 5.0, rtol=2e-3)
+
+
+def test_an_equal_rate_changes_nothing() -> None:
+    signal = tone(10, 100)
+    assert resample(signal, Fraction(1), "polyphase") is signal
+    assert resample(signal, Fraction(1), "stride") is signal
+
+
+def test_stride_refuses_a_ratio_that_is_not_whole() -> None:
+    with pytest.raises(SettingError, match="polyphase"):
+        resample(tone(1, 250), rate_ratio(250, 100), "stride")
+
+
+def test_rates_must_be_positive() -> None:
+    with pytest.raises(SettingError):
+        rate_ratio(0.0, 100)
+
+
+@settings(max_examples=40, deadline=None)
+@given(
+    samples=st.integers(1, 3000),
+    ratio=st.sampled_from([Fraction(1, 5), Fraction(1, 10), Fraction(2, 5), Fraction(1), Fraction(2)]),
+    num_samples=st.integers(1, 400),
+    crop=st.sampled_from(["start", "center"]),
+    method=st.sampled_from(["polyphase", "stride"]),
+)
+def test_a_window_gives_the_same_as_cutting_the_whole(
+    samples: int, ratio: Fraction, num_samples: int, crop: str, method: str
+) -> None:
+    if method == "stride" and ratio.numerator != 1:
+        return
+    signal = np.random.default_rng(samples).standard_normal((2, samples)).astype(np.float32)
+    whole = resample(signal, ratio, method)  # type: ignore[arg-type]
+    window = find_window(samples, ratio, num_samples, crop)  # type: ignore[arg-type]
+    part = resample(signal[:, window.start : window.stop], ratio, method)  # type: ignore[arg-type]
+    kept = part[:, window.skip : window.skip + window.length]
+    first = (whole.shape[1] - window.length) // 2 if crop == "center" else 0
+    assert window.length == min(num_samples, whole.shape[1])
+    assert window.cut == (whole.shape[1] > num_samples)
+    np.testing.assert_allclose(kept, whole[:, first : first + window.length], atol=1e-5)
+
+
+def test_a_window_reads_little_more_than_it_keeps() -> None:
+    window = find_window(144 * 500, Fraction(1, 5), 1000, "center")
+    assert window.stop - window.start < 5500

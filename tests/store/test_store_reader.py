@@ -1,0 +1,106 @@
+from __future__ import annotations
+
+import json
+import pickle
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from fake_dataset import FakeDataset
+
+from ecg_tl.errors import StoreError
+from ecg_tl.store.build import prepare
+from ecg_tl.store.manifest import Manifest
+from ecg_tl.store.reader import Store, open_store
+from ecg_tl.store.settings import StoreSettings
+
+
+@pytest.fixture
+def store(root: Path, store_dir: Path) -> Store:
+    return prepare(FakeDataset(), root, store_dir, StoreSettings(), progress=False)
+
+
+def test_the_signals_are_mapped_and_cannot_be_changed(store: Store) -> None:
+    signals = store.signals()
+    assert isinstance(signals, np.memmap)
+    with pytest.raises(ValueError, match="read-only"):
+        signals[0, 0, 0] = 1
+
+
+def test_a_store_can_be_sent_to_another_process(store: Store) -> None:
+    sent = pickle.loads(pickle.dumps(store))
+    assert np.array_equal(sent.signals(), store.signals())
+
+
+def test_the_manifest_round_trip_is_exact(store: Store) -> None:
+    assert Manifest.from_json(json.loads(json.dumps(store.manifest.to_json()))) == store.manifest
+
+
+@pytest.mark.parametrize("name", ["store.json", "records.csv", "signals.i16"])
+def test_a_missing_file_is_named(store: Store, name: str) -> None:
+    (store.path / name).unlink()
+    with pytest.raises(StoreError, match=name) as error:
+        open_store(store.path)
+    assert "prepare" in str(error.value).lower()
+
+
+@pytest.mark.parametrize("change", [-1, 1])
+def test_signals_of_another_size_are_refused(store: Store, change: int) -> None:
+    file = store.path / "signals.i16"
+    with file.open("r+b") as handle:
+        handle.truncate(file.stat().st_size + change)
+    with pytest.raises(StoreError, match="192,000 bytes"):
+        open_store(store.path)
+
+
+def test_a_shorter_table_is_refused(store: Store) -> None:
+    file = store.path / "records.csv"
+    file.write_text("\n".join(file.read_text().splitlines()[:-1]) + "\n")
+    with pytest.raises(StoreError, match=r"records\.csv: found 7 rows"):
+        open_store(store.path)
+
+
+def without(key: str) -> Callable[[dict[str, Any]], None]:
+    return lambda values: values.pop(key)
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        lambda values: values.update(format_version=0),
+        without("format_version"),
+        without("settings"),
+        without("counts"),
+        without("rules"),
+        lambda values: values.update(rules={}),
+        lambda values: values["settings"].update(short="maybe"),
+        lambda values: values["settings"].update(num_samples=500),
+        lambda values: values["counts"].update(stored="8"),
+        lambda values: values["counts"].update(stored=-8),
+        lambda values: values.update(counts=None),
+        lambda values: values.update(dataset=[1]),
+    ],
+)
+def test_a_damaged_manifest_is_refused(store: Store, damage: Callable[[dict[str, Any]], None]) -> None:
+    file = store.path / "store.json"
+    values = json.loads(file.read_text())
+    damage(values)
+    file.write_text(json.dumps(values))
+    with pytest.raises(StoreError, match=r"store\.json"):
+        open_store(store.path)
+
+
+@pytest.mark.parametrize("text", ["", "{", "[]", "\xff"])
+def test_a_manifest_that_is_no_json_object_is_refused(store: Store, text: str) -> None:
+    (store.path / "store.json").write_bytes(text.encode("latin-1"))
+    with pytest.raises(StoreError, match=r"store\.json"):
+        open_store(store.path)
+
+
+def test_a_folder_that_is_not_there_says_to_prepare(tmp_path: Path) -> None:
+    with pytest.raises(StoreError, match="Prepare the dataset first"):
+        open_store(tmp_path / "nowhere")
+    with pytest.raises(StoreError, match=r"store\.json"):
+        open_store(tmp_path)
