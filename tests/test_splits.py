@@ -89,8 +89,8 @@ def test_every_class_has_its_share_in_every_part(fractions: tuple[float, float, 
     targets, patients = cohort(3000, 2200, 12, seed)
     split = patient_split(targets, patients, fractions, seed)
     for fraction, rows in zip(fractions, split.parts().values(), strict=True):
-        assert np.sqrt((misses(targets, rows, fraction) ** 2).mean()) < 0.5
-        assert abs(len(rows) - fraction * len(targets)) <= 0.01 * len(targets)
+        assert np.sqrt((misses(targets, rows, fraction) ** 2).mean()) < 0.25
+        assert abs(len(rows) - fraction * len(targets)) <= 5
 
 
 def test_a_class_of_three_patients_is_in_all_parts() -> None:
