@@ -36,7 +36,10 @@ def main(args: Sequence[str] | None = None) -> int:
         print(f"ecg-tl {__version__}")
         return 0
     if words[0] not in _COMMANDS:
-        print(f"{_USAGE}\necg-tl: error: no command {words[0]!r}; there are {', '.join(_COMMANDS)}", file=sys.stderr)
+        print(
+            f"{_USAGE}\necg-tl: error: no command {words[0]!r}; there are {', '.join(_COMMANDS)}",
+            file=sys.stderr,
+        )
         return 2
     try:
         status: int = import_module(_COMMANDS[words[0]][0]).run(words)
@@ -59,7 +62,7 @@ def _help() -> str:
         [
             _USAGE,
             "",
-            "Transfer learning in ECG diagnosis: fine-tune or train from scratch, answered on your own records.",
+            "Transfer learning in ECG diagnosis: fine-tune, or train from scratch? Answered on your records.",
             "",
             "commands:",
             *lines,

@@ -93,7 +93,7 @@ def millivolts_per(unit: str, where: object) -> float:
         return _MILLIVOLTS_PER_UNIT[unit.strip().lower()]
     except KeyError:
         raise RecordError(
-            where, f"the unit {unit!r}", "a unit of voltage: V, mV, uV or nV", "Correct the unit in the header."
+            where, f"the unit {unit!r}", "a unit of voltage: V, mV, uV or nV", "Correct the header."
         ) from None
 
 

@@ -26,7 +26,10 @@ def write_text(path: Path, text: str) -> None:
     except OSError as error:
         temporary.unlink(missing_ok=True)
         raise StoreError(
-            path, error.strerror or str(error), "a folder that can be written", "Free space or name another folder."
+            path,
+            error.strerror or str(error),
+            "a folder that can be written",
+            "Free space or name another folder.",
         ) from error
 
 

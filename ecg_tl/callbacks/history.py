@@ -66,7 +66,11 @@ class RunHistory(Callback):
 
     def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Append the epoch, validated or not."""
-        row = {"epoch": trainer.current_epoch + 1.0, "step": float(trainer.global_step), "seconds": self.seconds}
+        row = {
+            "epoch": trainer.current_epoch + 1.0,
+            "step": float(trainer.global_step),
+            "seconds": self.seconds,
+        }
         row |= {name: float(value) for name, value in trainer.callback_metrics.items()}
         # A run resumed in the middle of an epoch, or from before its last row, does that epoch again.
         self.rows = [kept for kept in self.rows if kept["epoch"] < row["epoch"]] + [row]
@@ -107,7 +111,9 @@ class RunHistory(Callback):
         write_json(folder / RESULT_FILE, result)
         for logger in trainer.loggers:
             if isinstance(logger, TensorBoardLogger):
-                averages = {f"hp/{name}": value for name, value in best.scores.items() if name.startswith("val/")}
+                averages = {
+                    f"hp/{name}": value for name, value in best.scores.items() if name.startswith("val/")
+                }
                 settings = {name: value for name, value in pl_module.hparams.items() if name != "class_names"}
                 logger.log_hyperparams(settings, {**averages, "hp/epochs_to_best": best.epoch})
 

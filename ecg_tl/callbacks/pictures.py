@@ -68,6 +68,4 @@ class EcgPictures(Callback):
             )
             image = figure_to_image(figure)
             for logger in loggers:
-                logger.experiment.add_image(
-                    f"ecg/{record_id}", image, trainer.global_step, dataformats="HWC"
-                )
+                logger.experiment.add_image(f"ecg/{record_id}", image, trainer.global_step, dataformats="HWC")

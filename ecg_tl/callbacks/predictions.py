@@ -1,4 +1,4 @@
-"""Every record's probabilities on disk, so that any number in a report can be computed again without a GPU."""
+"""Every record's probabilities on disk, so that any score can be computed again without a GPU."""
 
 from __future__ import annotations
 

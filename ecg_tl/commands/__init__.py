@@ -1,1 +1,1 @@
-"""What stands behind each word of the command line. `ecg_tl.cli` imports a module here when it is asked for."""
+"""What stands behind each word of the command line. `ecg_tl.cli` imports a module here when asked."""

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from jsonargparse import auto_cli
 from rich.console import Console
@@ -77,7 +77,7 @@ def prepare(
         leads: Which leads, in which order.
         sampling_rate: In Hz.
         num_samples: Length of every stored record.
-        resampling: `polyphase` filters before it decimates; `stride` takes every k-th sample, as the paper did.
+        resampling: `polyphase` filters before it decimates; `stride` takes every k-th sample, as the paper.
         short: Whether shorter records are padded with zeros or left out.
         bad_records: Whether a record that cannot be read is listed and left out, or stops.
         workers: Processes that read; one a core if not given.
@@ -85,7 +85,7 @@ def prepare(
     """
     from ecg_tl.store.build import prepare as build
     from ecg_tl.store.settings import StoreSettings
-    from ecg_tl.store.summary import print_summary
+    from ecg_tl.store.summary import render_store
 
     settings = StoreSettings(leads, sampling_rate, num_samples, resampling, short)
     store = build(
@@ -96,7 +96,7 @@ def prepare(
         bad_records=bad_records,
         workers=workers,
     )
-    print_summary(store)
+    Console().print(render_store(store))
     return 0
 
 
@@ -114,14 +114,15 @@ def check(
         workers: Processes that read; one a core if not given.
         options: Of the dataset, such as `{"source_rate": 100}` for ptbxl.
     """
-    from ecg_tl.store.check import check_dataset, print_report
+    from ecg_tl.store.check import check_dataset
+    from ecg_tl.store.summary import render_check
 
     report = check_dataset(get_dataset(dataset, **(options or {})), _root(dataset, root), workers=workers)
-    print_report(report)
+    Console().print(render_check(report))
     return 1 if report.has_errors else 0
 
 
-COMMANDS: dict[str, Callable[..., int]] = {
+COMMANDS: dict[str, Any] = {
     "list": list_datasets,
     "synthesize": synthesize,
     "prepare": prepare,

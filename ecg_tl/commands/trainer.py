@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import logging
 import sys
+import warnings
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from lightning.pytorch import LightningDataModule, LightningModule, Trainer
+from lightning.pytorch import LightningModule, Trainer
 from lightning.pytorch.callbacks import LearningRateMonitor, ModelCheckpoint
 from lightning.pytorch.cli import LightningArgumentParser, LightningCLI
 from lightning.pytorch.loggers import TensorBoardLogger
@@ -60,6 +62,23 @@ class EcgCLI(LightningCLI):
             kwargs["logger"] = self._logger()
         return super().instantiate_trainer(**kwargs)
 
+    def before_instantiate_classes(self) -> None:
+        """Unpickle nothing but tensors and primitives, whatever Lightning's default for local files is."""
+        config = self.config[self.config.subcommand]
+        if config.get("weights_only") is None:
+            config["weights_only"] = True
+
+    def fit(self, model: LightningModule, ckpt_path: str | None = None, **kwargs: Any) -> None:
+        """Train, or go on training.
+
+        A checkpoint to go on from is told to the trainer beforehand: callbacks that start a training from
+        elsewhere (transfer) must know in their `setup` that it has started already.
+        """
+        if ckpt_path is not None and Path(ckpt_path).is_file():
+            self.trainer.ckpt_path = ckpt_path
+            ckpt_path = None
+        self.trainer.fit(model, ckpt_path=ckpt_path, **kwargs)
+
     def _logger(self) -> TensorBoardLogger:
         ckpt_path = self._get(self.config_init, "ckpt_path")
         if self.subcommand == "fit" or not ckpt_path:
@@ -70,7 +89,9 @@ class EcgCLI(LightningCLI):
             )
         # What is computed from a checkpoint belongs into the folder of the run that trained it.
         run = Path(ckpt_path).resolve().parent.parent
-        return TensorBoardLogger(run, name=None, version=_next_free(run, str(self.subcommand)), default_hp_metric=False)
+        return TensorBoardLogger(
+            run, name=None, version=_next_free(run, str(self.subcommand)), default_hp_metric=False
+        )
 
 
 def _next_free(folder: Path, stem: str) -> str:
@@ -82,8 +103,24 @@ def _next_free(folder: Path, stem: str) -> str:
     return name
 
 
+def silence_noise() -> None:
+    """Leave out what Lightning says that a user of this command can do nothing about."""
+    for message in (
+        r"`isinstance\(treespec, LeafSpec\)` is deprecated",
+        r"The number of training batches \(\d+\) is smaller than the logging interval",
+        r"The dirpath has changed from",
+        r"Precision .* is not supported by the model summary",
+        r"The '\w+_dataloader' does not have many workers",  # batches are one gather, without any work
+    ):
+        warnings.filterwarnings("ignore", message=message)
+    logging.getLogger("lightning.pytorch.utilities.rank_zero").addFilter(
+        lambda record: "litlogger" not in record.getMessage()
+    )
+
+
 def run(words: Sequence[str]) -> int:
     """Run `fit`, `validate`, `test` or `predict`."""
+    silence_noise()
     train(words)
     return 0
 
@@ -103,6 +140,7 @@ def train(words: Sequence[str]) -> EcgCLI:
         seed_everything_default=0,
         trainer_defaults={
             "max_epochs": 20,
+            "log_every_n_steps": 10,
             "callbacks": [RunHistory(), PredictionTables(), LearningRateMonitor(logging_interval="step")],
         },
         parser_kwargs={"prog": "ecg-tl"},

@@ -10,7 +10,7 @@ from typing import Any, Literal
 import numpy as np
 import torch
 from lightning.pytorch import LightningDataModule
-from lightning.pytorch.utilities.rank_zero import rank_zero_info
+from lightning_utilities.core.rank_zero import rank_zero_info
 from numpy.typing import NDArray
 from torch import Tensor
 from torch.utils.data import DataLoader, DistributedSampler, Sampler
@@ -52,7 +52,7 @@ class EcgDataModule(LightningDataModule):
         leads: Which leads, in which order.
         sampling_rate: In Hz, after resampling.
         num_samples: Length of every signal, after cropping or padding.
-        resampling: `polyphase` filters before it decimates; `stride` takes every k-th sample, as the paper did.
+        resampling: `polyphase` filters before it decimates; `stride` takes every k-th sample, as the paper.
         short: Whether shorter records are padded with zeros (`pad`) or left out (`drop`).
         bad_records: Whether a record that cannot be read is listed and left out (`skip`) or stops (`error`).
         split: How records are divided.
@@ -223,7 +223,10 @@ class EcgDataModule(LightningDataModule):
         for field, (here, asked) in found.items():
             if here != asked:
                 raise StoreError(
-                    store.path, f"{field} {here}", f"{field} {asked}", "Give another store, or other settings."
+                    store.path,
+                    f"{field} {here}",
+                    f"{field} {asked}",
+                    "Give another store, or other settings.",
                 )
 
     # Batches --------------------------------------------------------------------------------------------
@@ -286,7 +289,7 @@ class EcgDataModule(LightningDataModule):
         stored = batch["signal"] if self._on_device is None else self._on_device[batch["index"]]
         signal = stored.float() * _MILLIVOLTS_PER_STEP
         if self.trainer is not None and self.trainer.training and not self.augmentation.is_off:
-            # A record is in one batch an epoch: its first row tells a batch from all others, on every process.
+            # A record is in one batch an epoch: the first row tells a batch from all others.
             epoch = self.trainer.current_epoch
             generator = augmentation_generator(self.seed, epoch, self._first_row, device=signal.device)
             signal = augment(signal, self.augmentation, generator, sampling_rate=self.sampling_rate)

@@ -17,5 +17,7 @@ class CodeTestDataModule(EcgDataModule):
         **kwargs: Those of `EcgDataModule`.
     """
 
-    def __init__(self, root: str = "data/code_test", expected_records: int | None = 827, **kwargs: Any) -> None:
+    def __init__(
+        self, root: str = "data/code_test", expected_records: int | None = 827, **kwargs: Any
+    ) -> None:
         super().__init__(CodeTest(expected_records=expected_records), root, **kwargs)

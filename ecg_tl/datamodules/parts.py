@@ -39,7 +39,7 @@ class Parts:
         hash: Of the parts' record ids: equal for equal splits.
         unlabelled: How many records have none of the classes.
         unlabelled_dropped: Whether those were left out.
-        leaks: Training and validation records that were removed, as their very signal is in a part that judges.
+        leaks: Training and validation records removed, as their very signal is in a part that judges.
         class_names: Of the targets' columns.
     """
 
@@ -77,7 +77,9 @@ class Parts:
             "selects_on_test": self.split.selects_on_test,
             "records": {part: len(rows) for part, rows in self.split.parts().items()},
             "support": {
-                part: dict(zip(self.class_names, self.targets[rows].sum(axis=0).astype(int).tolist(), strict=True))
+                part: dict(
+                    zip(self.class_names, self.targets[rows].sum(axis=0).astype(int).tolist(), strict=True)
+                )
                 for part, rows in self.split.parts().items()
             },
             "unlabelled": self.unlabelled,

@@ -21,7 +21,9 @@ class PtbXlDataModule(EcgDataModule):
     def __init__(
         self,
         root: str = "data/ptbxl",
-        task: Literal["superdiagnostic", "subdiagnostic", "diagnostic", "form", "rhythm", "all"] = "superdiagnostic",
+        task: Literal[
+            "superdiagnostic", "subdiagnostic", "diagnostic", "form", "rhythm", "all"
+        ] = "superdiagnostic",
         source_rate: Literal[500, 100] = 500,
         **kwargs: Any,
     ) -> None:

@@ -14,7 +14,7 @@ class SplitSettings:
     """How records are divided into training, validation and test.
 
     Attributes:
-        kind: `official` uses the folds that the dataset publishes; `patient` draws a stratified split in which
+        kind: `official` uses the folds that the dataset publishes; `patient` draws a stratified split where
             no patient is in two parts; `paper` repeats the study's 67/33 split by record, in which validation
             *is* the test set; `auto` is `official` where there are folds, else `patient`.
         validation_folds: Under `official`; the last but one fold if empty.
@@ -24,7 +24,7 @@ class SplitSettings:
         seed: Of the drawn split and of the training subset.
         train_records: Keep only about that many training records (whole patients); all if None. Smaller
             subsets are contained in larger ones of the same seed.
-        subset: How they are chosen: `stratified`, or the `first` ones in the dataset's order, as the paper did.
+        subset: How they are chosen: `stratified`, or the `first` ones in the split's order, as the paper.
     """
 
     kind: SplitKind = "auto"

@@ -1,4 +1,4 @@
-"""The LightningModule that all networks share: loss, scores, optimizer, and a checkpoint that explains itself."""
+"""The LightningModule that all networks share: loss, scores, optimizer, a checkpoint that explains itself."""
 
 from __future__ import annotations
 
@@ -18,11 +18,13 @@ from ecg_tl.models import EcgNetwork
 from ecg_tl.signals import Batch
 from ecg_tl.tasks.description import CheckpointDescription, check_fits, describe_versions, read_description
 from ecg_tl.tasks.optimization import (
+    MIN_STEPS,
     OptimizerName,
     ScheduleName,
     make_optimizer,
     make_schedule,
     parameter_groups,
+    planned_steps,
 )
 from ecg_tl.tasks.predictions import Predictions, gather, on_cpu
 from ecg_tl.transforms import create_normalization
@@ -177,6 +179,19 @@ class EcgClassifier(LightningModule):
         if schedule is None:
             return optimizer
         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
+
+    def on_train_start(self) -> None:
+        """Refuse to go on with a schedule that was planned for another number of steps."""
+        steps = int(self.trainer.estimated_stepping_batches)
+        for scheduler in (config.scheduler for config in self.trainer.lr_scheduler_configs):
+            planned = planned_steps(scheduler)
+            if planned is not None and planned != max(steps, MIN_STEPS):
+                raise SettingError(
+                    "max_epochs",
+                    f"{steps} optimizer steps",
+                    f"{planned}, for which the checkpoint's schedule was planned",
+                    "Go on with the same max_epochs, batch size and data, or use `schedule: constant`.",
+                )
 
     # The checkpoint -------------------------------------------------------------------------------------
 

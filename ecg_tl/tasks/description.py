@@ -77,7 +77,9 @@ def read_description(checkpoint: Mapping[str, Any], where: object) -> Checkpoint
         ) from error
 
 
-def check_fits(trained_on: Mapping[str, Any], at_hand: Mapping[str, Any], where: object = "checkpoint") -> None:
+def check_fits(
+    trained_on: Mapping[str, Any], at_hand: Mapping[str, Any], where: object = "checkpoint"
+) -> None:
     """Refuse data that a checkpoint was not made for.
 
     Args:
@@ -94,5 +96,5 @@ def check_fits(trained_on: Mapping[str, Any], at_hand: Mapping[str, Any], where:
                 where,
                 f"{field} {at_hand.get(field)} in {at_hand.get('dataset')}",
                 f"{field} {trained_on.get(field)}, on which it was trained ({trained_on.get('dataset')})",
-                "Set the data as the checkpoint has it; to start another task from it, use the transfer callback.",
+                "Set the data as the checkpoint has it; for another task, use the transfer callback.",
             )

@@ -14,6 +14,9 @@ from ecg_tl.models import EcgNetwork
 OptimizerName = Literal["adamw", "adam", "sgd"]
 ScheduleName = Literal["one_cycle", "cosine", "constant"]
 
+MIN_STEPS = 2
+"""A one-cycle schedule divides by the length of its phases, which vanish in fewer steps."""
+
 
 class ParameterGroup(TypedDict):
     """What PyTorch's optimizers take, with a name: `layer1.decay`, `layer1.no_decay`, `head.decay`, ..."""
@@ -59,7 +62,7 @@ def make_optimizer(name: OptimizerName, groups: Iterable[ParameterGroup]) -> Opt
     param_groups: list[dict[str, Any]] = [dict(group) for group in groups]
     if name == "sgd":
         return SGD(param_groups, lr=1e-3, momentum=0.9, nesterov=True)
-    return {"adamw": AdamW, "adam": Adam}[name](param_groups)
+    return AdamW(param_groups) if name == "adamw" else Adam(param_groups)
 
 
 def make_schedule(name: ScheduleName, optimizer: Optimizer, total_steps: int) -> LRScheduler | None:
@@ -73,8 +76,16 @@ def make_schedule(name: ScheduleName, optimizer: Optimizer, total_steps: int) ->
     """
     if name == "one_cycle":
         rates = [group["lr"] for group in optimizer.param_groups]
-        # OneCycleLR divides by the length of its phases, which vanish below two steps.
-        return OneCycleLR(optimizer, max_lr=rates, total_steps=max(total_steps, 2))
+        return OneCycleLR(optimizer, max_lr=rates, total_steps=max(total_steps, MIN_STEPS))
     if name == "cosine":
-        return CosineAnnealingLR(optimizer, T_max=max(total_steps, 1))
+        return CosineAnnealingLR(optimizer, T_max=max(total_steps, MIN_STEPS))
+    return None
+
+
+def planned_steps(schedule: object) -> int | None:
+    """Return for how many steps a schedule of `make_schedule` was planned; None for any other."""
+    if isinstance(schedule, OneCycleLR):
+        return int(schedule.total_steps)
+    if isinstance(schedule, CosineAnnealingLR):
+        return int(schedule.T_max)
     return None

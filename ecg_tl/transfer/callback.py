@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
 from lightning.pytorch import Callback, LightningModule, Trainer
-from lightning.pytorch.utilities.rank_zero import rank_zero_only
 
+from ecg_tl.callbacks.files import write_json
 from ecg_tl.errors import CheckpointError, SettingError
 from ecg_tl.tasks.base import EcgClassifier
 from ecg_tl.transfer.checkpoint import TransferReport, Upstream, match, read_upstream, require_coverage
@@ -39,7 +38,9 @@ class TransferLearning(Callback):
 
     def __init__(self, upstream: str, min_coverage: float = 0.9, allow: list[str] | None = None) -> None:
         if not 0 <= min_coverage <= 1:
-            raise SettingError("min_coverage", str(min_coverage), "a share from 0 to 1", "Correct min_coverage.")
+            raise SettingError(
+                "min_coverage", str(min_coverage), "a share from 0 to 1", "Correct min_coverage."
+            )
         unknown = [name for name in allow or [] if name not in self.comparable]
         if unknown:
             raise SettingError(
@@ -56,7 +57,10 @@ class TransferLearning(Callback):
             return
         if not isinstance(pl_module, EcgClassifier):
             raise SettingError(
-                "model", type(pl_module).__name__, "an ecg_tl classifier", "Use CnnClassifier or RnnClassifier."
+                "model",
+                type(pl_module).__name__,
+                "an ecg_tl classifier",
+                "Use CnnClassifier or RnnClassifier.",
             )
         upstream = read_upstream(self.upstream)
         datamodule = getattr(trainer, "datamodule", None)
@@ -70,7 +74,15 @@ class TransferLearning(Callback):
         network.load_state_dict(state | loaded)
         self.report = report
         pl_module.transfer_report = report.as_dict()
-        self._publish(trainer, report)
+
+    def on_fit_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Publish the report; a training that goes on has the one that its checkpoint keeps."""
+        folder = trainer.log_dir  # a collective call: every process must make it
+        if self.report is None or trainer.ckpt_path is not None or not trainer.is_global_zero:
+            return
+        print_report(self.report)
+        if folder is not None and trainer.loggers:
+            write_json(Path(folder) / REPORT_FILE, self.report.as_dict())
 
     def _require_same_signals(self, upstream: Upstream, downstream: dict[str, object]) -> None:
         trained_on = upstream.description.data
@@ -82,13 +94,5 @@ class TransferLearning(Callback):
                     self.upstream,
                     f"{field} {trained_on.get(field)}",
                     f"{field} {downstream.get(field)}, as the downstream data have",
-                    f"Prepare the data as the upstream has it, or allow the difference with `allow: [{field}]`.",
+                    f"Prepare the data as the upstream has it, or allow it with `allow: [{field}]`.",
                 )
-
-    @rank_zero_only
-    def _publish(self, trainer: Trainer, report: TransferReport) -> None:
-        print_report(report)
-        if trainer.log_dir is not None:
-            folder = Path(trainer.log_dir)
-            folder.mkdir(parents=True, exist_ok=True)
-            (folder / REPORT_FILE).write_text(json.dumps(report.as_dict(), indent=1) + "\n")

@@ -101,7 +101,10 @@ class TransferReport:
         """Give it in primitives, for a checkpoint or JSON."""
         tensors = [
             asdict(t)
-            | {"shape": list(t.shape), "upstream_shape": None if t.upstream_shape is None else list(t.upstream_shape)}
+            | {
+                "shape": list(t.shape),
+                "upstream_shape": None if t.upstream_shape is None else list(t.upstream_shape),
+            }
             for t in self.tensors
         ]
         return {
@@ -157,9 +160,14 @@ def read_upstream(path: Path) -> Upstream:
     }
     if not weights:
         raise CheckpointError(
-            path, f"no tensor under {NETWORK_PREFIX}", "the weights of a network", "Give a checkpoint of a fit."
+            path,
+            f"no tensor under {NETWORK_PREFIX}",
+            "the weights of a network",
+            "Give a checkpoint of a fit.",
         )
-    return Upstream(path, weights, read_description(checkpoint, path), dict(checkpoint.get("hyper_parameters", {})))
+    return Upstream(
+        path, weights, read_description(checkpoint, path), dict(checkpoint.get("hyper_parameters", {}))
+    )
 
 
 def match(
@@ -177,7 +185,9 @@ def match(
         where: The upstream file, for the report.
     """
     group_of = {name: group for group, names in layer_groups.items() for name in names}
-    tensors = [_compare(name, tensor, group_of.get(name, "-"), upstream) for name, tensor in downstream.items()]
+    tensors = [
+        _compare(name, tensor, group_of.get(name, "-"), upstream) for name, tensor in downstream.items()
+    ]
     unexpected = [
         TensorReport(name, "-", "unexpected", tuple(tensor.shape), tuple(tensor.shape), tensor.numel())
         for name, tensor in upstream.items()
@@ -213,7 +223,11 @@ def require_coverage(report: TransferReport, min_coverage: float) -> None:
     """
     if report.coverage >= min_coverage:
         return
-    unmatched = [f"{t.name} ({t.state})" for t in report.tensors if t.state in ("missing", "shape-skipped", "unexpected")]
+    unmatched = [
+        f"{t.name} ({t.state})"
+        for t in report.tensors
+        if t.state in ("missing", "shape-skipped", "unexpected")
+    ]
     listed = ", ".join(unmatched[:12]) + (f" and {len(unmatched) - 12} more" if len(unmatched) > 12 else "")
     raise CheckpointError(
         report.upstream,
