@@ -1,23 +1,46 @@
-# `make help` lists the targets. Settings are given as `make finetune DATA=georgia UPSTREAM=runs/.../best.ckpt`.
+# `make help` lists the targets. Settings are given behind them: `make prepare DATA=georgia ROOT=/data/georgia`.
+
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
+ECG_TL := $(BIN)/ecg-tl
 STAMP := $(VENV)/.installed
 
+# What the targets work on.
+DATA ?= ptbxl
+ROOT ?= data/$(DATA)
+MODEL ?= resnet1d18
+PROTOCOL ?= strict
+RECIPE ?= full
+SEED ?= 0
+RUNS ?= runs
+# Anything else for the command, such as ARGS="--trainer.max_epochs 5".
+ARGS ?=
+
+FIT = $(ECG_TL) fit -c configs/data/$(DATA).yaml -c configs/model/$(MODEL).yaml \
+      -c configs/protocol/$(PROTOCOL).yaml --data.root $(ROOT) --seed_everything $(SEED) --runs_dir $(RUNS)
+
 .DEFAULT_GOAL := help
-.PHONY: help setup test lint types format clean
+.PHONY: help setup demo test lint format types data synthesize prepare check pretrain finetune scratch \
+        tensorboard clean
 
 help: ## list the targets
-	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@echo "settings: DATA=$(DATA) ROOT=$(ROOT) MODEL=$(MODEL) PROTOCOL=$(PROTOCOL) RECIPE=$(RECIPE) SEED=$(SEED)"
 
 setup: $(STAMP) ## install everything into .venv, once
 $(STAMP): pyproject.toml constraints.txt
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+	  { echo "Python 3.11 or later is needed; name one: make PYTHON=python3.12 $(MAKECMDGOALS)"; exit 1; }
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --constraint constraints.txt --editable '.[dev]'
 	touch $@
 
-test: setup ## run the test suite with coverage
-	$(BIN)/python -m pytest
+demo: setup ## the main job on synthetic records, from files to a table of scores
+	$(ECG_TL) demo $(ARGS)
+
+test: setup ## the test suite, with coverage
+	$(BIN)/python -m pytest --numprocesses 2 --cov --cov-report=term:skip-covered $(ARGS)
 
 lint: setup ## ruff: style and common faults
 	$(BIN)/ruff check .
@@ -29,3 +52,33 @@ format: setup ## ruff: mend what can be mended
 
 types: setup ## mypy, strict
 	$(BIN)/mypy
+
+data: setup ## show the datasets: classes, size, licence, where to get them
+	$(ECG_TL) data list
+
+synthesize: setup ## write simulated records: DATA=layout ROOT=folder
+	$(ECG_TL) data synthesize $(DATA) --root $(ROOT) --seed $(SEED) $(ARGS)
+
+prepare: setup ## read a dataset into its store: DATA=dataset ROOT=folder
+	$(ECG_TL) data prepare $(DATA) --root $(ROOT) $(ARGS)
+
+check: setup ## read a dataset and report what is wrong: DATA=dataset ROOT=folder
+	$(ECG_TL) data check $(DATA) --root $(ROOT) $(ARGS)
+
+pretrain: setup ## train an upstream: DATA=dataset MODEL=network
+	$(FIT) --experiment $(DATA)-$(MODEL)-upstream $(ARGS)
+
+scratch: setup ## train a downstream from scratch: DATA=dataset MODEL=network
+	$(FIT) --experiment $(DATA)-$(MODEL)-scratch $(ARGS)
+
+finetune: setup ## fine-tune an upstream: UPSTREAM=checkpoint DATA=dataset MODEL=network RECIPE=recipe
+	@test -n "$(UPSTREAM)" || { echo "name the checkpoint: make finetune UPSTREAM=runs/.../best.ckpt"; exit 1; }
+	$(FIT) -c configs/transfer/$(RECIPE).yaml --trainer.callbacks.upstream $(UPSTREAM) \
+	  --experiment $(DATA)-$(MODEL)-$(RECIPE) $(ARGS)
+
+tensorboard: setup ## look at the runs: RUNS=folder
+	$(BIN)/tensorboard --logdir $(RUNS)
+
+clean: ## remove caches and build products; records, stores and runs stay
+	rm -rf build dist *.egg-info .pytest_cache .ruff_cache .mypy_cache .hypothesis .coverage .coverage.*
+	find . -name __pycache__ -type d -not -path './$(VENV)/*' -prune -exec rm -rf {} +

@@ -12,21 +12,25 @@ from rich.table import Table
 
 from ecg_tl.datasets import DATASETS, get_dataset
 from ecg_tl.datasets.base import EcgDataset
+from ecg_tl.datasets.custom import Custom
+from ecg_tl.datasets.ludb import Ludb
 from ecg_tl.signals import LEADS
+
+MANY_CLASSES = 12
+"""More are counted and not named in the list of datasets."""
 
 DatasetName = Literal["ptbxl", "cpsc2018", "georgia", "ptb", "code_test", "ludb", "custom"]
 
 
 def list_datasets() -> int:
     """Show the datasets with their classes, size, licence and where to get them."""
-    table = Table(title="Datasets", title_justify="left", show_lines=True)
-    for column in ("name", "what", "records", "classes", "licence", "source"):
-        table.add_column(column, overflow="fold")
+    table = Table.grid(padding=(0, 2))
     for name, dataset in DATASETS.items():
-        table.add_row(
-            name, dataset.title, dataset.records, _classes(dataset), dataset.licence, dataset.source
-        )
-    Console().print(table)
+        table.add_row(f"[bold]{name}[/]", f"{dataset.title}: {dataset.records} records; {dataset.licence}")
+        table.add_row("", _classes(dataset))
+        table.add_row("", dataset.source)
+        table.add_row("", "")
+    Console().print(table, highlight=False)
     return 0
 
 
@@ -141,5 +145,13 @@ def _root(dataset: str, root: str | None) -> Path:
 
 
 def _classes(dataset: type[EcgDataset]) -> str:
-    """Name the classes of each task; those that depend on the files are told of in words."""
-    return ", ".join(dataset.tasks)
+    """Name the classes of each task, or count them where they are many."""
+    if dataset is Custom:
+        return "the columns of labels.csv"
+    made = Ludb(min_records=0) if dataset is Ludb else dataset()
+    lines = []
+    for task in dataset.tasks:
+        names = made.label_rule(task).class_names
+        shown = " ".join(names) if len(names) <= MANY_CLASSES else f"{len(names)} classes"
+        lines.append(shown if len(dataset.tasks) == 1 else f"{task}: {shown}")
+    return "\n".join(lines)

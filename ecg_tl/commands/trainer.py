@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import sys
 import warnings
 from collections.abc import Sequence
 from pathlib import Path
@@ -109,6 +108,7 @@ def silence_noise() -> None:
         r"`isinstance\(treespec, LeafSpec\)` is deprecated",
         r"The number of training batches \(\d+\) is smaller than the logging interval",
         r"The dirpath has changed from",
+        r"LightningCLI's args parameter is intended to run from within Python",  # as `demo` does
         r"Precision .* is not supported by the model summary",
         r"The '\w+_dataloader' does not have many workers",  # batches are one gather, without any work
     ):
@@ -144,6 +144,5 @@ def train(words: Sequence[str]) -> EcgCLI:
             "callbacks": [RunHistory(), PredictionTables(), LearningRateMonitor(logging_interval="step")],
         },
         parser_kwargs={"prog": "ecg-tl"},
-        # LightningCLI warns where it is given words that it would have found itself.
-        args=None if list(words) == sys.argv[1:] else list(words),
+        args=list(words),
     )
