@@ -221,11 +221,14 @@ def test_a_real_limit_on_the_size_of_files_is_met_without_a_crash(
     message.touch()
 
     def limited() -> None:
-        resource.setrlimit(resource.RLIMIT_FSIZE, (50_000, 50_000))  # of 192,000 bytes of signals
+        before = resource.getrlimit(resource.RLIMIT_FSIZE)
+        resource.setrlimit(resource.RLIMIT_FSIZE, (50_000, before[1]))  # of 192,000 bytes of signals
         try:
             prepare(FakeDataset(), root, store_dir, SETTINGS, progress=False)
         except StoreError as error:
             message.write_text(str(error))
+        finally:  # whatever else the process writes on its way out, such as coverage
+            resource.setrlimit(resource.RLIMIT_FSIZE, before)
 
     assert in_child(limited) == 0
     assert "file too large" in message.read_text()
@@ -254,9 +257,8 @@ def test_a_prepared_store_opens_where_nothing_can_be_written(
     def read_only(*args: object, **kwargs: object) -> None:
         raise OSError(errno.EROFS, os.strerror(errno.EROFS))
 
-    for name in ("mkdir", "open"):
-        if name == "mkdir":
-            monkeypatch.setattr(Path, name, read_only)
+    for name in ("mkdir", "chmod", "rename"):
+        monkeypatch.setattr(Path, name, read_only)
     for lock in store_dir.glob(".*.lock"):
         lock.unlink()
     assert prepare(FakeDataset(), root, store_dir, SETTINGS, progress=False).path == made.path
