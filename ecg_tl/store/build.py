@@ -24,7 +24,7 @@ from ecg_tl.store.encoding import SIGNAL_DTYPE
 from ecg_tl.store.fingerprint import Fingerprint, source_fingerprint, store_name
 from ecg_tl.store.lock import exclusive_lock
 from ecg_tl.store.manifest import Counts, DatasetCard, Manifest
-from ecg_tl.store.parallel import count_workers, map_ordered
+from ecg_tl.store.parallel import count_workers, map_ordered, refuse_unguarded_script
 from ecg_tl.store.progress import record_progress
 from ecg_tl.store.reader import Store, open_store
 from ecg_tl.store.settings import StoreSettings
@@ -76,6 +76,7 @@ def prepare(
     target = store_dir / store_name(dataset, settings, source)
     if target.exists():
         return _open_existing(target, bad_records)
+    refuse_unguarded_script("prepare")
     with ExitStack() as stack:
         with disk_errors(target, bytes_needed=None):
             store_dir.mkdir(parents=True, exist_ok=True)

@@ -91,6 +91,26 @@ def map_ordered(function: Callable[[Item], Result], items: Sequence[Item], worke
         pool.shutdown(wait=True, cancel_futures=True)
 
 
+def refuse_unguarded_script(what: str) -> None:
+    """Refuse `what` while this is a worker process that is still importing its parent's script.
+
+    A new worker imports the script that started it. If that does its work outside of
+    `if __name__ == "__main__":`, every worker begins it once more, and waits for a lock that the parent
+    holds until the workers answer: for ever.
+
+    Raises:
+        StoreError: If it is.
+    """
+    # By this flag multiprocessing itself refuses to start processes at that moment; it has no public name.
+    if getattr(multiprocessing.current_process(), "_inheriting", False):
+        raise StoreError(
+            "worker processes",
+            f"{what} again, while a worker imported the script that started it",
+            "it once, in the script itself",
+            "Put what the script does below `if __name__ == '__main__':`.",
+        )
+
+
 def _start_worker(function: Callable[[Any], Any]) -> None:
     global _function
     _function = function

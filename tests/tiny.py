@@ -1,0 +1,37 @@
+"""Settings of tests that train: small signals, small networks, nothing on the terminal."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from ecg_tl.cli import main
+from ecg_tl.store.settings import StoreSettings
+
+SAMPLING_RATE = 25.0
+NUM_SAMPLES = 250
+STORE_SETTINGS = StoreSettings(sampling_rate=SAMPLING_RATE, num_samples=NUM_SAMPLES)
+
+QUIET = (
+    *("--trainer.accelerator", "cpu", "--trainer.devices", "1"),
+    *("--trainer.enable_progress_bar", "false", "--trainer.enable_model_summary", "false"),
+)
+GRU = ("--model", "RnnClassifier", "--model.network", "gru", "--model.hidden_size", "8")
+RESNET = ("--model", "CnnClassifier", "--model.network", "resnet1d18")
+
+
+def data_words(datamodule: str, root: Path, stores: Path) -> list[str]:
+    """The part of a command line that names the data."""
+    return [
+        *("--data", datamodule, "--data.root", str(root), "--data.store_dir", str(stores)),
+        *("--data.sampling_rate", str(SAMPLING_RATE), "--data.num_samples", str(NUM_SAMPLES)),
+        *("--data.batch_size", "16"),
+    ]
+
+
+def fit(data: list[str], runs: Path, *more: str, model: tuple[str, ...] = GRU, epochs: int = 1) -> Path:
+    """Train through the command line, and return the run's folder."""
+    words = ["fit", *data, *model, *QUIET, "--trainer.max_epochs", str(epochs), "--pictures.records", "0"]
+    before = set(runs.glob("*/version_*"))
+    assert main([*words, "--runs_dir", str(runs), *more]) == 0
+    (folder,) = set(runs.glob("*/version_*")) - before
+    return folder
