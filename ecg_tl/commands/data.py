@@ -26,8 +26,9 @@ def list_datasets() -> int:
     """Show the datasets with their classes, size, licence and where to get them."""
     table = Table.grid(padding=(0, 2))
     for name, dataset in DATASETS.items():
-        table.add_row(f"[bold]{name}[/]", f"{dataset.title}: {dataset.records} records; {dataset.licence}")
+        table.add_row(f"[bold]{name}[/]", f"{dataset.title}; records: {dataset.records}; licence: {dataset.licence}")
         table.add_row("", _classes(dataset))
+        table.add_row("", f"cite {dataset.citation}")
         table.add_row("", dataset.source)
         table.add_row("", "")
     Console().print(table, highlight=False)

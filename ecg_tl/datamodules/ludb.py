@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from ecg_tl.datamodules.base import EcgDataModule
-from ecg_tl.datasets.ludb import Ludb
+from ecg_tl.datasets.ludb import Amplitude, Ludb
 
 
 class LudbDataModule(EcgDataModule):
@@ -14,8 +14,15 @@ class LudbDataModule(EcgDataModule):
     Args:
         root: Folder that holds `ludb.csv` and `data/`.
         min_records: Classes with fewer records are left out.
+        amplitude: `steps` takes a stored step as 1 µV; `header` applies the published per-lead scaling.
         **kwargs: Those of `EcgDataModule`.
     """
 
-    def __init__(self, root: str = "data/ludb", min_records: int = 10, **kwargs: Any) -> None:
-        super().__init__(Ludb(min_records=min_records), root, **kwargs)
+    def __init__(
+        self,
+        root: str = "data/ludb",
+        min_records: int = 10,
+        amplitude: Amplitude = "steps",
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(Ludb(min_records=min_records, amplitude=amplitude), root, **kwargs)

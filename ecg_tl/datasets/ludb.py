@@ -7,8 +7,12 @@ IEEE Access 8, 186181 (2020).
 from __future__ import annotations
 
 from collections import Counter
+from dataclasses import replace
 from itertools import product
 from pathlib import Path
+from typing import Literal, get_args
+
+import numpy as np
 
 from ecg_tl.datasets.base import EcgDataset, LabelClass, LabelRule, LeftOut, Scan, make_scan
 from ecg_tl.datasets.demographics import parse_age, parse_sex
@@ -17,6 +21,11 @@ from ecg_tl.datasets.wfdb_header import read_header
 from ecg_tl.datasets.wfdb_recording import read_recording
 from ecg_tl.errors import DatasetError, RecordError, SettingError
 from ecg_tl.signals import Recording
+
+Amplitude = Literal["steps", "header"]
+
+MILLIVOLTS_PER_STEP = 0.001
+"""What the limb leads and the size of the signals say; the headers say something else, see `Ludb`."""
 
 _TABLE = "ludb.csv"
 _PERSON = ("ID", "Sex", "Age")
@@ -53,8 +62,14 @@ class Ludb(EcgDataset):
 
     The codes of a record are its statements; a cell of the table lists several of them, one a line.
 
+    The published gains are no gains: in all 200 records each lead's gain is the peak-to-peak extent of that
+    very lead in steps, so that the header's millivolts are a min-max scaling, in which III is not II - I (off
+    by half of the signal in the median record). The steps themselves obey the relations of the limb leads
+    exactly, and with 1 µV a step the median record peaks at 1.1 mV. They are what is read by default.
+
     Args:
         min_records: Classes with fewer records than this in the folder are left out.
+        amplitude: `steps` takes a step as 1 µV; `header` applies each lead's published gain and baseline.
     """
 
     name = "ludb"
@@ -66,8 +81,18 @@ class Ludb(EcgDataset):
     code_system = "ludb"
     source_suffixes = (".csv", ".hea", ".dat")
 
-    def __init__(self, min_records: int = 10) -> None:
+    def __init__(self, min_records: int = 10, amplitude: Amplitude = "steps") -> None:
+        if amplitude not in get_args(Amplitude):
+            raise SettingError(
+                "amplitude of ludb", repr(amplitude), "'steps' or 'header'", "Choose one of these."
+            )
         self.min_records = min_records
+        self.amplitude = amplitude
+
+    @property
+    def options(self) -> dict[str, str | int | float | bool | None]:
+        """How steps become millivolts."""
+        return {"amplitude": self.amplitude}
 
     def scan(self, root: Path) -> Scan:
         """List the rows of `ludb.csv` with what their headers say."""
@@ -96,8 +121,16 @@ class Ludb(EcgDataset):
         return make_scan(rows, root / _TABLE, left_out)
 
     def read(self, root: Path, path: str) -> Recording:
-        """Read one record of 12 leads, each with its own gain and baseline."""
-        return read_recording(root / path)
+        """Read one record of 12 leads."""
+        recording = read_recording(root / path)
+        if self.amplitude == "header":
+            return recording
+        signals = read_header(root / path).signals
+        gain = np.array([[signal.gain] for signal in signals])
+        baseline = np.array([[signal.baseline] for signal in signals])
+        # Back from what the header makes of them; NaN (not measured) stays.
+        steps = np.rint(recording.values * gain + baseline)
+        return replace(recording, values=(steps * MILLIVOLTS_PER_STEP).astype(np.float32))
 
     def label_rule(self, task: str | None = None, root: Path | None = None) -> LabelRule:
         """Return the classes that at least `min_records` rows of `root`'s `ludb.csv` have.

@@ -93,11 +93,27 @@ def test_no_class_with_enough_records_is_one_error(layout: Callable[..., Path]) 
         Ludb().label_rule(root=layout(RHYTHM.format(1)))
 
 
-def test_leads_have_their_own_gain_and_baseline(
+def test_a_step_is_a_microvolt_whatever_the_header_says(
     layout: Callable[..., Path], make_steps: Callable[..., np.ndarray]
 ) -> None:
     recording = Ludb().read(layout(RHYTHM.format(1)), "data/1")
     assert recording.leads[3:6] == ("aVR", "aVL", "aVF")
+    np.testing.assert_allclose(recording.values, make_steps() / 1000, atol=1e-6)
+
+
+def test_the_two_readings_of_the_amplitude_do_not_share_a_store() -> None:
+    assert Ludb().options != Ludb(amplitude="header").options
+
+
+def test_an_unknown_reading_of_the_amplitude_is_refused() -> None:
+    with pytest.raises(SettingError, match="'steps' or 'header'"):
+        Ludb(amplitude="gain")  # type: ignore[arg-type]  # as a config could
+
+
+def test_leads_have_their_own_gain_and_baseline_in_the_header(
+    layout: Callable[..., Path], make_steps: Callable[..., np.ndarray]
+) -> None:
+    recording = Ludb(amplitude="header").read(layout(RHYTHM.format(1)), "data/1")
     lead = np.arange(12)[:, None]
     np.testing.assert_allclose(recording.values, (make_steps() - (lead - 6)) / (1000 + 10 * lead), atol=1e-6)
 

@@ -12,6 +12,7 @@ import pytest
 
 from ecg_tl.datasets import get_dataset
 from ecg_tl.datasets.base import EcgDataset, Scan
+from ecg_tl.datasets.ludb import Ludb
 from ecg_tl.datasets.scp_statements import SCP_STATEMENTS
 from ecg_tl.datasets.snomed import CHALLENGE_EQUIVALENCES, SNOMED_CODES
 from ecg_tl.datasets.wfdb_recording import read_recording
@@ -127,3 +128,13 @@ def test_all_challenge_files_read_with_plausible_amplitudes_and_lead_relations(s
 def test_code_labels_without_tracings_are_one_error(sample_root: Path) -> None:
     with pytest.raises(DatasetError, match=r"ecg_tracings\.hdf5: found no such file"):
         get_dataset("code_test").scan(sample_root / "code-test")
+
+
+@pytest.mark.realdata
+def test_ludbs_steps_obey_the_limb_leads_and_its_headers_gains_are_extents(sample_root: Path) -> None:
+    root = sample_root / "ludb"
+    for number in range(1, 201):
+        values = Ludb().read(root, f"data/{number}").values.astype(np.float64)
+        np.testing.assert_allclose(values[2], values[1] - values[0], atol=1e-6)
+        scaled = Ludb(amplitude="header").read(root, f"data/{number}").values
+        np.testing.assert_allclose(np.ptp(scaled, axis=1), 1.0, atol=1e-5)

@@ -32,7 +32,7 @@ COHORT = {
     "custom": (custom.GROUPS, {}),
 }
 MAINS = {"georgia": 60.0, "code_test": 60.0}
-STEP = {"ptb": 1 / 2000, "code_test": 1e-6, "ludb": 1 / 600}  # mV; 1/1000 elsewhere
+STEP = {"ptb": 1 / 2000, "code_test": 1e-6, "ludb": 1 / 1000}  # mV; 1/1000 elsewhere
 
 
 @pytest.fixture(scope="module")

@@ -14,6 +14,7 @@ from ecg_tl.synthesis.wfdb_files import HeaderStyle, signal_lines, to_steps, wri
 
 SAMPLING_RATE = 500
 DURATION = 10
+STEPS_PER_MILLIVOLT = 1000.0
 
 _STYLE = HeaderStyle(gain="{gain:.0f}({baseline})/mV", resolution=0)
 _LEAD_NAMES = tuple(lead.lower() for lead in LEADS)
@@ -85,10 +86,10 @@ def write(folder: Path, records: int, seed: int, difficulty: float) -> Iterator[
         table.writeheader()
         for case in draw_cohort(GROUPS, records, seed, difficulty, records_per_patient=(1.0,)):
             path = folder / "data" / f"{case.index + 1}"
-            rng = case.details()
-            gain = rng.integers(600, 2400, size=12).astype(np.float64)
-            baseline = rng.integers(-6, 7, size=12)
-            steps = to_steps(case.signal(SAMPLING_RATE, DURATION), gain[:, None], baseline[:, None])
+            steps = to_steps(case.signal(SAMPLING_RATE, DURATION), STEPS_PER_MILLIVOLT)
+            # As published: what the header calls a gain is the extent of that very lead.
+            gain = np.maximum(np.ptp(steps.astype(np.float64), axis=1), 1.0)
+            baseline = case.details().integers(-6, 7, size=12)
             write_samples(path.with_suffix(".dat"), steps)
             lines = signal_lines(
                 f"{path.name}.dat", _LEAD_NAMES, steps, _STYLE, gain.tolist(), baseline.tolist()

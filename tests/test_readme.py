@@ -1,0 +1,60 @@
+"""The README's commands run as typed, in order, on simulated records; only the trainings are cut short."""
+
+from __future__ import annotations
+
+import re
+import shlex
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from ecg_tl.cli import main
+
+REPOSITORY = Path(__file__).parents[1]
+README = (REPOSITORY / "README.md").read_text(encoding="utf-8")
+# `make test` is what runs this; `make demo` and TensorBoard's server have tests of their own.
+ELSEWHERE = {"make demo", "make test", "make tensorboard"}
+CUT_SHORT = ["--trainer.max_epochs", "1", "--trainer.limit_train_batches", "2"]
+CUT_SHORT += ["--trainer.enable_progress_bar", "false", "--trainer.enable_model_summary", "false"]
+
+
+def commands() -> list[str]:
+    blocks = re.findall(r"```bash\n(.*?)```", README, flags=re.DOTALL)
+    return [line for block in blocks for line in block.splitlines() if line.strip()]
+
+
+def words_behind_make(command: str) -> list[str]:
+    """Return the words that a make target hands to `ecg-tl`."""
+    target = [*shlex.split(command), "--dry-run", "--no-print-directory", "--assume-old=.venv/.installed"]
+    printed = subprocess.run(target, cwd=REPOSITORY, capture_output=True, text=True, check=True).stdout
+    line = next(line for line in printed.replace("\\\n", " ").splitlines() if "/bin/ecg-tl " in line)
+    return shlex.split(line)[1:]
+
+
+def test_the_readme_begins_with_the_two_commands() -> None:
+    assert commands()[:2] == ["make demo", "make test"]
+
+
+@pytest.mark.slow
+def test_every_command_of_the_readme_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "configs").symlink_to(REPOSITORY / "configs")
+    monkeypatch.chdir(tmp_path)
+    for command in commands():
+        if command in ELSEWHERE:
+            continue
+        program, *words = shlex.split(command)
+        assert program in ("ecg-tl", "make"), command
+        if program == "make":
+            words = words_behind_make(command)
+        if words[0] == "fit":
+            words += CUT_SHORT
+        if words[:2] == ["data", "synthesize"]:
+            words[words.index("--records") + 1] = "80"
+        assert main(words) == 0, command
+
+
+def test_every_make_target_of_the_readme_exists() -> None:
+    makefile = (REPOSITORY / "Makefile").read_text(encoding="utf-8")
+    for target in re.findall(r"`?make ([a-z-]+)", README):
+        assert re.search(rf"^{target}:", makefile, flags=re.MULTILINE), target
