@@ -50,6 +50,7 @@ class TransferLearning(Callback):
         self.min_coverage = min_coverage
         self.allow = tuple(allow or ())
         self.report: TransferReport | None = None
+        self._refusal: CheckpointError | None = None
 
     def setup(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
         """Load the upstream's backbone into a fresh training's network."""
@@ -62,6 +63,13 @@ class TransferLearning(Callback):
                 "an ecg_tl classifier",
                 "Use CnnClassifier or RnnClassifier.",
             )
+        try:
+            self._load(trainer, pl_module)
+        except CheckpointError as error:
+            # `fit(ckpt_path=...)` says only later that this is a resumption, which needs no upstream.
+            self._refusal = error
+
+    def _load(self, trainer: Trainer, pl_module: EcgClassifier) -> None:
         upstream = read_upstream(self.upstream)
         datamodule = getattr(trainer, "datamodule", None)
         if datamodule is not None:
@@ -77,6 +85,8 @@ class TransferLearning(Callback):
 
     def on_fit_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Publish the report; a training that goes on has the one that its checkpoint keeps."""
+        if self._refusal is not None and trainer.ckpt_path is None:
+            raise self._refusal
         folder = trainer.log_dir  # a collective call: every process must make it
         if self.report is None or trainer.ckpt_path is not None or not trainer.is_global_zero:
             return

@@ -1,0 +1,96 @@
+"""An upstream file is somebody else's: whatever is wrong with it is one line, and nothing of it is run."""
+
+from __future__ import annotations
+
+import pickle
+from pathlib import Path
+
+import pytest
+import torch
+from trainings import Study
+
+from ecg_tl.errors import CheckpointError
+from ecg_tl.transfer.callback import TransferLearning
+from ecg_tl.transfer.checkpoint import read_upstream
+
+
+class Malicious:
+    def __init__(self, mark: Path) -> None:
+        self.mark = mark
+
+    def __reduce__(self) -> tuple[object, ...]:
+        return (Path.touch, (self.mark,))
+
+
+def one_line(error: BaseException) -> str:
+    message = str(error)
+    assert "\n" not in message
+    return message
+
+
+def test_a_file_that_is_not_there_is_named(tmp_path: Path) -> None:
+    with pytest.raises(CheckpointError, match=r"nowhere\.ckpt: found no such file") as caught:
+        read_upstream(tmp_path / "nowhere.ckpt")
+    one_line(caught.value)
+
+
+@pytest.mark.parametrize("suffix", [".ckpt", ".pt"])
+def test_an_empty_file_is_refused(tmp_path: Path, suffix: str) -> None:
+    path = tmp_path / f"empty{suffix}"
+    path.touch()
+    with pytest.raises(CheckpointError, match="empty") as caught:
+        read_upstream(path)
+    one_line(caught.value)
+
+
+@pytest.mark.parametrize("kept", [0.1, 0.5, 0.99])
+def test_a_truncated_file_is_refused(gru_upstream: Path, tmp_path: Path, kept: float) -> None:
+    content = gru_upstream.read_bytes()
+    path = tmp_path / "half.ckpt"
+    path.write_bytes(content[: int(len(content) * kept)])
+    with pytest.raises(CheckpointError, match=r"truncated|damaged") as caught:
+        read_upstream(path)
+    one_line(caught.value)
+
+
+@pytest.mark.parametrize("where", ["beside the weights", "among the weights", "bare pickle"])
+def test_nothing_of_a_tampered_file_is_executed(gru_upstream: Path, tmp_path: Path, where: str) -> None:
+    mark, path = tmp_path / "executed", tmp_path / "tampered.ckpt"
+    checkpoint = torch.load(gru_upstream, weights_only=True)
+    if where == "beside the weights":
+        torch.save({**checkpoint, "extra": Malicious(mark)}, path)
+    elif where == "among the weights":
+        state = {**checkpoint["state_dict"], "network.extra": Malicious(mark)}
+        torch.save({**checkpoint, "state_dict": state}, path)
+    else:
+        path.write_bytes(pickle.dumps(Malicious(mark)))
+    with pytest.raises(CheckpointError, match="executed") as caught:
+        read_upstream(path)
+    one_line(caught.value)
+    assert not mark.exists()
+
+
+@pytest.mark.parametrize("content", [b"not a checkpoint\n" * 40, b"\x80", b"PK\x03\x04" + b"\0" * 100])
+def test_a_file_of_another_kind_is_refused(tmp_path: Path, content: bytes) -> None:
+    path = tmp_path / "other.ckpt"
+    path.write_bytes(content)
+    with pytest.raises(CheckpointError) as caught:
+        read_upstream(path)
+    one_line(caught.value)
+
+
+@pytest.mark.parametrize("content", [[1, 2], {"epoch": 3}, {"state_dict": {}}, {"state_dict": 5}])
+def test_a_file_without_weights_is_refused(tmp_path: Path, content: object) -> None:
+    path = tmp_path / "weightless.ckpt"
+    torch.save(content, path)
+    with pytest.raises(CheckpointError) as caught:
+        read_upstream(path)
+    one_line(caught.value)
+
+
+def test_a_training_from_a_bad_file_stops_before_its_first_step(study: Study, tmp_path: Path) -> None:
+    data = study.data()
+    trainer = study.trainer(tmp_path, TransferLearning(str(tmp_path / "nowhere.ckpt")))
+    with pytest.raises(CheckpointError, match="no such file"):
+        trainer.fit(study.task(data), data)
+    assert trainer.global_step == 0

@@ -1,0 +1,106 @@
+"""What the tests of transfer train: the project's own tasks and data, made small."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import torch
+from lightning.pytorch import Trainer, seed_everything
+from lightning.pytorch.callbacks import Callback
+from lightning.pytorch.loggers import TensorBoardLogger
+
+from ecg_tl.datamodules import Cpsc2018DataModule, CustomDataModule, EcgDataModule, SplitSettings
+from ecg_tl.models.resnet1d import BasicBlock, ResNet1d
+from ecg_tl.signals import LEADS
+from ecg_tl.tasks import EcgClassifier, RnnClassifier
+
+Family = Literal["gru", "cnn"]
+
+TRAIN, VALIDATION = 0.6, 0.2
+
+
+class Cnn(EcgClassifier):
+    """A ResNet with one block a stage and an eighth of the widths: batch norm, all groups, few parameters."""
+
+    def __init__(self, num_classes: int, num_leads: int, num_samples: int, **kwargs: Any) -> None:
+        super().__init__(small_resnet(num_classes, num_leads, num_samples), **kwargs)
+        self.save_hyperparameters()
+
+
+def small_resnet(num_classes: int, num_leads: int = 12, num_samples: int = 100) -> ResNet1d:
+    from unittest import mock
+
+    with mock.patch.multiple("ecg_tl.models.resnet1d", STAGE_WIDTHS=(8, 8, 16, 16), FC1_FEATURES=16):
+        return ResNet1d(BasicBlock, (1, 1, 1, 1), num_classes, num_leads, num_samples)
+
+
+@dataclass(frozen=True)
+class Study:
+    """Makes data, tasks and trainers over one folder of records."""
+
+    roots: Path
+
+    def data(self, layout: Literal["cpsc2018", "custom"] = "cpsc2018", **settings: Any) -> EcgDataModule:
+        """Six training batches an epoch of four records each: 24 train, 8 validate."""
+        kind = {"cpsc2018": Cpsc2018DataModule, "custom": CustomDataModule}[layout]
+        settings = {
+            "leads": LEADS,
+            "num_samples": 100,
+            "batch_size": 4,
+            "split": SplitSettings(fractions=(0.6, 0.2, 0.2)),
+            "prepare_workers": 1,
+            **settings,
+        }
+        return kind(root=str(self.roots / layout), store_dir=str(self.roots / "stores"), **settings)
+
+    def task(
+        self, data: EcgDataModule, family: Family = "gru", seed: int = 0, **settings: Any
+    ) -> EcgClassifier:
+        seed_everything(seed, verbose=False)
+        known = {
+            "num_classes": data.num_classes,
+            "class_names": data.class_names,
+            "num_leads": data.num_leads,
+            "num_samples": data.num_samples,
+            "normalization": data.normalization,
+            "schedule": "constant",
+            "learning_rate": 1e-2,
+        }
+        if family == "cnn":
+            return Cnn(**(known | settings))
+        rnn = {"network": "gru", "hidden_size": 6, "num_layers": 3, "pooling": "mean"}
+        return RnnClassifier(**(known | rnn | settings))
+
+    def trainer(self, folder: Path, *callbacks: Callback, **settings: Any) -> Trainer:
+        quiet = {
+            "accelerator": "cpu",
+            "devices": 1,
+            "max_epochs": 1,
+            "logger": TensorBoardLogger(folder, name="", version=""),
+            "enable_checkpointing": False,
+            "enable_progress_bar": False,
+            "enable_model_summary": False,
+            "num_sanity_val_steps": 0,
+            "log_every_n_steps": 1,
+        }
+        return Trainer(callbacks=list(callbacks), **(quiet | settings))
+
+    def upstream(self, folder: Path, family: Family, **settings: Any) -> Path:
+        """Train on the laboratory's records and keep the checkpoint."""
+        data = self.data("custom", **settings)
+        trainer = self.trainer(folder, logger=False)
+        trainer.fit(self.task(data, family, seed=1), data)
+        trainer.save_checkpoint(folder / "upstream.ckpt")
+        return folder / "upstream.ckpt"
+
+
+def weights(task: EcgClassifier) -> dict[str, torch.Tensor]:
+    """A copy of the network's tensors."""
+    return {name: tensor.clone() for name, tensor in task.network.state_dict().items()}
+
+
+def equal(one: torch.Tensor, other: torch.Tensor) -> bool:
+    """Whether two tensors are the same, bit for bit."""
+    return one.shape == other.shape and bool((one == other).all())
