@@ -111,6 +111,7 @@ def silence_noise() -> None:
         r"LightningCLI's args parameter is intended to run from within Python",  # as `demo` does
         r"Precision .* is not supported by the model summary",
         r"The '\w+_dataloader' does not have many workers",  # batches are one gather, without any work
+        r"It is recommended to use `self\.log\(.*, sync_dist=True\)`",  # scores are equal on every process
     ):
         warnings.filterwarnings("ignore", message=message)
     logging.getLogger("lightning.pytorch.utilities.rank_zero").addFilter(

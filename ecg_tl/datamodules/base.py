@@ -235,19 +235,34 @@ class EcgDataModule(LightningDataModule):
         store = self.store
         trainer = self.trainer
         device = None if trainer is None else trainer.strategy.root_device
-        residency = choose_residency(self.residency, store.manifest.signals_bytes, device)
+        # Once on the device they stay there: what they take themselves must not speak against them.
+        residency: Residency = (
+            "device"
+            if self._on_device is not None
+            else choose_residency(self.residency, store.manifest.signals_bytes, device)
+        )
         signals: NDArray[np.int16] | None = store.signals() if residency == "disk" else None
         if residency == "memory":
             signals = self._in_memory
-        elif residency == "device" and self._on_device is None:
-            self._on_device = torch.from_numpy(np.array(store.signals())).to(device or torch.device("cpu"))
+        elif residency == "device":
+            if self._on_device is None:
+                self._on_device = torch.from_numpy(np.array(store.signals()))
+            self._on_device = self._on_device.to(device or torch.device("cpu"))
         part = StoreRows(signals, self.parts.targets, rows)
         rank, world = (0, 1) if trainer is None else (trainer.global_rank, trainer.world_size)
+        if len(part) < world:
+            # A process without a single batch leaves the others waiting where predictions are gathered.
+            raise SettingError(
+                "devices",
+                f"{world} processes",
+                f"at most {len(part)}, as many as a part of the split has records",
+                "Use fewer devices or more records.",
+            )
         sampler: Sampler[int] = (
             # A function of seed and epoch alone, with one process as with several. Lightning calls set_epoch.
             DistributedSampler(part, world, rank, shuffle=True, seed=self.seed)
             if training
-            else ShardSampler(len(part), rank, world)
+            else ShardSampler(part, world, rank)
         )
         return DataLoader(
             part,

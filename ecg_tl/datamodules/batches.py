@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
-from torch.utils.data import Dataset, Sampler
+from torch.utils.data import Dataset, DistributedSampler
 
 Residency = Literal["auto", "disk", "memory", "device"]
 
@@ -70,15 +70,22 @@ def as_is(batch: Any) -> Any:
     return batch
 
 
-class ShardSampler(Sampler[int]):
+class ShardSampler(DistributedSampler[StoredBatch]):
     """Every `num_shards`-th record in order, each exactly once over all shards.
 
     For evaluation: `torch.utils.data.DistributedSampler` repeats records to make shards equal, which counts
-    them twice in every score.
+    them twice in every score. This is one by name only: under DDP, Lightning would shard whatever any other
+    sampler gives once more.
+
+    Args:
+        part: The records.
+        num_shards: How many processes there are.
+        shard: Which one this is, from 0.
     """
 
-    def __init__(self, length: int, shard: int, num_shards: int) -> None:
-        self.positions = range(shard, length, num_shards)
+    def __init__(self, part: StoreRows, num_shards: int, shard: int) -> None:
+        super().__init__(part, num_shards, shard, shuffle=False)
+        self.positions = range(shard, len(part), num_shards)
 
     def __iter__(self) -> Iterator[int]:
         return iter(self.positions)

@@ -98,7 +98,13 @@ class EcgClassifier(LightningModule):
         """Return binary cross-entropy, averaged over classes and records."""
         loss = self._loss(self(batch["signal"]), batch["target"])
         self.log(
-            "train/loss", loss, prog_bar=True, on_step=True, on_epoch=True, batch_size=len(batch["target"])
+            "train/loss",
+            loss,
+            prog_bar=True,
+            on_step=True,
+            on_epoch=True,
+            batch_size=len(batch["target"]),
+            sync_dist=True,  # a mean over all processes, as the scores are
         )
         return loss
 
