@@ -20,30 +20,28 @@ Definitions, for `N` records and `C` classes:
   probability; the error is the mean over records of |mean probability - share of positives| of their bin;
   the mean over all classes is reported.
 
-torchmetrics has functions for some of these. They are not used because they count a class without positives
-as 0 in the mean, take one threshold for all classes, refuse a single class, drop never-predicted classes
-without positives from the macro F1, and take numbers for logits whenever one lies outside of [0, 1]. The
-tests compare with them and with scikit-learn where all agree.
+AUROC, AUPRC and F1 are torchmetrics', class by class and in single precision: its multi-label functions count
+a class without positives as 0 in a mean, and take one threshold for all classes. What it lacks is here.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import torch
-import torch.nn.functional as F
-import torchmetrics
 from numpy.typing import NDArray
 from torch import Tensor
-from torchmetrics.utilities import dim_zero_cat
+from torchmetrics.functional.classification import (
+    binary_auroc,
+    binary_average_precision,
+    binary_f1_score,
+)
 
 from ecg_tl.errors import SettingError
 
 ECE_BINS = 15
-NO_INDEX = -1
-INDEX_STEP = 2**20
 
 Values = Tensor | NDArray[Any]
 
@@ -102,7 +100,7 @@ def multilabel_scores(
     class_names: Sequence[str],
     thresholds: float | Sequence[float] | Values = 0.5,
 ) -> Scores:
-    """Score predictions; in double precision on the CPU, so that every device gives the same numbers.
+    """Score predictions, on the CPU, so that every device gives the same numbers.
 
     Args:
         probabilities: `(records, classes)`, in [0, 1].
@@ -126,99 +124,24 @@ def multilabel_scores(
         )
     positives = y.sum(dim=0)
     scored = (positives > 0, positives < len(y))
-    auroc = _by_class(names, _auroc(p, y), scored[0] & scored[1])
-    auprc = _by_class(names, _average_precision(p, y), scored[0])
-    f1 = _f1((p >= cuts).double(), y)
+    auroc = _by_class(binary_auroc, p, y, names, scored[0] & scored[1])
+    auprc = _by_class(binary_average_precision, p, y, names, scored[0])
+    # As zeros and ones, because torchmetrics predicts above a threshold and not at it.
+    f1 = _by_class(binary_f1_score, (p >= cuts).double(), y, names, torch.ones(len(names)))
+    f1_values = torch.tensor(list(f1.values()), dtype=torch.float64)
     return Scores(
         support={name: int(n) for name, n in zip(names, positives.tolist(), strict=True)},
         auroc=auroc,
         auprc=auprc,
-        f1=_by_class(names, f1, torch.ones(len(names), dtype=torch.bool)),
+        f1=f1,
         auroc_macro=_mean(auroc),
         auprc_macro=_mean(auprc),
-        f1_macro=float(f1.mean()),
-        f1_weighted=float((f1 * positives).sum() / positives.sum().clamp(min=1)),
+        f1_macro=float(f1_values.mean()),
+        f1_weighted=float((f1_values * positives).sum() / positives.sum().clamp(min=1)),
         fmax=_fmax(p, y),
         brier=float((p - y).square().mean()),
         ece=float(_calibration_error(p, y).mean()),
     )
-
-
-class MultilabelScores(torchmetrics.Metric):
-    """`multilabel_scores` over the batches of an epoch, gathered from all processes.
-
-    Under DDP the sampler repeats records so that all processes get as many; given the records' `index`, each
-    is scored once.
-
-    Args:
-        class_names: One a column.
-        thresholds: For the F1 values: one for all classes, or one for each.
-        from_logits: Whether `update` gets logits; else probabilities.
-    """
-
-    is_differentiable = False
-    full_state_update = False
-    rows: list[Tensor]
-
-    def __init__(
-        self,
-        class_names: Sequence[str],
-        thresholds: float | Sequence[float] = 0.5,
-        from_logits: bool = True,
-        **kwargs: Any,
-    ) -> None:
-        super().__init__(**kwargs)
-        self.class_names = tuple(class_names)
-        self.thresholds = tuple(thresholds) if isinstance(thresholds, Sequence) else float(thresholds)
-        self.from_logits = from_logits
-        # One flat float32 state of rows (predictions, targets, index in two parts): from a process without a
-        # single batch, torchmetrics gathers an empty float32 vector.
-        self.add_state("rows", default=[], dist_reduce_fx="cat")
-
-    def update(self, predictions: Tensor, targets: Tensor, index: Tensor | None = None) -> None:
-        """Take a batch.
-
-        Args:
-            predictions: Logits (or probabilities) `(batch, classes)`, of any floating type.
-            targets: `(batch, classes)` of zeros and ones.
-            index: `(batch,)` which record each row is; given for all batches or for none.
-
-        Raises:
-            SettingError: If the shapes do not fit the classes or each other.
-        """
-        expected = (len(predictions), len(self.class_names))
-        if predictions.shape != expected or targets.shape != expected:
-            raise SettingError(
-                "batch to score",
-                f"predictions {tuple(predictions.shape)} and targets {tuple(targets.shape)}",
-                f"both {expected}: one column for each of {', '.join(self.class_names)}",
-                "Score a network on the classes that it was made for.",
-            )
-        if index is None:
-            high = low = predictions.new_full((len(predictions),), NO_INDEX, dtype=torch.float32)
-        else:
-            # float32 counts exactly only to 2**24; two parts reach beyond any number of records.
-            high, low = (index // INDEX_STEP).float(), (index % INDEX_STEP).float()
-        columns = (predictions.detach().float(), targets.float(), high[:, None], low[:, None])
-        self.rows.append(torch.cat(columns, dim=1).flatten())
-
-    def compute(self) -> dict[str, Tensor]:
-        """Score all batches: `Scores.as_dict()` as float tensors.
-
-        Raises:
-            SettingError: If there was no batch, or a prediction is not finite.
-        """
-        classes = len(self.class_names)
-        rows = dim_zero_cat(self.rows).reshape(-1, 2 * classes + 2) if len(self.rows) else torch.zeros(0, 1)
-        if not len(rows):
-            raise SettingError(
-                "predictions to score", "none", "at least one batch", "Check that the split has any records."
-            )
-        rows = rows[_first_occurrences(rows[:, -2].long(), rows[:, -1].long())]
-        predictions, targets = rows[:, :classes], rows[:, classes : 2 * classes]
-        probabilities = torch.sigmoid(predictions.double()) if self.from_logits else predictions
-        scores = multilabel_scores(probabilities, targets, self.class_names, self.thresholds)
-        return {name: rows.new_tensor(value) for name, value in scores.as_dict().items()}
 
 
 def check_predictions(probabilities: Values, targets: Values) -> tuple[Tensor, Tensor]:
@@ -260,50 +183,17 @@ def check_shapes(predictions: Tensor, targets: Tensor) -> None:
         )
 
 
-def _by_class(names: Sequence[str], values: Tensor, scored: Tensor) -> dict[str, float]:
-    listed = zip(names, values.tolist(), scored.tolist(), strict=True)
-    return {name: value for name, value, is_scored in listed if is_scored}
+def _by_class(
+    score: Callable[[Tensor, Tensor], Tensor], p: Tensor, y: Tensor, names: Sequence[str], scored: Tensor
+) -> dict[str, float]:
+    """Score the columns of `p` and `y` one by one, those that are `scored`."""
+    truth = y.long()
+    chosen = [k for k, is_scored in enumerate(scored.tolist()) if is_scored]
+    return {names[k]: float(score(p[:, k], truth[:, k])) for k in chosen}
 
 
 def _mean(by_class: dict[str, float]) -> float:
     return sum(by_class.values()) / len(by_class) if by_class else float("nan")
-
-
-def _ascending(p: Tensor, y: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-    """Sort each class by probability.
-
-    Returns:
-        Targets in ascending order of probability, and for each of them how many probabilities are lower,
-        how many are lower or equal, and how many positives are lower; all `(classes, records)`.
-    """
-    ranked, order = p.T.contiguous().sort(dim=1)
-    y_ranked = y.T.gather(1, order)
-    below = torch.searchsorted(ranked, ranked, right=False)
-    up_to = torch.searchsorted(ranked, ranked, right=True)
-    positives_before = F.pad(y_ranked.cumsum(dim=1), (1, 0))
-    return y_ranked, below, up_to, positives_before.gather(1, below)
-
-
-def _auroc(p: Tensor, y: Tensor) -> Tensor:
-    """Mann-Whitney's statistic with mid-ranks for ties, `(classes,)`; meaningless without both kinds."""
-    y_ranked, below, up_to, _ = _ascending(p, y)
-    positives = y_ranked.sum(dim=1)
-    negatives = y_ranked.shape[1] - positives
-    rank_sum = (y_ranked * (below + up_to + 1) / 2).sum(dim=1)
-    return (rank_sum - positives * (positives + 1) / 2) / (positives * negatives).clamp(min=1)
-
-
-def _average_precision(p: Tensor, y: Tensor) -> Tensor:
-    """Mean over the positives of the precision at their own probability, `(classes,)`."""
-    y_ranked, below, _, positives_below = _ascending(p, y)
-    positives = y_ranked.sum(dim=1)
-    precision = (positives[:, None] - positives_below) / (y_ranked.shape[1] - below)
-    return (y_ranked * precision).sum(dim=1) / positives.clamp(min=1)
-
-
-def _f1(predicted: Tensor, y: Tensor) -> Tensor:
-    both = (predicted * y).sum(dim=0)
-    return 2 * both / (predicted.sum(dim=0) + y.sum(dim=0)).clamp(min=1)
 
 
 def _fmax(p: Tensor, y: Tensor) -> float:
@@ -340,21 +230,3 @@ def _calibration_error(p: Tensor, y: Tensor) -> Tensor:
     bins = (p * ECE_BINS).long().clamp(max=ECE_BINS - 1)
     excess = torch.zeros(ECE_BINS, p.shape[1], dtype=torch.float64).scatter_add_(0, bins, p - y)
     return excess.abs().sum(dim=0) / len(p)
-
-
-def _first_occurrences(high: Tensor, low: Tensor) -> Tensor:
-    """Return the rows at which each record is seen first, in order; all rows where no index was given."""
-    rows = torch.arange(len(high), device=high.device)
-    without = int((high == NO_INDEX).sum())
-    if without == len(rows):
-        return rows
-    if without:
-        raise SettingError(
-            "index of the predictions to score",
-            f"none for {without} of {len(rows)} predictions",
-            "one for each, or none at all",
-            "Give the index for all batches or for none.",
-        )
-    _, inverse = torch.unique(high * INDEX_STEP + low, return_inverse=True)
-    first = torch.full((int(inverse.max()) + 1,), len(rows), dtype=torch.long, device=high.device)
-    return first.scatter_reduce_(0, inverse, rows, reduce="amin").sort().values

@@ -26,7 +26,8 @@ def list_datasets() -> int:
     """Show the datasets with their classes, size, licence and where to get them."""
     table = Table.grid(padding=(0, 2))
     for name, dataset in DATASETS.items():
-        table.add_row(f"[bold]{name}[/]", f"{dataset.title}; records: {dataset.records}; licence: {dataset.licence}")
+        what = f"{dataset.title}; records: {dataset.records}; licence: {dataset.licence}"
+        table.add_row(f"[bold]{name}[/]", what)
         table.add_row("", _classes(dataset))
         table.add_row("", f"cite {dataset.citation}")
         table.add_row("", dataset.source)

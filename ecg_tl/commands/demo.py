@@ -105,8 +105,8 @@ def demo(
     console.print(_table(outcomes))
     console.print(
         f"{records['ptbxl']} synthetic upstream records in PTB-XL's layout (5 superclasses) and "
-        f"{records['cpsc2018']} downstream ones in CPSC2018's (9 classes); one seed, so a difference of a few "
-        "hundredths is noise.",
+        f"{records['cpsc2018']} downstream ones in CPSC2018's (9 classes); one seed, so "
+        "that a difference of a few hundredths is noise.",
         f"checkpoints  {folder}/runs/*/version_*/checkpoints/best.ckpt",
         f"TensorBoard  tensorboard --logdir {folder}/runs",
         sep="\n",
