@@ -70,7 +70,7 @@ def as_is(batch: Any) -> Any:
     return batch
 
 
-class ShardSampler(DistributedSampler[StoredBatch]):
+class ShardSampler(DistributedSampler[int]):
     """Every `num_shards`-th record in order, each exactly once over all shards.
 
     For evaluation: `torch.utils.data.DistributedSampler` repeats records to make shards equal, which counts
