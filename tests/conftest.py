@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import os
+import shutil
 from pathlib import Path
 
 import pytest
 import torch
-from tiny import STORE_SETTINGS
+from tiny import HALF_TRAINS, STORE_SETTINGS, data_words, fit
 
 from ecg_tl.datasets import get_dataset
 from ecg_tl.store.build import prepare
@@ -59,3 +60,23 @@ def ptbxl_store(ptbxl_root: Path, prepared: Path) -> Store:
 @pytest.fixture(scope="session")
 def cpsc2018_store(cpsc2018_root: Path, prepared: Path) -> Store:
     return prepare(get_dataset("cpsc2018"), cpsc2018_root, prepared, STORE_SETTINGS, progress=False)
+
+
+@pytest.fixture(scope="session")
+def trained_run(
+    ptbxl_root: Path, ptbxl_store: Store, prepared: Path, tmp_path_factory: pytest.TempPathFactory
+) -> Path:
+    """The folder of a run of two epochs, with pictures; read, never write."""
+    return fit(
+        [*data_words("PtbXlDataModule", ptbxl_root, prepared), *HALF_TRAINS],
+        tmp_path_factory.mktemp("trained"),
+        *("--pictures.records", "2", "--pictures.every_n_epochs", "1", "--trainer.log_every_n_steps", "1"),
+        *("--model.learning_rate", "0.03", "--model.lr_decay", "0.5"),
+        epochs=2,
+    )
+
+
+@pytest.fixture
+def run_copy(trained_run: Path, tmp_path: Path) -> Path:
+    """A copy of `trained_run` to test, resume and spoil."""
+    return shutil.copytree(trained_run, tmp_path / "runs" / "default" / "version_0")

@@ -16,6 +16,8 @@ QUIET = (
     *("--trainer.enable_progress_bar", "false", "--trainer.enable_model_summary", "false"),
 )
 GRU = ("--model", "RnnClassifier", "--model.network", "gru", "--model.hidden_size", "8")
+HALF_TRAINS = ("--data.split.kind", "patient", "--data.split.fractions", "[0.5, 0.25, 0.25]")
+"""So that a few records of each class are left to validate and to test on."""
 RESNET = ("--model", "CnnClassifier", "--model.network", "resnet1d18")
 
 
