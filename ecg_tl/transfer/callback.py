@@ -1,108 +1,355 @@
-"""The callback that starts a downstream training from an upstream checkpoint."""
+"""The callback that starts a downstream training from an upstream, and freezes and unfreezes its layers."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any, Literal, get_args
 
 from lightning.pytorch import Callback, LightningModule, Trainer
+from lightning.pytorch.loggers import TensorBoardLogger
+from lightning_utilities.core.rank_zero import rank_zero_warn
+from torch import Tensor
+from torch.optim import Optimizer
 
 from ecg_tl.callbacks.files import write_json
+from ecg_tl.callbacks.history import run_folder
 from ecg_tl.errors import CheckpointError, SettingError
 from ecg_tl.tasks.base import EcgClassifier
-from ecg_tl.transfer.checkpoint import TransferReport, Upstream, match, read_upstream, require_coverage
-from ecg_tl.transfer.summary import print_report
+from ecg_tl.transfer.checkpoint import read_upstream
+from ecg_tl.transfer.freezing import (
+    callbacks_of,
+    earliest_stop,
+    freeze_batch_norm,
+    require_all_optimized,
+    require_order,
+    require_strategy,
+    set_trained,
+    wrap_again,
+)
+from ecg_tl.transfer.matching import (
+    COMPARED,
+    HeadPolicy,
+    Policies,
+    StemPolicy,
+    nothing_loaded,
+    plan_transfer,
+)
+from ecg_tl.transfer.movement import cka_by_group, features_by_group, l2_by_group
+from ecg_tl.transfer.report import TAKEN, TransferReport
+from ecg_tl.transfer.schedule import (
+    Phase,
+    Preset,
+    Schedule,
+    preset_phases,
+    resolve_phases,
+    schedule_warnings,
+    warm_up,
+)
+from ecg_tl.transfer.summary import markdown_report, print_report
+from ecg_tl.transfer.warmup import groups_of_optimizer, scale_steps
 
 REPORT_FILE = "transfer_report.json"
+COMPARED_RECORDS = 32
+"""Validation records on which the features before and after are compared."""
 
 
 class TransferLearning(Callback):
-    """Load the backbone of an upstream checkpoint, give the network a new head, and fine-tune all layers.
+    """Load an upstream, give the network a new head, and train its groups of layers phase by phase.
 
     It loads once, before the optimizer is made, and never when a training is resumed: `ckpt_path` means
     resume, `upstream` means transfer. The report of every tensor is printed, written to
-    `transfer_report.json` in the run's folder, and kept in the checkpoint.
+    `transfer_report.json` in the run's folder, shown in TensorBoard, and kept in the checkpoint.
+
+    What is trained is a function of the epoch alone. All parameters are in the optimizer from the first step;
+    frozen ones have no gradient, and their batch norms do not change.
+
+    TensorBoard shows, at each epoch and for each group, `trainable_parameters`, `learning_rate`, `moved_l2`
+    (distance of the weights from the upstream's) and `moved_cka` (similarity of the features of a fixed
+    handful of validation records to those that the upstream's weights made of them).
 
     Args:
-        upstream: A checkpoint of this project.
+        upstream: A checkpoint of this project, or any file of weights (`.ckpt`, `.pt`, `.safetensors`); null
+            for a network that stays as initialised, the control of a frozen encoder.
+        prefix: Module that holds the network in a foreign file, stripped from the names.
+        renames: A foreign file's names of tensors or modules, to the names that they have here.
+        head: `reset` starts a new one; `by_diagnosis` copies the rows of diagnoses that both label sets name;
+            `keep` takes it over for the same label set.
+        stem: What to do about other leads: `error`; `select` them by name; `mean` of the upstream's.
+        resample_stem: Interpolate the first layer's kernels if the upstream has another sampling rate.
+        reinit_last: How many groups before the head start fresh.
         min_coverage: Least share of the backbone's parameters that must be loaded; less is an error.
-        allow: Differences between upstream and downstream signals that are wanted: names out of `leads`,
-            `sampling_rate`, `units`, `normalization`.
+        allow: Differences between upstream and downstream signals that are wanted as they are: names out of
+            `leads`, `sampling_rate`, `units`, `normalization`.
+        schedule: `full`, `linear_probe`, `gradual` or `lp_ft`; see `preset_phases`.
+        phases: In place of a preset: from which epoch on which groups are trained.
+        phase_epochs: Epochs of each phase of a preset.
+        warmup_steps: Optimizer steps in which the learning rate of each newly trained group rises.
+        batch_norm: Of frozen groups: `frozen_eval` keeps their statistics; `train` goes on updating them.
+        l2_sp: Strength of a penalty `l2_sp / 2 * |w - w_upstream|^2` on what was loaded (Li et al., "Explicit
+            Inductive Bias for Transfer Learning with Convolutional Networks", ICML 2018). It takes the place
+            of weight decay, which should then be 0.
+        track: Whether to measure how far groups move. The checkpoint then holds the starting weights too.
 
     Raises:
-        SettingError: If a setting is out of range, or the model is not one of this project.
+        SettingError: If a setting is out of range, does not go with another or with the trainer, or names a
+            group that does not exist.
         CheckpointError: If the upstream cannot be read, does not match the network, or was trained on
             signals of another kind.
     """
 
-    comparable = ("leads", "sampling_rate", "units", "normalization")
-
-    def __init__(self, upstream: str, min_coverage: float = 0.9, allow: list[str] | None = None) -> None:
-        if not 0 <= min_coverage <= 1:
+    def __init__(
+        self,
+        upstream: str | None,
+        prefix: str | None = None,
+        renames: dict[str, str] | None = None,
+        head: HeadPolicy = "reset",
+        stem: StemPolicy = "error",
+        resample_stem: bool = False,
+        reinit_last: int = 0,
+        min_coverage: float = 0.9,
+        allow: list[str] | None = None,
+        schedule: Preset = "full",
+        phases: list[Phase] | None = None,
+        phase_epochs: int = 1,
+        warmup_steps: int = 0,
+        batch_norm: Literal["frozen_eval", "train"] = "frozen_eval",
+        l2_sp: float = 0.0,
+        track: bool = True,
+    ) -> None:
+        for name, choice, choices in (
+            ("head", head, get_args(HeadPolicy)),
+            ("stem", stem, get_args(StemPolicy)),
+            ("batch_norm", batch_norm, ("frozen_eval", "train")),
+            *(("allow", field, COMPARED) for field in allow or []),
+        ):
+            if choice not in choices:
+                raise SettingError(name, repr(choice), f"one of {', '.join(choices)}", f"Correct {name}.")
+        for name, value, fits in (
+            ("min_coverage", min_coverage, 0 <= min_coverage <= 1),
+            ("reinit_last", reinit_last, reinit_last >= 0),
+            ("warmup_steps", warmup_steps, warmup_steps >= 0),
+            ("l2_sp", l2_sp, 0 <= l2_sp < float("inf")),
+        ):
+            if not fits:
+                expected = "a share from 0 to 1" if name == "min_coverage" else "a number from 0"
+                raise SettingError(name, str(value), expected, f"Correct {name}.")
+        if phases is not None and schedule != "full":
             raise SettingError(
-                "min_coverage", str(min_coverage), "a share from 0 to 1", "Correct min_coverage."
+                "phases", f"phases beside `schedule: {schedule}`", "one of them", "Remove one."
             )
-        unknown = [name for name in allow or [] if name not in self.comparable]
-        if unknown:
+        if upstream is None and (prefix or renames or head != "reset" or reinit_last or l2_sp):
             raise SettingError(
-                "allow", ", ".join(unknown), f"names out of {', '.join(self.comparable)}", "Correct the list."
+                "upstream",
+                "null, with settings about an upstream",
+                "a file, or none of prefix, renames, head, reinit_last, l2_sp",
+                "Name the upstream, or remove these.",
             )
-        self.upstream = Path(upstream)
-        self.min_coverage = min_coverage
-        self.allow = tuple(allow or ())
+        self.upstream = upstream
+        self.prefix = prefix
+        self.renames = dict(renames or {})
+        self.policies = Policies(head, stem, resample_stem, reinit_last, min_coverage, tuple(allow or ()))
+        self.preset = schedule
+        self.phases = phases
+        self.phase_epochs = phase_epochs
+        self.warmup_steps = warmup_steps
+        self.batch_norm = batch_norm
+        self.l2_sp = l2_sp
+        self.track = track
         self.report: TransferReport | None = None
+        self.schedule: Schedule | None = None
         self._refusal: CheckpointError | None = None
+        self._start: dict[str, Tensor] = {}  # the network's tensors when the training began
+        self._loaded: list[str] = []  # the parameters among them that come from the upstream
+        self._trained_since: dict[str, int] = {}  # optimizer step at which a group's training began
+        self._signals: Tensor | None = None
+        self._features: dict[str, Tensor] | None = None
+        self._remove_warm_up: Callable[[], None] | None = None
+
+    # Before the first step ------------------------------------------------------------------------------
 
     def setup(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
-        """Load the upstream's backbone into a fresh training's network."""
-        if stage != "fit" or trainer.ckpt_path is not None:
+        """Load the upstream into a fresh training's network, and freeze what is not trained at first."""
+        if stage != "fit":
             return
-        if not isinstance(pl_module, EcgClassifier):
-            raise SettingError(
-                "model",
-                type(pl_module).__name__,
-                "an ecg_tl classifier",
-                "Use CnnClassifier or RnnClassifier.",
-            )
-        try:
-            self._load(trainer, pl_module)
-        except CheckpointError as error:
-            # `fit(ckpt_path=...)` says only later that this is a resumption, which needs no upstream.
-            self._refusal = error
+        network = _classifier(pl_module).network
+        groups = list(network.layer_groups())
+        phases = self.phases or preset_phases(self.preset, groups, self.phase_epochs)
+        self.schedule = resolve_phases(phases, groups)
+        require_strategy(trainer.strategy, self.schedule)
+        require_order(callbacks_of(trainer), self)
+        for warning in schedule_warnings(
+            self.schedule, trainer.max_epochs, trainer.min_epochs, earliest_stop(trainer)
+        ):
+            rank_zero_warn(warning)
+        self._trained_since, self._signals, self._features, self._refusal = {}, None, None, None
+        if trainer.ckpt_path is None:
+            try:
+                self._load(trainer, _classifier(pl_module))
+            except CheckpointError as error:
+                # `fit(ckpt_path=...)` says only later that this is a resumption, which needs no upstream.
+                self._refusal = error
+        set_trained(network, self.schedule.trained(0))
 
-    def _load(self, trainer: Trainer, pl_module: EcgClassifier) -> None:
-        upstream = read_upstream(self.upstream)
-        datamodule = getattr(trainer, "datamodule", None)
-        if datamodule is not None:
-            self._require_same_signals(upstream, datamodule.describe())
-        network = pl_module.network
-        state = network.state_dict()
-        report = match(upstream.weights, state, network.layer_groups(), str(self.upstream))
-        require_coverage(report, self.min_coverage)
-        loaded = {t.name: upstream.weights[t.name] for t in report.tensors if t.state == "loaded"}
-        network.load_state_dict(state | loaded)
-        self.report = report
-        pl_module.transfer_report = report.as_dict()
+    def _load(self, trainer: Trainer, task: EcgClassifier) -> None:
+        network = task.network
+        if self.upstream is None:
+            self.report = nothing_loaded(network)
+        else:
+            upstream = read_upstream(Path(self.upstream), self.prefix, self.renames)
+            datamodule = getattr(trainer, "datamodule", None)
+            downstream = None if datamodule is None else datamodule.describe()
+            if upstream.data is None:
+                rank_zero_warn(
+                    f"{upstream.path} does not say what signals it was trained on: leads, sampling rate, "
+                    "units and normalisation are not compared with the downstream's."
+                )
+            transfer = plan_transfer(upstream, network, self.policies, downstream)
+            network.load_state_dict(network.state_dict() | transfer.weights)
+            self.report = transfer.report
+            if self.track or self.l2_sp:
+                self._start = {name: tensor.clone() for name, tensor in network.state_dict().items()}
+                self._loaded = [t.name for t in self.report.tensors if t.state in TAKEN and t.parameters]
+        task.transfer_report = self.report.as_dict()
 
     def on_fit_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Publish the report; a training that goes on has the one that its checkpoint keeps."""
-        if self._refusal is not None and trainer.ckpt_path is None:
+        if trainer.ckpt_path is not None:
+            return
+        if self._refusal is not None:
             raise self._refusal
-        folder = trainer.log_dir  # a collective call: every process must make it
-        if self.report is None or trainer.ckpt_path is not None or not trainer.is_global_zero:
+        folder = run_folder(trainer)  # a collective call: every process must make it
+        if self.report is None or not trainer.is_global_zero:
             return
         print_report(self.report)
-        if folder is not None and trainer.loggers:
-            write_json(Path(folder) / REPORT_FILE, self.report.as_dict())
+        if folder is not None:
+            write_json(folder / REPORT_FILE, self.report.as_dict())
+        for logger in trainer.loggers:
+            if isinstance(logger, TensorBoardLogger):
+                logger.experiment.add_text("transfer_report", markdown_report(self.report), 0)
 
-    def _require_same_signals(self, upstream: Upstream, downstream: dict[str, object]) -> None:
-        trained_on = upstream.description.data
-        if trained_on is None:
+    def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Freeze what the epoch asks for, which in a resumed training need not be the first."""
+        network = _classifier(pl_module).network
+        require_all_optimized(network, trainer.optimizers)
+        self._freeze(trainer, pl_module)
+        if self.warmup_steps:
+            self._remove_warm_up = scale_steps(
+                network, trainer.optimizers[0], lambda group: self._warm_up(group, trainer.global_step)
+            )
+
+    # At every epoch -------------------------------------------------------------------------------------
+
+    def on_train_epoch_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Freeze and unfreeze what the epoch asks for."""
+        self._freeze(trainer, pl_module)
+        self._log_training(trainer, pl_module)
+
+    def _freeze(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        assert self.schedule is not None
+        network = _classifier(pl_module).network
+        trained = self.schedule.trained(trainer.current_epoch)
+        if set_trained(network, trained):
+            wrap_again(trainer)
+        if self.batch_norm == "frozen_eval":
+            freeze_batch_norm(network, trained)
+        self._trained_since = {
+            group: self._trained_since.get(group, trainer.global_step) for group in sorted(trained)
+        }
+
+    def _warm_up(self, group: str, step: int) -> float:
+        since = self._trained_since.get(group)
+        return 0.0 if since is None else warm_up(step - since, self.warmup_steps)
+
+    def on_before_optimizer_step(
+        self, trainer: Trainer, pl_module: LightningModule, optimizer: Optimizer
+    ) -> None:
+        """Add the gradient of the penalty, once a step and on every process alike."""
+        if not self.l2_sp:
             return
-        for field in self.comparable:
-            if field not in self.allow and trained_on.get(field) != downstream.get(field):
-                raise CheckpointError(
-                    self.upstream,
-                    f"{field} {trained_on.get(field)}",
-                    f"{field} {downstream.get(field)}, as the downstream data have",
-                    f"Prepare the data as the upstream has it, or allow it with `allow: [{field}]`.",
-                )
+        parameters = dict(_classifier(pl_module).network.named_parameters())
+        for name in self._loaded:
+            parameter = parameters[name]
+            if parameter.grad is not None:
+                start = self._start[name] = self._start[name].to(parameter)
+                parameter.grad.add_(parameter.detach() - start, alpha=self.l2_sp)
+
+    def on_train_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Leave the optimizer as it was."""
+        if self._remove_warm_up is not None:
+            self._remove_warm_up()
+            self._remove_warm_up = None
+
+    # What TensorBoard shows -----------------------------------------------------------------------------
+
+    def _log_training(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        assert self.schedule is not None
+        network = _classifier(pl_module).network
+        parameters = dict(network.named_parameters())
+        shown: dict[str, float] = {}
+        for group, names in network.layer_groups().items():
+            trained = sum(parameters[name].numel() for name in names if parameters[name].requires_grad)
+            shown[f"trainable_parameters/{group}"] = trained
+        optimizer = trainer.optimizers[0]
+        for layers, options in zip(
+            groups_of_optimizer(network, optimizer), optimizer.param_groups, strict=True
+        ):
+            for group in layers:
+                shown[f"learning_rate/{group}"] = options["lr"] * self._warm_up(group, trainer.global_step)
+        _log(trainer, shown)
+
+    def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Show how far the weights have moved."""
+        if self.track and self._start and trainer.is_global_zero:
+            network = _classifier(pl_module).network
+            moved = l2_by_group(network, self._start, self._loaded)
+            _log(trainer, {f"moved_l2/{group}": distance for group, distance in moved.items()})
+
+    def on_validation_batch_start(
+        self,
+        trainer: Trainer,
+        pl_module: LightningModule,
+        batch: Any,
+        batch_idx: int,
+        dataloader_idx: int = 0,
+    ) -> None:
+        """Keep the first records: validation has them in the same order every time."""
+        if self.track and self._start and self._signals is None and trainer.is_global_zero:
+            self._signals = batch["signal"][:COMPARED_RECORDS].detach().cpu()
+
+    def on_validation_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Show how far the features have moved."""
+        if trainer.sanity_checking or not self._start or self._signals is None:
+            return
+        task = _classifier(pl_module)
+        with trainer.precision_plugin.forward_context():
+            signals = task.normalization(self._signals.to(task.device))
+            if self._features is None:
+                self._features = features_by_group(task.network, signals, self._start)
+            alike = cka_by_group(task.network, self._start, signals, self._features)
+        _log(trainer, {f"moved_cka/{group}": value for group, value in alike.items()})
+
+    # The checkpoint -------------------------------------------------------------------------------------
+
+    def state_dict(self) -> dict[str, Any]:
+        """Keep where the training started from: a resumption needs no upstream."""
+        return {"trained_since": self._trained_since, "start": self._start, "loaded": self._loaded}
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """Take up what `state_dict` kept."""
+        self._trained_since = dict(state_dict["trained_since"])
+        self._start = {name: tensor.cpu() for name, tensor in state_dict["start"].items()}
+        self._loaded = list(state_dict["loaded"])
+
+
+def _classifier(pl_module: LightningModule) -> EcgClassifier:
+    if not isinstance(pl_module, EcgClassifier):
+        raise SettingError(
+            "model", type(pl_module).__name__, "an ecg_tl classifier", "Use CnnClassifier or RnnClassifier."
+        )
+    return pl_module
+
+
+def _log(trainer: Trainer, shown: dict[str, float]) -> None:
+    for logger in trainer.loggers:
+        logger.log_metrics(shown, step=trainer.global_step)

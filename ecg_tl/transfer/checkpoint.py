@@ -1,19 +1,19 @@
-"""Reading an upstream checkpoint and matching its tensors with a downstream network's.
+"""Reading an upstream: a checkpoint of this project, or anybody's file of weights.
 
-Nothing here needs a Trainer. A checkpoint is somebody else's file: it is read with `weights_only=True`, and
-tensors are compared by name and shape before any of them is copied, because `load_state_dict(strict=False)`
-says nothing of what it skipped and raises on the first other shape.
+Nothing here needs a Trainer. The file is somebody else's: it is read on the CPU and with `weights_only=True`,
+so that nothing in it is executed.
 """
 
 from __future__ import annotations
 
 import pickle
-from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import torch
+from safetensors.torch import load_file
 from torch import Tensor
 
 from ecg_tl.errors import CheckpointError
@@ -22,96 +22,34 @@ from ecg_tl.tasks.description import CheckpointDescription, read_description
 NETWORK_PREFIX = "network."
 """Where a task keeps its network; the prefix of the network's tensors in a checkpoint of this project."""
 
-State = Literal["loaded", "reinitialised", "shape-skipped", "missing", "unexpected"]
+_WRAPPERS = ("module.", "_orig_mod.")
+"""What DistributedDataParallel and torch.compile put before every name."""
 
 
 @dataclass(frozen=True)
 class Upstream:
-    """What was read from an upstream checkpoint.
+    """What was read from an upstream's file.
 
     Attributes:
         path: The file.
-        weights: The network's tensors, on the CPU, by the network's own names.
-        description: What the checkpoint says of itself.
-        hyperparameters: The task's settings.
+        weights: The network's tensors, on the CPU, by the names that the downstream network has for them.
+        description: What the file says of itself; None if it is not one of this project's.
+        hyperparameters: The task's settings; empty if it is not one of this project's.
+        renamed: The file's name of each tensor that the table of renames gave another.
+        outside: Tensors whose names lack the prefix.
     """
 
     path: Path
     weights: dict[str, Tensor]
-    description: CheckpointDescription
-    hyperparameters: dict[str, Any]
-
-
-@dataclass(frozen=True)
-class TensorReport:
-    """What became of one tensor.
-
-    Attributes:
-        name: In the downstream network (in the upstream's, if `unexpected`).
-        group: Layer group of the downstream network; `-` if the tensor is in none (buffers, unexpected ones).
-        state: `loaded`; `reinitialised` (the head, on purpose); `shape-skipped`; `missing` upstream;
-            `unexpected` downstream.
-        shape: Downstream, or upstream if `unexpected`.
-        upstream_shape: None if missing.
-        parameters: Number of trainable values; 0 for buffers.
-    """
-
-    name: str
-    group: str
-    state: State
-    shape: tuple[int, ...]
-    upstream_shape: tuple[int, ...] | None
-    parameters: int
-
-
-@dataclass(frozen=True)
-class TransferReport:
-    """What became of every tensor when an upstream was loaded.
-
-    Attributes:
-        upstream: The file.
-        tensors: In the downstream network's order, then the unexpected ones.
-    """
-
-    upstream: str
-    tensors: tuple[TensorReport, ...]
+    description: CheckpointDescription | None = None
+    hyperparameters: dict[str, Any] = field(default_factory=dict)
+    renamed: dict[str, str] = field(default_factory=dict)
+    outside: dict[str, Tensor] = field(default_factory=dict)
 
     @property
-    def coverage(self) -> float:
-        """Share of the backbone's parameters (all but the head's) that were loaded."""
-        backbone = [t for t in self.tensors if t.group not in ("head", "-")]
-        total = sum(t.parameters for t in backbone)
-        return sum(t.parameters for t in backbone if t.state == "loaded") / total if total else 0.0
-
-    def count(self, state: State) -> int:
-        """Count the tensors that fared so."""
-        return sum(t.state == state for t in self.tensors)
-
-    def share_by_group(self) -> dict[str, float]:
-        """Give the share of each layer group's parameters that were loaded, from input to output."""
-        groups = dict.fromkeys(t.group for t in self.tensors if t.parameters and t.state != "unexpected")
-        return {group: self._share(group) for group in groups}
-
-    def _share(self, group: str) -> float:
-        members = [t for t in self.tensors if t.group == group and t.state != "unexpected"]
-        return sum(t.parameters for t in members if t.state == "loaded") / sum(t.parameters for t in members)
-
-    def as_dict(self) -> dict[str, Any]:
-        """Give it in primitives, for a checkpoint or JSON."""
-        tensors = [
-            asdict(t)
-            | {
-                "shape": list(t.shape),
-                "upstream_shape": None if t.upstream_shape is None else list(t.upstream_shape),
-            }
-            for t in self.tensors
-        ]
-        return {
-            "upstream": self.upstream,
-            "coverage": self.coverage,
-            "share_by_group": self.share_by_group(),
-            "tensors": tensors,
-        }
+    def data(self) -> dict[str, Any] | None:
+        """What it was trained on, as `EcgDataModule.describe()` said; None if the file does not say."""
+        return None if self.description is None else self.description.data
 
 
 def read_checkpoint(path: Path) -> dict[str, Any]:
@@ -120,24 +58,7 @@ def read_checkpoint(path: Path) -> dict[str, Any]:
     Raises:
         CheckpointError: If the file is missing, empty, truncated, not a checkpoint, or holds other objects.
     """
-    if not path.is_file():
-        raise CheckpointError(path, "no such file", "a checkpoint", "Check the path.")
-    try:
-        checkpoint = torch.load(path, map_location="cpu", weights_only=True)
-    except pickle.UnpicklingError as error:
-        raise CheckpointError(
-            path,
-            f"objects other than weights, or a damaged file ({_first_line(error)})",
-            "a checkpoint of plain tensors and primitives",
-            "Nothing of it was executed. Give a checkpoint written by ecg_tl.",
-        ) from None
-    except Exception as error:  # the unpickler fails in any way that the bytes of a damaged file make it
-        raise CheckpointError(
-            path,
-            f"an empty, truncated or damaged file ({_first_line(error)})",
-            "a whole checkpoint",
-            "Copy or train it again.",
-        ) from None
+    checkpoint = _load(path)
     if not isinstance(checkpoint, dict) or not isinstance(checkpoint.get("state_dict"), Mapping):
         raise CheckpointError(
             path, "no state_dict", "a checkpoint written by ecg_tl", "Give a checkpoint of a fit."
@@ -145,95 +66,153 @@ def read_checkpoint(path: Path) -> dict[str, Any]:
     return checkpoint
 
 
-def read_upstream(path: Path) -> Upstream:
-    """Read the network of an upstream checkpoint and what the checkpoint says of itself.
-
-    Raises:
-        CheckpointError: As `read_checkpoint`, or if it is not one of this project, or holds no network.
-    """
-    checkpoint = read_checkpoint(path)
-    weights = {
-        name.removeprefix(NETWORK_PREFIX): tensor
-        for name, tensor in checkpoint["state_dict"].items()
-        if name.startswith(NETWORK_PREFIX)
-    }
-    if not weights:
-        raise CheckpointError(
-            path,
-            f"no tensor under {NETWORK_PREFIX}",
-            "the weights of a network",
-            "Give a checkpoint of a fit.",
-        )
-    return Upstream(
-        path, weights, read_description(checkpoint, path), dict(checkpoint.get("hyper_parameters", {}))
-    )
-
-
-def match(
-    upstream: Mapping[str, Tensor],
-    downstream: Mapping[str, Tensor],
-    layer_groups: Mapping[str, Iterable[str]],
-    where: str,
-) -> TransferReport:
-    """Compare an upstream's tensors with a downstream network's by name and shape; copies nothing.
+def read_upstream(
+    path: Path, prefix: str | None = None, renames: Mapping[str, str] | None = None
+) -> Upstream:
+    """Read the weights of a network and what the file says of itself.
 
     Args:
-        upstream: Tensors by name.
-        downstream: The network's `state_dict()`.
-        layer_groups: The network's `layer_groups()`; the group `head` is to be initialised anew.
-        where: The upstream file, for the report.
-    """
-    group_of = {name: group for group, names in layer_groups.items() for name in names}
-    tensors = [
-        _compare(name, tensor, group_of.get(name, "-"), upstream) for name, tensor in downstream.items()
-    ]
-    unexpected = [
-        TensorReport(name, "-", "unexpected", tuple(tensor.shape), tuple(tensor.shape), tensor.numel())
-        for name, tensor in upstream.items()
-        if name not in downstream
-    ]
-    return TransferReport(where, (*tensors, *unexpected))
-
-
-def _compare(name: str, tensor: Tensor, group: str, upstream: Mapping[str, Tensor]) -> TensorReport:
-    other = upstream.get(name)
-    state: State
-    if group == "head":
-        state = "reinitialised"
-    elif other is None:
-        state = "missing"
-    else:
-        state = "loaded" if other.shape == tensor.shape else "shape-skipped"
-    return TensorReport(
-        name=name,
-        group=group,
-        state=state,
-        shape=tuple(tensor.shape),
-        upstream_shape=None if other is None else tuple(other.shape),
-        parameters=0 if group == "-" else tensor.numel(),
-    )
-
-
-def require_coverage(report: TransferReport, min_coverage: float) -> None:
-    """Refuse a transfer that hardly took place.
+        path: A checkpoint (`.ckpt`, `.pt`, ...), or a file of weights alone (`.pt`, `.safetensors`).
+        prefix: Module that holds the network, stripped from the start of the names; by default `network` in a
+            checkpoint of this project, and none in other files.
+        renames: The file's name (without prefix) of a tensor, or of a module with all its tensors, to the
+            downstream network's name of it.
 
     Raises:
-        CheckpointError: If less than `min_coverage` of the backbone was loaded; lists what did not match.
+        CheckpointError: If the file is missing, empty, truncated, holds other objects than weights, or
+            weights that are not finite; if the prefix or a rename is nowhere in it.
     """
-    if report.coverage >= min_coverage:
-        return
-    unmatched = [
-        f"{t.name} ({t.state})"
-        for t in report.tensors
-        if t.state in ("missing", "shape-skipped", "unexpected")
-    ]
-    listed = ", ".join(unmatched[:12]) + (f" and {len(unmatched) - 12} more" if len(unmatched) > 12 else "")
-    raise CheckpointError(
-        report.upstream,
-        f"weights for {report.coverage:.1%} of the backbone's parameters; without a match: {listed}",
-        f"at least {min_coverage:.0%} (min_coverage)",
-        "Give a checkpoint of the same network, or lower min_coverage.",
+    if path.suffix == ".safetensors":
+        content: Any = _load_safetensors(path)
+    else:
+        content = _load(path)
+    state = _state_dict(content, path)
+    description, hyperparameters = None, {}
+    if "ecg_tl" in content:
+        description = read_description(content, path)
+        hyperparameters = dict(content.get("hyper_parameters", {}))
+        prefix = NETWORK_PREFIX if prefix is None else prefix
+    weights, outside = _strip(_unwrap(state), prefix or "", path)
+    weights, renamed = _rename(_unwrap(weights), renames or {}, path)
+    return Upstream(path, weights, description, hyperparameters, renamed, outside)
+
+
+def _load(path: Path) -> Any:
+    _require_file(path)
+    try:
+        return torch.load(path, map_location="cpu", weights_only=True)
+    except pickle.UnpicklingError as error:
+        raise CheckpointError(
+            path,
+            f"objects other than weights, or a damaged file ({_first_line(error)})",
+            "plain tensors and primitives",
+            "Nothing of it was executed. Give a checkpoint written by ecg_tl, or a file of weights alone.",
+        ) from None
+    except Exception as error:  # the unpickler fails in any way that the bytes of a damaged file make it
+        raise _damaged(path, error) from None
+
+
+def _load_safetensors(path: Path) -> dict[str, Tensor]:
+    _require_file(path)
+    try:
+        return load_file(path, device="cpu")
+    except Exception as error:
+        raise _damaged(path, error) from None
+
+
+def _require_file(path: Path) -> None:
+    if not path.is_file():
+        raise CheckpointError(path, "no such file", "a checkpoint", "Check the path.")
+
+
+def _damaged(path: Path, error: Exception) -> CheckpointError:
+    return CheckpointError(
+        path,
+        f"an empty, truncated or damaged file ({_first_line(error)})",
+        "a whole checkpoint",
+        "Copy or train it again.",
     )
+
+
+def _state_dict(content: Any, path: Path) -> dict[str, Tensor]:
+    """Find the weights in what was loaded: under `state_dict`, or all of it."""
+    state = content.get("state_dict", content) if isinstance(content, Mapping) else None
+    if not isinstance(state, Mapping):
+        state = {}
+    others = [name for name, value in state.items() if not isinstance(value, Tensor)]
+    if not state or others:
+        found = f"{', '.join(map(str, others[:5]))} among the weights" if others else "no weights"
+        raise CheckpointError(
+            path,
+            found,
+            "tensors by name, at the top or under `state_dict`",
+            "Save the network's `state_dict()` alone, and give that file.",
+        )
+    for name, tensor in state.items():
+        if tensor.is_floating_point() and not bool(torch.isfinite(tensor).all()):
+            raise CheckpointError(
+                path,
+                f"values in {name} that are not finite",
+                "the weights of a training that did not diverge",
+                "Give an earlier checkpoint.",
+            )
+    return dict(state)
+
+
+def _unwrap(weights: dict[str, Tensor]) -> dict[str, Tensor]:
+    """Strip the wrappers that all names begin with."""
+    for wrapper in _WRAPPERS:
+        if all(name.startswith(wrapper) for name in weights):
+            return _unwrap({name.removeprefix(wrapper): tensor for name, tensor in weights.items()})
+    return weights
+
+
+def _strip(
+    weights: dict[str, Tensor], prefix: str, path: Path
+) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
+    """Divide tensors into those under a prefix, without it, and the others."""
+    prefix = f"{prefix.removesuffix('.')}." if prefix else ""
+    inside = {name.removeprefix(prefix): w for name, w in weights.items() if name.startswith(prefix)}
+    if not inside:
+        raise CheckpointError(
+            path,
+            f"no tensor under {prefix} (the first: {', '.join(list(weights)[:3])})",
+            "the weights of a network",
+            "Give a checkpoint of a fit, or correct the prefix.",
+        )
+    return inside, {name: w for name, w in weights.items() if not name.startswith(prefix)}
+
+
+def _rename(
+    weights: dict[str, Tensor], renames: Mapping[str, str], path: Path
+) -> tuple[dict[str, Tensor], dict[str, str]]:
+    """Rename tensors, the longest matching entry of the table first."""
+    renamed: dict[str, Tensor] = {}
+    former: dict[str, str] = {}
+    used: set[str] = set()
+    for name, tensor in weights.items():
+        key = max((k for k in renames if name == k or name.startswith(f"{k}.")), key=len, default=None)
+        new = name if key is None else renames[key] + name[len(key) :]
+        if key is not None:
+            used.add(key)
+            former[new] = name
+        if new in renamed:
+            raise CheckpointError(
+                path,
+                f"two tensors that would be called {new}",
+                "one tensor a name",
+                "Correct the table of renames.",
+            )
+        renamed[new] = tensor
+    idle = [key for key in renames if key not in used]
+    if idle:
+        raise CheckpointError(
+            path,
+            f"nothing called {', '.join(idle)} (the first names: {', '.join(list(weights)[:3])})",
+            "what the table of renames names",
+            "Correct the table; its names are the file's, without the prefix.",
+        )
+    return renamed, former
 
 
 def _first_line(error: BaseException) -> str:

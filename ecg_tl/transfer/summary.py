@@ -1,4 +1,4 @@
-"""The transfer report as a table on the terminal."""
+"""The transfer report for people: a table on the terminal, and as text in TensorBoard."""
 
 from __future__ import annotations
 
@@ -7,29 +7,56 @@ from collections import Counter
 from rich.console import Console
 from rich.table import Table
 
-from ecg_tl.transfer.checkpoint import TransferReport
+from ecg_tl.transfer.report import UNMATCHED, TransferReport
+
+_COLUMNS = ("layer group", "tensors", "parameters", "from upstream")
 
 
 def print_report(report: TransferReport, console: Console | None = None) -> None:
-    """Print a line a layer group, and by name every tensor of the backbone that was not loaded."""
+    """Print a line a layer group, and by name every tensor that is not simply loaded or left fresh."""
     console = console or Console(stderr=True)
-    table = Table(title=f"transfer from {report.upstream}", title_justify="left")
-    table.add_column("layer group")
-    table.add_column("tensors")
-    table.add_column("parameters", justify="right")
-    table.add_column("loaded", justify="right")
+    table = Table(title=_title(report), title_justify="left")
+    for column in _COLUMNS:
+        table.add_column(column, justify="left" if column in _COLUMNS[:2] else "right")
+    for row in _rows(report):
+        table.add_row(*row)
+    console.print(table)
+    for line in _lines(report):
+        console.print(line, highlight=False, markup=False)
+
+
+def markdown_report(report: TransferReport) -> str:
+    """Give the same in Markdown, as TensorBoard shows text."""
+    rows = [_COLUMNS, ("---",) * len(_COLUMNS), *_rows(report)]
+    table = "\n".join(f"| {' | '.join(row)} |" for row in rows)
+    return "\n\n".join([_title(report), table, *(f"- {line}" for line in _lines(report))])
+
+
+def _title(report: TransferReport) -> str:
+    return f"transfer from {report.upstream}" if report.upstream else "no upstream: random weights"
+
+
+def _rows(report: TransferReport) -> list[tuple[str, ...]]:
+    rows: list[tuple[str, ...]] = []
     for group, share in report.share_by_group().items():
         members = [t for t in report.tensors if t.group == group]
         states = Counter(t.state for t in members)
-        table.add_row(
-            group,
-            ", ".join(f"{count} {state}" for state, count in states.items()),
-            f"{sum(t.parameters for t in members):,}",
-            f"{share:.0%}",
+        rows.append(
+            (
+                group,
+                ", ".join(f"{count} {state}" for state, count in states.items()),
+                f"{sum(t.parameters for t in members):,}",
+                f"{share:.0%}",
+            )
         )
-    console.print(table)
-    console.print(f"{report.coverage:.1%} of the backbone's parameters loaded")
-    for state in ("shape-skipped", "missing", "unexpected"):
+    return rows
+
+
+def _lines(report: TransferReport) -> list[str]:
+    lines = [f"{report.coverage:.1%} of the backbone's parameters loaded"] if report.upstream else []
+    lines += [f"{t.name}: {t.state}, {t.note}" for t in report.tensors if t.note]
+    for state in UNMATCHED:
         names = [t.name for t in report.tensors if t.state == state]
         if names:
-            console.print(f"{state}: {', '.join(names)}", highlight=False)
+            lines.append(f"{state}: {', '.join(names)}")
+    return lines

@@ -1,0 +1,138 @@
+"""Freezing and unfreezing groups of layers, exactly: in one process and in several, at first and resumed.
+
+Freezing never touches the optimizer: every parameter is in it from the first step, and one without a gradient
+is passed over. Everything is found by name, because strategies replace modules (SyncBatchNorm).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from lightning.pytorch import Callback, Trainer
+from lightning.pytorch.callbacks import EarlyStopping, WeightAveraging
+from lightning.pytorch.strategies import (
+    DDPStrategy,
+    DeepSpeedStrategy,
+    FSDPStrategy,
+    ModelParallelStrategy,
+    Strategy,
+)
+from torch import nn
+from torch.nn.modules.batchnorm import _BatchNorm
+from torch.nn.parallel import DistributedDataParallel
+from torch.optim import Optimizer
+
+from ecg_tl.errors import SettingError
+from ecg_tl.models import EcgNetwork
+from ecg_tl.transfer.schedule import Schedule
+
+
+def set_trained(network: EcgNetwork, trained: frozenset[str]) -> bool:
+    """Let gradients reach the groups that are trained, and no others.
+
+    Returns:
+        Whether that changed anything.
+    """
+    parameters = dict(network.named_parameters())
+    changed = False
+    for group, names in network.layer_groups().items():
+        for name in names:
+            parameter = parameters[name]
+            changed |= parameter.requires_grad != (group in trained)
+            parameter.requires_grad = group in trained
+            if group not in trained:
+                # A gradient of zero would let weight decay, and an optimizer's moments, go on moving it.
+                parameter.grad = None
+    return changed
+
+
+def freeze_batch_norm(network: EcgNetwork, trained: frozenset[str]) -> None:
+    """Let the batch norms of frozen groups use the statistics that they came with, and not change them.
+
+    Only batch norms are put in evaluation mode: cuDNN cannot run backward through a recurrent layer that is.
+    """
+    group_of = {name: group for group, names in network.layer_groups().items() for name in names}
+    for name, module in network.named_modules():
+        if isinstance(module, _BatchNorm) and f"{name}.weight" in group_of:
+            module.train(group_of[f"{name}.weight"] in trained)
+
+
+def wrap_again(trainer: Trainer) -> None:
+    """Make DistributedDataParallel look again at which parameters are trained.
+
+    A parameter that was frozen when it wrapped the module would never be reduced: unfrozen later, it would
+    drift apart between the processes, without a word.
+    """
+    strategy = trainer.strategy
+    if isinstance(strategy, DDPStrategy) and isinstance(strategy.model, DistributedDataParallel):
+        strategy.model = strategy.model.module
+        strategy.configure_ddp()
+
+
+def require_strategy(strategy: Strategy, schedule: Schedule) -> None:
+    """Refuse strategies under which freezing cannot be done exactly.
+
+    Raises:
+        SettingError: If something is frozen, and parameters are sharded.
+    """
+    sharded = (FSDPStrategy, DeepSpeedStrategy, ModelParallelStrategy)
+    if schedule.freezes and isinstance(strategy, sharded):
+        raise SettingError(
+            "strategy",
+            type(strategy).__name__,
+            "a strategy that keeps whole parameters (auto, ddp), because some groups are frozen",
+            "Use `strategy: ddp`, or `schedule: full`.",
+        )
+
+
+def callbacks_of(trainer: Trainer) -> list[Callback]:
+    """Return a trainer's callbacks, in their order."""
+    callbacks: list[Callback] = trainer.callbacks  # type: ignore[attr-defined]  # Lightning attaches it
+    return callbacks
+
+
+def require_order(callbacks: Sequence[Callback], transfer: Callback) -> None:
+    """Refuse an averaging callback that would begin with the weights from before the transfer.
+
+    Raises:
+        SettingError: If one is listed before `transfer`.
+    """
+    before = callbacks[: callbacks.index(transfer)]
+    early = [type(callback).__name__ for callback in before if isinstance(callback, WeightAveraging)]
+    if early:
+        raise SettingError(
+            "callbacks",
+            f"{', '.join(early)} before {type(transfer).__name__}: it would average random weights",
+            f"{type(transfer).__name__} first",
+            "Change their order.",
+        )
+
+
+def require_all_optimized(network: nn.Module, optimizers: Sequence[Optimizer]) -> None:
+    """Refuse an optimizer that lacks parameters: what is unfrozen later would never be trained.
+
+    Raises:
+        SettingError: Names the parameters.
+    """
+    optimized = {id(p) for o in optimizers for group in o.param_groups for p in group["params"]}
+    lacking = [name for name, parameter in network.named_parameters() if id(parameter) not in optimized]
+    if lacking:
+        raise SettingError(
+            "configure_optimizers",
+            f"an optimizer without {', '.join(lacking[:5])}" + (", ..." if len(lacking) > 5 else ""),
+            "every parameter, frozen or not, from the first step",
+            "Use `ecg_tl.tasks.optimization.parameter_groups`.",
+        )
+
+
+def earliest_stop(trainer: Trainer) -> int | None:
+    """Return after how many epochs early stopping could end a training; None if nothing would."""
+    epochs = [
+        # The first validation sets the mark, and `patience` more in vain end it; a threshold may at once.
+        1
+        if callback.stopping_threshold is not None or callback.divergence_threshold is not None
+        else (callback.patience + 1) * (trainer.check_val_every_n_epoch or 1)
+        for callback in callbacks_of(trainer)
+        if isinstance(callback, EarlyStopping)
+    ]
+    return min(epochs, default=None)

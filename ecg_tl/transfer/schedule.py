@@ -1,0 +1,153 @@
+"""Which groups of layers are trained in which epoch: pure functions of the settings and the epoch."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from fnmatch import fnmatchcase
+from itertools import pairwise
+from typing import Literal, get_args
+
+from ecg_tl.errors import SettingError
+
+Preset = Literal["full", "linear_probe", "gradual", "lp_ft"]
+
+
+@dataclass(frozen=True)
+class Phase:
+    """From an epoch on, train these groups too.
+
+    Attributes:
+        epoch: Counted from 0.
+        train: Names of layer groups, or patterns (`layer*`, `rnn.[12]`, `*`). Groups that are trained already
+            stay so.
+    """
+
+    epoch: int
+    train: list[str]
+
+
+@dataclass(frozen=True)
+class Schedule:
+    """Phases with the groups that are trained in each, all patterns resolved.
+
+    Attributes:
+        groups: All groups, from input to output.
+        phases: First epoch of each phase, rising from 0, and all groups that are trained in it.
+    """
+
+    groups: tuple[str, ...]
+    phases: tuple[tuple[int, frozenset[str]], ...]
+
+    def trained(self, epoch: int) -> frozenset[str]:
+        """Return the groups that are trained in an epoch."""
+        return [trained for first, trained in self.phases if first <= epoch][-1]
+
+    @property
+    def last_epoch(self) -> int:
+        """The epoch in which the last phase begins."""
+        return self.phases[-1][0]
+
+    @property
+    def freezes(self) -> bool:
+        """Whether any group is ever frozen."""
+        return len(self.phases[0][1]) < len(self.groups)
+
+
+def preset_phases(preset: Preset, groups: Sequence[str], phase_epochs: int) -> list[Phase]:
+    """Write a preset out.
+
+    Args:
+        preset: `full` trains everything from the start. `linear_probe` trains the head alone. `gradual` adds
+            one group every `phase_epochs`, from the head towards the input (Howard and Ruder, "Universal
+            Language Model Fine-tuning for Text Classification", ACL 2018). `lp_ft` trains the head alone for
+            `phase_epochs`, then everything (Kumar et al., "Fine-Tuning can Distort Pretrained Features and
+            Underperform Out-of-Distribution", ICLR 2022).
+        groups: From input to output.
+        phase_epochs: Epochs of a phase.
+
+    Raises:
+        SettingError: If there is no such preset, or a phase has no epoch.
+    """
+    if preset not in get_args(Preset):
+        raise SettingError(
+            "schedule", repr(preset), f"one of {', '.join(get_args(Preset))}", "Choose one of these."
+        )
+    if phase_epochs < 1:
+        raise SettingError("phase_epochs", str(phase_epochs), "at least 1", "Correct phase_epochs.")
+    if preset == "full":
+        return [Phase(0, list(groups))]
+    if preset == "gradual":
+        return [Phase(number * phase_epochs, [group]) for number, group in enumerate(reversed(groups))]
+    head = Phase(0, [groups[-1]])
+    return [head] if preset == "linear_probe" else [head, Phase(phase_epochs, list(groups))]
+
+
+def resolve_phases(phases: Sequence[Phase], groups: Sequence[str]) -> Schedule:
+    """Match the patterns of phases with the groups that there are.
+
+    Raises:
+        SettingError: If the first phase is not at epoch 0, epochs do not rise, or a name or pattern matches
+            no group; names the groups that exist.
+    """
+    epochs = [phase.epoch for phase in phases]
+    if not epochs or epochs[0] != 0 or any(b <= a for a, b in pairwise(epochs)):
+        raise SettingError(
+            "phases",
+            f"epochs {epochs}",
+            "epochs that begin with 0 and rise",
+            "Say what is trained from epoch 0 on, and order the phases.",
+        )
+    trained: frozenset[str] = frozenset()
+    resolved: list[tuple[int, frozenset[str]]] = []
+    for phase in phases:
+        matched = [frozenset(g for g in groups if fnmatchcase(g, pattern)) for pattern in phase.train]
+        unknown = [pattern for pattern, found in zip(phase.train, matched, strict=True) if not found]
+        if unknown or not matched:
+            raise SettingError(
+                f"phase of epoch {phase.epoch}",
+                ", ".join(unknown) or "no groups",
+                f"groups out of {', '.join(groups)}, or patterns that match some",
+                "Correct the names.",
+            )
+        trained = trained.union(*matched)
+        resolved.append((phase.epoch, trained))
+    return Schedule(tuple(groups), tuple(resolved))
+
+
+def warm_up(steps_trained: int, warmup_steps: int) -> float:
+    """Return the factor of a group's learning rate, rising in equal steps to 1.
+
+    Args:
+        steps_trained: Optimizer steps that the group has been trained for.
+        warmup_steps: In how many the whole rate is reached; 0 for at once.
+    """
+    return min(1.0, (steps_trained + 1) / (warmup_steps + 1))
+
+
+def schedule_warnings(
+    schedule: Schedule, max_epochs: int | None, min_epochs: int | None, earliest_stop: int | None
+) -> list[str]:
+    """Say which phases may never come.
+
+    Args:
+        schedule: The phases.
+        max_epochs: Of the trainer; None or -1 for no limit.
+        min_epochs: Before which nothing stops early.
+        earliest_stop: Number of epochs after which early stopping may end the training; None if it cannot.
+    """
+    warnings = []
+    last = schedule.last_epoch
+    limit = float("inf") if max_epochs is None or max_epochs == -1 else max_epochs
+    late = [epoch for epoch, _ in schedule.phases[1:] if epoch >= limit]
+    if late:
+        warnings.append(
+            f"The phases of epochs {', '.join(map(str, late))} will never come: training ends after "
+            f"{max_epochs} epochs (max_epochs)."
+        )
+    if earliest_stop is not None and not late and max(earliest_stop, min_epochs or 0) <= last > 0:
+        warnings.append(
+            f"Early stopping may end the training after {max(earliest_stop, min_epochs or 0)} epochs, before "
+            f"the last phase begins in epoch {last}; `min_epochs: {last + 1}` would prevent it."
+        )
+    return warnings
