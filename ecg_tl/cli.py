@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import sys
 from collections.abc import Sequence
@@ -17,8 +18,13 @@ _COMMANDS = {
     "test": (_TRAINER, "score a checkpoint on the test records, and write their probabilities"),
     "predict": (_TRAINER, "write the probabilities of every record"),
     "data": ("ecg_tl.commands.data", "list, synthesize, prepare or check datasets"),
+    "transfer": (
+        "ecg_tl.commands.transfer",
+        "compare candidates for an upstream before training; say what a checkpoint holds",
+    ),
     "demo": ("ecg_tl.commands.demo", "the main job on synthetic records, from files to a table of scores"),
 }
+_DISK_FAULTS = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM, errno.ENOTDIR)
 _USAGE = "usage: ecg-tl [-h] [--version] COMMAND ..."
 
 
@@ -53,6 +59,16 @@ def main(args: Sequence[str] | None = None) -> int:
         # The reader of a pipe (`| head`) has left; nothing may be written while Python shuts down.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
+    except OSError as error:
+        if error.errno not in _DISK_FAULTS:
+            raise
+        where = error.filename or "a file"
+        print(
+            f"ecg-tl: error: {where}: found {error.strerror}, expected a disk with room that can be written. "
+            "Free space, or name another folder.",
+            file=sys.stderr,
+        )
+        return 2
     return status
 
 

@@ -16,12 +16,16 @@ from lightning.pytorch.loggers import TensorBoardLogger
 import ecg_tl.transfer.callback  # noqa: F401  (importing makes the short name TransferLearning known)
 from ecg_tl.callbacks import EcgPictures, PredictionTables, RunHistory
 from ecg_tl.datamodules import EcgDataModule
+from ecg_tl.errors import SettingError
 from ecg_tl.tasks import EcgClassifier
 from ecg_tl.tasks.description import read_description
 from ecg_tl.transfer.checkpoint import read_checkpoint
 
 LINKED_TO_DATA = ("num_classes", "class_names", "num_leads", "num_samples", "normalization")
 """What a network takes from its data: known when the datamodule is made, before any file is read."""
+
+CHECKPOINT_KEYWORDS = ("last", "hpc")
+"""What Lightning takes for `ckpt_path` beside a file in a process that has not trained."""
 
 
 class EcgCLI(LightningCLI):
@@ -51,8 +55,16 @@ class EcgCLI(LightningCLI):
         # LightningCLI would put the checkpoint's hyperparameters over what the user wrote. The run's
         # config.yaml says the same and can be read; a checkpoint that does not fit is refused by name. Here
         # the file is only looked at, so that a damaged or hostile one is a line and not a traceback.
-        path = self.config[self.config.subcommand].get("ckpt_path")
-        if path and Path(path).suffix == ".ckpt":
+        command = self.config.subcommand
+        path = self.config[command].get("ckpt_path")
+        if path is None and command != "fit":
+            raise SettingError(
+                "ckpt_path",
+                "none",
+                "a checkpoint: without one, freshly drawn weights would be scored",
+                f"Add `--ckpt_path runs/.../best.ckpt` to `ecg-tl {command}`.",
+            )
+        if path is not None and path not in CHECKPOINT_KEYWORDS:
             read_description(read_checkpoint(Path(path)), path)
 
     def instantiate_trainer(self, **kwargs: Any) -> Trainer:
