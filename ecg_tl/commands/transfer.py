@@ -1,0 +1,194 @@
+"""`ecg-tl transfer rank | inspect`."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+
+import torch
+from jsonargparse import ArgumentParser
+from rich.box import SIMPLE_HEAD
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from ecg_tl.callbacks.files import write_csv
+from ecg_tl.datamodules import EcgDataModule
+from ecg_tl.errors import EcgTlError
+from ecg_tl.transfer.inspection import inspect_checkpoint, render_checkpoint
+from ecg_tl.transfer.ranking import Ranked, SortBy, as_table, rank
+
+RANK = "compare candidates for an upstream before training"
+INSPECT = "print what a checkpoint says about itself"
+
+
+def rank_candidates(
+    checkpoints: Sequence[Path],
+    data: EcgDataModule,
+    sort_by: SortBy = "melep",
+    csv: Path | None = None,
+    accelerator: str = "auto",
+) -> int:
+    """Score candidates for an upstream on downstream records, and print the best first.
+
+    Args:
+        checkpoints: Files of the candidates.
+        data: The downstream data.
+        sort_by: Which score decides the order.
+        csv: File for the same table with full paths and digits.
+        accelerator: `auto` takes a GPU if there is one.
+    """
+    found = "cuda" if torch.cuda.is_available() else "cpu"
+    device = torch.device(found if accelerator == "auto" else accelerator)
+    ranked = rank(checkpoints, data, sort_by=sort_by, device=device)
+    if csv is not None:
+        write_csv(csv, as_table(ranked, data))
+    console = Console()
+    table = _rank_table(ranked, data, sort_by)
+    if not console.is_terminal:  # a file or a pipe is as wide as it needs to be
+        unbounded = console.options.update(width=1000)
+        console.width = max(console.width, console.measure(table, options=unbounded).maximum)
+    console.print(table)
+    console.print(
+        "MELEP, entropy and difference in nats: MELEP is at most the entropy, and the difference is what the "
+        "upstream's outputs tell of the labels. LogME in nats a record. No test record was used.",
+        highlight=False,
+    )
+    same = [one for one in ranked if one.candidate.data.get("dataset") == data.dataset.name]
+    if same:
+        console.print(
+            f"{len(same)} of the candidates were trained on {data.dataset.name} themselves: if on these very "
+            "records, their scores flatter.",
+            highlight=False,
+        )
+    return 0
+
+
+def print_checkpoint(path: Path, as_json: bool = False) -> int:
+    """Print what a checkpoint says about itself.
+
+    Args:
+        path: The checkpoint.
+        as_json: Print everything, as JSON.
+    """
+    content = inspect_checkpoint(path)
+    if as_json:
+        print(json.dumps(content, indent=2, default=str))
+    else:
+        Console().print(render_checkpoint(content), soft_wrap=False)
+    return 0
+
+
+def run(words: Sequence[str]) -> int:
+    """Run `transfer` and one of its words."""
+    parser = ArgumentParser(
+        prog="ecg-tl transfer", description="Choose an upstream; say what a checkpoint holds."
+    )
+    subcommands = parser.add_subcommands(dest="word")
+    subcommands.add_subcommand("rank", _rank_parser(), help=RANK)
+    subcommands.add_subcommand("inspect", _inspect_parser(), help=INSPECT)
+    config = parser.parse_args(list(words[1:]))
+    if config.word == "inspect":
+        return print_checkpoint(Path(config.inspect.checkpoint), as_json=config.inspect.json)
+    settings = config.rank
+    try:
+        data = parser.instantiate_classes(config).rank.data
+    except ValueError as error:  # the parser's own, around what a datamodule said of its settings
+        if isinstance(error.__cause__, EcgTlError):
+            raise error.__cause__ from None
+        raise
+    return rank_candidates(
+        [Path(path) for path in settings.checkpoints],
+        data,
+        sort_by=settings.sort_by,
+        csv=None if settings.csv is None else Path(settings.csv),
+        accelerator=settings.accelerator,
+    )
+
+
+def _rank_parser() -> ArgumentParser:
+    parser = ArgumentParser(
+        description="Run each candidate once over the downstream's training and validation records, never "
+        "over test records, and print MELEP (lower is better) with the label entropy beside it, LogME and "
+        "the macro AUROC of a linear probe on validation records (greater is better)."
+    )
+    parser.add_argument("-c", "--config", action="config", help="A YAML with any of these settings.")
+    parser.add_argument(
+        "--checkpoints", type=str, nargs="+", required=True, help="Checkpoints written by `ecg-tl fit`."
+    )
+    parser.add_subclass_arguments(EcgDataModule, "data", required=True)
+    parser.add_argument(
+        "--sort_by",
+        choices=["melep", "logme", "probe"],
+        default="melep",
+        help="Which score decides the order. melep needs no validation records, and there are few of these "
+        "where an upstream is wanted.",
+    )
+    parser.add_argument("--csv", type=str, default=None, help="Also write the table to this file.")
+    parser.add_argument(
+        "--accelerator", choices=["auto", "cpu", "cuda"], default="auto", help="Where networks run."
+    )
+    return parser
+
+
+def _inspect_parser() -> ArgumentParser:
+    parser = ArgumentParser(description="Print what a checkpoint says about itself.")
+    parser.add_argument("checkpoint", type=str, help="A checkpoint written by `ecg-tl fit`.")
+    parser.add_argument("--json", action="store_true", help="Print everything it says, as JSON.")
+    return parser
+
+
+def _rank_table(ranked: Sequence[Ranked], data: EcgDataModule, sort_by: SortBy) -> Table:
+    sizes = {part: len(rows) for part, rows in data.parts.split.parts().items()}
+    table = Table(
+        title=f"candidates for {data.dataset.name}: {sizes['train']} training records, {data.num_classes} "
+        f"classes; probe scored on {sizes['validation']} validation records",
+        title_justify="left",
+        box=SIMPLE_HEAD,
+        pad_edge=False,
+        padding=0,
+    )
+    table.add_column("upstream", overflow="fold")
+    for name in ("dataset", "network"):
+        table.add_column(name, no_wrap=True)
+    titles = {
+        "MELEP": "melep",
+        "entropy": "",
+        "entropy\n- MELEP": "",
+        "LogME": "logme",
+        "probe\nAUROC": "probe",
+        "classes\nscored": "",
+        "seconds": "",
+    }
+    for title, score in titles.items():
+        arrow = {"melep": " ↑", "logme": " ↓", "probe": " ↓"}[score] if score == sort_by else ""
+        table.add_column(title + arrow, justify="right", no_wrap=True)
+    names = short_names([one.candidate.path for one in ranked])
+    for one, name in zip(ranked, names, strict=True):
+        row = one.as_row()
+        table.add_row(
+            Text(name),
+            Text(row["dataset"]),
+            Text(row["network"]),
+            *(
+                f"{row[score]:.3f}"
+                for score in ("melep", "entropy", "difference", "logme", "probe_auroc_macro")
+            ),
+            "/".join(
+                str(n)
+                for n in dict.fromkeys(row[f"{score}_classes"] for score in ("melep", "logme", "probe"))
+            ),
+            f"{row['seconds']:.1f}",
+        )
+    return table
+
+
+def short_names(paths: Sequence[Path]) -> list[str]:
+    """Leave out the folders that all paths begin with, and the parts that all end with."""
+    parts = [path.parts for path in paths]
+    shortest = min(len(one) for one in parts)
+    start = next((i for i in range(shortest) if len({one[i] for one in parts}) > 1), 0)
+    end = next((i for i in range(shortest) if len({one[-1 - i] for one in parts}) > 1), 0)
+    names = [str(Path(*one[start : len(one) - end])) for one in parts]
+    return names if len(set(names)) == len(names) else [str(path) for path in paths]
