@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from itertools import compress
 from pathlib import Path
 
 import torch
@@ -55,13 +56,16 @@ def rank_candidates(
         "upstream's outputs tell of the labels. LogME in nats a record. No test record was used.",
         highlight=False,
     )
-    same = [one for one in ranked if one.candidate.data.get("dataset") == data.dataset.name]
-    if same:
-        console.print(
-            f"{len(same)} of the candidates were trained on {data.dataset.name} themselves: if on these very "
-            "records, their scores flatter.",
-            highlight=False,
-        )
+    names = short_names([one.candidate.path for one in ranked])
+    for remark, is_so in (
+        (
+            f"Trained on {data.dataset.name} itself, so that scores flatter if on these very records",
+            [one.candidate.data.get("dataset") == data.dataset.name for one in ranked],
+        ),
+        ("LogME and probe on sketched features, which are estimates", [one.sketched for one in ranked]),
+    ):
+        if any(is_so):
+            console.print(f"{remark}: {', '.join(compress(names, is_so))}.", highlight=False, markup=False)
     return 0
 
 

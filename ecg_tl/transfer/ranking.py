@@ -80,6 +80,7 @@ class Ranked:
         logme: On the training records.
         probe: AUROC on the validation records, of a linear classifier fitted on the training records.
         seconds: For all of it: rebuilding, encoding and scoring.
+        sketched: Whether LogME and the probe saw shortened feature vectors.
     """
 
     candidate: Candidate
@@ -87,6 +88,7 @@ class Ranked:
     logme: ClassScores
     probe: ClassScores
     seconds: float
+    sketched: bool
 
     def as_row(self) -> dict[str, Any]:
         """Give it as a row of a table."""
@@ -102,6 +104,7 @@ class Ranked:
             "melep_classes": int((self.melep.weights > 0).sum()),
             "logme_classes": self.logme.scored,
             "probe_classes": self.probe.scored,
+            "features_sketched": self.sketched,
             "seconds": self.seconds,
         }
 
@@ -208,11 +211,18 @@ def encode(
     datamodule: EcgDataModule,
     part: Literal["train", "validation"],
     device: torch.device,
-    progress: bool = False,
+    progress: str | None = None,
 ) -> Encoded:
     """Run a network once over a part's records, in eval mode and with its own normalisation.
 
     Feature vectors so long that all of them would not fit into memory are sketched: see `sketch_of`.
+
+    Args:
+        task: With its trained network.
+        datamodule: After `setup`.
+        part: Whose records.
+        device: Where the network runs.
+        progress: What a bar on the terminal calls this; None for no bar.
     """
     task = task.to(device).eval()
     loader: DataLoader[Any]
@@ -221,7 +231,7 @@ def encode(
     longest = MOST_FEATURE_VALUES // max(sizes.values())
     sketch = sketch_of(task.network.num_features, longest, device)
     index, probabilities, features, targets = [], [], [], []
-    with record_progress(f"{datamodule.dataset.name}, {part}", sizes[part], shown=progress) as advance:
+    with record_progress(f"{progress}, {part}", sizes[part], shown=progress is not None) as advance:
         for stored in loader:
             before = datamodule.on_before_batch_transfer(stored, 0)
             batch = datamodule.on_after_batch_transfer(before, 0)
@@ -263,8 +273,9 @@ def sketch_of(num_features: int, longest: int, device: torch.device) -> _CountSk
 def _score(candidate: Candidate, datamodule: EcgDataModule, device: torch.device, progress: bool) -> Ranked:
     started = time.perf_counter()
     task = restore_task(candidate.path, candidate.hyperparameters)
-    train = encode(task, datamodule, "train", device, progress)
-    validation = encode(task, datamodule, "validation", device, progress)
+    label = f"{candidate.network} from {candidate.data.get('dataset')}" if progress else None
+    train = encode(task, datamodule, "train", device, label)
+    validation = encode(task, datamodule, "validation", device, label)
     for encoded in (train, validation):
         if not (np.isfinite(encoded.probabilities).all() and np.isfinite(encoded.features).all()):
             raise CheckpointError(
@@ -279,6 +290,7 @@ def _score(candidate: Candidate, datamodule: EcgDataModule, device: torch.device
         logme=logme(train.features, train.targets),
         probe=linear_probe_score(train.features, train.targets, validation.features, validation.targets),
         seconds=time.perf_counter() - started,
+        sketched=train.features.shape[1] < task.network.num_features,
     )
 
 
