@@ -27,6 +27,7 @@ from ecg_tl.tasks.optimization import (
     planned_steps,
 )
 from ecg_tl.tasks.predictions import Predictions, gather, on_cpu
+from ecg_tl.tasks.randomness import random_states, restore_random_state
 from ecg_tl.transforms import create_normalization
 
 
@@ -86,6 +87,7 @@ class EcgClassifier(LightningModule):
         self.scores: dict[str, dict[str, float]] = {}
         self.calibration: Calibration | None = None
         self.transfer_report: dict[str, Any] | None = None
+        self._random_states: list[dict[str, Any]] | None = None
 
     def forward(self, signal: Tensor) -> Tensor:
         """Turn signals `(batch, leads, samples)` in millivolts into logits `(batch, classes)`."""
@@ -187,7 +189,10 @@ class EcgClassifier(LightningModule):
         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
 
     def on_train_start(self) -> None:
-        """Refuse to go on with a schedule that was planned for another number of steps."""
+        """Go on with the random numbers that come next, and not with a schedule planned for other steps."""
+        if self._random_states is not None and self.trainer.ckpt_path is not None:
+            restore_random_state(self._random_states, self.trainer.global_rank)
+        self._random_states = None
         steps = int(self.trainer.estimated_stepping_batches)
         for scheduler in (config.scheduler for config in self.trainer.lr_scheduler_configs):
             planned = planned_steps(scheduler)
@@ -203,6 +208,7 @@ class EcgClassifier(LightningModule):
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Add what somebody who has nothing but the checkpoint must know."""
+        checkpoint["random_states"] = random_states()
         datamodule = getattr(self.trainer, "datamodule", None)
         checkpoint["ecg_tl"] = CheckpointDescription(
             versions=describe_versions(),
@@ -218,6 +224,7 @@ class EcgClassifier(LightningModule):
         if description.calibration is not None:
             self.calibration = Calibration.from_dict(description.calibration)
         self.transfer_report = description.transfer
+        self._random_states = checkpoint.get("random_states")
         trainer = self._trainer
         datamodule = None if trainer is None else getattr(trainer, "datamodule", None)
         if datamodule is not None and description.data is not None:

@@ -1,0 +1,117 @@
+"""On several processes: equal weights on all of them after every phase, and those of one process."""
+
+from __future__ import annotations
+
+import json
+import os
+import socket
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from trainings import Study, equal
+
+pytestmark = pytest.mark.ddp
+
+PRESETS = ("full", "linear_probe", "gradual", "lp_ft")
+EPOCHS = 4
+
+States = dict[str, dict[int, dict[str, torch.Tensor]]]
+
+
+def launch(job: dict[str, Any], folder: Path, world: int) -> None:
+    """Run a job on so many processes that talk over gloo."""
+    folder.mkdir()
+    settings = folder / "job.json"
+    settings.write_text(json.dumps({**job, "out": str(folder)}))
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    here = Path(__file__).parent
+    processes = []
+    for rank in range(world):
+        environment = os.environ | {
+            "OMP_NUM_THREADS": "1",
+            "PYTHONPATH": str(here),
+        }
+        if world > 1:
+            environment |= {
+                "MASTER_ADDR": "127.0.0.1",
+                "MASTER_PORT": str(port),
+                "WORLD_SIZE": str(world),
+                "LOCAL_RANK": str(rank),
+                "NODE_RANK": "0",
+            }
+        with (folder / f"log{rank}.txt").open("w") as log:
+            command = [sys.executable, str(here / "two_ranks.py"), str(settings)]
+            processes.append(subprocess.Popen(command, env=environment, stdout=log, stderr=subprocess.STDOUT))
+    try:
+        statuses = [process.wait(timeout=240) for process in processes]
+    finally:
+        for process in processes:
+            process.kill()
+    logs = "\n".join((folder / f"log{rank}.txt").read_text()[-3000:] for rank in range(world))
+    assert statuses == [0] * world, logs
+
+
+@pytest.fixture(scope="module")
+def trained(
+    study: Study, gru_upstream: Path, cnn_upstream: Path, tmp_path_factory: pytest.TempPathFactory
+) -> tuple[Path, Path]:
+    """Folders of the same trainings on one process and on two."""
+    trainings: dict[str, Any] = {}
+    for preset in PRESETS:
+        transfer = {"schedule": preset, "phase_epochs": 2 if preset == "lp_ft" else 1, "warmup_steps": 2}
+        common = {"epochs": EPOCHS, "resume_after": [1] if preset in ("gradual", "lp_ft") else []}
+        gru = {"family": "gru", "optimizer": "adamw", "transfer": {"upstream": str(gru_upstream), **transfer}}
+        cnn = {"family": "cnn", "optimizer": "sgd", "transfer": {"upstream": str(cnn_upstream), **transfer}}
+        trainings[f"gru-{preset}"] = gru | common
+        trainings[f"cnn-{preset}"] = cnn | common | {"resume_after": []}
+    penalty = {"upstream": str(gru_upstream), "schedule": "gradual", "l2_sp": 0.1}
+    trainings["gru-penalty"] = {
+        "family": "gru", "optimizer": "adamw", "transfer": penalty, "epochs": EPOCHS, "accumulate": 2,
+    }  # fmt: skip
+    folder = tmp_path_factory.mktemp("ranks")
+    job = {"roots": str(study.roots), "trainings": trainings}
+    launch(job, folder / "two", 2)
+    alone = {name: settings for name, settings in trainings.items() if name.startswith("gru")}
+    launch({**job, "trainings": alone}, folder / "one", 1)
+    return folder / "one", folder / "two"
+
+
+def states(folder: Path, name: str, rank: int = 0) -> States:
+    loaded: States = torch.load(folder / f"{name}-rank{rank}.pt", weights_only=True)
+    return loaded
+
+
+@pytest.mark.parametrize("name", [f"{f}-{p}" for f in ("gru", "cnn") for p in PRESETS] + ["gru-penalty"])
+def test_the_ranks_are_equal_bit_for_bit_after_every_phase(trained, name):
+    ranks = [states(trained[1], name, rank) for rank in range(2)]
+    for run, epochs in ranks[0].items():
+        assert set(epochs) == set(ranks[1][run])
+        for epoch, tensors in epochs.items():
+            for tensor_name, tensor in tensors.items():
+                if "running" not in tensor_name:  # statistics are each process's own, but for SyncBatchNorm
+                    assert equal(tensor, ranks[1][run][epoch][tensor_name]), (run, epoch, tensor_name)
+    assert sorted(ranks[0]["whole"]) == list(range(EPOCHS))
+
+
+@pytest.mark.parametrize("name", [f"gru-{preset}" for preset in PRESETS] + ["gru-penalty"])
+def test_two_processes_give_what_one_gives_with_the_same_global_batches(trained, name):
+    one, two = states(trained[0], name)["whole"], states(trained[1], name)["whole"]
+    for epoch, tensors in one.items():
+        for tensor_name, tensor in tensors.items():
+            torch.testing.assert_close(two[epoch][tensor_name], tensor, rtol=1e-3, atol=1e-5)
+
+
+@pytest.mark.parametrize("name", ["gru-gradual", "gru-lp_ft"])
+def test_a_resumed_training_on_two_processes_ends_with_the_same_weights(trained, name):
+    for rank in range(2):
+        runs = states(trained[1], name, rank)
+        again = runs["resumed after 1"]
+        assert sorted(again) == [2, 3]
+        for epoch, tensors in again.items():
+            assert all(equal(t, runs["whole"][epoch][n]) for n, t in tensors.items()), epoch
