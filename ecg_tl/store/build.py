@@ -6,7 +6,7 @@ import platform
 import sys
 import time
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Hashable, Iterable, Sequence
 from contextlib import ExitStack, closing
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -15,7 +15,9 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Literal, get_args
 
+import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from ecg_tl.datasets.base import EcgDataset, LabelRule, LeftOut, Scan
 from ecg_tl.errors import DatasetError, RecordError, SettingError, StoreError
@@ -24,6 +26,7 @@ from ecg_tl.store.encoding import SIGNAL_DTYPE
 from ecg_tl.store.fingerprint import Fingerprint, source_fingerprint, store_name
 from ecg_tl.store.lock import exclusive_lock
 from ecg_tl.store.manifest import Counts, DatasetCard, Manifest
+from ecg_tl.store.matching import first_of_recording
 from ecg_tl.store.parallel import count_workers, map_ordered, refuse_unguarded_script
 from ecg_tl.store.progress import record_progress
 from ecg_tl.store.reader import Store, open_store
@@ -101,6 +104,7 @@ class _Tally:
 
     kept: list[int] = field(default_factory=list)
     signal_hashes: list[str] = field(default_factory=list)
+    fingerprints: list[NDArray[np.int8]] = field(default_factory=list)
     nan_samples: list[int] = field(default_factory=list)
     padded_samples: list[int] = field(default_factory=list)
     clipped_samples: list[int] = field(default_factory=list)
@@ -111,6 +115,7 @@ class _Tally:
     def add(self, row: int, signal: StoredSignal) -> None:
         self.kept.append(row)
         self.signal_hashes.append(signal.signal_hash)
+        self.fingerprints.append(signal.fingerprint)
         self.nan_samples.append(signal.nan_samples)
         self.padded_samples.append(signal.padded_samples)
         self.clipped_samples.append(signal.clipped_samples)
@@ -161,8 +166,11 @@ def _build(
                 "files at rest",
                 "Prepare again when they are complete.",
             )
-        records = _stored_records(scan.records, tally)
-        writer.finish(records, _manifest(dataset, root, settings, source, scan, rules, tally, records))
+        fingerprints = np.stack(tally.fingerprints)
+        first_row = first_of_recording(fingerprints, tally.signal_hashes)
+        records = _stored_records(scan.records, tally, first_row)
+        manifest = _manifest(dataset, root, settings, source, scan, rules, tally, records)
+        writer.finish(records, fingerprints, manifest)
 
 
 def _read_and_conform(
@@ -175,10 +183,13 @@ def _read_and_conform(
         return error
 
 
-def _stored_records(scanned: pd.DataFrame, tally: _Tally) -> pd.DataFrame:
+def _stored_records(scanned: pd.DataFrame, tally: _Tally, first_row: NDArray[np.int64]) -> pd.DataFrame:
     records = scanned.iloc[tally.kept].reset_index(drop=True)
     return records.assign(
-        signal_hash=tally.signal_hashes, nan_samples=tally.nan_samples, padded_samples=tally.padded_samples
+        signal_hash=tally.signal_hashes,
+        first_row=first_row,
+        nan_samples=tally.nan_samples,
+        padded_samples=tally.padded_samples,
     )
 
 
@@ -224,16 +235,17 @@ def _manifest(
         left_out=tuple(tally.left_out),
         too_short=tuple(tally.too_short),
         unknown_codes=dict(default_rule.unknown_codes(records["codes"]).most_common()),
-        identical=identical_groups(records["record_id"], records["signal_hash"]),
+        identical=groups_of_records(records["record_id"], records["signal_hash"]),
+        duplicates=groups_of_records(records["record_id"], records["first_row"]),
         notes=scan.notes,
     )
 
 
-def identical_groups(record_ids: Iterable[str], signal_hashes: Iterable[str]) -> tuple[tuple[str, ...], ...]:
-    """Return the ids of records with the same signal, a tuple for each signal that occurs more than once."""
-    groups: dict[str, list[str]] = defaultdict(list)
-    for record_id, signal_hash in zip(record_ids, signal_hashes, strict=True):
-        groups[signal_hash].append(record_id)
+def groups_of_records(record_ids: Iterable[str], keys: Iterable[Hashable]) -> tuple[tuple[str, ...], ...]:
+    """Return the ids of records with the same key, a tuple for each key that occurs more than once."""
+    groups: dict[Hashable, list[str]] = defaultdict(list)
+    for record_id, key in zip(record_ids, keys, strict=True):
+        groups[key].append(record_id)
     return tuple(tuple(group) for group in groups.values() if len(group) > 1)
 
 

@@ -12,6 +12,7 @@ from ecg_tl.datasets.base import EcgDataset
 from ecg_tl.errors import RecordError
 from ecg_tl.signals import Recording, select_leads
 from ecg_tl.store.encoding import SIGNAL_DTYPE, encode, signal_hash
+from ecg_tl.store.identity import recording_fingerprint
 from ecg_tl.store.mending import mend_gaps
 from ecg_tl.store.resample import find_window, rate_ratio, resample
 from ecg_tl.store.settings import StoreSettings
@@ -24,6 +25,7 @@ class StoredSignal:
     Attributes:
         steps: `int16 (leads, samples)`, 1 µV a step.
         signal_hash: Of `steps`.
+        fingerprint: Of the recording as it was read: `int8 (FINGERPRINT_BYTES,)`.
         nan_samples: Missing samples that were interpolated, over all leads, at the record's own rate.
         clipped_samples: Samples beyond the range of int16.
         padded_samples: Zeros appended to each lead.
@@ -32,6 +34,7 @@ class StoredSignal:
 
     steps: NDArray[np.int16]
     signal_hash: str
+    fingerprint: NDArray[np.int8]
     nan_samples: int
     clipped_samples: int
     padded_samples: int
@@ -70,7 +73,7 @@ def read_recording(dataset: EcgDataset, root: Path, path: str) -> Recording:
 
 
 def conform(recording: Recording, settings: StoreSettings, where: object) -> StoredSignal | TooShort:
-    """Select leads, mend gaps, resample, crop or pad, and encode.
+    """Select leads, mend gaps, resample, crop or pad, and encode; fingerprint what was read.
 
     Args:
         recording: As the dataset read it.
@@ -95,6 +98,7 @@ def conform(recording: Recording, settings: StoreSettings, where: object) -> Sto
     return StoredSignal(
         steps=steps,
         signal_hash=signal_hash(steps),
+        fingerprint=recording_fingerprint(recording),
         nan_samples=nan_samples,
         clipped_samples=clipped,
         padded_samples=settings.num_samples - window.length,

@@ -13,10 +13,11 @@ from ecg_tl.datasets.base import EcgDataset
 from ecg_tl.errors import DatasetError
 from ecg_tl.store.settings import StoreSettings
 
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2
 """Raised whenever the same files and settings would give another content, in `store` or in a reader."""
 
 SIGNALS_FILE = "signals.i16"
+FINGERPRINTS_FILE = "fingerprints.i8"
 RECORDS_FILE = "records.csv"
 MANIFEST_FILE = "store.json"
 

@@ -11,7 +11,14 @@ from typing import Any
 from ecg_tl.datasets.base import LabelClass, LabelRule, LeftOut
 from ecg_tl.errors import SettingError, StoreError
 from ecg_tl.store.encoding import SIGNAL_DTYPE
-from ecg_tl.store.fingerprint import FORMAT_VERSION, MANIFEST_FILE, SIGNALS_FILE, Fingerprint
+from ecg_tl.store.fingerprint import (
+    FINGERPRINTS_FILE,
+    FORMAT_VERSION,
+    MANIFEST_FILE,
+    SIGNALS_FILE,
+    Fingerprint,
+)
+from ecg_tl.store.identity import FINGERPRINT_BYTES
 from ecg_tl.store.settings import StoreSettings
 
 
@@ -74,6 +81,8 @@ class Manifest:
         too_short: Ids of the records that `short="drop"` left out.
         unknown_codes: Codes that the dataset's vocabulary does not know, and in how many records.
         identical: Groups of ids of records whose stored signals are the same, sample for sample.
+        duplicates: Groups of ids of records that are the same recording: those, and others whose fingerprints
+            match.
         notes: The dataset's remarks on these files.
         format_version: Of the store.
     """
@@ -91,6 +100,7 @@ class Manifest:
     too_short: tuple[str, ...] = ()
     unknown_codes: Mapping[str, int] = field(default_factory=dict)
     identical: tuple[tuple[str, ...], ...] = ()
+    duplicates: tuple[tuple[str, ...], ...] = ()
     notes: tuple[str, ...] = ()
     format_version: int = FORMAT_VERSION
 
@@ -104,6 +114,11 @@ class Manifest:
         """Size of the signals' file."""
         records, leads, samples = self.shape
         return records * leads * samples * SIGNAL_DTYPE.itemsize
+
+    @property
+    def fingerprints_bytes(self) -> int:
+        """Size of the fingerprints' file."""
+        return self.counts.stored * FINGERPRINT_BYTES
 
     def rule(self, task: str | None = None) -> LabelRule:
         """Return the label rule of `task`; None is the dataset's default task.
@@ -131,11 +146,13 @@ class Manifest:
             "settings": self.settings.to_json(),
             "counts": asdict(self.counts),
             "signals_bytes": self.signals_bytes,
+            "fingerprints_bytes": self.fingerprints_bytes,
             "source": asdict(self.source),
             "versions": dict(self.versions),
             "notes": list(self.notes),
             "unknown_codes": dict(self.unknown_codes),
             "identical": [list(group) for group in self.identical],
+            "duplicates": [list(group) for group in self.duplicates],
             "left_out": [asdict(record) for record in self.left_out],
             "too_short": list(self.too_short),
             "columns": dict(self.columns),
@@ -166,16 +183,18 @@ class Manifest:
             too_short=tuple(values["too_short"]),
             unknown_codes=dict(values["unknown_codes"]),
             identical=tuple(tuple(group) for group in values["identical"]),
+            duplicates=tuple(tuple(group) for group in values["duplicates"]),
             notes=tuple(values["notes"]),
             format_version=values["format_version"],
         )
-        if manifest.signals_bytes != values["signals_bytes"] or not manifest.rules:
+        sizes = (manifest.signals_bytes, manifest.fingerprints_bytes)
+        if sizes != (values["signals_bytes"], values["fingerprints_bytes"]) or not manifest.rules:
             raise ValueError("counts that contradict each other")
         return manifest
 
 
 def read_manifest(store: Path) -> Manifest:
-    """Read and validate the manifest of a store's folder, and that its signals are all there.
+    """Read and validate the manifest of a store's folder, and that its signals and fingerprints are there.
 
     Raises:
         StoreError: If a file is missing, is damaged, is of another format or has another size than stated.
@@ -196,14 +215,18 @@ def read_manifest(store: Path) -> Manifest:
         raise StoreError(
             path, f"a damaged manifest ({found})", "a manifest as `prepare` writes it", remedy
         ) from error
-    signals = store / SIGNALS_FILE
-    try:
-        size = signals.stat().st_size
-    except OSError as error:
-        raise StoreError(signals, error.strerror or str(error), "the signals' file", remedy) from error
-    if size != manifest.signals_bytes:
-        raise StoreError(signals, f"{size:,} bytes", f"{manifest.signals_bytes:,} bytes", remedy)
+    _check_size(store / SIGNALS_FILE, manifest.signals_bytes, remedy)
+    _check_size(store / FINGERPRINTS_FILE, manifest.fingerprints_bytes, remedy)
     return manifest
+
+
+def _check_size(path: Path, expected: int, remedy: str) -> None:
+    try:
+        size = path.stat().st_size
+    except OSError as error:
+        raise StoreError(path, error.strerror or str(error), "a file of the store", remedy) from error
+    if size != expected:
+        raise StoreError(path, f"{size:,} bytes", f"{expected:,} bytes", remedy)
 
 
 def _read_json(path: Path, remedy: str) -> dict[str, Any]:

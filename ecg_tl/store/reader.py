@@ -10,7 +10,14 @@ import pandas as pd
 
 from ecg_tl.datasets.base import EcgDataset
 from ecg_tl.store.encoding import SIGNAL_DTYPE
-from ecg_tl.store.fingerprint import RECORDS_FILE, SIGNALS_FILE, source_fingerprint, store_name
+from ecg_tl.store.fingerprint import (
+    FINGERPRINTS_FILE,
+    RECORDS_FILE,
+    SIGNALS_FILE,
+    source_fingerprint,
+    store_name,
+)
+from ecg_tl.store.identity import FINGERPRINT_BYTES
 from ecg_tl.store.manifest import Manifest, read_manifest
 from ecg_tl.store.settings import StoreSettings
 from ecg_tl.store.table import read_table
@@ -24,8 +31,9 @@ class Store:
         path: Its folder.
         manifest: What is in it and how it came there.
         records: One row a record, in the order of the signals: the dataset's own columns, then `signal_hash`
-            (equal for signals that are the same sample for sample), `nan_samples` (interpolated, over all
-            leads) and `padded_samples` (zeros at the end of each lead).
+            (equal for signals that are the same sample for sample), `first_row` (the first row that holds the
+            same recording, its own in most), `nan_samples` (interpolated, over all leads) and
+            `padded_samples` (zeros at the end of each lead).
     """
 
     path: Path
@@ -38,6 +46,11 @@ class Store:
     def signals(self) -> np.memmap[tuple[int, int, int], np.dtype[np.int16]]:
         """Map the signals, read-only: `int16 (records, leads, samples)` in steps of 1 µV."""
         return np.memmap(self.path / SIGNALS_FILE, dtype=SIGNAL_DTYPE, mode="r", shape=self.manifest.shape)
+
+    def fingerprints(self) -> np.memmap[tuple[int, int], np.dtype[np.int8]]:
+        """Map what identifies the recordings, read-only: `int8 (records, FINGERPRINT_BYTES)`."""
+        shape = (len(self), FINGERPRINT_BYTES)
+        return np.memmap(self.path / FINGERPRINTS_FILE, dtype=np.int8, mode="r", shape=shape)
 
 
 def open_store(path: str | Path) -> Store:

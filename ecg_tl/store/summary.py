@@ -46,7 +46,7 @@ def render_store(store: Store) -> RenderableType:
     rows.append(("NaN mended", f"{counts.nan_samples:,} samples in {counts.mended:,} records"))
     rows.append(("clipped", f"{counts.clipped_samples:,} samples in {counts.clipped:,} records"))
     rows.append(("unknown codes", _codes(manifest.unknown_codes)))
-    rows.append(("identical", _identical(manifest)))
+    rows.append(("duplicates", _duplicates(manifest)))
     rows += [("note", note) for note in manifest.notes]
     rows.append(("store", str(store.path)))
     for name, value in rows:
@@ -97,11 +97,11 @@ def _codes(counts: Mapping[str, int]) -> str:
     return ", ".join(shown) + (f" and {len(counts) - len(shown)} more" if len(counts) > len(shown) else "")
 
 
-def _identical(manifest: Manifest) -> str:
-    groups = manifest.identical
+def _duplicates(manifest: Manifest) -> str:
+    groups = manifest.duplicates
     if not groups:
         return "none"
-    return f"{len(groups):,} signals under several ids: " + _few([" = ".join(group) for group in groups])
+    return f"{len(groups):,} recordings under several ids: " + _few([" = ".join(group) for group in groups])
 
 
 def _few(names: Iterable[str]) -> str:

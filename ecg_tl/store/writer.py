@@ -18,12 +18,12 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from ecg_tl.errors import StoreError
-from ecg_tl.store.fingerprint import MANIFEST_FILE, RECORDS_FILE, SIGNALS_FILE
+from ecg_tl.store.fingerprint import FINGERPRINTS_FILE, MANIFEST_FILE, RECORDS_FILE, SIGNALS_FILE
 from ecg_tl.store.manifest import Manifest
 from ecg_tl.store.table import write_table
 
 TABLE_BYTES_PER_RECORD = 512
-"""About what a record's line in the table and its share of the manifest take."""
+"""About what a record's line in the table, its fingerprint and its share of the manifest take."""
 
 
 class StoreWriter:
@@ -67,8 +67,11 @@ class StoreWriter:
         with disk_errors(self.target, self.bytes_needed):
             self._signals.write(steps.tobytes())
 
-    def finish(self, records: pd.DataFrame, manifest: Manifest) -> None:
-        """Write the table and the manifest, see all of it to the disk and give the folder its name."""
+    def finish(self, records: pd.DataFrame, fingerprints: NDArray[np.int8], manifest: Manifest) -> None:
+        """Write the table, `fingerprints (records, FINGERPRINT_BYTES)` and the manifest; name the folder.
+
+        All of it is on the disk before the folder gets its name.
+        """
         assert self._signals is not None, "entered"
         assert self._partial is not None, "entered"
         with disk_errors(self.target, self.bytes_needed):
@@ -77,6 +80,8 @@ class StoreWriter:
             self._signals.close()
             write_table(records, manifest.columns, self._partial / RECORDS_FILE)
             _sync(self._partial / RECORDS_FILE)
+            (self._partial / FINGERPRINTS_FILE).write_bytes(fingerprints.tobytes())
+            _sync(self._partial / FINGERPRINTS_FILE)
             # Escapes to ASCII: a file's name need not be text in any encoding.
             text = json.dumps(manifest.to_json(), indent=1)
             (self._partial / MANIFEST_FILE).write_text(

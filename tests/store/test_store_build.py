@@ -42,7 +42,8 @@ def test_the_scanned_columns_come_through_exactly(root: Path, store_dir: Path) -
     scanned = FakeDataset().scan(root).records
     records = made(root, store_dir).records
     pd.testing.assert_frame_equal(records[scanned.columns], scanned)
-    assert list(records.columns[-3:]) == ["signal_hash", "nan_samples", "padded_samples"]
+    made_here = ["signal_hash", "first_row", "nan_samples", "padded_samples"]
+    assert list(records.columns) == [*scanned.columns, *made_here]
 
 
 def test_the_manifest_says_what_happened(tmp_path: Path, store_dir: Path) -> None:
@@ -56,11 +57,12 @@ def test_the_manifest_says_what_happened(tmp_path: Path, store_dir: Path) -> Non
         "short": ecg(3, 2500),
         "long": ecg(4, 6000),
         "twin": ecg(0),
+        "copy": ecg(0) * 0.8,
     }
     write_fake(root, {**signals, "gone": None}, left_out=("headless",))
     manifest = made(root, store_dir).manifest
     counts = manifest.counts
-    assert (counts.scanned, counts.stored, counts.left_out, counts.too_short) == (8, 6, 2, 0)
+    assert (counts.scanned, counts.stored, counts.left_out, counts.too_short) == (9, 7, 2, 0)
     assert (counts.mended, counts.nan_samples) == (1, 5)
     assert (counts.padded, counts.cropped, counts.clipped) == (1, 1, 1)
     assert counts.clipped_samples > 10
@@ -68,7 +70,8 @@ def test_the_manifest_says_what_happened(tmp_path: Path, store_dir: Path) -> Non
     assert manifest.left_out[1].record_id == "gone"
     assert "gone.npy" in manifest.left_out[1].reason
     assert manifest.identical == (("good", "twin"),)
-    assert manifest.unknown_codes == {"9": 1}
+    assert manifest.duplicates == (("good", "twin", "copy"),)
+    assert manifest.unknown_codes == {"9": 2}
     assert manifest.notes == ("made up",)
     assert manifest.settings.crop == "start"
     assert manifest.dataset.options == {"gain": 1.0}

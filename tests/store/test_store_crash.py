@@ -68,8 +68,9 @@ def die_at(monkeypatch: pytest.MonkeyPatch, owner: object, name: str, call: int)
         (writer, "write_table", 0),
         (writer.os, "fsync", 1),
         (writer.os, "fsync", 2),
+        (writer.os, "fsync", 3),
         (writer.Path, "rename", 0),
-        (writer.os, "fsync", 4),
+        (writer.os, "fsync", 5),
     ],
 )
 def test_a_kill_at_any_step_leaves_no_half_store(
@@ -81,7 +82,7 @@ def test_a_kill_at_any_step_leaves_no_half_store(
     assert code == -signal.SIGKILL
     # Only after the rename is there a store, and then it is whole.
     found = find_store(FakeDataset(), root, store_dir, SETTINGS)
-    assert (found is not None) == (call == 4)
+    assert (found is not None) == ((name, call) == ("fsync", 5))
     store = prepare(FakeDataset(), root, store_dir, SETTINGS, progress=False)
     assert store.signals().shape == (8, 12, 1000)
     assert leftovers(store_dir) == []

@@ -13,6 +13,7 @@ from fake_dataset import FakeDataset
 from ecg_tl.errors import StoreError
 from ecg_tl.store.build import prepare
 from ecg_tl.store.manifest import Manifest
+from ecg_tl.store.matching import comparable
 from ecg_tl.store.reader import Store, open_store
 from ecg_tl.store.settings import StoreSettings
 
@@ -38,7 +39,7 @@ def test_the_manifest_round_trip_is_exact(store: Store) -> None:
     assert Manifest.from_json(json.loads(json.dumps(store.manifest.to_json()))) == store.manifest
 
 
-@pytest.mark.parametrize("name", ["store.json", "records.csv", "signals.i16"])
+@pytest.mark.parametrize("name", ["store.json", "records.csv", "signals.i16", "fingerprints.i8"])
 def test_a_missing_file_is_named(store: Store, name: str) -> None:
     (store.path / name).unlink()
     with pytest.raises(StoreError, match=name) as error:
@@ -47,12 +48,18 @@ def test_a_missing_file_is_named(store: Store, name: str) -> None:
 
 
 @pytest.mark.parametrize("change", [-1, 1])
-def test_signals_of_another_size_are_refused(store: Store, change: int) -> None:
-    file = store.path / "signals.i16"
+@pytest.mark.parametrize(("name", "size"), [("signals.i16", "192,000"), ("fingerprints.i8", "1,536")])
+def test_an_array_of_another_size_is_refused(store: Store, name: str, size: str, change: int) -> None:
+    file = store.path / name
     with file.open("r+b") as handle:
         handle.truncate(file.stat().st_size + change)
-    with pytest.raises(StoreError, match="192,000 bytes"):
+    with pytest.raises(StoreError, match=rf"{name}: .* {size} bytes"):
         open_store(store.path)
+
+
+def test_fingerprints_are_mapped_one_a_record(store: Store) -> None:
+    assert store.fingerprints().shape == (8, 192)
+    assert comparable(store.fingerprints()).all()
 
 
 def test_a_shorter_table_is_refused(store: Store) -> None:

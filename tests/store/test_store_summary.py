@@ -41,7 +41,7 @@ def test_the_summary_of_a_store_says_all_that_happened(messy: Path, store_dir: P
         "1 such as hole: ",
         "5 samples in 1 records",
         "9 (2), 8 (1)",
-        "1 signals under several ids: [bold]a = twin",
+        "1 recordings under several ids: [bold]a = twin",
         "made up",
         str(store.path),
     ):

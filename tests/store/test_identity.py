@@ -1,0 +1,167 @@
+"""A recording keeps its fingerprint through everything that publishing it again does to it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+from scipy.signal import resample
+
+from ecg_tl.datasets import get_dataset
+from ecg_tl.datasets.base import EcgDataset
+from ecg_tl.signals import LEADS, Recording
+from ecg_tl.store.identity import (
+    FINGERPRINT_BYTES,
+    MATCH_THRESHOLD,
+    VALUES_PER_LEAD,
+    recording_fingerprint,
+)
+from ecg_tl.store.matching import comparable, find_duplicates, find_matches
+from ecg_tl.synthesis.patients import draw_patient
+from ecg_tl.synthesis.simulator import simulate
+
+RECORDS = 12
+CONDITIONS = [{"AF"}, set(), {"LBBB"}, {"SB"}]
+
+
+def simulated(seed: int, records: int = RECORDS, **wanted: object) -> list[Recording]:
+    diagnoses = [CONDITIONS[number % len(CONDITIONS)] for number in range(records)]
+    signals = simulate(diagnoses, seed=seed, **wanted)  # type: ignore[arg-type]
+    return [Recording(signal, LEADS, 500.0) for signal in signals]
+
+
+@pytest.fixture(scope="module")
+def originals() -> list[Recording]:
+    return simulated(seed=7)
+
+
+def fingerprints(recordings: list[Recording]) -> np.ndarray:
+    return np.stack([recording_fingerprint(recording) for recording in recordings])
+
+
+def changed(recording: Recording, values: np.ndarray, rate: float = 500.0) -> Recording:
+    return Recording(values.astype(np.float32), recording.leads, rate)
+
+
+def resampled(recording: Recording, rate: float) -> Recording:
+    """By Fourier's method, so that not this project's own filter is what is tested."""
+    samples = round(recording.values.shape[1] * rate / recording.sampling_rate)
+    return changed(recording, resample(recording.values, samples, axis=1), rate)
+
+
+def reordered(recording: Recording) -> Recording:
+    order = np.arange(len(LEADS))[::-1]
+    return Recording(recording.values[order], tuple(LEADS[row] for row in order), 500.0)
+
+
+def with_more_leads(recording: Recording) -> Recording:
+    frank = recording.values[:3] * 0.5
+    return Recording(np.concatenate([frank, recording.values]), ("vx", "vy", "vz", *LEADS), 500.0)
+
+
+def with_gaps(recording: Recording) -> Recording:
+    values = recording.values.copy()
+    values[:, 1000:1010] = np.nan
+    return changed(recording, values)
+
+
+SURVIVED: dict[str, Callable[[Recording], Recording]] = {
+    "100 Hz": lambda r: resampled(r, 100.0),
+    "257 Hz": lambda r: resampled(r, 257.0),
+    "400 Hz": lambda r: resampled(r, 400.0),
+    "1000 Hz": lambda r: resampled(r, 1000.0),
+    "a rate that is no whole number": lambda r: resampled(r, 360.4),
+    "another gain": lambda r: changed(r, r.values * 4.88),
+    "a gain a lead": lambda r: changed(r, r.values * np.linspace(0.2, 5, 12)[:, None]),
+    "an offset a lead": lambda r: changed(r, r.values + np.linspace(-3, 3, 12)[:, None]),
+    "steps of 10 µV": lambda r: changed(r, np.rint(r.values * 100) / 100),
+    "leads in another order": reordered,
+    "Frank's leads in front": with_more_leads,
+    "one sample less": lambda r: changed(r, r.values[:, 1:]),
+    "the first 8 s": lambda r: changed(r, r.values[:, :4000]),
+    "zeros behind": lambda r: changed(r, np.pad(r.values, ((0, 0), (0, 3000)))),
+    "missing samples": with_gaps,
+    "100 Hz, a gain and steps": lambda r: changed(
+        r, np.rint(resampled(r, 100.0).values * 200 * 1.3) / 200, 100.0
+    ),
+}
+
+
+@pytest.mark.parametrize("name", SURVIVED)
+def test_a_copy_matches_its_original_and_nothing_else(name: str, originals: list[Recording]) -> None:
+    copies = [SURVIVED[name](recording) for recording in originals]
+    matches = find_matches(fingerprints(originals), fingerprints(copies))
+    assert matches.one.tolist() == matches.other.tolist() == list(range(RECORDS))
+    assert matches.similarity.min() >= MATCH_THRESHOLD + 0.02
+
+
+@pytest.mark.parametrize("condition", [set(), {"AF"}, {"PVC"}, {"STACH"}])
+def test_two_recordings_of_one_patient_do_not_match(condition: set[str]) -> None:
+    patient = draw_patient(np.random.default_rng(3), age=60)
+    signals = simulate([condition] * 10, seed=5, patients=[patient] * 10)
+    assert len(find_duplicates(fingerprints([Recording(one, LEADS, 500.0) for one in signals]))) == 0
+
+
+def test_the_middle_of_a_recording_is_another_recording(originals: list[Recording]) -> None:
+    """A limit that the documentation states: excerpts are found only if they begin where the record does."""
+    later = [changed(recording, recording.values[:, 700:]) for recording in originals]
+    assert len(find_matches(fingerprints(originals), fingerprints(later))) == 0
+
+
+def test_a_single_lead_still_tells_recordings_apart(originals: list[Recording]) -> None:
+    events = [Recording(one.values[[1]], ("II",), 500.0) for one in originals]
+    matches = find_matches(fingerprints(originals), fingerprints(events))
+    assert matches.one.tolist() == matches.other.tolist() == list(range(RECORDS))
+
+
+def test_without_any_of_its_leads_there_is_no_fingerprint(originals: list[Recording]) -> None:
+    others = [Recording(one.values[7:9], ("V2", "V3"), 500.0) for one in originals]
+    flat = [changed(one, np.full_like(one.values, 0.3)) for one in originals]
+    for recordings in (others, flat):
+        prints = fingerprints(recordings)
+        assert not prints.any()
+        assert not comparable(prints).any()
+        assert len(find_duplicates(prints)) == 0
+
+
+def test_a_flat_or_missing_lead_leaves_its_part_empty(originals: list[Recording]) -> None:
+    values = originals[0].values.copy()
+    values[0], values[6] = 0.123, np.nan  # I and V1
+    parts = recording_fingerprint(changed(originals[0], values)).reshape(-1, VALUES_PER_LEAD)
+    assert parts.any(axis=1).tolist() == [False, True, False, True]
+    whole = fingerprints(originals)
+    assert find_matches(whole, parts.reshape(1, -1)).one.tolist() == [0]
+
+
+@pytest.mark.parametrize("samples", [1, 3, 50, 2600])
+def test_short_recordings_have_a_fingerprint_of_what_there_is(
+    samples: int, originals: list[Recording]
+) -> None:
+    short = [changed(recording, recording.values[:, :samples]) for recording in originals]
+    prints = fingerprints(short)
+    assert prints.shape == (RECORDS, FINGERPRINT_BYTES)
+    if samples == 2600:
+        assert len(find_matches(prints, fingerprints([resampled(one, 100.0) for one in short]))) == RECORDS
+
+
+def test_what_is_not_finite_does_no_harm(originals: list[Recording]) -> None:
+    values = originals[0].values.copy()
+    values[0, :9], values[1] = np.inf, np.nan
+    assert recording_fingerprint(changed(originals[0], values)).any()
+
+
+def test_the_fingerprint_is_what_it_was() -> None:
+    """Checkpoints carry fingerprints: another one for the same signal needs another version."""
+    seconds = np.arange(5000) / 500
+    waves = np.stack([np.sin(2 * np.pi * (3 + lead) * seconds) for lead in range(12)])
+    first = recording_fingerprint(Recording(waves.astype(np.float32), LEADS, 500.0))[:VALUES_PER_LEAD:6]
+    assert np.abs(first.astype(int) - [-26, -28, 114, 95, 39, -13, -48, 27]).max() <= 1
+
+
+@pytest.mark.parametrize("name", ["ptbxl", "cpsc2018"])
+def test_no_two_simulated_records_match(name: str, request: pytest.FixtureRequest) -> None:
+    dataset: EcgDataset = get_dataset(name)
+    root = request.getfixturevalue(f"{name}_root")
+    paths = dataset.scan(root).records["path"]
+    assert len(find_duplicates(fingerprints([dataset.read(root, path) for path in paths]))) == 0
