@@ -72,7 +72,7 @@ class Split:
 
 @dataclass(frozen=True)
 class Leaks:
-    """Records that were removed because their very signal is in a part that judges.
+    """Records that were removed because a part that judges holds the same recording.
 
     Attributes:
         train: Rows removed from training.
@@ -276,26 +276,28 @@ def first_subset(split: Split, size: int) -> Split:
     return replace(split, train=split.train[: _check_size(size, split)])
 
 
-def remove_leaks(split: Split, signal_hashes: Sequence[str]) -> tuple[Split, Leaks]:
-    """Remove rows whose exact signal is in a part that judges them.
+def remove_leaks(split: Split, recordings: Sequence[Hashable]) -> tuple[Split, Leaks]:
+    """Remove rows whose recording is in a part that judges them.
 
     Datasets publish some recordings twice, under other ids and even other patients (PTB-XL's 145 and 463, in
     two folds). The test set stays as it is; validation loses what is in test, training what is in either.
 
     Args:
-        split: Its rows index `signal_hashes`.
-        signal_hashes: Of all records, as the store's table holds them.
+        split: Its rows index `recordings`.
+        recordings: What is the same for rows of the same recording, of all records: `first_row` of a store's
+            table.
 
     Raises:
         SettingError: If nothing is left of a part.
     """
-    hashes = np.asarray(signal_hashes, dtype=object)
-    in_test = set(hashes[split.test])
-    judged = in_test | set(hashes[split.validation])
-    train = split.train[[hashes[row] not in judged for row in split.train]]
+    keys = np.empty(len(recordings), dtype=object)
+    keys[:] = recordings
+    in_test = set(keys[split.test])
+    judged = in_test | set(keys[split.validation])
+    train = split.train[[keys[row] not in judged for row in split.train]]
     validation = split.validation
     if not split.selects_on_test:
-        validation = validation[[hashes[row] not in in_test for row in validation]]
+        validation = validation[[keys[row] not in in_test for row in validation]]
     leaks = Leaks(len(split.train) - len(train), len(split.validation) - len(validation))
     return replace(split, train=train, validation=validation), leaks
 

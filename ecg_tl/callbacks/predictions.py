@@ -33,12 +33,14 @@ class PredictionTables(Callback):
         if folder is None or not isinstance(pl_module, EcgClassifier):
             return
         write_csv(folder / PREDICTIONS_FILE, table(pl_module.predictions["test"], trainer, pl_module))
-        calibration = pl_module.calibration
+        calibration, overlap = pl_module.calibration, pl_module.overlap
         write_json(
             folder / SCORES_FILE,
             {
                 "scores": pl_module.scores["test"],
                 "calibration": None if calibration is None else calibration.as_dict(),
+                # None where the weights came from no checkpoint.
+                "overlap": None if overlap is None else overlap.as_dict(),
                 "data": _datamodule(trainer).describe(),
             },
         )

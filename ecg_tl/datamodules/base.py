@@ -65,6 +65,8 @@ class EcgDataModule(LightningDataModule):
         residency: Where signals are while training: `disk`, `memory`, `device`, or `auto`.
         num_workers: Loader processes; 0 is fastest unless signals come from a slow disk.
         prepare_workers: Processes that read records into the store; one a core if None.
+        allow_overlap: Whether a checkpoint may be validated and tested on records that it, or its upstream,
+            was trained on; the scores then say so.
     """
 
     def __init__(
@@ -90,6 +92,7 @@ class EcgDataModule(LightningDataModule):
         residency: Residency = "auto",
         num_workers: int = 0,
         prepare_workers: int | None = None,
+        allow_overlap: bool = False,
     ) -> None:
         super().__init__()
         if batch_size < 1:
@@ -116,6 +119,7 @@ class EcgDataModule(LightningDataModule):
         self.residency = residency
         self.num_workers = num_workers
         self.prepare_workers = prepare_workers
+        self.allow_overlap = allow_overlap
         self._store: Store | None = None
         self._parts: Parts | None = None
         self._on_device: Tensor | None = None

@@ -39,7 +39,7 @@ class Parts:
         hash: Of the parts' record ids: equal for equal splits.
         unlabelled: How many records have none of the classes.
         unlabelled_dropped: Whether those were left out.
-        leaks: Training and validation records removed, as their very signal is in a part that judges.
+        leaks: Training and validation records removed, as a part that judges holds the same recording.
         class_names: Of the targets' columns.
     """
 
@@ -63,7 +63,7 @@ class Parts:
         if self.leaks.train or self.leaks.validation:
             lines.append(
                 f"{self.leaks.train} training and {self.leaks.validation} validation records removed: "
-                "the very same signal is validated or tested on"
+                "the same recording is validated or tested on"
             )
         if self.split.selects_on_test:
             lines.append("validation is the test set (protocol `paper`): scores select on test data")
@@ -124,7 +124,7 @@ def divide(
     split, leaks = split.at(usable), Leaks(0, 0)
     if kind != "paper":  # which is repeated with its faults
         check_patients(split, patients)
-        split, leaks = remove_leaks(split, records["signal_hash"].tolist())
+        split, leaks = remove_leaks(split, records["first_row"].tolist())
     if settings.train_records is not None:
         split = (
             first_subset(split, settings.train_records)

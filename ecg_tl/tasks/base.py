@@ -8,10 +8,20 @@ from typing import Any
 import torch
 import torch.nn.functional as F
 from lightning.pytorch import LightningModule
+from lightning.pytorch.trainer.states import TrainerFn
 from lightning.pytorch.utilities.types import OptimizerLRScheduler
 from torch import Tensor
 
 from ecg_tl.calibration import Calibration, calibrate
+from ecg_tl.contamination import (
+    TRAINED_ON,
+    OverlapReport,
+    TrainingSet,
+    joined,
+    read_training_sets,
+    require_no_overlap,
+    training_set,
+)
 from ecg_tl.errors import SettingError
 from ecg_tl.metrics import multilabel_scores
 from ecg_tl.models import EcgNetwork
@@ -29,6 +39,9 @@ from ecg_tl.tasks.optimization import (
 from ecg_tl.tasks.predictions import Predictions, gather, on_cpu
 from ecg_tl.tasks.randomness import random_states, restore_random_state
 from ecg_tl.transforms import create_normalization
+
+_JUDGED = {TrainerFn.VALIDATING: "validation", TrainerFn.TESTING: "test"}
+"""Which part of a split each of the trainer's commands scores."""
 
 
 class EcgClassifier(LightningModule):
@@ -87,6 +100,8 @@ class EcgClassifier(LightningModule):
         self.scores: dict[str, dict[str, float]] = {}
         self.calibration: Calibration | None = None
         self.transfer_report: dict[str, Any] | None = None
+        self.trained_on: tuple[TrainingSet, ...] = ()  # before this training: an upstream, or what is resumed
+        self.overlap: OverlapReport | None = None  # of the records at hand with what it was trained on
         self._random_states: list[dict[str, Any]] | None = None
 
     def forward(self, signal: Tensor) -> Tensor:
@@ -217,9 +232,11 @@ class EcgClassifier(LightningModule):
             calibration=None if self.calibration is None else self.calibration.as_dict(),
             transfer=self.transfer_report,
         ).as_dict()
+        own = () if datamodule is None else (training_set(datamodule),)
+        checkpoint[TRAINED_ON] = [one.as_dict() for one in joined(self.trained_on, own)]
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        """Take over what the checkpoint decided, and refuse data that it does not fit."""
+        """Take over what the checkpoint decided, and refuse data that it does not fit or was trained on."""
         description = read_description(checkpoint, "checkpoint")
         if description.calibration is not None:
             self.calibration = Calibration.from_dict(description.calibration)
@@ -229,3 +246,13 @@ class EcgClassifier(LightningModule):
         datamodule = None if trainer is None else getattr(trainer, "datamodule", None)
         if datamodule is not None and description.data is not None:
             check_fits(description.data, datamodule.describe())
+        self.trained_on = read_training_sets(checkpoint, "checkpoint")
+        if trainer is not None and datamodule is not None and trainer.state.fn in _JUDGED:
+            self.overlap = require_no_overlap(
+                self.trained_on,
+                datamodule,
+                [_JUDGED[trainer.state.fn]],
+                allow=datamodule.allow_overlap,
+                where=trainer.ckpt_path or "checkpoint",
+                setting="--data.allow_overlap true",
+            )

@@ -1,0 +1,293 @@
+"""What a checkpoint was trained on, and whether that is what it is about to be fine-tuned or tested on.
+
+Every checkpoint carries its training sets: its own, and those of the upstream that it began with, and of that
+one's upstream. Record ids alone would not do, as collections hold each other's recordings under other names,
+so each record's fingerprint goes with them (`ecg_tl.store.identity`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+from lightning_utilities.core.rank_zero import rank_zero_warn
+from numpy.typing import NDArray
+from torch import Tensor
+
+from ecg_tl.errors import CheckpointError
+from ecg_tl.store.identity import FINGERPRINT_BYTES, FINGERPRINT_VERSION
+from ecg_tl.store.matching import comparable, find_matches
+
+if TYPE_CHECKING:
+    from ecg_tl.datamodules.base import EcgDataModule
+
+TRAINED_ON = "ecg_tl_trained_on"
+"""Key of a checkpoint; apart from its description, which is JSON and goes into results."""
+
+NAMED_IN_ERRORS = 5
+NAMED_IN_REPORTS = 100
+"""How many of the records concerned are named; all are counted."""
+
+
+@dataclass(frozen=True, eq=False)
+class TrainingSet:
+    """Records that weights were trained on.
+
+    Attributes:
+        dataset: Name of the dataset, or of the file of an upstream that does not say what it was trained on.
+        record_ids: Of the training records; none if they are not known.
+        fingerprints: Of the same records, `int8 (records, FINGERPRINT_BYTES)`.
+    """
+
+    dataset: str
+    record_ids: tuple[str, ...]
+    fingerprints: Tensor
+
+    @property
+    def is_known(self) -> bool:
+        """Whether the records are known at all."""
+        return bool(self.record_ids)
+
+    def same_as(self, other: TrainingSet) -> bool:
+        """Tell whether these are the same records of the same dataset."""
+        return (
+            self.dataset == other.dataset
+            and self.record_ids == other.record_ids
+            and torch.equal(self.fingerprints, other.fingerprints)
+        )
+
+    def as_dict(self) -> dict[str, Any]:
+        """Give it as a checkpoint keeps it: primitives and one tensor."""
+        return {
+            "version": FINGERPRINT_VERSION,
+            "dataset": self.dataset,
+            "record_ids": list(self.record_ids),
+            "fingerprints": self.fingerprints,
+        }
+
+
+@dataclass(frozen=True)
+class PartOverlap:
+    """Records of one part of a split that a checkpoint was trained on.
+
+    Attributes:
+        part: `train`, `validation` or `test`.
+        records: How many the part has.
+        pairs: For each of those concerned its id, and where the checkpoint met it: a dataset and an id.
+    """
+
+    part: str
+    records: int
+    pairs: tuple[tuple[str, str, str], ...]
+
+    def __str__(self) -> str:
+        return f"{len(self.pairs):,} of {self.records:,} {self.part} records"
+
+
+@dataclass(frozen=True)
+class OverlapReport:
+    """What was compared, and what was found.
+
+    Attributes:
+        parts: Of the split at hand.
+        allowed: Whether an overlap is no error.
+        unknown: Upstreams that do not say what they were trained on, so that nothing could be compared.
+    """
+
+    parts: tuple[PartOverlap, ...]
+    allowed: bool
+    unknown: tuple[str, ...] = ()
+
+    @property
+    def records(self) -> int:
+        """How many records are concerned, over all parts."""
+        return sum(len(part.pairs) for part in self.parts)
+
+    def as_dict(self) -> dict[str, Any]:
+        """Give it in primitives, for a checkpoint or JSON."""
+        return {
+            "records": self.records,
+            "allowed": self.allowed,
+            "unknown": list(self.unknown),
+            "parts": {
+                part.part: {
+                    "records": part.records,
+                    "overlap": len(part.pairs),
+                    "first": [
+                        {"record_id": record_id, "trained_on": f"{dataset} {trained_id}"}
+                        for record_id, dataset, trained_id in part.pairs[:NAMED_IN_REPORTS]
+                    ],
+                }
+                for part in self.parts
+            },
+        }
+
+
+def training_set(datamodule: EcgDataModule) -> TrainingSet:
+    """Return what a network is trained on with a datamodule that has been set up."""
+    rows = np.sort(datamodule.parts.split.train)
+    return TrainingSet(
+        datamodule.dataset.name,
+        tuple(map(str, datamodule.parts.record_ids[rows])),
+        torch.from_numpy(np.array(datamodule.store.fingerprints()[rows])),
+    )
+
+
+def unknown_set(name: str) -> TrainingSet:
+    """Return the place of records that are not known: those of an upstream that does not say."""
+    return TrainingSet(name, (), torch.zeros(0, FINGERPRINT_BYTES, dtype=torch.int8))
+
+
+def joined(sets: Iterable[TrainingSet], more: Iterable[TrainingSet]) -> tuple[TrainingSet, ...]:
+    """Return all training sets, each once."""
+    kept: list[TrainingSet] = []
+    for candidate in (*sets, *more):
+        if not any(candidate.same_as(other) for other in kept):
+            kept.append(candidate)
+    return tuple(kept)
+
+
+def read_training_sets(checkpoint: Mapping[str, Any], where: object) -> tuple[TrainingSet, ...]:
+    """Read what a checkpoint, or any other file of weights, was trained on.
+
+    Args:
+        checkpoint: As loaded.
+        where: Its file, for errors.
+
+    Returns:
+        At least one set; an unknown one where the file does not say.
+
+    Raises:
+        CheckpointError: If it says so in a way that cannot be read.
+    """
+    listed = checkpoint.get(TRAINED_ON)
+    if listed is None:
+        return (unknown_set(str(where)),)
+    if not isinstance(listed, list) or not listed:
+        raise _malformed(where, type(listed).__name__)
+    return tuple(_read_set(values, where) for values in listed)
+
+
+def find_overlap(
+    sets: Sequence[TrainingSet], datamodule: EcgDataModule, parts: Sequence[str], *, allow: bool = False
+) -> OverlapReport:
+    """Find the records of a split that weights were trained on.
+
+    Records match by fingerprint. Where a record has none, it is the same if dataset and id are.
+
+    Args:
+        sets: What the weights were trained on.
+        datamodule: After `setup`.
+        parts: Of its split: some of `train`, `validation`, `test`.
+        allow: Noted in the report.
+    """
+    rows_of = datamodule.parts.split.parts()
+    fingerprints = datamodule.store.fingerprints()
+    known = [one for one in sets if one.is_known]
+    found = []
+    for part in parts:
+        rows = np.sort(rows_of[part])
+        record_ids = [str(record_id) for record_id in datamodule.parts.record_ids[rows]]
+        met: dict[int, tuple[str, str, str]] = {}
+        for one in known:
+            matches = _matches(datamodule.dataset.name, record_ids, np.array(fingerprints[rows]), one)
+            for row, trained in matches:
+                met.setdefault(row, (record_ids[row], one.dataset, one.record_ids[trained]))
+        found.append(PartOverlap(part, len(rows), tuple(met[row] for row in sorted(met))))
+    unknown = tuple(dict.fromkeys(one.dataset for one in sets if not one.is_known))
+    return OverlapReport(tuple(found), allow, unknown)
+
+
+def require_no_overlap(
+    sets: Sequence[TrainingSet],
+    datamodule: EcgDataModule,
+    parts: Sequence[str],
+    *,
+    allow: bool,
+    where: object,
+    setting: str,
+) -> OverlapReport:
+    """Refuse to fine-tune or test on records that the weights, or their upstream, were trained on.
+
+    Args:
+        sets: What they were trained on.
+        datamodule: After `setup`.
+        parts: Of its split, those that are about to be used.
+        allow: Report the overlap instead.
+        where: The checkpoint, for the error.
+        setting: What allows it, as the user writes it.
+
+    Raises:
+        CheckpointError: If there are any and they are not allowed; counts and names them.
+    """
+    report = find_overlap(sets, datamodule, parts, allow=allow)
+    for name in report.unknown:
+        rank_zero_warn(
+            f"{name} does not say which records it was trained on: they may be among those of "
+            f"{datamodule.dataset.name}."
+        )
+    if not report.records:
+        return report
+    counts = " and ".join(str(part) for part in report.parts if part.pairs)
+    pairs = [pair for part in report.parts for pair in part.pairs]
+    named = ", ".join(
+        f"{record_id} ({dataset} {trained_id})" for record_id, dataset, trained_id in pairs[:NAMED_IN_ERRORS]
+    )
+    if len(pairs) > NAMED_IN_ERRORS:
+        named += f" and {len(pairs) - NAMED_IN_ERRORS:,} more"
+    found = f"{counts} of {datamodule.dataset.name} among what it was trained on: {named}"
+    if allow:
+        rank_zero_warn(f"{where}: {found}. This is allowed, and reported.")
+        return report
+    raise CheckpointError(
+        where,
+        found,
+        "records that it was not trained on",
+        f"Use other records or another checkpoint, or allow it with `{setting}`; reports will say so.",
+    )
+
+
+def _matches(
+    dataset: str, record_ids: Sequence[str], fingerprints: NDArray[np.int8], trained: TrainingSet
+) -> list[tuple[int, int]]:
+    """Return pairs of rows: of the records at hand, and of a training set."""
+    theirs = trained.fingerprints.numpy()
+    matches = find_matches(fingerprints, theirs)
+    pairs = list(zip(matches.one.tolist(), matches.other.tolist(), strict=True))
+    if trained.dataset == dataset:
+        row_of = {trained.record_ids[row]: row for row in np.flatnonzero(~comparable(theirs)).tolist()}
+        without = np.flatnonzero(~comparable(fingerprints)).tolist()
+        pairs += [(row, row_of[record_ids[row]]) for row in without if record_ids[row] in row_of]
+    return pairs
+
+
+def _read_set(values: object, where: object) -> TrainingSet:
+    if not isinstance(values, Mapping):
+        raise _malformed(where, type(values).__name__)
+    version = values.get("version")
+    if version != FINGERPRINT_VERSION:
+        raise CheckpointError(
+            where,
+            f"fingerprints of version {version}",
+            f"version {FINGERPRINT_VERSION}",
+            "Use the version of ecg_tl that wrote it.",
+        )
+    dataset, ids, prints = (values.get(name) for name in ("dataset", "record_ids", "fingerprints"))
+    if not isinstance(dataset, str) or not isinstance(ids, list) or not all(isinstance(i, str) for i in ids):
+        raise _malformed(where, "no dataset or record ids")
+    expected = (len(ids), FINGERPRINT_BYTES)
+    if not isinstance(prints, Tensor) or prints.dtype != torch.int8 or tuple(prints.shape) != expected:
+        raise _malformed(where, "fingerprints of another kind")
+    return TrainingSet(dataset, tuple(ids), prints.cpu())
+
+
+def _malformed(where: object, found: str) -> CheckpointError:
+    return CheckpointError(
+        where,
+        f"malformed training sets ({found})",
+        "those that ecg_tl wrote",
+        "Give an intact checkpoint.",
+    )
