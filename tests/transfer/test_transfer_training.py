@@ -15,6 +15,7 @@ from torch.optim import SGD, AdamW
 from torch.optim.lr_scheduler import CosineAnnealingLR, LambdaLR, OneCycleLR, ReduceLROnPlateau
 from trainings import equal, weights
 
+from ecg_tl.errors import SettingError
 from ecg_tl.tasks.optimization import parameter_groups
 from ecg_tl.transfer.callback import TransferLearning
 from ecg_tl.transfer.schedule import Phase
@@ -140,7 +141,7 @@ def test_an_optimizer_that_lacks_frozen_parameters_is_refused(study, cnn_upstrea
         lambda self: SGD([p for p in self.parameters() if p.requires_grad], lr=0.1), task
     )
     transfer = TransferLearning(str(cnn_upstream), schedule="gradual")
-    with pytest.raises(Exception, match=r"without network|without conv1\.weight"):
+    with pytest.raises(SettingError, match=r"without network|without conv1\.weight"):
         study.trainer(tmp_path, transfer).fit(task, data)
 
 
@@ -263,7 +264,7 @@ def test_an_average_of_weights_begins_with_the_upstream(study, cnn_upstream, tmp
 def test_an_average_listed_first_is_refused(study, cnn_upstream, tmp_path):
     data = study.data()
     trainer = study.trainer(tmp_path, EMAWeightAveraging(), TransferLearning(str(cnn_upstream)))
-    with pytest.raises(Exception, match="EMAWeightAveraging before TransferLearning"):
+    with pytest.raises(SettingError, match="EMAWeightAveraging before TransferLearning"):
         trainer.fit(study.task(data, "cnn"), data)
 
 
@@ -340,7 +341,7 @@ def test_a_warm_up_of_groups_that_share_a_rate_is_refused(study, gru_upstream, t
     task = study.task(data)
     task.configure_optimizers = MethodType(lambda self: SGD(self.parameters(), lr=1e-2), task)
     transfer = TransferLearning(str(gru_upstream), schedule="gradual", warmup_steps=3)
-    with pytest.raises(Exception, match="warmup_steps"):
+    with pytest.raises(SettingError, match="warmup_steps"):
         study.trainer(tmp_path, transfer).fit(task, data)
 
 
