@@ -106,6 +106,14 @@ class OverlapReport:
         """How many records are concerned, over all parts."""
         return sum(len(part.pairs) for part in self.parts)
 
+    def lines(self) -> list[str]:
+        """Say in lines what a reader of the results must know; none where there is nothing."""
+        lines = [f"training records not known, overlap not excluded: {name}" for name in self.unknown]
+        if self.records:
+            counts = " and ".join(str(part) for part in self.parts if part.pairs)
+            lines.append(f"OVERLAP, allowed: {counts} are among what the upstream was trained on")
+        return lines
+
     def as_dict(self) -> dict[str, Any]:
         """Give it in primitives, for a checkpoint or JSON."""
         return {

@@ -16,6 +16,7 @@ import torch
 from safetensors.torch import load_file
 from torch import Tensor
 
+from ecg_tl.contamination import TrainingSet, read_training_sets
 from ecg_tl.errors import CheckpointError
 from ecg_tl.tasks.description import CheckpointDescription, read_description
 
@@ -37,6 +38,7 @@ class Upstream:
         hyperparameters: The task's settings; empty if it is not one of this project's.
         renamed: The file's name of each tensor that the table of renames gave another.
         outside: Tensors whose names lack the prefix.
+        trained_on: Its training records, and those of its own upstreams; an unknown set if it does not say.
     """
 
     path: Path
@@ -45,6 +47,7 @@ class Upstream:
     hyperparameters: dict[str, Any] = field(default_factory=dict)
     renamed: dict[str, str] = field(default_factory=dict)
     outside: dict[str, Tensor] = field(default_factory=dict)
+    trained_on: tuple[TrainingSet, ...] = ()
 
     @property
     def data(self) -> dict[str, Any] | None:
@@ -94,7 +97,9 @@ def read_upstream(
         prefix = NETWORK_PREFIX if prefix is None else prefix
     weights, outside = _strip(_unwrap(state), prefix or "", path)
     weights, renamed = _rename(_unwrap(weights), renames or {}, path)
-    return Upstream(path, weights, description, hyperparameters, renamed, outside)
+    return Upstream(
+        path, weights, description, hyperparameters, renamed, outside, read_training_sets(content, path)
+    )
 
 
 def _load(path: Path) -> Any:

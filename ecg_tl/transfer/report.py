@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
+from ecg_tl.contamination import OverlapReport
+
 State = Literal["loaded", "renamed", "adapted", "reinitialised", "shape-skipped", "missing", "unexpected"]
 
 TAKEN: tuple[State, ...] = ("loaded", "renamed", "adapted")
@@ -55,10 +57,12 @@ class TransferReport:
     Attributes:
         upstream: The file; None for a network that starts at random.
         tensors: In the downstream network's order, then the unexpected ones.
+        overlap: Records at hand that the upstream was trained on; None where there is nothing to compare.
     """
 
     upstream: str | None
     tensors: tuple[TensorReport, ...]
+    overlap: OverlapReport | None = None
 
     @property
     def coverage(self) -> float:
@@ -102,4 +106,5 @@ class TransferReport:
             "counts": self.counts(),
             "share_by_group": self.share_by_group(),
             "tensors": [t.as_dict() for t in self.tensors],
+            "overlap": None if self.overlap is None else self.overlap.as_dict(),
         }

@@ -59,4 +59,6 @@ def _lines(report: TransferReport) -> list[str]:
         names = [t.name for t in report.tensors if t.state == state]
         if names:
             lines.append(f"{state}: {', '.join(names)}")
+    if report.overlap is not None:
+        lines += report.overlap.lines()
     return lines
