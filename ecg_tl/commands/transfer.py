@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from itertools import compress
 from pathlib import Path
 
 import torch
@@ -43,8 +42,6 @@ def rank_candidates(
     found = "cuda" if torch.cuda.is_available() else "cpu"
     device = torch.device(found if accelerator == "auto" else accelerator)
     ranked = rank(checkpoints, data, sort_by=sort_by, device=device)
-    if csv is not None:
-        write_csv(csv, as_table(ranked, data))
     console = Console()
     table = _rank_table(ranked, data, sort_by)
     if not console.is_terminal:  # a file or a pipe is as wide as it needs to be
@@ -56,16 +53,10 @@ def rank_candidates(
         "upstream's outputs tell of the labels. LogME in nats a record. No test record was used.",
         highlight=False,
     )
-    names = short_names([one.candidate.path for one in ranked])
-    for remark, is_so in (
-        (
-            f"Trained on {data.dataset.name} itself, so that scores flatter if on these very records",
-            [one.candidate.data.get("dataset") == data.dataset.name for one in ranked],
-        ),
-        ("LogME and probe on sketched features, which are estimates", [one.sketched for one in ranked]),
-    ):
-        if any(is_so):
-            console.print(f"{remark}: {', '.join(compress(names, is_so))}.", highlight=False, markup=False)
+    for line in _remarks(ranked, data):
+        console.print(line, highlight=False, markup=False)
+    if csv is not None:
+        write_csv(csv, as_table(ranked, data))
     return 0
 
 
@@ -186,6 +177,25 @@ def _rank_table(ranked: Sequence[Ranked], data: EcgDataModule, sort_by: SortBy) 
             f"{row['seconds']:.1f}",
         )
     return table
+
+
+def _remarks(ranked: Sequence[Ranked], data: EcgDataModule) -> list[str]:
+    """Say of which candidates the scores are to be read with care."""
+    dataset = data.dataset.name
+    names = dict(zip(short_names([one.candidate.path for one in ranked]), ranked, strict=True))
+    seen = [f"{name} ({one.overlap.records} records)" for name, one in names.items() if one.overlap.records]
+    unsaid = [
+        name
+        for name, one in names.items()
+        if one.overlap.unknown and one.candidate.data.get("dataset") == dataset
+    ]
+    sketched = [name for name, one in names.items() if one.sketched]
+    remarks = {
+        f"Trained on records of {dataset} that it is scored on here, so that its scores flatter": seen,
+        f"Trained on {dataset} too, without saying on which records; its scores may flatter": unsaid,
+        "LogME and probe on sketched features, which are estimates": sketched,
+    }
+    return [f"{remark}: {', '.join(listed)}." for remark, listed in remarks.items() if listed]
 
 
 def short_names(paths: Sequence[Path]) -> list[str]:

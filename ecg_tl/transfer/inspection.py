@@ -11,6 +11,7 @@ from rich.table import Table
 from rich.text import Text
 from torch import Tensor
 
+from ecg_tl.contamination import TrainingSet, read_training_sets
 from ecg_tl.errors import CheckpointError
 from ecg_tl.tasks.description import read_description
 from ecg_tl.tasks.restoring import FAMILIES
@@ -24,7 +25,8 @@ def inspect_checkpoint(path: Path) -> dict[str, Any]:
 
     Returns:
         Primitives: `file`, `task`, `network`, `settings`, `epoch`, `step`, `tensors`, `values` (numbers in
-        these tensors, buffers included), and the entries of `CheckpointDescription`.
+        these tensors, buffers included), `trained_on` (how many records of which dataset, its upstreams'
+        among them; None if it does not say), and the entries of `CheckpointDescription`.
 
     Raises:
         CheckpointError: If the file cannot be read, or says nothing, or nothing intelligible.
@@ -53,6 +55,7 @@ def inspect_checkpoint(path: Path) -> dict[str, Any]:
         "step": checkpoint.get("global_step"),
         "tensors": len(tensors),
         "values": sum(tensor.numel() for tensor in tensors),
+        "trained_on": [_counted(one) for one in read_training_sets(checkpoint, path)],
         **description,
     }
 
@@ -75,13 +78,24 @@ def render_checkpoint(content: Mapping[str, Any]) -> RenderableType:
         ),
         **(_data_lines(data) if data else {"dataset": "not said: it was trained without a datamodule"}),
         "temperature": _temperature(_table(content.get("calibration"))),
+        "trained on": "; ".join(
+            f"{one['records']:,} records of {one['dataset']}" if one["records"] else "not said"
+            for one in content["trained_on"]
+        ),
         "transfer": _transfer(_table(content.get("transfer"))),
         "versions": _pairs(_table(content.get("versions"))),
     }
     topics = Table.grid(padding=(0, 2))
+    topics.add_column()
+    topics.add_column(overflow="fold")
     for topic, line in lines.items():
         topics.add_row(Text(topic, style="bold"), Text(str(line)))
     return Group(topics, Text(), _classes(content, data))
+
+
+def _counted(trained_on: TrainingSet) -> dict[str, Any]:
+    known = trained_on.is_known
+    return {"dataset": trained_on.dataset, "records": len(trained_on.record_ids) if known else None}
 
 
 def _data_lines(data: Mapping[str, Any]) -> dict[str, str]:
@@ -124,7 +138,7 @@ def _classes(content: Mapping[str, Any], data: Mapping[str, Any]) -> Table:
         of_class = codes.get(name) or ()
         table.add_row(
             Text(str(name)),
-            Text(" ".join(str(code) for code in of_class)),
+            Text(", ".join(str(code) for code in of_class)),
             *(str(_table(support.get(part)).get(name, "?")) for part in PARTS),
             Text(_threshold(_at(thresholds, column), _at(tuned, column))),
         )
@@ -134,7 +148,7 @@ def _classes(content: Mapping[str, Any], data: Mapping[str, Any]) -> Table:
 def _threshold(value: Any, tuned: Any) -> str:
     if value is None:
         return "none"
-    return _number(value) if tuned else f"{_number(value)} (not tuned: too few positives)"
+    return _number(value) if tuned else f"{_number(value)}, not tuned"
 
 
 def _temperature(calibration: Mapping[str, Any]) -> str:

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.utils.data import DataLoader
 
+from ecg_tl.contamination import OverlapReport, TrainingSet, find_overlap, read_training_sets
 from ecg_tl.datamodules import EcgDataModule
 from ecg_tl.errors import CheckpointError, SettingError
 from ecg_tl.store.progress import record_progress
@@ -42,12 +43,14 @@ class Candidate:
         description: What it says of itself.
         data: What it says of the data that it was trained on.
         hyperparameters: The task's settings.
+        trained_on: Which records it, and its own upstreams, were trained on.
     """
 
     path: Path
     description: CheckpointDescription
     data: Mapping[str, Any]
     hyperparameters: Mapping[str, Any]
+    trained_on: tuple[TrainingSet, ...]
 
     @property
     def network(self) -> str:
@@ -79,6 +82,7 @@ class Ranked:
         melep: On the training records.
         logme: On the training records.
         probe: AUROC on the validation records, of a linear classifier fitted on the training records.
+        overlap: Which of these records the candidate was trained on: its scores then flatter.
         seconds: For all of it: rebuilding, encoding and scoring.
         sketched: Whether LogME and the probe saw shortened feature vectors.
     """
@@ -87,6 +91,7 @@ class Ranked:
     melep: Melep
     logme: ClassScores
     probe: ClassScores
+    overlap: OverlapReport
     seconds: float
     sketched: bool
 
@@ -104,6 +109,7 @@ class Ranked:
             "melep_classes": int((self.melep.weights > 0).sum()),
             "logme_classes": self.logme.scored,
             "probe_classes": self.probe.scored,
+            "records_trained_on": None if self.overlap.unknown else self.overlap.records,
             "features_sketched": self.sketched,
             "seconds": self.seconds,
         }
@@ -144,7 +150,7 @@ def read_candidate(path: Path, datamodule: EcgDataModule) -> Candidate:
             if flags
             else "Leave it out.",
         )
-    return Candidate(path, description, data, settings)
+    return Candidate(path, description, data, settings, read_training_sets(checkpoint, path))
 
 
 def rank(
@@ -289,6 +295,7 @@ def _score(candidate: Candidate, datamodule: EcgDataModule, device: torch.device
         melep=melep(train.probabilities, train.targets),
         logme=logme(train.features, train.targets),
         probe=linear_probe_score(train.features, train.targets, validation.features, validation.targets),
+        overlap=find_overlap(candidate.trained_on, datamodule, ["train", "validation"]),
         seconds=time.perf_counter() - started,
         sketched=train.features.shape[1] < task.network.num_features,
     )

@@ -15,6 +15,7 @@ from tiny import NUM_SAMPLES, SAMPLING_RATE, data_words
 
 from ecg_tl.cli import main
 from ecg_tl.commands.transfer import short_names
+from ecg_tl.contamination import TRAINED_ON
 from ecg_tl.datamodules import Cpsc2018DataModule, SplitSettings
 from ecg_tl.errors import CheckpointError
 from ecg_tl.store.reader import Store
@@ -96,6 +97,7 @@ def test_rank_prints_and_writes_every_candidate_the_least_melep_first(
     assert np.allclose(rows["difference"], rows["entropy"] - rows["melep"])
     assert rows["probe_auroc_macro"].between(0, 1).all()
     assert (rows["seconds"] > 0).all()
+    assert (rows["records_trained_on"] == 0).all()
     assert rows["downstream"].tolist() == ["cpsc2018"] * 2
     assert rows["train_records"].tolist() == [21] * 2  # whole patients, so about half of 40
 
@@ -181,13 +183,25 @@ def test_long_feature_vectors_are_sketched_and_keep_their_products(
     assert sketched.logme.mean == pytest.approx(exact.logme.mean, abs=0.1)
 
 
-def test_a_candidate_of_the_same_dataset_is_pointed_out(
-    upstream: Path, ptbxl_root: Path, prepared: Path, capsys: pytest.CaptureFixture[str]
+@pytest.mark.parametrize(("known", "said"), [(True, "(30 records)"), (False, "without saying on which")])
+def test_a_candidate_that_was_trained_on_these_records_is_pointed_out(
+    altered: Callable[[str, Change], Path],
+    ptbxl_root: Path,
+    ptbxl_store: Store,
+    prepared: Path,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    known: bool,
+    said: str,
 ) -> None:
-    words = data_words("PtbXlDataModule", ptbxl_root, prepared)
-    split = ["--data.split.kind", "patient", *SPLIT]
-    assert main(["transfer", "rank", "--checkpoints", str(upstream), *words, *split]) == 0
-    assert "Trained on ptbxl itself" in capsys.readouterr().out
+    path = altered("same", (lambda checkpoint: None) if known else drop_training_sets)
+    table = tmp_path / "table.csv"
+    data = [*data_words("PtbXlDataModule", ptbxl_root, prepared), "--data.split.kind", "patient", *SPLIT]
+    assert main(["transfer", "rank", "--checkpoints", str(path), *data, "--csv", str(table)]) == 0
+    printed = " ".join(capsys.readouterr().out.split())
+    overlap = pd.read_csv(table)["records_trained_on"]
+    assert overlap.tolist() == [30] if known else overlap.isna().all()
+    assert said in printed
 
 
 @pytest.mark.parametrize(
@@ -227,6 +241,10 @@ def test_other_units_are_refused_before_anything_is_read(
 
 def drop_description(checkpoint: dict[str, Any]) -> None:
     del checkpoint["ecg_tl"]
+
+
+def drop_training_sets(checkpoint: dict[str, Any]) -> None:
+    del checkpoint[TRAINED_ON]
 
 
 def drop_data(checkpoint: dict[str, Any]) -> None:
@@ -303,6 +321,7 @@ def test_inspect_prints_what_the_checkpoint_says(
         "25 Hz, 250 samples, mV",
         "fixed_scale",
         "trained from scratch",
+        "30 records of ptbxl",
         f"torch {content['versions']['torch']}",
         f"{content['calibration']['temperature']:.4g}, fitted on validation records",
     ):
