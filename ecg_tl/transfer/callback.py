@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Literal, get_args
 
@@ -14,9 +15,11 @@ from torch.optim import Optimizer
 
 from ecg_tl.callbacks.files import write_json
 from ecg_tl.callbacks.history import run_folder
+from ecg_tl.contamination import OverlapReport, require_no_overlap
+from ecg_tl.datamodules.base import EcgDataModule
 from ecg_tl.errors import CheckpointError, SettingError
 from ecg_tl.tasks.base import EcgClassifier
-from ecg_tl.transfer.checkpoint import read_upstream
+from ecg_tl.transfer.checkpoint import Upstream, read_upstream
 from ecg_tl.transfer.freezing import (
     callbacks_of,
     earliest_stop,
@@ -81,6 +84,9 @@ class TransferLearning(Callback):
         min_coverage: Least share of the backbone's parameters that must be loaded; less is an error.
         allow: Differences between upstream and downstream signals that are wanted as they are: names out of
             `leads`, `sampling_rate`, `units`, `normalization`.
+        allow_overlap: Whether the upstream may have been trained on records of the downstream, whichever part
+            of its split they are in; the report says which. To score the result on such records, the
+            datamodule's `allow_overlap` has to be set too.
         schedule: `full`, `linear_probe`, `gradual` or `lp_ft`; see `preset_phases`.
         phases: In place of a preset: from which epoch on which groups are trained.
         phase_epochs: Epochs of each phase of a preset.
@@ -94,8 +100,8 @@ class TransferLearning(Callback):
     Raises:
         SettingError: If a setting is out of range, does not go with another or with the trainer, or names a
             group that does not exist.
-        CheckpointError: If the upstream cannot be read, does not match the network, or was trained on
-            signals of another kind.
+        CheckpointError: If the upstream cannot be read, does not match the network, was trained on signals of
+            another kind, or on records of the downstream.
     """
 
     def __init__(
@@ -109,6 +115,7 @@ class TransferLearning(Callback):
         reinit_last: int = 0,
         min_coverage: float = 0.9,
         allow: list[str] | None = None,
+        allow_overlap: bool = False,
         schedule: Preset = "full",
         phases: list[Phase] | None = None,
         phase_epochs: int = 1,
@@ -149,6 +156,7 @@ class TransferLearning(Callback):
         self.prefix = prefix
         self.renames = dict(renames or {})
         self.policies = Policies(head, stem, resample_stem, reinit_last, min_coverage, tuple(allow or ()))
+        self.allow_overlap = allow_overlap
         self.preset = schedule
         self.phases = phases
         self.phase_epochs = phase_epochs
@@ -206,11 +214,24 @@ class TransferLearning(Callback):
                 )
             transfer = plan_transfer(upstream, network, self.policies, downstream)
             network.load_state_dict(network.state_dict() | transfer.weights)
-            self.report = transfer.report
+            self.report = replace(transfer.report, overlap=self._overlap(upstream, datamodule))
+            task.trained_on = upstream.trained_on
             if self.track or self.l2_sp:
                 self._start = {name: tensor.clone() for name, tensor in network.state_dict().items()}
                 self._loaded = [t.name for t in self.report.tensors if t.state in TAKEN and t.parameters]
         task.transfer_report = self.report.as_dict()
+
+    def _overlap(self, upstream: Upstream, datamodule: EcgDataModule | None) -> OverlapReport | None:
+        if datamodule is None:
+            return None
+        return require_no_overlap(
+            upstream.trained_on,
+            datamodule,
+            ("train", "validation", "test"),
+            allow=self.allow_overlap,
+            where=upstream.path,
+            setting="allow_overlap: true",
+        )
 
     def on_fit_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Publish the report; a training that goes on has the one that its checkpoint keeps."""
