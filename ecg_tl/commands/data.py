@@ -10,6 +10,7 @@ from jsonargparse import auto_cli
 from rich.console import Console
 from rich.table import Table
 
+from ecg_tl.commands.arguments import argument_errors
 from ecg_tl.datasets import DATASETS, get_dataset
 from ecg_tl.datasets.base import EcgDataset
 from ecg_tl.datasets.custom import Custom
@@ -138,7 +139,10 @@ COMMANDS: dict[str, Any] = {
 
 def run(words: Sequence[str]) -> int:
     """Run `data` and one of its words."""
-    status: int = auto_cli(COMMANDS, args=list(words[1:]), prog="ecg-tl data", set_defaults=None)
+    with argument_errors("data", words[1:], COMMANDS.values()):
+        status: int = auto_cli(
+            COMMANDS, args=list(words[1:]), prog="ecg-tl data", set_defaults=None, exit_on_error=False
+        )
     return status
 
 

@@ -3,29 +3,30 @@
 from __future__ import annotations
 
 import logging
+import tempfile
 import warnings
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from lightning.pytorch import LightningModule, Trainer
-from lightning.pytorch.callbacks import LearningRateMonitor, ModelCheckpoint
-from lightning.pytorch.cli import LightningArgumentParser, LightningCLI
+from lightning.pytorch.callbacks import LearningRateMonitor
+from lightning.pytorch.cli import LightningArgumentParser, LightningCLI, SaveConfigCallback
 from lightning.pytorch.loggers import TensorBoardLogger
 
 import ecg_tl.transfer.callback  # noqa: F401  (importing makes the short name TransferLearning known)
-from ecg_tl.callbacks import EcgPictures, PredictionTables, RunHistory
+from ecg_tl.callbacks import EcgPictures, PredictionTables, RunCheckpoint, RunHistory
+from ecg_tl.commands.arguments import argument_errors
 from ecg_tl.datamodules import EcgDataModule
+from ecg_tl.datamodules.settings import SplitSettings
 from ecg_tl.errors import SettingError
 from ecg_tl.tasks import EcgClassifier
 from ecg_tl.tasks.description import read_description
 from ecg_tl.transfer.checkpoint import read_checkpoint
+from ecg_tl.transforms import Augmentation
 
 LINKED_TO_DATA = ("num_classes", "class_names", "num_leads", "num_samples", "normalization")
 """What a network takes from its data: known when the datamodule is made, before any file is read."""
-
-CHECKPOINT_KEYWORDS = ("last", "hpc")
-"""What Lightning takes for `ckpt_path` beside a file in a process that has not trained."""
 
 
 class EcgCLI(LightningCLI):
@@ -37,7 +38,7 @@ class EcgCLI(LightningCLI):
         parser.add_argument(
             "--experiment", type=str, default="default", help="Name of this run's folder below it."
         )
-        parser.add_lightning_class_args(ModelCheckpoint, "checkpoint")
+        parser.add_lightning_class_args(RunCheckpoint, "checkpoint")
         parser.add_lightning_class_args(EcgPictures, "pictures")
         parser.set_defaults(
             {
@@ -49,7 +50,7 @@ class EcgCLI(LightningCLI):
         )
         for name in LINKED_TO_DATA:
             parser.link_arguments(f"data.{name}", f"model.init_args.{name}", apply_on="instantiate")
-        parser.link_arguments("seed_everything", "data.init_args.seed")
+        parser.link_arguments("seed_everything", "data.init_args.seed", compute_fn=_data_seed)
 
     def _parse_ckpt_path(self) -> None:
         # LightningCLI would put the checkpoint's hyperparameters over what the user wrote. The run's
@@ -64,13 +65,18 @@ class EcgCLI(LightningCLI):
                 "a checkpoint: without one, freshly drawn weights would be scored",
                 f"Add `--ckpt_path runs/.../best.ckpt` to `ecg-tl {command}`.",
             )
-        if path is not None and path not in CHECKPOINT_KEYWORDS:
+        # Lightning's words (`best`, `last`) mean a training of this process, of which there is none: it would
+        # go on without any checkpoint.
+        if path is not None:
             read_description(read_checkpoint(Path(path)), path)
 
     def instantiate_trainer(self, **kwargs: Any) -> Trainer:
         """Make the trainer, with a TensorBoard folder for this run unless a logger was asked for."""
-        if self._get(self.config_init, "trainer.logger") in (None, True):
+        logger = self._get(self.config_init, "trainer.logger")
+        if logger in (None, True):
             kwargs["logger"] = self._logger()
+        if logger is not False:  # without any logger, Lightning refuses to monitor rates
+            self.trainer_defaults["callbacks"].append(LearningRateMonitor(logging_interval="step"))
         return super().instantiate_trainer(**kwargs)
 
     def before_instantiate_classes(self) -> None:
@@ -85,24 +91,55 @@ class EcgCLI(LightningCLI):
         A checkpoint to go on from is told to the trainer beforehand: callbacks that start a training from
         elsewhere (transfer) must know in their `setup` that it has started already.
         """
-        if ckpt_path is not None and Path(ckpt_path).is_file():
+        if ckpt_path is not None:
             self.trainer.ckpt_path = ckpt_path
-            ckpt_path = None
-        self.trainer.fit(model, ckpt_path=ckpt_path, **kwargs)
+        self.trainer.fit(model, **kwargs)
 
     def _logger(self) -> TensorBoardLogger:
         ckpt_path = self._get(self.config_init, "ckpt_path")
-        if self.subcommand == "fit" or not ckpt_path:
-            return TensorBoardLogger(
-                self._get(self.config_init, "runs_dir"),
-                name=self._get(self.config_init, "experiment"),
-                default_hp_metric=False,
-            )
+        if self.subcommand == "fit":
+            runs = _writable(Path(self._get(self.config_init, "runs_dir")))
+            name = self._get(self.config_init, "experiment")
+            return TensorBoardLogger(runs, name=name, default_hp_metric=False)
         # What is computed from a checkpoint belongs into the folder of the run that trained it.
-        run = Path(ckpt_path).resolve().parent.parent
+        run = _writable(Path(ckpt_path).resolve().parent.parent)
         return TensorBoardLogger(
             run, name=None, version=_next_free(run, str(self.subcommand)), default_hp_metric=False
         )
+
+
+class SaveRunConfig(SaveConfigCallback):
+    """Keep a run's config beside what came of it; without a logger there is no run's folder."""
+
+    def setup(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
+        """Write `config.yaml`."""
+        if trainer.loggers:
+            super().setup(trainer, pl_module, stage)
+
+
+def _data_seed(seed: bool | int) -> int:
+    """Return the seed of the data for `seed_everything`; true and false, "any seed" and "none", name none."""
+    return 0 if isinstance(seed, bool) else seed
+
+
+def _writable(folder: Path) -> Path:
+    """Return the folder if a run can be kept in it; made if it is not there.
+
+    Raises:
+        SettingError: If it cannot be made or written.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder):
+            pass
+    except OSError as error:
+        raise SettingError(
+            folder,
+            (error.strerror or str(error)).lower(),
+            "a folder in which runs can be kept",
+            "Name another one (`--runs_dir`), or correct its permissions.",
+        ) from error
+    return folder
 
 
 def _next_free(folder: Path, stem: str) -> str:
@@ -119,7 +156,6 @@ def silence_noise() -> None:
     for message in (
         r"`isinstance\(treespec, LeafSpec\)` is deprecated",
         r"The number of training batches \(\d+\) is smaller than the logging interval",
-        r"The dirpath has changed from",
         r"LightningCLI's args parameter is intended to run from within Python",  # as `demo` does
         r"Precision .* is not supported by the model summary",
         r"The '\w+_dataloader' does not have many workers",  # batches are one gather, without any work
@@ -134,7 +170,11 @@ def silence_noise() -> None:
 def run(words: Sequence[str]) -> int:
     """Run `fit`, `validate`, `test` or `predict`."""
     silence_noise()
-    train(words)
+    owners: list[Any] = [Trainer, SplitSettings, Augmentation, RunCheckpoint, EcgPictures]
+    owners += [*EcgDataModule.__subclasses__(), *EcgClassifier.__subclasses__()]
+    keys = ("trainer", "model", "data", "checkpoint", "pictures", "runs_dir", "experiment", "seed_everything")
+    with argument_errors(words[0], words[1:], owners, keys):
+        train(words)
     return 0
 
 
@@ -154,8 +194,14 @@ def train(words: Sequence[str]) -> EcgCLI:
         trainer_defaults={
             "max_epochs": 20,
             "log_every_n_steps": 10,
-            "callbacks": [RunHistory(), PredictionTables(), LearningRateMonitor(logging_interval="step")],
+            "callbacks": [RunHistory(), PredictionTables()],
         },
-        parser_kwargs={"prog": "ecg-tl"},
+        # Raised, an error of the parser is told as any other.
+        parser_kwargs={
+            "prog": "ecg-tl",
+            "exit_on_error": False,
+            **{name: {"exit_on_error": False} for name in LightningCLI.subcommands()},
+        },
+        save_config_callback=SaveRunConfig,
         args=list(words),
     )

@@ -1,0 +1,58 @@
+"""Which checkpoint of a run is kept, also when the run goes on in another folder."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from pathlib import Path
+from typing import Any
+
+from lightning.pytorch import LightningModule, Trainer
+from lightning.pytorch.callbacks import ModelCheckpoint
+
+
+class RunCheckpoint(ModelCheckpoint):
+    """Lightning's `ModelCheckpoint`, whose best checkpoints outlive a resumption.
+
+    A resumed run has a folder of its own. Lightning's callback begins to compare anew in another folder: the
+    first epoch after a resumption would become the "best" one, however good those before were. This one
+    copies the best checkpoints into the new folder, and compares with them.
+    """
+
+    def on_load_checkpoint(
+        self, trainer: Trainer, pl_module: LightningModule, checkpoint: dict[str, Any]
+    ) -> None:
+        """Take over what is best so far; called before the callbacks' own states are loaded."""
+        state = checkpoint.get("callbacks", {}).get(self.state_key)
+        if state is None or trainer.ckpt_path is None or self.dirpath is None:
+            return
+        # Beside the checkpoint that is resumed, wherever that lies now: a run's folder may have been moved.
+        before, here = Path(trainer.ckpt_path).absolute().parent, Path(self.dirpath).absolute()
+        names = [Path(path).name for path in state["best_k_models"]]
+        if before == here or not all((before / name).is_file() for name in names):
+            return
+        if trainer.is_global_zero:
+            here.mkdir(parents=True, exist_ok=True)
+            for name in names:
+                _copy(before / name, here / name)
+        moved = {
+            path: str(Path(self.dirpath) / Path(path).name)
+            for path in (*state["best_k_models"], state["best_model_path"], state["kth_best_model_path"])
+        }
+        state |= {
+            "dirpath": self.dirpath,
+            "best_k_models": {moved[path]: score for path, score in state["best_k_models"].items()},
+            "best_model_path": moved[state["best_model_path"]],
+            "kth_best_model_path": moved[state["kth_best_model_path"]],
+            "last_model_path": "",
+        }
+
+
+def _copy(source: Path, target: Path) -> None:
+    """Copy a file so that nobody finds half of it."""
+    temporary = target.with_name(f".{target.name}.partial-{os.getpid()}")
+    try:
+        shutil.copyfile(source, temporary)
+        temporary.replace(target)
+    finally:
+        temporary.unlink(missing_ok=True)
