@@ -12,12 +12,22 @@ from lightning.pytorch.callbacks import ModelCheckpoint
 
 
 class RunCheckpoint(ModelCheckpoint):
-    """Lightning's `ModelCheckpoint`, whose best checkpoints outlive a resumption.
+    """Lightning's `ModelCheckpoint` for runs that are cut off and go on.
+
+    With `save_last`, `last.ckpt` is of the last epoch. Lightning 2.6 writes it only in epochs that are among
+    the best, so that a run that is cut off later would lose all epochs since.
 
     A resumed run has a folder of its own. Lightning's callback begins to compare anew in another folder: the
     first epoch after a resumption would become the "best" one, however good those before were. This one
     copies the best checkpoints into the new folder, and compares with them.
     """
+
+    def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Save the epoch, if it is one of the best, and as the last one."""
+        super().on_train_epoch_end(trainer, pl_module)
+        # Skipped where the line above has saved this step already.
+        if self.save_last and not self._should_skip_saving_checkpoint(trainer):
+            self._save_last_checkpoint(trainer, self._monitor_candidates(trainer))
 
     def on_load_checkpoint(
         self, trainer: Trainer, pl_module: LightningModule, checkpoint: dict[str, Any]

@@ -1,0 +1,275 @@
+"""What a run leaves in its folder: history, result, pictures, hyperparameters, predictions."""
+
+from __future__ import annotations
+
+import errno
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pytest
+import torch
+from tiny import GRU, HALF_TRAINS, QUIET, data_words, fit
+from tiny_events import events, scalars
+
+from ecg_tl.callbacks import EcgPictures, RunHistory
+from ecg_tl.callbacks.files import write_csv, write_json, write_text
+from ecg_tl.cli import main
+from ecg_tl.errors import SettingError, StoreError
+from ecg_tl.metrics import multilabel_scores
+from ecg_tl.store.reader import Store
+from ecg_tl.tasks import EcgClassifier
+
+CLASSES = ["NORM", "MI", "STTC", "HYP", "CD"]
+
+
+def words_of(run: Path, command: str, checkpoint: str = "best", *more: str) -> list[str]:
+    return [
+        *(command, "-c", str(run / "config.yaml")),
+        *("--ckpt_path", str(run / "checkpoints" / f"{checkpoint}.ckpt"), *more),
+    ]
+
+
+# metrics.csv and result.json --------------------------------------------------------------------------------
+
+
+def test_metrics_has_a_row_an_epoch(trained_run: Path) -> None:
+    table = pd.read_csv(trained_run / "metrics.csv")
+    curves = scalars(trained_run)
+    assert table["epoch"].tolist() == [1, 2]
+    assert table["step"].tolist() == [2, 4]
+    assert table["seconds"].is_monotonic_increasing
+    for name in ("val/auroc_macro", "val/loss", "val_f1/NORM", "train/loss_epoch"):
+        assert table[name].tolist() == pytest.approx(curves[name], rel=1e-6)
+
+
+def test_result_says_which_epoch_was_chosen(trained_run: Path) -> None:
+    result = json.loads((trained_run / "result.json").read_text())
+    table = pd.read_csv(trained_run / "metrics.csv")
+    best = table.loc[table["val/auroc_macro"].idxmax()]
+    assert result["monitor"] == "val/auroc_macro"
+    assert (result["epochs"], result["epochs_to_best"]) == (2, int(best["epoch"]))
+    assert result["best_scores"]["val/auroc_macro"] == pytest.approx(best["val/auroc_macro"])
+    assert result["seconds_to_best"] == pytest.approx(best["seconds"])
+    assert result["seconds_to_best"] <= result["seconds"]
+    assert result["best_checkpoint"] == str(trained_run / "checkpoints" / "best.ckpt")
+    checkpoint = torch.load(result["best_checkpoint"], weights_only=True)
+    assert checkpoint["epoch"] + 1 == result["epochs_to_best"]
+    assert result["trainable_parameters"] == sum(t.numel() for t in checkpoint["state_dict"].values())
+    assert result["data"] == checkpoint["ecg_tl"]["data"]
+
+
+@pytest.mark.parametrize(("mode", "epoch"), [("max", 2), ("min", 4)])
+def test_the_best_epoch_is_the_first_of_equals_and_never_a_nan(mode: str, epoch: int) -> None:
+    history = RunHistory()
+    scores = [0.5, 0.8, 0.8, 0.2, float("nan")]
+    history.rows = [
+        {"epoch": float(n), "step": 1.0, "seconds": 1.0, "score": s} for n, s in enumerate(scores, start=1)
+    ]
+    best = history.best("score", mode)
+    assert best is not None
+    assert best.epoch == epoch
+    assert history.best("another", mode) is None
+
+
+def test_an_interrupted_run_goes_on_to_the_same_end(
+    ptbxl_root: Path, ptbxl_store: Store, prepared: Path, tmp_path: Path
+) -> None:
+    data = [*data_words("PtbXlDataModule", ptbxl_root, prepared), *HALF_TRAINS]
+    augmented = ("--data.augmentation.gaussian_noise", "0.1")
+    keep = ("--checkpoint.save_top_k", "-1", "--checkpoint.filename", "{epoch}")
+    whole = fit(data, tmp_path, *augmented, *keep, epochs=3)
+    cut = words_of(whole, "fit", "epoch=0", "--experiment", "resumed")
+    assert main(cut) == 0
+    resumed = tmp_path / "resumed" / "version_0"
+    ends = [
+        torch.load(run / "checkpoints" / "last.ckpt", weights_only=True)["state_dict"]
+        for run in (whole, resumed)
+    ]
+    assert all(torch.equal(tensor, ends[1][name]) for name, tensor in ends[0].items())
+    tables = [pd.read_csv(run / "metrics.csv").drop(columns="seconds") for run in (whole, resumed)]
+    assert tables[1]["epoch"].tolist() == [1, 2, 3]
+    pd.testing.assert_frame_equal(tables[0], tables[1], check_like=True)
+    results = [json.loads((run / "result.json").read_text()) for run in (whole, resumed)]
+    assert results[0]["best_scores"] == results[1]["best_scores"]
+
+
+def test_the_best_checkpoint_outlives_a_resumption(
+    ptbxl_root: Path, ptbxl_store: Store, prepared: Path, tmp_path: Path
+) -> None:
+    data = [*data_words("PtbXlDataModule", ptbxl_root, prepared), *HALF_TRAINS]
+    # The epoch's own number is the score: by it, no later epoch is better.
+    monitor = ("--checkpoint.monitor", "epoch", "--checkpoint.mode", "min")
+    first = fit(data, tmp_path, "--model.schedule", "constant", *monitor)
+    assert main(words_of(first, "fit", "last", "--trainer.max_epochs", "2")) == 0
+    second = first.with_name("version_1")
+    kept = torch.load(second / "checkpoints" / "best.ckpt", weights_only=True)
+    assert kept["epoch"] == 0
+    assert torch.load(second / "checkpoints" / "last.ckpt", weights_only=True)["epoch"] == 1
+    assert sorted(path.name for path in (second / "checkpoints").iterdir()) == ["best.ckpt", "last.ckpt"]
+    assert torch.load(first / "checkpoints" / "last.ckpt", weights_only=True)["epoch"] == 0
+
+
+def test_the_last_checkpoint_is_of_the_last_epoch_that_was_completed(
+    ptbxl_root: Path, ptbxl_store: Store, prepared: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def cut_off(task: EcgClassifier) -> None:
+        if task.current_epoch == 2:
+            raise SettingError("this run", "an epoch too many", "two", "Resume it.")
+
+    data = [*data_words("PtbXlDataModule", ptbxl_root, prepared), *HALF_TRAINS]
+    monitor = ("--checkpoint.monitor", "epoch", "--checkpoint.mode", "min")
+    monkeypatch.setattr(EcgClassifier, "on_train_epoch_start", cut_off)
+    words = ["fit", *data, *GRU, *QUIET, *monitor, "--runs_dir", str(tmp_path), "--trainer.max_epochs", "4"]
+    assert main([*words, "--pictures.records", "0"]) == 2
+    run = tmp_path / "default" / "version_0"
+    kept = {
+        name: torch.load(run / "checkpoints" / f"{name}.ckpt", weights_only=True) for name in ("best", "last")
+    }
+    assert (kept["best"]["epoch"], kept["last"]["epoch"]) == (0, 1)
+    assert kept["last"]["callbacks"]["RunHistory"]["rows"][-1]["epoch"] == 2
+    monkeypatch.undo()
+    assert main(words_of(run, "fit", "last")) == 0
+    resumed = run.with_name("version_1")
+    assert pd.read_csv(resumed / "metrics.csv")["epoch"].tolist() == [1, 2, 3, 4]
+    assert torch.load(resumed / "checkpoints" / "last.ckpt", weights_only=True)["epoch"] == 3
+
+
+def test_a_better_epoch_after_a_resumption_is_taken(
+    ptbxl_root: Path, ptbxl_store: Store, prepared: Path, tmp_path: Path
+) -> None:
+    data = [*data_words("PtbXlDataModule", ptbxl_root, prepared), *HALF_TRAINS]
+    monitor = ("--checkpoint.monitor", "epoch", "--checkpoint.mode", "max")
+    first = fit(data, tmp_path, "--model.schedule", "constant", *monitor)
+    assert main(words_of(first, "fit", "last", "--trainer.max_epochs", "2")) == 0
+    checkpoints = first.with_name("version_1") / "checkpoints"
+    assert torch.load(checkpoints / "best.ckpt", weights_only=True)["epoch"] == 1
+    assert sorted(path.name for path in checkpoints.iterdir()) == ["best.ckpt", "last.ckpt"]
+
+
+def test_a_schedule_planned_for_other_steps_does_not_go_on(
+    run_copy: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(words_of(run_copy, "fit", "last", "--trainer.max_epochs", "3")) == 2
+    error = capsys.readouterr().err
+    assert "max_epochs: found 6 optimizer steps, expected 4" in error
+    assert "schedule: constant" in error
+
+
+# TensorBoard ------------------------------------------------------------------------------------------------
+
+
+def test_the_same_records_are_drawn_each_time(trained_run: Path) -> None:
+    loaded = events(trained_run)
+    tags = loaded.Tags()["images"]
+    assert len(tags) == 2
+    assert all(tag.startswith("ecg/") for tag in tags)
+    validation = json.loads((trained_run / "result.json").read_text())["data"]["records"]["validation"]
+    assert len(tags) <= validation
+    for tag in tags:
+        pictures = loaded.Images(tag)
+        assert [picture.step for picture in pictures] == [2, 4]  # `every_n_epochs: 1`
+        assert min(pictures[0].width, pictures[0].height) > 200
+        # The network has learned in between: other labels are predicted, the ECG is the same.
+        assert pictures[0].encoded_image_string.startswith(b"\x89PNG")
+
+
+def test_pictures_can_be_rare_or_off(
+    ptbxl_root: Path, ptbxl_store: Store, prepared: Path, tmp_path: Path
+) -> None:
+    data = data_words("PtbXlDataModule", ptbxl_root, prepared)
+    rare = fit(data, tmp_path, "--pictures.records", "1", epochs=3)
+    assert [p.step for tag in events(rare).Tags()["images"] for p in events(rare).Images(tag)] == [3, 9]
+    assert not events(fit(data, tmp_path)).Tags()["images"]
+
+
+@pytest.mark.parametrize("settings", [{"records": -1}, {"every_n_epochs": 0}])
+def test_impossible_pictures_are_refused(settings: dict[str, int]) -> None:
+    with pytest.raises(SettingError, match="pictures"):
+        EcgPictures(**settings)
+
+
+def test_hyperparameters_come_with_the_final_scores(trained_run: Path) -> None:
+    loaded = events(trained_run)
+    result = json.loads((trained_run / "result.json").read_text())
+    finals = {tag: loaded.Scalars(tag)[-1].value for tag in loaded.Tags()["scalars"] if tag.startswith("hp/")}
+    assert finals["hp/epochs_to_best"] == result["epochs_to_best"]
+    assert finals["hp/val/auroc_macro"] == pytest.approx(result["best_scores"]["val/auroc_macro"])
+    summaries = loaded.summary_metadata
+    assert any("hparams" in tag for tag in summaries)
+    content = str(summaries["_hparams_/session_start_info"])
+    assert all(name in content for name in ("learning_rate", "hidden_size", "lr_decay"))
+
+
+# Predictions ------------------------------------------------------------------------------------------------
+
+
+def test_scores_can_be_computed_again_from_the_predictions(run_copy: Path) -> None:
+    assert main(words_of(run_copy, "test")) == 0
+    content = json.loads((run_copy / "test" / "scores.json").read_text())
+    table = pd.read_csv(run_copy / "test" / "predictions.csv", dtype=str)
+    assert list(table.columns) == [
+        "record_id",
+        *(f"{kind}/{name}" for name in CLASSES for kind in ("target", "probability")),
+    ]
+    assert table["record_id"].is_unique
+    assert len(table) == content["data"]["records"]["test"]
+    probabilities = table[[f"probability/{name}" for name in CLASSES]].to_numpy(str).astype("float32")
+    targets = table[[f"target/{name}" for name in CLASSES]].to_numpy(str).astype("float32")
+    again = multilabel_scores(probabilities, targets, CLASSES).as_dict()
+    assert {name: content["scores"][name] for name in again} == again
+
+
+def test_targets_are_the_published_labels(run_copy: Path, ptbxl_store: Store) -> None:
+    assert main(words_of(run_copy, "predict")) == 0
+    table = pd.read_csv(run_copy / "predict" / "predictions.csv", dtype={"record_id": str})
+    assert table["record_id"].tolist() == ptbxl_store.records["record_id"].tolist()
+    targets = ptbxl_store.manifest.rule("superdiagnostic").targets(ptbxl_store.records["codes"].tolist())
+    assert (table[[f"target/{name}" for name in CLASSES]].to_numpy() == targets).all()
+    assert table[[f"probability/{name}" for name in CLASSES]].stack().between(0, 1).all()
+    assert not (run_copy / "predict" / "scores.json").exists()
+
+
+# Whole or not at all ----------------------------------------------------------------------------------------
+
+
+def test_a_file_is_written_whole(tmp_path: Path) -> None:
+    write_json(tmp_path / "new" / "a.json", {"b": 1})
+    write_csv(tmp_path / "new" / "t.csv", pd.DataFrame({"x": [0.1, 1 / 3]}))
+    assert json.loads((tmp_path / "new" / "a.json").read_text()) == {"b": 1}
+    assert (tmp_path / "new" / "t.csv").read_text() == f"x\n0.1\n{1 / 3!r}\n"
+
+
+def test_a_full_disk_leaves_the_old_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "metrics.csv"
+    write_text(path, "old")
+    original = Path.write_text
+
+    def half(self: Path, text: str, *args: Any, **kwargs: Any) -> int:
+        original(self, text[: len(text) // 2], *args, **kwargs)
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(Path, "write_text", half)
+    with pytest.raises(StoreError, match=r"metrics\.csv: found No space left on device"):
+        write_text(path, "something new")
+    assert [p.name for p in tmp_path.iterdir()] == ["metrics.csv"]
+    assert path.read_text() == "old"
+
+
+def test_a_run_on_a_full_disk_ends_with_one_line(
+    run_copy: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def full(*args: Any, **kwargs: Any) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(Path, "write_text", full)
+    assert main(words_of(run_copy, "test")) == 2
+    lines = [line for line in capsys.readouterr().err.splitlines() if line.startswith("ecg-tl: error: ")]
+    assert len(lines) == 1
+    assert "predictions.csv" in lines[0]
+    assert "No space left on device" in lines[0]
+    assert not [
+        p for p in (run_copy / "test").iterdir() if p.suffix in (".csv", ".json") or "partial" in p.name
+    ]
