@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
 import torch
 from jsonargparse import ArgumentParser
@@ -14,7 +15,8 @@ from rich.table import Table
 from rich.text import Text
 
 from ecg_tl.callbacks.files import write_csv
-from ecg_tl.datamodules import EcgDataModule
+from ecg_tl.commands.arguments import argument_errors
+from ecg_tl.datamodules import EcgDataModule, SplitSettings
 from ecg_tl.errors import EcgTlError
 from ecg_tl.transfer.inspection import inspect_checkpoint, render_checkpoint
 from ecg_tl.transfer.ranking import Ranked, SortBy, as_table, rank
@@ -78,12 +80,22 @@ def print_checkpoint(path: Path, as_json: bool = False) -> int:
 def run(words: Sequence[str]) -> int:
     """Run `transfer` and one of its words."""
     parser = ArgumentParser(
-        prog="ecg-tl transfer", description="Choose an upstream; say what a checkpoint holds."
+        prog="ecg-tl transfer",
+        description="Choose an upstream; say what a checkpoint holds.",
+        exit_on_error=False,
     )
     subcommands = parser.add_subcommands(dest="word")
     subcommands.add_subcommand("rank", _rank_parser(), help=RANK)
     subcommands.add_subcommand("inspect", _inspect_parser(), help=INSPECT)
-    config = parser.parse_args(list(words[1:]))
+    owners: list[Callable[..., Any]] = [
+        rank_candidates,
+        print_checkpoint,
+        SplitSettings,
+        *EcgDataModule.__subclasses__(),
+    ]
+    command = " ".join(words[:2]) if words[1:2] in (["rank"], ["inspect"]) else "transfer"
+    with argument_errors(command, words[1:], owners, ("config", "checkpoint", "json")):
+        config = parser.parse_args(list(words[1:]))
     if config.word == "inspect":
         return print_checkpoint(Path(config.inspect.checkpoint), as_json=config.inspect.json)
     settings = config.rank
@@ -104,9 +116,10 @@ def run(words: Sequence[str]) -> int:
 
 def _rank_parser() -> ArgumentParser:
     parser = ArgumentParser(
+        exit_on_error=False,
         description="Run each candidate once over the downstream's training and validation records, never "
         "over test records, and print MELEP (lower is better) with the label entropy beside it, LogME and "
-        "the macro AUROC of a linear probe on validation records (greater is better)."
+        "the macro AUROC of a linear probe on validation records (greater is better).",
     )
     parser.add_argument("-c", "--config", action="config", help="A YAML with any of these settings.")
     parser.add_argument(
@@ -128,7 +141,7 @@ def _rank_parser() -> ArgumentParser:
 
 
 def _inspect_parser() -> ArgumentParser:
-    parser = ArgumentParser(description="Print what a checkpoint says about itself.")
+    parser = ArgumentParser(exit_on_error=False, description="Print what a checkpoint says about itself.")
     parser.add_argument("checkpoint", type=str, help="A checkpoint written by `ecg-tl fit`.")
     parser.add_argument("--json", action="store_true", help="Print everything it says, as JSON.")
     return parser

@@ -228,6 +228,32 @@ def test_data_that_cannot_be_ranked_on_are_one_clear_line(
     assert all(part in error for part in said)
 
 
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        ([], "rank"),
+        (["rank", "--data", "Cpsc2018DataModule"], "checkpoints"),
+        (["rank", "--checkpoints", "x"], "data"),
+        (["rank", "--checkpoints", "x", "--data", "NoDataModule"], "NoDataModule"),
+        (
+            ["rank", "--checkpoints", "x", "--data", "Cpsc2018DataModule", "--data.spilt.kind", "patient"],
+            "spilt",
+        ),
+        (["rank", "--checkpoints", "x", "--data", "Cpsc2018DataModule", "--sort_by", "luck"], "luck"),
+        (["rank", "--checkpoints", "x", "-c", "no.yaml"], "no.yaml"),
+        (["inspect"], "checkpoint"),
+    ],
+)
+def test_a_wrong_command_line_is_one_clear_line(
+    capsys: pytest.CaptureFixture[str], words: list[str], said: str
+) -> None:
+    assert main(["transfer", *words]) == 2
+    error = capsys.readouterr().err.strip()
+    assert error.startswith("ecg-tl: error: ")
+    assert "\n" not in error
+    assert said in error
+
+
 def test_other_units_are_refused_before_anything_is_read(
     altered: Callable[[str, Change], Path], tmp_path: Path
 ) -> None:
