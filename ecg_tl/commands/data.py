@@ -1,4 +1,4 @@
-"""`ecg-tl data list | synthesize | prepare | check`."""
+"""`ecg-tl data list | synthesize | prepare | check | overlap`."""
 
 from __future__ import annotations
 
@@ -129,11 +129,30 @@ def check(
     return 1 if report.has_errors else 0
 
 
+def overlap(store_a: str, store_b: str, csv: str | None = None) -> int:
+    """Show which recordings two prepared stores have in common, under whatever names.
+
+    Args:
+        store_a: Folder of a prepared store.
+        store_b: Folder of another.
+        csv: File to write all pairs to.
+    """
+    from ecg_tl.store.overlap import compare_stores, render_overlap, write_pairs
+    from ecg_tl.store.reader import open_store
+
+    found = compare_stores(open_store(store_a), open_store(store_b))
+    if csv is not None:
+        write_pairs(found, Path(csv))
+    Console().print(render_overlap(found))
+    return 0
+
+
 COMMANDS: dict[str, Any] = {
     "list": list_datasets,
     "synthesize": synthesize,
     "prepare": prepare,
     "check": check,
+    "overlap": overlap,
 }
 
 

@@ -276,7 +276,7 @@ class EcgDataModule(LightningDataModule):
             num_workers=self.num_workers,
             persistent_workers=self.num_workers > 0,
             pin_memory=device is not None and device.type == "cuda",
-            # An iterator draws a seed for its workers: not from the generator that a resumed training restores.
+            # An iterator draws a seed for its workers: not from what a resumed training restores.
             generator=torch.Generator(),
         )
 

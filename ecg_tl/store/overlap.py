@@ -1,0 +1,103 @@
+"""Which recordings two prepared stores have in common."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from rich.console import Group, RenderableType
+from rich.markup import escape
+from rich.table import Table
+from rich.text import Text
+
+from ecg_tl.errors import SettingError
+from ecg_tl.store.matching import comparable, find_matches
+from ecg_tl.store.reader import Store
+
+FIRST = 20
+"""How many pairs the terminal shows; the table has all."""
+
+
+@dataclass(frozen=True, eq=False)
+class StoreOverlap:
+    """What two stores have in common.
+
+    Attributes:
+        paths: The stores' folders.
+        datasets: Names of what they hold.
+        records: How many records each has.
+        matched: How many records of each are in the other.
+        incomparable: How many records of each have no fingerprint, so that nothing is known of them.
+        pairs: A row a pair: `record_id_a`, `record_id_b`, `similarity` (0.85 to 1).
+    """
+
+    paths: tuple[Path, Path]
+    datasets: tuple[str, str]
+    records: tuple[int, int]
+    matched: tuple[int, int]
+    incomparable: tuple[int, int]
+    pairs: pd.DataFrame
+
+
+def compare_stores(a: Store, b: Store) -> StoreOverlap:
+    """Compare every record of one store with every record of another by fingerprint.
+
+    The stores may differ in everything else: dataset, leads, rate, length.
+    """
+    prints_a, prints_b = np.array(a.fingerprints()), np.array(b.fingerprints())
+    matches = find_matches(prints_a, prints_b)
+    pairs = pd.DataFrame(
+        {
+            "record_id_a": a.records["record_id"].to_numpy()[matches.one],
+            "record_id_b": b.records["record_id"].to_numpy()[matches.other],
+            "similarity": matches.similarity.round(4).astype(float).round(4),
+        }
+    )
+    return StoreOverlap(
+        paths=(a.path, b.path),
+        datasets=(a.manifest.dataset.name, b.manifest.dataset.name),
+        records=(len(a), len(b)),
+        matched=(len(np.unique(matches.one)), len(np.unique(matches.other))),
+        incomparable=(int((~comparable(prints_a)).sum()), int((~comparable(prints_b)).sum())),
+        pairs=pairs,
+    )
+
+
+def write_pairs(overlap: StoreOverlap, path: Path) -> None:
+    """Write all pairs as CSV.
+
+    Raises:
+        SettingError: If the file cannot be written.
+    """
+    try:
+        overlap.pairs.to_csv(path, index=False, lineterminator="\n")
+    except OSError as error:
+        raise SettingError(
+            path, (error.strerror or str(error)).lower(), "a file that can be written", "Name another file."
+        ) from error
+
+
+def render_overlap(overlap: StoreOverlap) -> RenderableType:
+    """Describe an overlap for the terminal: counts, and the first pairs."""
+    counts = Table("", "dataset", box=None)
+    counts.add_column("store", overflow="fold")
+    for name in ("records", "in the other", "not comparable"):
+        counts.add_column(name, justify="right")
+    for number, name in enumerate("AB"):
+        columns = (overlap.records, overlap.matched, overlap.incomparable)
+        counts.add_row(
+            name,
+            escape(overlap.datasets[number]),
+            escape(overlap.paths[number].name),
+            *(f"{column[number]:,}" for column in columns),
+        )
+    if overlap.pairs.empty:
+        return Group(counts, Text("No recording is in both.", style="green"))
+    pairs = Table("A", "B", "similarity", box=None)
+    for record_a, record_b, similarity in overlap.pairs.head(FIRST).itertuples(index=False):
+        pairs.add_row(escape(str(record_a)), escape(str(record_b)), f"{similarity:.3f}")
+    rest = len(overlap.pairs) - FIRST
+    title = Text(f"{len(overlap.pairs):,} pairs of the same recording", style="red")
+    return Group(counts, title, pairs, *([Text(f"and {rest:,} more")] if rest > 0 else []))
