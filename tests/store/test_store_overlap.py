@@ -18,7 +18,7 @@ from ecg_tl.store.settings import StoreSettings
 
 @pytest.fixture
 def stores(tmp_path: Path) -> tuple[Store, Store]:
-    """A: r0 ... r4. B: two of them under other names and with another gain, and two others, at another rate."""
+    """A: r0 to r4. B: two of them, renamed and with other gains, and two others, at another rate."""
     write_fake(tmp_path / "a", {f"r{number}": ecg(number) for number in range(5)})
     signals = {"x": ecg(11), "y": ecg(3) * 1.7, "z": ecg(12), "w": np.rint(ecg(1) * 200) / 200}
     write_fake(tmp_path / "b", signals)
