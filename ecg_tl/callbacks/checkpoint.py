@@ -29,6 +29,11 @@ class RunCheckpoint(ModelCheckpoint):
         if self.save_last and not self._should_skip_saving_checkpoint(trainer):
             self._save_last_checkpoint(trainer, self._monitor_candidates(trainer))
 
+    def on_train_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Save the end of a training in which no epoch was completed; nothing in a trial run."""
+        if not trainer.fast_dev_run:  # type: ignore[attr-defined]  # Lightning sets it from a function
+            super().on_train_end(trainer, pl_module)
+
     def on_load_checkpoint(
         self, trainer: Trainer, pl_module: LightningModule, checkpoint: dict[str, Any]
     ) -> None:

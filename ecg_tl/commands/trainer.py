@@ -73,7 +73,8 @@ class EcgCLI(LightningCLI):
     def instantiate_trainer(self, **kwargs: Any) -> Trainer:
         """Make the trainer, with a TensorBoard folder for this run unless a logger was asked for."""
         logger = self._get(self.config_init, "trainer.logger")
-        if logger in (None, True):
+        trial = self._get(self.config_init, "trainer.fast_dev_run")  # which leaves no run behind
+        if logger in (None, True) and not trial:
             kwargs["logger"] = self._logger()
         if logger is not False:  # without any logger, Lightning refuses to monitor rates
             self.trainer_defaults["callbacks"].append(LearningRateMonitor(logging_interval="step"))

@@ -1,0 +1,113 @@
+"""`ecg-tl data`, the help, and what is imported for it."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from ecg_tl import __version__
+from ecg_tl.cli import main
+from ecg_tl.datasets import DATASETS
+from ecg_tl.store.reader import open_store
+from ecg_tl.synthesis import LAYOUTS
+
+
+def test_help_and_version_import_nothing_heavy() -> None:
+    code = (
+        "import sys\nfrom ecg_tl.cli import main\n"
+        "for words in (['--help'], [], ['--version'], ['nonsense']): main(words)\n"
+        "heavy = {'torch', 'lightning', 'pandas', 'numpy', 'rich', 'jsonargparse'} & set(sys.modules)\n"
+        "sys.exit(f'imported {heavy}' if heavy else 0)\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    for command in ("fit", "validate", "test", "predict", "data", "demo"):
+        assert f"\n  {command} " in done.stdout
+    assert __version__ in done.stdout
+
+
+def test_data_commands_do_without_torch(tmp_path: Path) -> None:
+    code = (
+        "import sys\nfrom ecg_tl.cli import main\n"
+        f"root, stores = {str(tmp_path / 'r')!r}, {str(tmp_path / 's')!r}\n"
+        "main(['data', 'list'])\n"
+        "main(['data', 'synthesize', 'custom', '--root', root, '--records', '3'])\n"
+        "main(['data', 'prepare', 'custom', '--root', root, '--store_dir', stores])\n"
+        "main(['data', 'check', 'custom', '--root', root])\n"
+        "sys.exit('torch was imported' if 'torch' in sys.modules else 0)\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert list((tmp_path / "s").glob("custom-*"))
+
+
+@pytest.mark.parametrize(
+    "words", [["--help"], ["data", "--help"], ["data", "prepare", "--help"], ["fit", "--help"]]
+)
+def test_help_ends_well(words: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    try:
+        status: object = main(words)
+    except SystemExit as end:
+        status = end.code
+    assert not status
+    assert "usage: ecg-tl" in capsys.readouterr().out
+
+
+def test_a_command_that_is_none(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["trian"]) == 2
+    error = capsys.readouterr().err
+    assert "no command 'trian'" in error
+    assert "fit" in error
+
+
+def test_list_shows_classes_size_licence_and_source(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "250")
+    assert main(["data", "list"]) == 0
+    shown = capsys.readouterr().out
+    for name, dataset in DATASETS.items():
+        for fact in (name, dataset.title, dataset.records, dataset.licence, dataset.source):
+            assert fact in shown, fact
+    for classes in ("NORM MI STTC HYP CD", "NORM AF IAVB LBBB RBBB PAC VEB STD STE", "1dAVb"):
+        assert classes in shown
+
+
+@pytest.mark.parametrize("layout", LAYOUTS)
+def test_synthesize_prepare_check(layout: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    root, stores = str(tmp_path / layout), str(tmp_path / "stores")
+    options = ["--options", '{"expected_records": null}'] if layout == "code_test" else []
+    if layout == "ludb":
+        options = ["--options", '{"min_records": 1}']
+    assert main(["data", "synthesize", layout, "--root", root, "--records", "9", "--seed", "4"]) == 0
+    assert main(["data", "check", layout, "--root", root, *options]) == 0
+    prepare = ["data", "prepare", layout, "--root", root, "--store_dir", stores, *options]
+    assert main([*prepare, "--sampling_rate", "50", "--num_samples", "400", "--leads", "[II, V5]"]) == 0
+    (folder,) = (tmp_path / "stores").glob(f"{layout}-*")
+    assert open_store(folder).signals().shape == (9, 2, 400)
+    shown = capsys.readouterr()
+    assert "9 of 9 records" in shown.out
+    assert "Traceback" not in shown.err
+
+
+def test_the_default_folders(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert main(["data", "synthesize", "custom", "--records", "3"]) == 0
+    assert main(["data", "prepare", "custom"]) == 0
+    assert (tmp_path / "data" / "custom" / "labels.csv").is_file()
+    assert list((tmp_path / "data" / "stores").glob("custom-*"))
+
+
+def test_check_fails_where_a_record_cannot_be_used(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    root = tmp_path / "custom"
+    assert main(["data", "synthesize", "custom", "--root", str(root), "--records", "3"]) == 0
+    next(root.rglob("*.dat")).unlink()
+    before = sorted(path.name for path in root.rglob("*"))
+    assert main(["data", "check", "custom", "--root", str(root)]) == 1
+    assert "no file" in capsys.readouterr().out
+    assert sorted(path.name for path in root.rglob("*")) == before
