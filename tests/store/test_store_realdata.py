@@ -38,6 +38,7 @@ def test_all_of_ptbxl_is_stored_and_its_duplicates_are_found(sample: Path, tmp_p
     counts = store.manifest.counts
     assert (counts.scanned, counts.stored, counts.left_out) == (2054, 2054, 0)
     assert set(PTBXL_DUPLICATES) <= set(store.manifest.identical)
+    assert list(store.manifest.duplicates) == PTBXL_DUPLICATES
     peaks = np.median(np.abs(decode(np.asarray(store.signals()[:200]))).max(axis=2))
     assert 0.5 < peaks < 2.0  # mV
 
