@@ -13,7 +13,7 @@ from typing import Any
 
 from jsonargparse import ArgumentError
 
-from ecg_tl.errors import SettingError
+from ecg_tl.errors import EcgTlError, SettingError
 
 # What jsonargparse says of the other ways in which a value might have been meant, and the value again.
 _ASIDES = re.compile(
@@ -38,7 +38,16 @@ def argument_errors(
     """
     try:
         yield
+    except ValueError as error:
+        # jsonargparse wraps what a class or its settings say while it makes them.
+        own = _own_error(error)
+        if own is None:
+            raise
+        raise own from error
     except ArgumentError as error:
+        own = _own_error(error)
+        if own is not None:
+            raise own from error
         fault = _essence(str(error))
         raise SettingError(
             _where(words, fault),
@@ -46,6 +55,12 @@ def argument_errors(
             "keys and values that the command knows" + _hint(fault, owners, keys),
             f"Correct it; `ecg-tl {command} --help` lists them.",
         ) from error
+
+
+def _own_error(error: BaseException | None) -> EcgTlError | None:
+    while error is not None and not isinstance(error, EcgTlError):
+        error = error.__cause__ or error.__context__
+    return error
 
 
 def _essence(message: str) -> str:
