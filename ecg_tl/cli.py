@@ -17,7 +17,7 @@ _COMMANDS = {
     "validate": (_TRAINER, "score a checkpoint on the validation records"),
     "test": (_TRAINER, "score a checkpoint on the test records, and write their probabilities"),
     "predict": (_TRAINER, "write the probabilities of every record"),
-    "data": ("ecg_tl.commands.data", "list, synthesize, prepare or check datasets"),
+    "data": ("ecg_tl.commands.data", "list, synthesize, prepare, check or compare datasets"),
     "transfer": (
         "ecg_tl.commands.transfer",
         "compare candidates for an upstream before training; say what a checkpoint holds",
