@@ -1,8 +1,8 @@
 """What a run leaves behind: its checkpoints, its history, its predictions, its pictures."""
 
-from ecg_tl.callbacks.checkpoint import RunCheckpoint
+from ecg_tl.callbacks.checkpoint import RunCheckpoint, WholeCheckpointIO
 from ecg_tl.callbacks.history import RunHistory
 from ecg_tl.callbacks.pictures import EcgPictures
 from ecg_tl.callbacks.predictions import PredictionTables
 
-__all__ = ["EcgPictures", "PredictionTables", "RunCheckpoint", "RunHistory"]
+__all__ = ["EcgPictures", "PredictionTables", "RunCheckpoint", "RunHistory", "WholeCheckpointIO"]

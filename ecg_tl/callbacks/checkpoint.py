@@ -1,12 +1,15 @@
-"""Which checkpoint of a run is kept, also when the run goes on in another folder."""
+"""Which checkpoint of a run is kept, also when the run goes on in another folder, and that it is whole."""
 
 from __future__ import annotations
 
 import os
 import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from lightning.fabric.plugins import TorchCheckpointIO
 from lightning.pytorch import LightningModule, Trainer
 from lightning.pytorch.callbacks import ModelCheckpoint
 
@@ -63,11 +66,36 @@ class RunCheckpoint(ModelCheckpoint):
         }
 
 
+class WholeCheckpointIO(TorchCheckpointIO):
+    """Lightning's way of writing checkpoints, under a temporary name beside the one that they get at the end.
+
+    Lightning writes to the system's temporary folder and moves the file. Where that is another file system,
+    moving is copying: a process that is killed, or a disk that fills up, leaves half of a `last.ckpt` in
+    place of the whole one before it.
+    """
+
+    def save_checkpoint(
+        self, checkpoint: dict[str, Any], path: str | Path, storage_options: Any | None = None
+    ) -> None:
+        """Write a checkpoint."""
+        if "://" in str(path):  # storage of objects, which appear when they are complete
+            super().save_checkpoint(checkpoint, path, storage_options)
+            return
+        with _whole(Path(path)) as temporary:
+            super().save_checkpoint(checkpoint, temporary, storage_options)
+
+
 def _copy(source: Path, target: Path) -> None:
-    """Copy a file so that nobody finds half of it."""
+    with _whole(target) as temporary:
+        shutil.copyfile(source, temporary)
+
+
+@contextmanager
+def _whole(target: Path) -> Iterator[Path]:
+    """Yield a path to write to that becomes `target` at the end: nobody finds half of a file there."""
     temporary = target.with_name(f".{target.name}.partial-{os.getpid()}")
     try:
-        shutil.copyfile(source, temporary)
+        yield temporary
         temporary.replace(target)
     finally:
         temporary.unlink(missing_ok=True)

@@ -9,13 +9,14 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from lightning.fabric.plugins import CheckpointIO
 from lightning.pytorch import LightningModule, Trainer
 from lightning.pytorch.callbacks import LearningRateMonitor
 from lightning.pytorch.cli import LightningArgumentParser, LightningCLI, SaveConfigCallback
 from lightning.pytorch.loggers import TensorBoardLogger
 
 import ecg_tl.transfer.callback  # noqa: F401  (importing makes the short name TransferLearning known)
-from ecg_tl.callbacks import EcgPictures, PredictionTables, RunCheckpoint, RunHistory
+from ecg_tl.callbacks import EcgPictures, PredictionTables, RunCheckpoint, RunHistory, WholeCheckpointIO
 from ecg_tl.commands.arguments import argument_errors
 from ecg_tl.datamodules import EcgDataModule
 from ecg_tl.datamodules.settings import SplitSettings
@@ -78,6 +79,12 @@ class EcgCLI(LightningCLI):
             kwargs["logger"] = self._logger()
         if logger is not False:  # without any logger, Lightning refuses to monitor rates
             self.trainer_defaults["callbacks"].append(LearningRateMonitor(logging_interval="step"))
+        plugins = self._get(self.config_init, "trainer.plugins") or []
+        plugins = plugins if isinstance(plugins, list) else [plugins]
+        # DeepSpeed writes its own way, and refuses to be given another.
+        by_itself = "deepspeed" in str(self._get(self.config_init, "trainer.strategy")).lower()
+        if not by_itself and not any(isinstance(plugin, CheckpointIO) for plugin in plugins):
+            kwargs["plugins"] = [*plugins, WholeCheckpointIO()]
         return super().instantiate_trainer(**kwargs)
 
     def before_instantiate_classes(self) -> None:

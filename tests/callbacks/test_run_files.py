@@ -137,6 +137,23 @@ def test_the_last_checkpoint_is_of_the_last_epoch_that_was_completed(
     assert torch.load(resumed / "checkpoints" / "last.ckpt", weights_only=True)["epoch"] == 3
 
 
+def test_a_checkpoint_cut_off_leaves_the_one_before(
+    run_copy: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def half(checkpoint: object, path: str | Path) -> None:  # as a move between file systems does it
+        Path(path).write_bytes(b"PK half")
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(path))
+
+    folder = run_copy / "checkpoints"
+    before = {path.name: path.read_bytes() for path in folder.iterdir()}
+    monkeypatch.setattr("lightning.fabric.plugins.io.torch_io._atomic_save", half)
+    words = ["fit", "-c", str(run_copy / "config.yaml"), "--runs_dir", str(run_copy / "again")]
+    words += ["--checkpoint.dirpath", str(folder), "--checkpoint.enable_version_counter", "false"]
+    assert main(words) == 2
+    assert "No space left on device" in capsys.readouterr().err
+    assert {path.name: path.read_bytes() for path in folder.iterdir()} == before
+
+
 def test_a_better_epoch_after_a_resumption_is_taken(
     ptbxl_root: Path, ptbxl_store: Store, prepared: Path, tmp_path: Path
 ) -> None:
