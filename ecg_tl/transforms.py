@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
+from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -21,7 +22,7 @@ WANDER_BAND_HZ = (0.05, 0.5)
 """Baseline wander comes from breathing and movement; filters against it cut at 0.5 Hz."""
 
 
-class Normalization(nn.Module):
+class Normalization(nn.Module, ABC):
     """Turn signals in millivolts into what a network takes: `(..., leads, samples)` to the same shape.
 
     Attributes:
@@ -34,9 +35,9 @@ class Normalization(nn.Module):
         """Return what `create_normalization(**description)` makes it from again."""
         return {"name": self.name}
 
+    @abstractmethod
     def forward(self, signal: Tensor) -> Tensor:
         """Normalise signals in millivolts."""
-        raise NotImplementedError
 
 
 class NoNormalization(Normalization):
