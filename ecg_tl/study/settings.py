@@ -1,0 +1,99 @@
+"""What a study compares, as its config file says it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+Overlay = dict[str, Any]
+"""Part of a config of `ecg-tl fit` (keys `data`, `model`, `trainer`, `checkpoint`); merged key by key."""
+
+Protocol = Literal["strict", "paper"]
+
+ALL_RECORDS = "all"
+
+
+@dataclass(frozen=True)
+class Arm:
+    """One way to train downstream.
+
+    Attributes:
+        transfer: Settings of `TransferLearning` without `upstream`; null trains from scratch.
+        pretrained: Whether it starts from an upstream; false with a `transfer` is a control on the network as
+            initialised, such as a frozen random encoder.
+        settings: Laid over the run's other settings.
+    """
+
+    transfer: dict[str, Any] | None = None
+    pretrained: bool = True
+    settings: Overlay = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Block:
+    """A part of the grid: every combination of what it names. A name that is left out stands for all.
+
+    Attributes:
+        upstreams: Names of upstreams.
+        downstreams: Names of downstreams.
+        networks: Names of networks.
+        arms: Names of arms.
+        sizes: Training records; `all` for every one.
+        seeds: Seeds of the training.
+        axes: For each axis its values.
+    """
+
+    upstreams: tuple[str, ...] | None = None
+    downstreams: tuple[str, ...] | None = None
+    networks: tuple[str, ...] | None = None
+    arms: tuple[str, ...] | None = None
+    sizes: tuple[int | Literal["all"], ...] = (ALL_RECORDS,)
+    seeds: tuple[int, ...] | None = None
+    axes: dict[str, tuple[str, ...]] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class StudySettings:
+    """A study.
+
+    Attributes:
+        name: Of the study; its folder is `folder`.
+        title: The question, for the report.
+        folder: Holds runs, speeds and the report.
+        protocol: `strict` chooses everything on validation data; `paper` repeats the paper's, which chooses
+            the epoch on test data, and is marked so.
+        upstreams: For each its settings (`data`, and what else differs from `settings`).
+        downstreams: For each its settings. One of the same name as an upstream is no pair with it.
+        networks: For each its settings (`model`).
+        arms: What is compared. One must have neither `transfer` nor a control: scratch.
+        axes: Further settings that vary: for each axis, for each value, what it lays over a run and over its
+            upstream. The first value of each is the default.
+        settings: Of every run.
+        upstream_settings: Of upstream runs, over `settings`.
+        downstream_settings: Of downstream runs, over `settings`.
+        seeds: Of downstream trainings; the same in all arms, which pairs them.
+        upstream_seed: Of upstream trainings.
+        grid: Which combinations are run, together; every one if empty.
+        second_opinion: Whether to add, for each pair and network at the default of all axes, a scratch and a
+            fine-tuned run of the first seed on the paper's split by record, chosen on test data, so that the
+            report can say what these would have claimed. Only under `strict`.
+        primary_arm: The arm that claims are tested on; the first pretrained one if null.
+    """
+
+    name: str
+    folder: str
+    title: str = "Should I fine-tune, or train from scratch?"
+    protocol: Protocol = "strict"
+    upstreams: dict[str, Overlay] = field(default_factory=dict)
+    downstreams: dict[str, Overlay] = field(default_factory=dict)
+    networks: dict[str, Overlay] = field(default_factory=dict)
+    arms: dict[str, Arm] = field(default_factory=dict)
+    axes: dict[str, dict[str, Overlay]] = field(default_factory=dict)
+    settings: Overlay = field(default_factory=dict)
+    upstream_settings: Overlay = field(default_factory=dict)
+    downstream_settings: Overlay = field(default_factory=dict)
+    seeds: tuple[int, ...] = (0, 1, 2, 3, 4)
+    upstream_seed: int = 0
+    grid: tuple[Block, ...] = ()
+    second_opinion: bool = True
+    primary_arm: str | None = None
