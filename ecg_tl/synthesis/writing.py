@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 from collections.abc import Callable, Iterator
+from hashlib import sha256
 from importlib import import_module
 from pathlib import Path
 
@@ -42,7 +43,8 @@ def synthesize(
         layout: One of `LAYOUTS`.
         root: Folder to make; one that exists must be empty.
         records: How many.
-        seed: Same seed, same files; the first records of a larger dataset are the same.
+        seed: Same seed, same files; the first records of a larger dataset are the same. Two layouts
+            of one seed have different patients.
         progress: Whether to show a progress bar on standard error.
         difficulty: From 0 (textbook findings, little noise, every label right) to 1 (borderline findings,
             much noise, 12 % of the records mislabelled).
@@ -67,7 +69,7 @@ def synthesize(
         root.parent.mkdir(parents=True, exist_ok=True)
         shutil.rmtree(partial, ignore_errors=True)
         partial.mkdir()
-        steps = writer(partial, records, seed, difficulty)
+        steps = writer(partial, records, cohort_seed(layout, seed), difficulty)
         for _ in _shown(steps, layout, records) if progress else steps:
             pass
         partial.replace(root)
@@ -80,6 +82,11 @@ def synthesize(
         ) from error
     finally:
         shutil.rmtree(partial, ignore_errors=True)
+
+
+def cohort_seed(layout: str, seed: int) -> int:
+    """Return the seed from which a layout draws its cohort: another one in each layout."""
+    return int.from_bytes(sha256(f"{layout}:{seed}".encode()).digest()[:8], "big")
 
 
 def _check_free(root: Path) -> None:

@@ -18,6 +18,7 @@ from ecg_tl.signals import LEADS, select_leads
 from ecg_tl.synthesis import LAYOUTS, synthesize
 from ecg_tl.synthesis.cohort import Case, draw_cohort
 from ecg_tl.synthesis.layouts import challenge, code_test, custom, ludb, ptb, ptbxl
+from ecg_tl.synthesis.writing import cohort_seed
 
 RECORDS = 14
 OPTIONS = {"code_test": {"expected_records": None}, "ludb": {"min_records": 1}}
@@ -49,7 +50,7 @@ def reader(layout: str) -> EcgDataset:
 
 def cohort(layout: str) -> list[Case]:
     groups, options = COHORT[layout]
-    return draw_cohort(groups, RECORDS, 1, 0.5, **options)
+    return draw_cohort(groups, RECORDS, cohort_seed(layout, 1), 0.5, **options)
 
 
 layouts = pytest.mark.parametrize("layout", LAYOUTS)
@@ -117,6 +118,10 @@ def test_ages_sexes_and_patients_are_told(roots: dict[str, Path], layout: str) -
         groups = records["patient_id"].tolist()
         indices = [case.patient_index for case in readable]
         assert len(set(groups)) == len(set(indices)) == len(set(zip(groups, indices, strict=True)))
+
+
+def test_one_seed_gives_each_layout_patients_of_its_own() -> None:
+    assert len({cohort_seed(layout, 1) for layout in LAYOUTS}) == len(LAYOUTS)
 
 
 @layouts
