@@ -1,0 +1,118 @@
+"""A checkpoint written by `ecg-tl fit`, as inference sees it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from ecg_tl.datasets import DATASETS
+from ecg_tl.errors import CheckpointError
+from ecg_tl.inference.model import ModelDescription
+from ecg_tl.tasks.base import EcgClassifier
+from ecg_tl.tasks.description import CheckpointDescription, read_description
+from ecg_tl.tasks.restoring import restore_task
+from ecg_tl.transfer.checkpoint import read_checkpoint
+
+
+class CheckpointModel:
+    """The network of a checkpoint.
+
+    Args:
+        path: The checkpoint.
+        accelerator: `auto` takes a GPU if there is one; `cpu`, `cuda`.
+
+    Attributes:
+        description: What it says of itself.
+        task: The network with its normalisation, in eval mode.
+
+    Raises:
+        CheckpointError: If the file is missing, damaged, of another project, or does not say what signals
+            its network takes.
+    """
+
+    def __init__(self, path: Path, accelerator: str = "cpu") -> None:
+        checkpoint = read_checkpoint(path)
+        said = read_description(checkpoint, path)
+        hyperparameters = checkpoint.get("hyper_parameters")
+        if not isinstance(hyperparameters, Mapping):
+            raise CheckpointError(
+                path, "no settings of its network", "those that a fit wrote", "Give an intact checkpoint."
+            )
+        self.description = describe(said, str(hyperparameters.get("network")), path)
+        found = "cuda" if torch.cuda.is_available() else "cpu"
+        self.device = torch.device(found if accelerator == "auto" else accelerator)
+        self.task: EcgClassifier = restore_task(path, hyperparameters).to(self.device)
+        _check_shape(self.task, self.description, path)
+
+    def logits(self, signal: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Turn signals `(batch, leads, samples)` in mV into uncalibrated logits `(batch, classes)`."""
+        with torch.inference_mode():
+            logits = self.task(torch.from_numpy(signal).to(self.device))
+        result: NDArray[np.float32] = logits.float().cpu().numpy()
+        return result
+
+
+def describe(said: CheckpointDescription, network: str, where: object) -> ModelDescription:
+    """Take from a checkpoint's description what inference needs; entries of older checkpoints may be missing.
+
+    Args:
+        said: What the checkpoint says of itself.
+        network: Name of the architecture.
+        where: The checkpoint, for errors.
+
+    Raises:
+        CheckpointError: If it does not say what signals its network takes, or not intelligibly.
+    """
+    data = said.data
+    if not isinstance(data, Mapping):
+        raise CheckpointError(
+            where,
+            "nothing about the data that it was trained on",
+            "leads, sampling rate and length of the signals that it takes",
+            "Give a checkpoint that was trained with a datamodule.",
+        )
+    calibration = said.calibration
+    dataset = str(data.get("dataset"))
+    crop_of_dataset = DATASETS[dataset].crop if dataset in DATASETS else "start"
+    versions = said.versions if isinstance(said.versions, Mapping) else {}
+    ours: dict[str, Any] = {
+        "class_names": list(said.class_names),
+        "network": network,
+        "crop": data.get("crop", crop_of_dataset),
+        "lead_dropout": _drops_leads(data.get("augmentation")),
+        "calibrated": calibration is not None,
+        "version": versions.get("ecg-tl", "unknown"),
+    }
+    same = (
+        *("leads", "sampling_rate", "num_samples", "units", "class_codes", "code_system", "resampling"),
+        *("dataset", "signal_ranges"),
+    )
+    ours |= {name: data[name] for name in same if name in data}
+    if isinstance(calibration, Mapping):
+        ours |= {name: calibration.get(name) for name in ("thresholds", "tuned", "temperature")}
+    return ModelDescription.from_dict({"format": 1, **ours}, where)
+
+
+def _drops_leads(augmentation: object) -> bool:
+    """Whether training signals had leads missing; older checkpoints do not say."""
+    if not isinstance(augmentation, Mapping):
+        return False
+    return bool(augmentation.get("lead_dropout") and augmentation.get("lead_dropout_probability"))
+
+
+def _check_shape(task: EcgClassifier, description: ModelDescription, path: Path) -> None:
+    network = task.network
+    found = (network.num_classes, network.num_leads, network.num_samples)
+    said = (len(description.class_names), len(description.leads), description.num_samples)
+    if found != said:
+        raise CheckpointError(
+            path,
+            "a network of {} classes, {} leads and {} samples".format(*found),
+            "{}, {} and {}, as it says of itself".format(*said),
+            "Give an intact checkpoint.",
+        )

@@ -1,0 +1,222 @@
+"""A network that answers: what it says of itself, and logits for signals.
+
+Nothing here imports torch: an exported model must work where the networks' code is not used.
+`CheckpointModel` is in `ecg_tl.inference.checkpoint_model`, `OnnxModel` in `ecg_tl.inference.onnx_model`.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass, field, fields
+from pathlib import Path
+from typing import Any, Protocol, get_args
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ecg_tl.errors import CheckpointError, SettingError
+from ecg_tl.signals import check_leads
+from ecg_tl.store.settings import Crop, Resampling
+
+FORMAT = 1
+"""Of `ModelDescription.as_dict`; raised when an older reader could no longer make sense of it."""
+
+ONNX_SUFFIX = ".onnx"
+
+
+@dataclass(frozen=True)
+class ModelDescription:
+    """All that inference needs to know of a network.
+
+    Attributes:
+        class_names: In the order of the logits.
+        leads: Which leads it takes, in which order.
+        sampling_rate: In Hz, of the signals that it takes.
+        num_samples: Length of the signals that it takes.
+        units: Of the signals that it takes; always `mV`.
+        class_codes: The codes that made each class in the training data.
+        code_system: Whose codes these are (`snomed`, `scp`, `ludb`, ...); None if not known.
+        resampling: How training signals were brought to that rate.
+        crop: Which part of longer training records was kept.
+        thresholds: A class is found where its uncalibrated probability is at or over this.
+        tuned: Per class: whether there were positives enough to choose the threshold; else it is 0.5.
+        temperature: The logits' divisor that makes probabilities calibrated.
+        calibrated: Whether thresholds and temperature were fitted on validation data.
+        lead_dropout: Whether it was trained with leads missing, which are zeros then.
+        network: Name of the architecture.
+        dataset: What it was trained on.
+        signal_ranges: Where the training signals lie: `ecg_tl.store.ranges`; None if not known.
+        version: Of ecg_tl, that trained it.
+    """
+
+    class_names: tuple[str, ...]
+    leads: tuple[str, ...]
+    sampling_rate: float
+    num_samples: int
+    units: str = "mV"
+    class_codes: dict[str, list[str]] = field(default_factory=dict)
+    code_system: str | None = None
+    resampling: Resampling = "polyphase"
+    crop: Crop = "start"
+    thresholds: tuple[float, ...] = ()
+    tuned: tuple[bool, ...] = ()
+    temperature: float = 1.0
+    calibrated: bool = False
+    lead_dropout: bool = False
+    network: str = "unknown"
+    dataset: str | None = None
+    signal_ranges: dict[str, Any] | None = None
+    version: str = "unknown"
+
+    def as_dict(self) -> dict[str, Any]:
+        """Give it in primitives, as JSON in the metadata of an exported model."""
+        content = asdict(self)
+        lists = {name: list(value) for name, value in content.items() if isinstance(value, tuple)}
+        return {"format": FORMAT, **content, **lists}
+
+    @classmethod
+    def from_dict(cls, content: object, where: object) -> ModelDescription:
+        """Take what `as_dict` gave.
+
+        Args:
+            content: As read, from a file that anybody may have changed.
+            where: That file, for errors.
+
+        Raises:
+            CheckpointError: If it is of a later format, or does not describe a network.
+        """
+        if not isinstance(content, Mapping):
+            raise _malformed(where, f"a {type(content).__name__}")
+        if content.get("format") != FORMAT:
+            raise CheckpointError(
+                where,
+                f"a description of format {content.get('format')}",
+                f"format {FORMAT}",
+                "Use the version of ecg_tl that wrote it.",
+            )
+        known = {one.name for one in fields(cls)}
+        values: dict[str, Any] = {
+            name: tuple(value) if name in _TUPLES and isinstance(value, list) else value
+            for name, value in content.items()
+            if name in known
+        }
+        try:
+            description = cls(**values)
+        except TypeError as error:  # an entry without a default is missing
+            raise _malformed(where, str(error)) from error
+        return description.checked(where)
+
+    def checked(self, where: object) -> ModelDescription:
+        """Return it, if all of it is what it should be; without thresholds, 0.5 for each class.
+
+        Raises:
+            CheckpointError: If an entry is of another kind, out of range, or of another length than others.
+        """
+        content = asdict(self)
+        classes = len(self.class_names) if isinstance(self.class_names, tuple) else 0
+        content["thresholds"] = self.thresholds or (0.5,) * classes
+        content["tuned"] = self.tuned or (False,) * classes
+        for name, (fits, expected) in _EXPECTED.items():
+            if not fits(content[name]):
+                raise _malformed(where, f"{name} {content[name]!r}"[:200], expected)
+        for name in ("thresholds", "tuned"):
+            if len(content[name]) != classes:
+                raise _malformed(where, f"{len(content[name])} {name}", f"one for each of {classes} classes")
+        try:
+            content["leads"] = check_leads(self.leads)
+        except SettingError as error:
+            raise _malformed(where, f"leads {error.found}", error.expected) from error
+        return ModelDescription(**content)
+
+
+class InferenceModel(Protocol):
+    """What `infer` runs, whatever file it came from."""
+
+    @property
+    def description(self) -> ModelDescription:
+        """What it says of itself."""
+
+    def logits(self, signal: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Turn signals `(batch, leads, samples)` in mV into uncalibrated logits `(batch, classes)`."""
+
+
+def open_model(path: str | Path, accelerator: str = "auto") -> InferenceModel:
+    """Open a checkpoint written by `ecg-tl fit`, or an ONNX file written by `ecg-tl export`.
+
+    Args:
+        path: Of the file; one that ends in `.onnx` is an exported network.
+        accelerator: `auto` takes a GPU for a checkpoint if there is one; `cpu`, `cuda`.
+
+    Raises:
+        CheckpointError: If the file is missing, damaged, of another project, or does not describe itself.
+    """
+    path = Path(path)
+    if not path.is_file():
+        found = "a folder" if path.is_dir() else "no such file"
+        raise CheckpointError(path, found, "a checkpoint, or an exported model", "Check the path.")
+    if path.suffix.lower() == ONNX_SUFFIX:
+        from ecg_tl.inference.onnx_model import OnnxModel
+
+        return OnnxModel(path)
+    from ecg_tl.inference.checkpoint_model import CheckpointModel
+
+    return CheckpointModel(path, accelerator)
+
+
+def _malformed(where: object, found: str, expected: str = "one written by ecg_tl") -> CheckpointError:
+    return CheckpointError(
+        where, f"a malformed description of itself ({found})", expected, "Give an intact file."
+    )
+
+
+def _is_number(value: object, low: float = -math.inf, high: float = math.inf) -> bool:
+    return (
+        isinstance(value, int | float)
+        and not isinstance(value, bool)
+        and math.isfinite(value)
+        and low <= value <= high
+    )
+
+
+def _are(kind: type, values: object) -> bool:
+    return isinstance(values, tuple) and all(isinstance(value, kind) for value in values)
+
+
+def _are_codes(value: object) -> bool:
+    return isinstance(value, dict) and all(
+        isinstance(name, str) and isinstance(codes, list) and all(isinstance(code, str) for code in codes)
+        for name, codes in value.items()
+    )
+
+
+_TUPLES = ("class_names", "leads", "thresholds", "tuned")
+
+_SMALLEST = 1e-6  # of what must be positive
+
+_EXPECTED: dict[str, tuple[Callable[[Any], bool], str]] = {
+    "class_names": (
+        lambda names: _are(str, names) and 0 < len(names) == len(set(names)),
+        "one distinct name a class",
+    ),
+    "leads": (lambda leads: _are(str, leads), "names of leads"),
+    "sampling_rate": (lambda rate: _is_number(rate, _SMALLEST), "a positive number of Hz"),
+    "num_samples": (lambda n: isinstance(n, int) and _is_number(n, 1), "a positive whole number"),
+    "units": (lambda units: units == "mV", "mV"),
+    "class_codes": (_are_codes, "a list of codes for each class"),
+    "code_system": (lambda name: name is None or isinstance(name, str), "a name"),
+    "resampling": (lambda name: name in get_args(Resampling), f"one of {', '.join(get_args(Resampling))}"),
+    "crop": (lambda name: name in get_args(Crop), f"one of {', '.join(get_args(Crop))}"),
+    "thresholds": (
+        lambda values: isinstance(values, tuple) and all(_is_number(value, 0, 1) for value in values),
+        "probabilities",
+    ),
+    "tuned": (lambda values: _are(bool, values), "true or false for each class"),
+    "temperature": (lambda value: _is_number(value, _SMALLEST), "a positive number"),
+    "calibrated": (lambda value: isinstance(value, bool), "true or false"),
+    "lead_dropout": (lambda value: isinstance(value, bool), "true or false"),
+    "network": (lambda name: isinstance(name, str), "a name"),
+    "dataset": (lambda name: name is None or isinstance(name, str), "a name"),
+    "signal_ranges": (lambda value: value is None or isinstance(value, dict), "a table"),
+    "version": (lambda name: isinstance(name, str), "a version"),
+}
