@@ -45,6 +45,7 @@ class RunHistory(Callback):
         self.rows: list[dict[str, float]] = []
         self._seconds_before = 0.0
         self._started = 0.0
+        self._validated = False
 
     def state_dict(self) -> dict[str, Any]:
         """Keep the rows and the time that they took."""
@@ -64,6 +65,14 @@ class RunHistory(Callback):
         """Start the clock."""
         self._started = time.perf_counter()
 
+    def on_train_epoch_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Wait for this epoch's validation."""
+        self._validated = False
+
+    def on_validation_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Note that there was one."""
+        self._validated = True
+
     def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Append the epoch, validated or not."""
         row = {
@@ -71,7 +80,12 @@ class RunHistory(Callback):
             "step": float(trainer.global_step),
             "seconds": self.seconds,
         }
-        row |= {name: float(value) for name, value in trainer.callback_metrics.items()}
+        # Lightning keeps the scores of the last validation: in an epoch without one they are not its own.
+        row |= {
+            name: float(value)
+            for name, value in trainer.callback_metrics.items()
+            if self._validated or not name.startswith("val")
+        }
         # A run resumed in the middle of an epoch, or from before its last row, does that epoch again.
         self.rows = [kept for kept in self.rows if kept["epoch"] < row["epoch"]] + [row]
         folder = run_folder(trainer)
