@@ -2,15 +2,31 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-from typing import Any, Literal
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass, field, fields
+from difflib import get_close_matches
+from pathlib import Path
+from typing import Any, Final, Literal
+
+from jsonargparse import ArgumentError, ArgumentParser
+
+from ecg_tl.errors import SettingError
 
 Overlay = dict[str, Any]
 """Part of a config of `ecg-tl fit` (keys `data`, `model`, `trainer`, `checkpoint`); merged key by key."""
 
 Protocol = Literal["strict", "paper"]
+Keep = Literal["upstreams", "best"]
 
-ALL_RECORDS = "all"
+ALL_RECORDS: Final = "all"
+
+# What the parser says of the other ways in which a value might have been meant, and the value again.
+_ASIDES = re.compile(
+    r"^(Does not validate against any of the Union subtypes|Subtypes: .*|Errors:|Given value type: .*|"
+    r"Expected a <class 'NoneType'>.*)$|Problem with given class_path '[\w.]+':|Parser key "
+)
+_LONGEST = 300
 
 
 @dataclass(frozen=True)
@@ -40,7 +56,7 @@ class Block:
         arms: Names of arms.
         sizes: Training records; `all` for every one.
         seeds: Seeds of the training.
-        axes: For each axis its values.
+        axes: For each axis its values; an axis that is left out has its default.
     """
 
     upstreams: tuple[str, ...] | None = None
@@ -60,6 +76,8 @@ class StudySettings:
         name: Of the study; its folder is `folder`.
         title: The question, for the report.
         folder: Holds runs, speeds and the report.
+        data_root: Folder below which the relative `root` of each dataset lies.
+        store_dir: Folder of prepared stores; `stores` in `folder` if null.
         protocol: `strict` chooses everything on validation data; `paper` repeats the paper's, which chooses
             the epoch on test data, and is marked so.
         upstreams: For each its settings (`data`, and what else differs from `settings`).
@@ -73,15 +91,19 @@ class StudySettings:
         downstream_settings: Of downstream runs, over `settings`.
         seeds: Of downstream trainings; the same in all arms, which pairs them.
         upstream_seed: Of upstream trainings.
-        grid: Which combinations are run, together; every one if empty.
+        grid: Which combinations are run, together; if empty, every one, with all training records.
         second_opinion: Whether to add, for each pair and network at the default of all axes, a scratch and a
             fine-tuned run of the first seed on the paper's split by record, chosen on test data, so that the
             report can say what these would have claimed. Only under `strict`.
         primary_arm: The arm that claims are tested on; the first pretrained one if null.
+        keep: Whose checkpoints stay when a run is finished: those of `upstreams`, or the `best` one of each
+            run.
     """
 
     name: str
     folder: str
+    data_root: str = "."
+    store_dir: str | None = None
     title: str = "Should I fine-tune, or train from scratch?"
     protocol: Protocol = "strict"
     upstreams: dict[str, Overlay] = field(default_factory=dict)
@@ -97,3 +119,52 @@ class StudySettings:
     grid: tuple[Block, ...] = ()
     second_opinion: bool = True
     primary_arm: str | None = None
+    keep: Keep = "upstreams"
+
+
+def read_study(path: str | Path, overrides: Sequence[str] = ()) -> StudySettings:
+    """Read a study's YAML.
+
+    Args:
+        path: The file.
+        overrides: Settings that take the place of the file's, as words of a command line: `--seeds [0,1]`.
+
+    Raises:
+        SettingError: If the file cannot be read, or a key or value is not one that a study has.
+    """
+    file = Path(path)
+    if not file.is_file():
+        raise SettingError(file, "no such file", "the YAML of a study", "Name one, as in `configs/study/`.")
+    parser = ArgumentParser(exit_on_error=False)
+    parser.add_argument("--config", action="config")
+    parser.add_class_arguments(StudySettings)
+    try:
+        parsed = parser.instantiate(parser.parse_args(["--config", str(file), *overrides]))
+    except UnicodeDecodeError as error:
+        raise SettingError(file, str(error), "text in UTF-8", "Name another file.") from error
+    except (ArgumentError, ValueError) as error:
+        raise _refusal(file, overrides, str(error)) from error
+    return StudySettings(**{field.name: parsed[field.name] for field in fields(StudySettings)})
+
+
+def _refusal(file: Path, overrides: Sequence[str], message: str) -> SettingError:
+    """Put what the parser says over several lines into one."""
+    lines = [_ASIDES.sub("", line.strip().removeprefix("- ")) for line in message.splitlines()]
+    fault = " ".join(line for line in lines if line).rstrip(".")
+    quoted = re.findall(r"'([\w.+-]+)'|--([\w.+-]+)", fault)
+    name = (quoted[-1][0] or quoted[-1][1]) if quoted else ""
+    known = [field.name for kind in (StudySettings, Block, Arm) for field in fields(kind)]
+    close = [] if name in known else get_close_matches(name, known, n=1)
+    overridden = any(word.split("=")[0].lstrip("-").split(".")[0] in fault for word in overrides)
+    if "not accepted" not in fault and "unrecognized" not in fault:
+        remedy = "Correct it."
+    elif close:
+        remedy = f"Did you mean {close[0]}?"
+    else:
+        remedy = f"The keys are {', '.join(dict.fromkeys(known))}."
+    return SettingError(
+        "command line" if overridden else file,
+        fault if len(fault) <= _LONGEST else fault[:_LONGEST] + " ...",
+        "keys and values of a study",
+        remedy,
+    )
