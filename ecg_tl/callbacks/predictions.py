@@ -20,8 +20,9 @@ SCORES_FILE = "scores.json"
 class PredictionTables(Callback):
     """Write `predictions.csv` after `test` and `predict`, and `scores.json` after `test`.
 
-    The table has a row a record: `record_id`, then for each class `target/NAME` (0 or 1) and
-    `probability/NAME` (uncalibrated).
+    The table has a row a record: `record_id`, `patient_id` (empty where it is not known), then for each class
+    `target/NAME` (0 or 1), `probability/NAME` (uncalibrated; thresholds are chosen on it) and, where the
+    checkpoint carries a temperature, `calibrated/NAME`.
     """
 
     def __init__(self) -> None:
@@ -70,14 +71,24 @@ class PredictionTables(Callback):
 
 
 def table(predictions: Predictions, trainer: Trainer, task: EcgClassifier) -> pd.DataFrame:
-    """Lay predictions out with the records' published ids."""
+    """Lay predictions out with the records' and patients' published ids."""
     rows = predictions.index.numpy()
-    columns: dict[str, Any] = {"record_id": _datamodule(trainer).parts.record_ids[rows]}
+    datamodule = _datamodule(trainer)
+    columns: dict[str, Any] = {
+        "record_id": datamodule.parts.record_ids[rows],
+        "patient_id": datamodule.store.records["patient_id"].to_numpy()[rows],
+    }
     probabilities = predictions.probabilities.numpy()
+    calibration = task.calibration
+    calibrated = (
+        None if calibration is None else (predictions.logits / calibration.temperature).sigmoid().numpy()
+    )
     targets = predictions.targets.int().numpy()
     for position, name in enumerate(task.class_names):
         columns[f"target/{name}"] = targets[:, position]
         columns[f"probability/{name}"] = probabilities[:, position]
+        if calibrated is not None:
+            columns[f"calibrated/{name}"] = calibrated[:, position]
     return pd.DataFrame(columns)
 
 

@@ -45,6 +45,16 @@ def test_metrics_has_a_row_an_epoch(trained_run: Path) -> None:
         assert table[name].tolist() == pytest.approx(curves[name], rel=1e-6)
 
 
+def test_an_epoch_without_validation_has_no_scores_of_another(
+    ptbxl_root: Path, prepared: Path, tmp_path: Path
+) -> None:
+    data = [*data_words("PtbXlDataModule", ptbxl_root, prepared), *HALF_TRAINS]
+    run = fit(data, tmp_path, "--trainer.check_val_every_n_epoch", "2", epochs=4)
+    table = pd.read_csv(run / "metrics.csv")
+    assert table["val/auroc_macro"].notna().tolist() == [False, True, False, True]
+    assert table["train/loss_epoch"].notna().all()
+
+
 def test_result_says_which_epoch_was_chosen(trained_run: Path) -> None:
     result = json.loads((trained_run / "result.json").read_text())
     table = pd.read_csv(trained_run / "metrics.csv")
@@ -229,12 +239,16 @@ def test_scores_can_be_computed_again_from_the_predictions(run_copy: Path) -> No
     table = pd.read_csv(run_copy / "test" / "predictions.csv", dtype=str)
     assert list(table.columns) == [
         "record_id",
-        *(f"{kind}/{name}" for name in CLASSES for kind in ("target", "probability")),
+        "patient_id",
+        *(f"{kind}/{name}" for name in CLASSES for kind in ("target", "probability", "calibrated")),
     ]
     assert table["record_id"].is_unique
     assert len(table) == content["data"]["records"]["test"]
-    probabilities = table[[f"probability/{name}" for name in CLASSES]].to_numpy(str).astype("float32")
-    targets = table[[f"target/{name}" for name in CLASSES]].to_numpy(str).astype("float32")
+    # In C order, as the network gave them: the order of a sum decides its last digit.
+    probabilities, targets = (
+        table[[f"{kind}/{name}" for name in CLASSES]].to_numpy(str).astype("float32", order="C")
+        for kind in ("probability", "target")
+    )
     again = multilabel_scores(probabilities, targets, CLASSES).as_dict()
     assert {name: content["scores"][name] for name in again} == again
 
@@ -247,6 +261,40 @@ def test_targets_are_the_published_labels(run_copy: Path, ptbxl_store: Store) ->
     assert (table[[f"target/{name}" for name in CLASSES]].to_numpy() == targets).all()
     assert table[[f"probability/{name}" for name in CLASSES]].stack().between(0, 1).all()
     assert not (run_copy / "predict" / "scores.json").exists()
+
+
+def test_predictions_name_the_patients(
+    run_copy: Path,
+    ptbxl_store: Store,
+    cpsc2018_root: Path,
+    cpsc2018_store: Store,
+    prepared: Path,
+    tmp_path: Path,
+) -> None:
+    assert main(words_of(run_copy, "predict")) == 0
+    table = pd.read_csv(run_copy / "predict" / "predictions.csv", dtype=str)
+    assert table["patient_id"].tolist() == ptbxl_store.records["patient_id"].tolist()
+    unknown = fit([*data_words("Cpsc2018DataModule", cpsc2018_root, prepared), *HALF_TRAINS], tmp_path)
+    assert main(words_of(unknown, "test")) == 0
+    assert pd.read_csv(unknown / "test" / "predictions.csv")["patient_id"].isna().all()
+
+
+def test_calibrated_probabilities_are_those_of_the_checkpoints_temperature(run_copy: Path) -> None:
+    checkpoint = run_copy / "checkpoints" / "best.ckpt"
+    content = torch.load(checkpoint, weights_only=True)
+    content["ecg_tl"]["calibration"]["temperature"] = 2.0
+    torch.save(content, checkpoint)
+    assert main(words_of(run_copy, "predict")) == 0
+    table = pd.read_csv(run_copy / "predict" / "predictions.csv")
+    for name in CLASSES:
+        p = table[f"probability/{name}"]
+        root_odds = ((p / (1 - p)) ** 0.5).to_numpy()
+        assert table[f"calibrated/{name}"].to_numpy() == pytest.approx(root_odds / (1 + root_odds), abs=1e-5)
+    content["ecg_tl"]["calibration"] = None
+    torch.save(content, checkpoint)
+    assert main(words_of(run_copy, "predict")) == 0
+    columns = pd.read_csv(run_copy / "predict_2" / "predictions.csv").columns
+    assert not [column for column in columns if column.startswith("calibrated/")]
 
 
 # Whole or not at all ----------------------------------------------------------------------------------------
