@@ -22,7 +22,8 @@ class RunCheckpoint(ModelCheckpoint):
 
     A resumed run has a folder of its own. Lightning's callback begins to compare anew in another folder: the
     first epoch after a resumption would become the "best" one, however good those before were. This one
-    copies the best checkpoints into the new folder, and compares with them.
+    copies the best checkpoints into the new folder, and compares with them. A folder that was moved counts as
+    another one, and has them already.
     """
 
     def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
@@ -47,9 +48,9 @@ class RunCheckpoint(ModelCheckpoint):
         # Beside the checkpoint that is resumed, wherever that lies now: a run's folder may have been moved.
         before, here = Path(trainer.ckpt_path).absolute().parent, Path(self.dirpath).absolute()
         names = [Path(path).name for path in state["best_k_models"]]
-        if before == here or not all((before / name).is_file() for name in names):
+        if not all((before / name).is_file() for name in names):
             return
-        if trainer.is_global_zero:
+        if before != here and trainer.is_global_zero:
             here.mkdir(parents=True, exist_ok=True)
             for name in names:
                 _copy(before / name, here / name)
@@ -62,7 +63,10 @@ class RunCheckpoint(ModelCheckpoint):
             "best_k_models": {moved[path]: score for path, score in state["best_k_models"].items()},
             "best_model_path": moved[state["best_model_path"]],
             "kth_best_model_path": moved[state["kth_best_model_path"]],
-            "last_model_path": "",
+            # One that lies here is written over; else Lightning would find the name taken and use another.
+            "last_model_path": str(Path(self.dirpath) / Path(trainer.ckpt_path).name)
+            if before == here
+            else "",
         }
 
 

@@ -39,9 +39,13 @@ class RunHistory(Callback):
 
     The rows are kept in the checkpoint, so that a resumed run's files are those of the whole run. The
     hyperparameters are logged to TensorBoard together with the scores of the best epoch.
+
+    Args:
+        result_file: Another name for `result.json`.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, result_file: str = RESULT_FILE) -> None:
+        self.result_file = result_file
         self.rows: list[dict[str, float]] = []
         self._seconds_before = 0.0
         self._started = 0.0
@@ -122,7 +126,7 @@ class RunHistory(Callback):
             "trainable_parameters": sum(p.numel() for p in pl_module.parameters() if p.requires_grad),
             "data": None if datamodule is None else datamodule.describe(),
         }
-        write_json(folder / RESULT_FILE, result)
+        write_json(folder / self.result_file, result)
         for logger in trainer.loggers:
             if isinstance(logger, TensorBoardLogger):
                 averages = {

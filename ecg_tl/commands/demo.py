@@ -63,7 +63,7 @@ def demo(
         seed: Of the records, and of the training.
         progress: Whether to show progress bars.
     """
-    from ecg_tl.commands.trainer import silence_noise
+    from ecg_tl.training import silence_noise
     from ecg_tl.synthesis import synthesize
 
     silence_noise()
@@ -116,7 +116,7 @@ def demo(
 
 
 def _train_and_test(console: Console, network: str, arm: str, settings: list[str]) -> Outcome:
-    from ecg_tl.commands.trainer import train
+    from ecg_tl.training import train
 
     fit = ["fit", *settings, "--experiment", f"{network}-{arm}"]
     _announce(console, fit)

@@ -14,7 +14,7 @@ from tiny import GRU, HALF_TRAINS, QUIET, RESNET, data_words, fit
 from tiny_events import scalars
 
 from ecg_tl.cli import main
-from ecg_tl.commands.trainer import EcgCLI, train
+from ecg_tl.training import EcgCLI, train
 from ecg_tl.store.reader import Store
 
 

@@ -1,0 +1,233 @@
+"""A training, a validation, a test or a prediction: LightningCLI with this project's defaults."""
+
+from __future__ import annotations
+
+import logging
+import tempfile
+import warnings
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from lightning.fabric.plugins import CheckpointIO
+from lightning.pytorch import LightningModule, Trainer
+from lightning.pytorch.callbacks import Callback, LearningRateMonitor
+from lightning.pytorch.cli import LightningArgumentParser, LightningCLI, SaveConfigCallback
+from lightning.pytorch.loggers import TensorBoardLogger
+
+import ecg_tl.transfer.callback  # noqa: F401  (importing makes the short name TransferLearning known)
+from ecg_tl.callbacks import (
+    EcgPictures,
+    PredictionTables,
+    RunCheckpoint,
+    RunHistory,
+    StayStopped,
+    WholeCheckpointIO,
+)
+from ecg_tl.callbacks.history import RESULT_FILE
+from ecg_tl.datamodules import EcgDataModule
+from ecg_tl.errors import SettingError
+from ecg_tl.tasks import EcgClassifier
+from ecg_tl.tasks.description import read_description
+from ecg_tl.transfer.checkpoint import read_checkpoint
+
+LINKED_TO_DATA = ("num_classes", "class_names", "num_leads", "num_samples", "normalization")
+"""What a network takes from its data: known when the datamodule is made, before any file is read."""
+
+
+class EcgCLI(LightningCLI):
+    """LightningCLI that tells the network what its data are, and keeps each run in a folder of its own.
+
+    Args:
+        *args: Those of LightningCLI.
+        folder: Where the run is kept; None for a new one under `runs_dir` and `experiment`.
+        **kwargs: Those of LightningCLI.
+    """
+
+    def __init__(self, *args: Any, folder: Path | None = None, **kwargs: Any) -> None:
+        self.folder = folder
+        super().__init__(*args, **kwargs)
+
+    def add_arguments_to_parser(self, parser: LightningArgumentParser) -> None:
+        """Add where runs are kept, which checkpoint is chosen, and the links from data to model."""
+        parser.add_argument("--runs_dir", type=str, default="runs", help="Folder that holds all runs.")
+        parser.add_argument(
+            "--experiment", type=str, default="default", help="Name of this run's folder below it."
+        )
+        parser.add_lightning_class_args(RunCheckpoint, "checkpoint")
+        parser.add_lightning_class_args(EcgPictures, "pictures")
+        parser.set_defaults(
+            {
+                "checkpoint.monitor": "val/auroc_macro",
+                "checkpoint.mode": "max",
+                "checkpoint.filename": "best",
+                "checkpoint.save_last": True,
+            }
+        )
+        for name in LINKED_TO_DATA:
+            parser.link_arguments(f"data.{name}", f"model.init_args.{name}", apply_on="instantiate")
+        parser.link_arguments("seed_everything", "data.init_args.seed", compute_fn=_data_seed)
+
+    def _parse_ckpt_path(self) -> None:
+        # LightningCLI would put the checkpoint's hyperparameters over what the user wrote. The run's
+        # config.yaml says the same and can be read; a checkpoint that does not fit is refused by name. Here
+        # the file is only looked at, so that a damaged or hostile one is a line and not a traceback.
+        command = self.config.subcommand
+        path = self.config[command].get("ckpt_path")
+        if path is None and command != "fit":
+            raise SettingError(
+                "ckpt_path",
+                "none",
+                "a checkpoint: without one, freshly drawn weights would be scored",
+                f"Add `--ckpt_path runs/.../best.ckpt` to `ecg-tl {command}`.",
+            )
+        # Lightning's words (`best`, `last`) mean a training of this process, of which there is none: it would
+        # go on without any checkpoint.
+        if path is not None:
+            read_description(read_checkpoint(Path(path)), path)
+
+    def instantiate_trainer(self, **kwargs: Any) -> Trainer:
+        """Make the trainer, with a TensorBoard folder for this run unless a logger was asked for."""
+        logger = self._get(self.config_init, "trainer.logger")
+        trial = self._get(self.config_init, "trainer.fast_dev_run")  # which leaves no run behind
+        if logger in (None, True) and not trial:
+            kwargs["logger"] = self._logger()
+        if logger is not False:  # without any logger, Lightning refuses to monitor rates
+            self.trainer_defaults["callbacks"].append(LearningRateMonitor(logging_interval="step"))
+        plugins = self._get(self.config_init, "trainer.plugins") or []
+        plugins = plugins if isinstance(plugins, list) else [plugins]
+        # DeepSpeed writes its own way, and refuses to be given another.
+        by_itself = "deepspeed" in str(self._get(self.config_init, "trainer.strategy")).lower()
+        if not by_itself and not any(isinstance(plugin, CheckpointIO) for plugin in plugins):
+            kwargs["plugins"] = [*plugins, WholeCheckpointIO()]
+        return super().instantiate_trainer(**kwargs)
+
+    def before_instantiate_classes(self) -> None:
+        """Unpickle nothing but tensors and primitives, whatever Lightning's default for local files is."""
+        config = self.config[self.config.subcommand]
+        if config.get("weights_only") is None:
+            config["weights_only"] = True
+
+    def fit(self, model: LightningModule, ckpt_path: str | None = None, **kwargs: Any) -> None:
+        """Train, or go on training.
+
+        A checkpoint to go on from is told to the trainer beforehand: callbacks that start a training from
+        elsewhere (transfer) must know in their `setup` that it has started already.
+        """
+        if ckpt_path is not None:
+            self.trainer.ckpt_path = ckpt_path
+        self.trainer.fit(model, **kwargs)
+
+    def _logger(self) -> TensorBoardLogger:
+        if self.folder is not None:
+            parent = _writable(self.folder.parent)
+            return TensorBoardLogger(parent, name="", version=self.folder.name, default_hp_metric=False)
+        ckpt_path = self._get(self.config_init, "ckpt_path")
+        if self.subcommand == "fit":
+            runs = _writable(Path(self._get(self.config_init, "runs_dir")))
+            name = self._get(self.config_init, "experiment")
+            return TensorBoardLogger(runs, name=name, default_hp_metric=False)
+        # What is computed from a checkpoint belongs into the folder of the run that trained it.
+        run = _writable(Path(ckpt_path).resolve().parent.parent)
+        return TensorBoardLogger(
+            run, name=None, version=_next_free(run, str(self.subcommand)), default_hp_metric=False
+        )
+
+
+class SaveRunConfig(SaveConfigCallback):
+    """Keep a run's config beside what came of it; without a logger there is no run's folder."""
+
+    def setup(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
+        """Write `config.yaml`."""
+        if trainer.loggers:
+            super().setup(trainer, pl_module, stage)
+
+
+def _data_seed(seed: bool | int) -> int:
+    """Return the seed of the data for `seed_everything`; true and false, "any seed" and "none", name none."""
+    return 0 if isinstance(seed, bool) else seed
+
+
+def _writable(folder: Path) -> Path:
+    """Return the folder if a run can be kept in it; made if it is not there.
+
+    Raises:
+        SettingError: If it cannot be made or written.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder):
+            pass
+    except OSError as error:
+        raise SettingError(
+            folder,
+            (error.strerror or str(error)).lower(),
+            "a folder in which runs can be kept",
+            "Name another one (`--runs_dir`), or correct its permissions.",
+        ) from error
+    return folder
+
+
+def _next_free(folder: Path, stem: str) -> str:
+    """Return `stem`, or `stem_2`, `stem_3` ... if it is there already: no result is written over."""
+    name, number = stem, 1
+    while (folder / name).exists():
+        number += 1
+        name = f"{stem}_{number}"
+    return name
+
+
+def silence_noise() -> None:
+    """Leave out what Lightning says that a user of this command can do nothing about."""
+    for message in (
+        r"`isinstance\(treespec, LeafSpec\)` is deprecated",
+        r"The number of training batches \(\d+\) is smaller than the logging interval",
+        r"LightningCLI's args parameter is intended to run from within Python",  # as `demo` does
+        r"Precision .* is not supported by the model summary",
+        r"The '\w+_dataloader' does not have many workers",  # batches are one gather, without any work
+        r"It is recommended to use `self\.log\(.*, sync_dist=True\)`",  # scores are equal on every process
+    ):
+        warnings.filterwarnings("ignore", message=message)
+    logging.getLogger("lightning.pytorch.utilities.rank_zero").addFilter(
+        lambda record: "litlogger" not in record.getMessage()
+    )
+
+
+def train(
+    words: Sequence[str],
+    *,
+    folder: Path | None = None,
+    callbacks: Sequence[Callback] = (),
+    result_file: str = RESULT_FILE,
+) -> EcgCLI:
+    """Run one of the trainer's commands and return what was made for it.
+
+    Args:
+        words: The command and its arguments, as on the command line.
+        folder: Where the run is kept, whose owner also keeps its config; None for a new one under `runs_dir`
+            and `experiment`, with a `config.yaml`.
+        callbacks: Beside those that every run has.
+        result_file: Name of the file that says what a fit came to.
+    """
+    return EcgCLI(
+        EcgClassifier,
+        EcgDataModule,
+        folder=folder,
+        subclass_mode_model=True,
+        subclass_mode_data=True,
+        auto_configure_optimizers=False,
+        seed_everything_default=0,
+        trainer_defaults={
+            "max_epochs": 20,
+            "log_every_n_steps": 10,
+            "callbacks": [RunHistory(result_file), PredictionTables(), StayStopped(), *callbacks],
+        },
+        # Raised, an error of the parser is told as any other.
+        parser_kwargs={
+            "prog": "ecg-tl",
+            "exit_on_error": False,
+            **{name: {"exit_on_error": False} for name in LightningCLI.subcommands()},
+        },
+        save_config_callback=SaveRunConfig if folder is None else None,
+        args=list(words),
+    )
