@@ -1,0 +1,328 @@
+"""Rows of estimates with their intervals around a line of no effect, drawn for a screen and for a phone."""
+
+from __future__ import annotations
+
+import math
+import unicodedata
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.patches import Rectangle
+from matplotlib.ticker import MaxNLocator
+
+from ecg_tl.study.report.svg import new_figure, sheet
+from ecg_tl.study.report.theme import light
+
+WIDE, NARROW = 760.0, 350.0
+"""Widths in pixels: of the page's column, and of the smallest phone's."""
+
+SIZE, SMALL = 12.5, 11.0  # of text
+LETTER = 0.54  # mean width of a letter of the fonts of `theme`, in its size
+LINE = 15.0  # between two lines of small text
+
+
+@dataclass(frozen=True)
+class Mark:
+    """One more value in a row, without an interval.
+
+    Attributes:
+        value: On the axis.
+        marker: A marker's name, as matplotlib knows it.
+        role: Its colour.
+    """
+
+    value: float
+    marker: str
+    role: str
+
+
+@dataclass(frozen=True)
+class Row:
+    """One estimate.
+
+    Attributes:
+        label: What it is of.
+        detail: More of it, quieter.
+        estimate: None draws no point.
+        low: Of its interval; None draws none.
+        high: Of its interval.
+        text: The numbers, written beside it.
+        role: Colour of it.
+        filled: Whether its point is filled: an effect that is shown, not merely estimated.
+        marker: A marker's name, as matplotlib knows it.
+        dots: Single values that it is the mean of.
+        marks: Other values to compare it with.
+    """
+
+    label: str
+    detail: str
+    estimate: float | None
+    low: float | None
+    high: float | None
+    text: str
+    role: str
+    filled: bool = True
+    marker: str = "o"
+    dots: tuple[float, ...] = ()
+    marks: tuple[Mark, ...] = ()
+
+
+@dataclass(frozen=True)
+class Group:
+    """Rows under one heading.
+
+    Attributes:
+        title: The heading.
+        subtitle: Counts that stand beside every score of it.
+        rows: At least one.
+    """
+
+    title: str
+    subtitle: str
+    rows: tuple[Row, ...]
+
+
+@dataclass(frozen=True)
+class Scale:
+    """The axis of a forest.
+
+    Attributes:
+        label: What is on it, with its unit.
+        left: What values left of the line mean; empty for nothing.
+        right: What values right of it mean.
+        zero: Where the line of no effect stands; None for none.
+        logarithmic: Whether equal steps are equal factors.
+    """
+
+    label: str
+    left: str = ""
+    right: str = ""
+    zero: float | None = 0.0
+    logarithmic: bool = False
+
+
+@dataclass(frozen=True)
+class _Place:
+    """Where values and words lie, in pixels."""
+
+    left: float
+    right: float
+    lowest: float
+    highest: float
+    logarithmic: bool
+
+    def x(self, value: float) -> float:
+        place, start, end = (
+            (math.log(number) if self.logarithmic else number) for number in (value, self.lowest, self.highest)
+        )
+        share = min(max((place - start) / (end - start), 0.0), 1.0)
+        return self.left + share * (self.right - self.left)
+
+
+def paint_forest(groups: Sequence[Group], scale: Scale, width: float) -> Figure:
+    """Draw groups of rows over one axis; narrow figures put each row's words above its interval."""
+    narrow = width < 500
+    row_height, head_height, top = (46.0, 50.0, 24.0) if narrow else (27.0, 48.0, 0.0)
+    # Long counts take two lines on a phone.
+    heads = [head_height + LINE * (len(_wrapped(group.subtitle, SMALL, width)) - 1) for group in groups]
+    body = sum(head + row_height * len(group.rows) for head, group in zip(heads, groups, strict=True))
+    height = top + body + 54.0
+    figure = new_figure(width, height)
+    axes = sheet(figure)
+    lowest, highest = _limits([row for group in groups for row in group.rows], scale)
+    left, right = (8.0, width - 8.0) if narrow else (0.34 * width, 0.76 * width)
+    place = _Place(left, right, lowest, highest, scale.logarithmic)
+
+    ticks = list(_ticks(place, right - left))
+    _draw_axis(axes, place, scale, ticks, top, top + body, width)
+    y = top
+    for group, head in zip(groups, heads, strict=True):
+        _write(axes, 0, y + 22, group.title, SIZE + 0.5, "ink", weight="bold", room=width if narrow else left)
+        for line, words in enumerate(_wrapped(group.subtitle, SMALL, width)):
+            _write(axes, 0, y + 22 + LINE * (line + 1), words, SMALL, "muted")
+        y += head
+        for row in group.rows:
+            bottom = y + row_height
+            middle = y + (31.0 if narrow else row_height / 2)
+            # On a phone the words of a row stand above its interval, so the rules leave them out.
+            _draw_rules(axes, place, scale, ticks, y + 21 if narrow else y, bottom if not narrow else bottom - 3)
+            _draw_words(axes, row, y + 11 if narrow else middle, width if narrow else left - 14, width)
+            _draw_row(axes, row, middle, place)
+            y = bottom
+    return figure
+
+
+def _limits(rows: Sequence[Row], scale: Scale) -> tuple[float, float]:
+    """Choose the axis' ends: all points are on it, and single intervals much longer than the others are cut."""
+    move: Callable[[float], float] = math.log if scale.logarithmic else float
+    points = [row.estimate for row in rows if row.estimate is not None]
+    points += [value for row in rows for value in (*row.dots, *(mark.value for mark in row.marks))]
+    ends = [end for row in rows for end in (row.low, row.high) if end is not None]
+    points = [move(value) for value in points if not scale.logarithmic or value > 0]
+    ends = [move(value) for value in ends if not scale.logarithmic or value > 0]
+    if scale.zero is not None:
+        points.append(move(scale.zero))
+    if not points:
+        points = [0.0, 1.0]
+    lowest, highest = min(points), max(points)
+    reach = max(2.5 * (highest - lowest), 2 * float(np.quantile(np.abs(ends), 0.8)) if ends else 0.0)
+    middle = (lowest + highest) / 2
+    shown = [min(max(end, middle - reach), middle + reach) for end in ends]
+    lowest, highest = min([lowest, *shown]), max([highest, *shown])
+    margin = 0.05 * (highest - lowest) or (0.01 if not scale.logarithmic else 0.5)
+    lowest, highest = lowest - margin, highest + margin
+    return (math.exp(lowest), math.exp(highest)) if scale.logarithmic else (lowest, highest)
+
+
+def _ticks(place: _Place, room: float) -> Iterator[tuple[float, str]]:
+    """Give ticks and what is written at them."""
+    most = max(3, int(room // 60))
+    if place.logarithmic:
+        steps = [f * 10.0**e for e in range(-3, 4) for f in (1, 2, 5)]
+        values = [value for value in steps if place.lowest <= value <= place.highest]
+        values = values[:: math.ceil(len(values) / most)] if values else []
+        yield from ((value, f"{value:g}×") for value in values)
+        return
+    locator = MaxNLocator(nbins=most, steps=[1, 2, 5, 10])
+    values = [value for value in locator.tick_values(place.lowest, place.highest)]
+    step = min(np.diff(values)) if len(values) > 1 else 1.0
+    digits = max(0, -math.floor(math.log10(step) + 1e-9))
+    for value in values:
+        if place.lowest <= value <= place.highest:
+            text = f"{abs(value):.{digits}f}"
+            sign = "" if not float(text) else "\u2212" if value < 0 else "+"
+            yield float(value), sign + text
+
+
+def _draw_axis(
+    axes: Axes,
+    place: _Place,
+    scale: Scale,
+    ticks: Sequence[tuple[float, str]],
+    top: float,
+    bottom: float,
+    width: float,
+) -> None:
+    for value, text in ticks:
+        shown = text if scale.zero == 0.0 or scale.logarithmic else text.lstrip("+")
+        _write(axes, place.x(value), bottom + 16, shown, SMALL, "muted", align="center")
+    axes.plot([place.left, place.right], [bottom, bottom], color=light("rule"), linewidth=1.0, zorder=0)
+    middle = (place.left + place.right) / 2
+    _write(axes, middle, bottom + 36, scale.label, SMALL, "ink", align="center", room=width)
+    if scale.zero is None:
+        return
+    x = place.x(scale.zero)
+    y = 12 if top else 22  # on a line of its own, or beside the first heading
+    if scale.left:
+        _write(axes, x - 8, y, f"← {scale.left}", SMALL, "muted", align="right")
+    if scale.right:
+        _write(axes, x + 8, y, f"{scale.right} →", SMALL, "muted", align="left")
+
+
+def _draw_rules(
+    axes: Axes, place: _Place, scale: Scale, ticks: Sequence[tuple[float, str]], top: float, bottom: float
+) -> None:
+    """Draw the grid and the line of no effect behind a row."""
+    for value, _ in ticks:
+        x = place.x(value)
+        axes.plot([x, x], [top, bottom], color=light("rule"), linewidth=0.6, zorder=0)
+    if scale.zero is not None:
+        x = place.x(scale.zero)
+        axes.plot([x, x], [top, bottom], color=light("ink"), linewidth=1.0, zorder=1)
+
+
+def _draw_words(axes: Axes, row: Row, y: float, room: float, right: float) -> None:
+    """Write a row's label, what details it, and its numbers at the right edge."""
+    if room == right:  # a phone: the numbers share the line
+        room -= 1.02 * text_width(row.text, SMALL) + 10
+    label = fit(row.label, SIZE, room)
+    rest = room - text_width(label, SIZE) - 7
+    _write(axes, 0, y, label, SIZE, "ink")
+    if row.detail and rest > 30:
+        _write(axes, text_width(label, SIZE) + 7, y, row.detail, SMALL, "muted", room=rest)
+    _write(axes, right, y, row.text, SMALL, row.role if row.filled else "ink", align="right")
+
+
+def _draw_row(axes: Axes, row: Row, y: float, place: _Place) -> None:
+    colour = light(row.role)
+    if row.low is not None and row.high is not None:
+        low, high = place.x(max(row.low, 1e-9) if place.logarithmic else row.low), place.x(row.high)
+        axes.plot([low, high], [y, y], color=colour, linewidth=2.0, solid_capstyle="butt", zorder=2)
+        for cut, x, marker in ((row.low < place.lowest, low, "<"), (row.high > place.highest, high, ">")):
+            if cut:
+                axes.plot([x], [y], marker=marker, color=colour, markersize=6, zorder=2)
+    for value in row.dots:
+        axes.add_patch(
+            Rectangle((place.x(value) - 0.7, y + 5.5), 1.4, 4.5, facecolor=colour, edgecolor="none", zorder=2)
+        )
+    for mark in row.marks:
+        axes.plot(
+            [place.x(mark.value)],
+            [y],
+            marker=mark.marker,
+            markersize=7,
+            markerfacecolor=light("paper"),
+            markeredgecolor=light(mark.role),
+            markeredgewidth=1.5,
+            zorder=3,
+        )
+    if row.estimate is not None:
+        face = colour if row.filled else light("paper")
+        axes.plot(
+            [place.x(row.estimate)],
+            [y],
+            marker=row.marker,
+            markersize=8,
+            markerfacecolor=face,
+            markeredgecolor=colour,
+            markeredgewidth=1.8,
+            zorder=4,
+        )
+
+
+def _write(
+    axes: Axes,
+    x: float,
+    y: float,
+    text: str,
+    size: float,
+    role: str,
+    align: str = "left",
+    weight: str = "normal",
+    room: float | None = None,
+) -> None:
+    shown = text if room is None else fit(text, size, room)
+    axes.text(
+        x, y + 0.35 * size, shown, size=size, color=light(role), ha=align, va="baseline", weight=weight
+    )
+
+
+def text_width(text: str, size: float) -> float:
+    """Estimate the width of a text in pixels; letters of East Asian scripts are as wide as they are high."""
+    wide = sum(unicodedata.east_asian_width(letter) in "WF" for letter in text)
+    return size * (LETTER * (len(text) - wide) + wide)
+
+
+def fit(text: str, size: float, room: float) -> str:
+    """Cut a text to a width, with an ellipsis in place of what is cut."""
+    if text_width(text, size) <= room:
+        return text
+    kept = text
+    while kept and text_width(kept + "…", size) > room:
+        kept = kept[:-1]
+    return kept.rstrip() + "…"
+
+
+def _wrapped(text: str, size: float, room: float) -> list[str]:
+    """Break a text between its parts, which ` · ` separates, into lines of at most this width."""
+    lines: list[str] = []
+    for part in text.split(" · "):
+        joined = f"{lines[-1]} · {part}" if lines else part
+        if lines and text_width(joined, size) <= room:
+            lines[-1] = joined
+        else:
+            lines.append(part)
+    return lines
