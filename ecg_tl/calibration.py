@@ -1,4 +1,4 @@
-"""Thresholds and a temperature, fitted on validation data once training is over.
+"""Thresholds and a temperature, fitted on validation data.
 
 Never on test data: both are part of the model, and are kept in its checkpoint.
 """
@@ -6,17 +6,22 @@ Never on test data: both are part of the model, and are kept in its checkpoint.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import Any, Literal, get_args
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from ecg_tl.errors import SettingError
 from ecg_tl.metrics import Values, check_predictions, check_shapes
 
+ThresholdRule = Literal["f1", "sensitivity", "specificity"]
+"""What a class's threshold is chosen for: the greatest F1, or a sensitivity or specificity to be reached."""
+
 DEFAULT_THRESHOLD = 0.5
+MIN_POSITIVES = 5
 TEMPERATURE_RANGE = (0.05, 20.0)
 BISECTIONS = 40
 
@@ -29,11 +34,15 @@ class Calibration:
         thresholds: Per class: a probability at or over it counts as positive.
         tuned: Per class: whether there were positives enough to choose the threshold; else it is 0.5.
         temperature: Logits are divided by it before the sigmoid.
+        rule: What the thresholds were chosen for.
+        target: The sensitivity or specificity that was to be reached; None for `f1`.
     """
 
     thresholds: tuple[float, ...]
     tuned: tuple[bool, ...]
     temperature: float
+    rule: ThresholdRule = "f1"
+    target: float | None = None
 
     def as_dict(self) -> dict[str, Any]:
         """Give it in primitives, for a checkpoint or JSON."""
@@ -41,22 +50,81 @@ class Calibration:
 
     @classmethod
     def from_dict(cls, content: Mapping[str, Any]) -> Calibration:
-        """Take what `as_dict` gave."""
-        return cls(tuple(content["thresholds"]), tuple(content["tuned"]), content["temperature"])
+        """Take what `as_dict` gave; without a rule, it was written when there was only `f1`."""
+        return cls(
+            tuple(content["thresholds"]),
+            tuple(content["tuned"]),
+            content["temperature"],
+            content.get("rule", "f1"),
+            content.get("target"),
+        )
+
+    def summary(self, class_names: Sequence[str]) -> list[str]:
+        """Say it in lines for a log."""
+        purpose = "the greatest F1" if self.rule == "f1" else f"a {self.rule} of {self.target:g}"
+        columns = list(zip(class_names, self.thresholds, self.tuned, strict=True))
+        chosen = ", ".join(f"{name} {threshold:.3f}" for name, threshold, tuned in columns if tuned)
+        lines = [f"thresholds for {purpose}, chosen on validation records: {chosen or 'none'}"]
+        left = ", ".join(name for name, _, tuned in columns if not tuned)
+        if left:
+            sides = "positives or negatives" if self.rule == "specificity" else "positives"
+            few = f"fewer than {MIN_POSITIVES} {sides} among the validation records"
+            lines.append(f"{few}, so {DEFAULT_THRESHOLD} is kept: {left}")
+        lines.append(f"temperature {self.temperature:.3f}")
+        return lines
 
 
-def calibrate(logits: Tensor, targets: Tensor) -> Calibration:
-    """Choose thresholds and a temperature from validation predictions, both `(records, classes)`.
+def check_threshold_rule(rule: str, target: float) -> None:
+    """Check the settings that thresholds are chosen by.
 
     Raises:
-        SettingError: As `f1_optimal_thresholds`.
+        SettingError: If the rule is unknown, or the target is not over 0 and at most 1.
     """
-    thresholds, tuned = f1_optimal_thresholds(logits.sigmoid(), targets)
-    return Calibration(tuple(thresholds.tolist()), tuple(tuned.tolist()), fit_temperature(logits, targets))
+    if rule not in get_args(ThresholdRule):
+        names = ", ".join(get_args(ThresholdRule))
+        raise SettingError("thresholds", repr(rule), f"one of {names}", "Choose one of these.")
+    if not 0 < target <= 1:
+        raise SettingError(
+            "threshold_target",
+            f"{target:g}",
+            "a sensitivity or specificity over 0 and at most 1",
+            "Give it as a share: 0.9 for 90 %.",
+        )
+
+
+def calibrate(
+    logits: Tensor, targets: Tensor, rule: ThresholdRule = "f1", target: float = 0.9
+) -> Calibration:
+    """Choose thresholds and a temperature from validation predictions, both `(records, classes)`.
+
+    Args:
+        logits: Of validation records.
+        targets: Zeros and ones.
+        rule: What thresholds are chosen for.
+        target: The sensitivity or specificity to reach; `f1` has no use for it.
+
+    Raises:
+        SettingError: As `check_threshold_rule` and `f1_optimal_thresholds`.
+    """
+    check_threshold_rule(rule, target)
+    probabilities = logits.sigmoid()
+    if rule == "f1":
+        thresholds, tuned = f1_optimal_thresholds(probabilities, targets)
+    elif rule == "sensitivity":
+        thresholds, tuned = sensitivity_thresholds(probabilities, targets, target)
+    else:
+        thresholds, tuned = specificity_thresholds(probabilities, targets, target)
+    return Calibration(
+        tuple(thresholds.tolist()),
+        tuple(tuned.tolist()),
+        fit_temperature(logits, targets),
+        rule,
+        None if rule == "f1" else target,
+    )
 
 
 def f1_optimal_thresholds(
-    probabilities: Values, targets: Values, min_positives: int = 5
+    probabilities: Values, targets: Values, min_positives: int = MIN_POSITIVES
 ) -> tuple[Tensor, Tensor]:
     """Find for each class the threshold at which F1 is greatest.
 
@@ -99,6 +167,79 @@ def _best_threshold(p: Tensor, y: Tensor) -> float:
     halfway = (ranked + lower) / 2
     candidates = torch.where(halfway > lower, halfway, ranked)[best]  # between neighbouring floats is nothing
     return float(candidates[(candidates - DEFAULT_THRESHOLD).abs().argmin()])
+
+
+def sensitivity_thresholds(
+    probabilities: Values, targets: Values, target: float, min_positives: int = MIN_POSITIVES
+) -> tuple[Tensor, Tensor]:
+    """Find for each class the highest threshold at which at least `target` of the positives are found.
+
+    The highest, since of all that reach the sensitivity it has the best specificity. It lies halfway between
+    the last probability that must be predicted and the next lower one, as `f1_optimal_thresholds`' do.
+
+    Args:
+        probabilities: `(records, classes)`, in [0, 1], of validation records.
+        targets: `(records, classes)` of zeros and ones.
+        target: The sensitivity to reach, over 0 and at most 1.
+        min_positives: With fewer positives a class keeps 0.5.
+
+    Returns:
+        Thresholds `(classes,)` in double precision, and which of them were tuned `(classes,)`.
+
+    Raises:
+        SettingError: If shapes differ, there are no records, or a value is not what it should be.
+    """
+    p, y = check_predictions(probabilities, targets)
+    tuned = y.sum(dim=0) >= min_positives
+    thresholds = torch.full((p.shape[1],), DEFAULT_THRESHOLD, dtype=torch.float64)
+    for k in torch.nonzero(tuned).flatten().tolist():
+        found = p[y[:, k] == 1, k].sort(descending=True).values
+        lowest = found[_count_reaching(target, len(found)) - 1]
+        below = p[p[:, k] < lowest, k]
+        thresholds[k] = _between(float(lowest), float(below.max()) if len(below) else 0.0)
+    return thresholds, tuned
+
+
+def specificity_thresholds(
+    probabilities: Values, targets: Values, target: float, min_records: int = MIN_POSITIVES
+) -> tuple[Tensor, Tensor]:
+    """Find for each class the lowest threshold at which at least `target` of the negatives are not predicted.
+
+    The lowest, since of all that reach the specificity it has the best sensitivity.
+
+    Args:
+        probabilities: `(records, classes)`, in [0, 1], of validation records.
+        targets: `(records, classes)` of zeros and ones.
+        target: The specificity to reach, over 0 and at most 1.
+        min_records: With fewer positives, or fewer negatives, a class keeps 0.5.
+
+    Returns:
+        Thresholds `(classes,)` in double precision, and which of them were tuned `(classes,)`. Negatives with
+        a probability of exactly 1 are beyond any threshold: the specificity is then missed.
+
+    Raises:
+        SettingError: If shapes differ, there are no records, or a value is not what it should be.
+    """
+    p, y = check_predictions(probabilities, targets)
+    tuned = (y.sum(dim=0) >= min_records) & ((1 - y).sum(dim=0) >= min_records)
+    thresholds = torch.full((p.shape[1],), DEFAULT_THRESHOLD, dtype=torch.float64)
+    for k in torch.nonzero(tuned).flatten().tolist():
+        rejected = p[y[:, k] == 0, k].sort().values
+        highest = rejected[_count_reaching(target, len(rejected)) - 1]
+        above = p[p[:, k] > highest, k]
+        thresholds[k] = _between(float(above.min()) if len(above) else 1.0, float(highest))
+    return thresholds, tuned
+
+
+def _count_reaching(target: float, total: int) -> int:
+    """Count how many of `total` make a share of at least `target`, whatever rounding does to the product."""
+    return max(1, math.ceil(target * total - 1e-9))
+
+
+def _between(upper: float, lower: float) -> float:
+    """Return what parts two neighbouring probabilities, the upper of which shall be predicted."""
+    middle = (upper + lower) / 2
+    return middle if middle > lower else upper
 
 
 def fit_temperature(logits: Values, targets: Values) -> float:

@@ -10,6 +10,8 @@ Definitions, for `N` records and `C` classes:
 - **F1** at a threshold: a class is predicted where its probability is at or above the threshold; 0 where
   there is neither a positive nor a prediction (scikit-learn's `zero_division=0`). `f1_macro` is the plain
   mean over all classes, `f1_weighted` weights them by their number of positives.
+- **Sensitivity** and **specificity** at a threshold: the share of a class's positives that are predicted, and
+  of its negatives that are not.
 - **Fmax**, the sample-centric score of the CAFA challenges (Radivojac et al., Nature Methods 10, 2013) that
   Strodthoff et al. (IEEE JBHI 25(5), 2021) report on PTB-XL. At one threshold for all classes, precision is
   averaged over the records that are given at least one class, recall over those that have at least one; Fmax
@@ -142,6 +144,60 @@ def multilabel_scores(
         brier=float((p - y).square().mean()),
         ece=float(_calibration_error(p, y).mean()),
     )
+
+
+def sensitivity_and_specificity(
+    probabilities: Values,
+    targets: Values,
+    class_names: Sequence[str],
+    thresholds: float | Sequence[float] | Values = 0.5,
+) -> tuple[dict[str, float], dict[str, float]]:
+    """Find each class's share of positives that are predicted, and of negatives that are not.
+
+    Args:
+        probabilities: `(records, classes)`, in [0, 1].
+        targets: `(records, classes)` of zeros and ones.
+        class_names: One a column.
+        thresholds: One for all classes, or one for each; a probability at or over it is predicted.
+
+    Returns:
+        Sensitivity by class, without the classes that have no positives; specificity by class, without
+        those that have no negatives.
+
+    Raises:
+        SettingError: As `multilabel_scores`.
+    """
+    counts = confusion(probabilities, targets, thresholds)
+    sensitivity, specificity = {}, {}
+    for name, (tp, fp, fn, tn) in zip(class_names, counts.tolist(), strict=True):
+        if tp + fn:
+            sensitivity[name] = tp / (tp + fn)
+        if tn + fp:
+            specificity[name] = tn / (tn + fp)
+    return sensitivity, specificity
+
+
+def confusion(
+    probabilities: Values, targets: Values, thresholds: float | Sequence[float] | Values = 0.5
+) -> Tensor:
+    """Count each class's true positives, false positives, false negatives and true negatives.
+
+    Args:
+        probabilities: `(records, classes)`, in [0, 1].
+        targets: `(records, classes)` of zeros and ones.
+        thresholds: One for all classes, or one for each; a probability at or over it is predicted.
+
+    Returns:
+        `int64 (classes, 4)`, in this order.
+
+    Raises:
+        SettingError: If shapes differ, there are no records, or a value is not what it should be.
+    """
+    p, y = check_predictions(probabilities, targets)
+    predicted = p >= torch.as_tensor(thresholds, dtype=torch.float64).cpu()
+    positive = y == 1
+    quadrants = (predicted & positive, predicted & ~positive, ~predicted & positive, ~predicted & ~positive)
+    return torch.stack([quadrant.sum(dim=0) for quadrant in quadrants], dim=1)
 
 
 def check_predictions(probabilities: Values, targets: Values) -> tuple[Tensor, Tensor]:

@@ -8,8 +8,16 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.metrics import f1_score
 
-from ecg_tl.calibration import f1_optimal_thresholds, fit_temperature
+from ecg_tl.calibration import (
+    Calibration,
+    calibrate,
+    f1_optimal_thresholds,
+    fit_temperature,
+    sensitivity_thresholds,
+    specificity_thresholds,
+)
 from ecg_tl.errors import SettingError
+from ecg_tl.metrics import confusion, sensitivity_and_specificity
 
 
 def f1_at(p: np.ndarray, y: np.ndarray, threshold: float) -> float:
@@ -68,6 +76,127 @@ def test_classes_with_few_positives_keep_one_half() -> None:
     assert tuned.tolist() == [False, True]
     assert thresholds[0] == 0.5
     assert thresholds[1] < 0.3
+
+
+# A sensitivity or a specificity to be reached ---------------------------------------------------------------
+
+
+def sensitivity_at(p: np.ndarray, y: np.ndarray, threshold: float) -> float:
+    return float((p[y == 1] >= threshold).mean())
+
+
+def specificity_at(p: np.ndarray, y: np.ndarray, threshold: float) -> float:
+    return float((p[y == 0] < threshold).mean())
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    st.integers(0, 2**32 - 1),
+    st.integers(10, 40),
+    st.sampled_from([3, 10, 10**6]),
+    st.one_of(st.sampled_from([0.3, 0.7, 0.9, 1.0]), st.floats(0.01, 1.0)),
+)
+def test_the_target_is_reached_at_the_least_cost(seed: int, records: int, steps: int, target: float) -> None:
+    rng = np.random.default_rng(seed)
+    p = rng.integers(0, steps, (records, 2)) / steps  # below 1
+    y = (rng.random((records, 2)) < 0.5).astype(float)
+    sensitive, found = sensitivity_thresholds(p, y, target, min_positives=1)
+    specific, rejected = specificity_thresholds(p, y, target, min_records=1)
+    for k in range(2):
+        cuts = [*np.unique(p[:, k]), 1.0]
+        column_p, column_y = p[:, k], y[:, k]
+        if found[k] and (column_y == 0).any():
+            assert sensitivity_at(column_p, column_y, float(sensitive[k])) >= target - 1e-9
+            reaching = [cut for cut in cuts if sensitivity_at(column_p, column_y, cut) >= target - 1e-9]
+            best = max(specificity_at(column_p, column_y, cut) for cut in reaching)
+            assert specificity_at(column_p, column_y, float(sensitive[k])) == pytest.approx(best)
+        if rejected[k]:
+            assert specificity_at(column_p, column_y, float(specific[k])) >= target - 1e-9
+            reaching = [cut for cut in cuts if specificity_at(column_p, column_y, cut) >= target - 1e-9]
+            best = max(sensitivity_at(column_p, column_y, cut) for cut in reaching)
+            assert sensitivity_at(column_p, column_y, float(specific[k])) == pytest.approx(best)
+    assert ((sensitive >= 0) & (sensitive <= 1) & (specific >= 0) & (specific <= 1)).all()
+
+
+def test_a_share_that_rounding_pushes_over_a_whole_number() -> None:
+    # 0.7 * 10 is 7.000000000000001: seven of ten positives are enough.
+    p, y = column([k / 10 for k in range(1, 11)] + [0.05]), column([1.0] * 10 + [0.0])
+    thresholds, _ = sensitivity_thresholds(p, y, 0.7)
+    assert thresholds.tolist() == pytest.approx([0.35])
+
+
+def test_negatives_that_are_certain_cannot_be_rejected() -> None:
+    p, y = column([1.0] * 6 + [0.2] * 6), column([0.0] * 6 + [1.0] * 6)
+    thresholds, _ = specificity_thresholds(p, y, 1.0)
+    assert thresholds.tolist() == [1.0]
+
+
+def test_without_records_of_both_kinds_one_half_is_kept() -> None:
+    p, y = np.full((20, 2), 0.2), np.zeros((20, 2))
+    y[:4, 0] = 1  # too few positives
+    y[:16, 1] = 1  # too few negatives: of no account to a sensitivity
+    assert sensitivity_thresholds(p, y, 0.9)[1].tolist() == [False, True]
+    thresholds, tuned = specificity_thresholds(p, y, 0.9)
+    assert tuned.tolist() == [False, False]
+    assert thresholds.tolist() == [0.5, 0.5]
+
+
+def drawn(records: int = 80) -> tuple[torch.Tensor, torch.Tensor]:
+    logits, targets = simulated(2.0, records)
+    targets[:, 4] = 0
+    targets[:2, 4] = 1
+    return logits, targets
+
+
+def test_the_rule_decides_the_thresholds_and_is_kept() -> None:
+    logits, targets = drawn()
+    by_rule = {rule: calibrate(logits, targets, rule, 0.8) for rule in ("f1", "sensitivity", "specificity")}
+    assert len({made.thresholds for made in by_rule.values()}) == 3
+    assert len({made.temperature for made in by_rule.values()}) == 1
+    assert [made.target for made in by_rule.values()] == [None, 0.8, 0.8]
+    for made in by_rule.values():
+        assert made.tuned == (True, True, True, True, False)
+        assert made.thresholds[4] == 0.5
+        assert Calibration.from_dict(made.as_dict()) == made
+    old = {name: by_rule["f1"].as_dict()[name] for name in ("thresholds", "tuned", "temperature")}
+    assert Calibration.from_dict(old) == by_rule["f1"], "checkpoints from before there were rules"
+
+
+def test_the_summary_names_the_classes_that_keep_one_half() -> None:
+    names = ["NORM", "MI", "STTC", "HYP", "CD"]
+    lines = calibrate(*drawn(), "sensitivity", 0.8).summary(names)
+    assert "a sensitivity of 0.8" in lines[0]
+    assert "NORM 0." in lines[0]
+    assert "CD" not in lines[0]
+    assert lines[1].startswith("fewer than 5 positives")
+    assert lines[1].endswith("0.5 is kept: CD")
+    assert len(calibrate(*simulated(2.0, 80)).summary(names)) == 2, "nothing to say where all were tuned"
+
+
+@pytest.mark.parametrize(
+    ("rule", "target", "named"),
+    [
+        ("youden", 0.9, "thresholds"),
+        ("sensitivity", 0.0, "threshold_target"),
+        ("specificity", 90.0, "threshold_target"),
+        ("sensitivity", float("nan"), "threshold_target"),
+    ],
+)
+def test_impossible_rules_are_refused(rule: str, target: float, named: str) -> None:
+    with pytest.raises(SettingError, match=named):
+        calibrate(*drawn(), rule, target)  # type: ignore[arg-type]
+
+
+def test_sensitivity_and_specificity_are_counted_at_each_classs_threshold() -> None:
+    p = np.array([[0.9, 0.2, 0.1], [0.5, 0.4, 0.1], [0.3, 0.6, 0.1], [0.1, 0.8, 0.9]])
+    y = np.array([[1, 0, 1], [0, 0, 1], [1, 1, 1], [0, 1, 1]])
+    assert confusion(p, y).tolist() == [[1, 1, 1, 1], [2, 0, 0, 2], [1, 0, 3, 0]]
+    sensitivity, specificity = sensitivity_and_specificity(p, y, ["A", "B", "C"], [0.3, 0.4, 0.1])
+    assert sensitivity == {"A": 1.0, "B": 1.0, "C": 1.0}
+    assert specificity == {"A": 0.5, "B": 0.5}, "C has no negatives"
+
+
+# The temperature --------------------------------------------------------------------------------------------
 
 
 def simulated(temperature: float, records: int = 4000, seed: int = 0) -> tuple[torch.Tensor, torch.Tensor]:

@@ -12,7 +12,7 @@ from lightning.pytorch.trainer.states import TrainerFn
 from lightning.pytorch.utilities.types import OptimizerLRScheduler
 from torch import Tensor
 
-from ecg_tl.calibration import Calibration, calibrate
+from ecg_tl.calibration import Calibration, ThresholdRule, calibrate, check_threshold_rule
 from ecg_tl.contamination import (
     TRAINED_ON,
     OverlapReport,
@@ -23,7 +23,7 @@ from ecg_tl.contamination import (
     training_set,
 )
 from ecg_tl.errors import SettingError
-from ecg_tl.metrics import multilabel_scores
+from ecg_tl.metrics import multilabel_scores, sensitivity_and_specificity
 from ecg_tl.models import EcgNetwork
 from ecg_tl.signals import Batch
 from ecg_tl.tasks.description import CheckpointDescription, check_fits, describe_versions, read_description
@@ -50,7 +50,8 @@ class EcgClassifier(LightningModule):
     It logs `train/loss`, and for `val` and `test` the loss and all scores of `ecg_tl.metrics`, averaged
     (`val/auroc_macro`) and per class (`val_auroc/NORM`). At the end of each validation it chooses thresholds
     and a temperature from that validation's predictions, so that a checkpoint carries those that belong to
-    its own weights; `test` reports its F1 scores at 0.5 and at these (`test/f1_macro_tuned`).
+    its own weights; `test` scores decisions at 0.5 and at these (`test/f1_macro_tuned`,
+    `test_sensitivity_tuned/NORM`), and probabilities before and after calibration (`test/ece_calibrated`).
 
     Settings are primitives, since a checkpoint must load with `weights_only=True`.
 
@@ -63,6 +64,9 @@ class EcgClassifier(LightningModule):
         weight_decay: Of kernels and matrices; biases and norms have none.
         schedule: `one_cycle`, `cosine` or `constant`.
         lr_decay: Factor by which each layer group learns slower than the one after it.
+        thresholds: What each class's threshold is chosen for on validation records: the greatest `f1`, or at
+            least `threshold_target` of `sensitivity` or of `specificity`.
+        threshold_target: A share, over 0 and at most 1; `f1` has no use for it.
     """
 
     def __init__(
@@ -75,6 +79,8 @@ class EcgClassifier(LightningModule):
         weight_decay: float = 0.01,
         schedule: ScheduleName = "one_cycle",
         lr_decay: float = 1.0,
+        thresholds: ThresholdRule = "f1",
+        threshold_target: float = 0.9,
     ) -> None:
         super().__init__()
         if len(class_names) != network.num_classes:
@@ -87,12 +93,15 @@ class EcgClassifier(LightningModule):
         for name, value in (("learning_rate", learning_rate), ("lr_decay", lr_decay)):
             if not value > 0:
                 raise SettingError(name, str(value), "a number over 0", f"Correct {name}.")
+        check_threshold_rule(thresholds, threshold_target)
         self.class_names = tuple(class_names)
         self.optimizer_name: OptimizerName = optimizer
         self.learning_rate = learning_rate
         self.weight_decay = weight_decay
         self.schedule: ScheduleName = schedule
         self.lr_decay = lr_decay
+        self.threshold_rule: ThresholdRule = thresholds
+        self.threshold_target = threshold_target
         self.normalization = create_normalization(**normalization)
         self.network = network
         self._batches: dict[str, list[Predictions]] = {"val": [], "test": []}
@@ -110,6 +119,10 @@ class EcgClassifier(LightningModule):
         return logits
 
     # Steps ----------------------------------------------------------------------------------------------
+
+    def on_train_epoch_start(self) -> None:
+        """Forget the thresholds and the temperature: they were those of weights that now change."""
+        self.calibration = None
 
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
         """Return binary cross-entropy, averaged over classes and records."""
@@ -149,7 +162,9 @@ class EcgClassifier(LightningModule):
         """Score the validation, and calibrate on it."""
         predictions = self._finish("val")
         if not self.trainer.sanity_checking:
-            self.calibration = calibrate(predictions.logits, predictions.targets)
+            self.calibration = calibrate(
+                predictions.logits, predictions.targets, self.threshold_rule, self.threshold_target
+            )
             self._score("val", predictions)
 
     def on_test_epoch_end(self) -> None:
@@ -178,19 +193,22 @@ class EcgClassifier(LightningModule):
         self.log_dict(named, rank_zero_only=False, sync_dist=False)
 
     def _calibrated_scores(self, predictions: Predictions, calibration: Calibration) -> dict[str, float]:
-        tuned = multilabel_scores(
-            predictions.probabilities,
-            predictions.targets,
-            self.class_names,
-            thresholds=torch.tensor(calibration.thresholds),
-        ).as_dict()
-        cooled = multilabel_scores(
-            (predictions.logits / calibration.temperature).sigmoid(), predictions.targets, self.class_names
-        ).as_dict()
-        return {
-            **{f"{name}_tuned": tuned[name] for name in ("f1_macro", "f1_weighted")},
-            **{f"{name}_calibrated": cooled[name] for name in ("brier", "ece")},
+        probabilities, targets, names = predictions.probabilities, predictions.targets, self.class_names
+        thresholds = torch.tensor(calibration.thresholds, dtype=torch.float64)
+        tuned = multilabel_scores(probabilities, targets, names, thresholds)
+        logits = predictions.logits / calibration.temperature
+        cooled = multilabel_scores(logits.sigmoid(), targets, names)
+        scores = {
+            **{f"{name}_tuned": getattr(tuned, name) for name in ("f1_macro", "f1_weighted")},
+            **{f"{name}_calibrated": getattr(cooled, name) for name in ("brier", "ece")},
+            "loss_calibrated": float(self._loss(logits, targets)),
+            **{f"f1_tuned/{name}": value for name, value in tuned.f1.items()},
         }
+        for suffix, at in (("", 0.5), ("_tuned", thresholds)):
+            sensitivity, specificity = sensitivity_and_specificity(probabilities, targets, names, at)
+            scores |= {f"sensitivity{suffix}/{name}": value for name, value in sensitivity.items()}
+            scores |= {f"specificity{suffix}/{name}": value for name, value in specificity.items()}
+        return scores
 
     # Optimization ---------------------------------------------------------------------------------------
 

@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 import torch
 import torch.nn.functional as F
-from tiny import NUM_SAMPLES, SAMPLING_RATE
+from tiny import HALF_TRAINS, NUM_SAMPLES, SAMPLING_RATE, data_words, fit
 from tiny_events import scalars
 
 from ecg_tl.calibration import Calibration, calibrate
@@ -18,7 +18,7 @@ from ecg_tl.cli import main
 from ecg_tl.datamodules import PtbXlDataModule
 from ecg_tl.datamodules.settings import SplitSettings
 from ecg_tl.errors import CheckpointError, SettingError
-from ecg_tl.metrics import multilabel_scores
+from ecg_tl.metrics import multilabel_scores, sensitivity_and_specificity
 from ecg_tl.tasks import CnnClassifier, EcgClassifier, RnnClassifier
 from ecg_tl.tasks.description import FORMAT, check_fits, read_description
 from ecg_tl.tasks.predictions import Predictions, gather, on_cpu
@@ -142,6 +142,41 @@ def test_calibrations_of_different_epochs_differ(
     assert len(temperatures) == len(set(temperatures)) == 2
 
 
+def test_the_best_checkpoint_carries_what_its_own_validation_decided(
+    ptbxl_root: Path, prepared: Path, data: PtbXlDataModule, tmp_path: Path
+) -> None:
+    words = [*data_words("PtbXlDataModule", ptbxl_root, prepared), *HALF_TRAINS]
+    words += ["--model.thresholds", "sensitivity", "--model.threshold_target", "0.8"]
+    words += ["--model.learning_rate", "0.03"]
+    # By its own number the first epoch is the best: training goes on behind it.
+    words += ["--checkpoint.monitor", "epoch", "--checkpoint.mode", "min"]
+    run = fit(words, tmp_path, epochs=2)
+    kept = {}
+    for name in ("best", "last"):
+        path = run / "checkpoints" / f"{name}.ckpt"
+        kept[name] = Calibration.from_dict(load(path)["ecg_tl"]["calibration"])
+        predictions = predict_part(path, data, "validation")
+        fitted = calibrate(predictions.logits, predictions.targets, "sensitivity", 0.8)
+        assert (kept[name].rule, kept[name].target) == ("sensitivity", 0.8)
+        assert kept[name].thresholds == pytest.approx(fitted.thresholds, abs=1e-5)
+        sensitivity, _ = sensitivity_and_specificity(
+            predictions.probabilities, predictions.targets, CLASSES, fitted.thresholds
+        )
+        assert all(sensitivity[c] >= 0.8 for c, tuned in zip(CLASSES, fitted.tuned, strict=True) if tuned)
+    assert kept["best"].thresholds != pytest.approx(kept["last"].thresholds, abs=1e-3)
+
+
+def test_weights_that_were_not_validated_carry_no_thresholds(
+    ptbxl_root: Path, prepared: Path, tmp_path: Path
+) -> None:
+    words = [*data_words("PtbXlDataModule", ptbxl_root, prepared), *HALF_TRAINS]
+    run = fit([*words, "--trainer.check_val_every_n_epoch", "2"], tmp_path, epochs=3)
+    kept = {name: load(run / "checkpoints" / f"{name}.ckpt") for name in ("best", "last")}
+    assert {name: content["epoch"] for name, content in kept.items()} == {"best": 1, "last": 2}
+    assert kept["best"]["ecg_tl"]["calibration"] is not None
+    assert kept["last"]["ecg_tl"]["calibration"] is None
+
+
 def test_a_checkpoint_says_what_it_is(trained_run: Path, data: PtbXlDataModule) -> None:
     checkpoint = load(trained_run / "checkpoints" / "best.ckpt")
     description = read_description(checkpoint, "best.ckpt")
@@ -245,6 +280,8 @@ def test_predictions_are_gathered_in_the_stores_order() -> None:
         ({"class_names": ["A", "B", "C"]}, "class_names"),
         ({"learning_rate": 0.0}, "learning_rate"),
         ({"lr_decay": -1.0}, "lr_decay"),
+        ({"thresholds": "youden"}, "thresholds"),
+        ({"thresholds": "sensitivity", "threshold_target": 90.0}, "threshold_target"),
         ({"normalization": {"name": "unit"}}, "normalization"),
         ({"hidden_size": 0}, "hidden_size"),
     ],
@@ -272,3 +309,20 @@ def test_tuned_scores_use_the_checkpoints_thresholds(run_copy: Path) -> None:
     assert scores["brier_calibrated"] == pytest.approx(cooled.brier, abs=1e-5)
     assert scores["ece_calibrated"] == pytest.approx(cooled.ece, abs=1e-5)
     assert scores["brier_calibrated"] != pytest.approx(scores["brier"], abs=1e-4)
+    assert scores["loss_calibrated"] == pytest.approx(
+        float(
+            F.binary_cross_entropy_with_logits(
+                logits / calibration.temperature, torch.from_numpy(targets).double()
+            )
+        ),
+        abs=1e-5,
+    )
+    for suffix, at in (("", 0.5), ("_tuned", calibration.thresholds)):
+        sensitivity, specificity = sensitivity_and_specificity(probabilities, targets, CLASSES, at)
+        assert {
+            f"sensitivity{suffix}/{name}": value for name, value in sensitivity.items()
+        }.items() <= scores.items()
+        assert {
+            f"specificity{suffix}/{name}": value for name, value in specificity.items()
+        }.items() <= scores.items()
+    assert all(scores[f"f1_tuned/{name}"] == pytest.approx(value) for name, value in tuned.f1.items())
