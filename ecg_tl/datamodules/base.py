@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import asdict
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal
@@ -24,11 +25,13 @@ from ecg_tl.datamodules.batches import (
     choose_residency,
 )
 from ecg_tl.datamodules.parts import Parts, divide
+from ecg_tl.datamodules.query import parse_query
 from ecg_tl.datamodules.settings import SplitSettings
 from ecg_tl.datasets.base import EcgDataset, LabelRule
 from ecg_tl.errors import SettingError, StoreError
 from ecg_tl.signals import LEADS, MICROVOLTS_PER_STEP, Batch, check_leads
 from ecg_tl.store.build import prepare
+from ecg_tl.store.ranges import training_ranges
 from ecg_tl.store.reader import Store, open_store
 from ecg_tl.store.settings import Resampling, Short, StoreSettings
 from ecg_tl.transforms import Augmentation, augment, augmentation_generator, create_normalization
@@ -55,6 +58,8 @@ class EcgDataModule(LightningDataModule):
         resampling: `polyphase` filters before it decimates; `stride` takes every k-th sample, as the paper.
         short: Whether shorter records are padded with zeros (`pad`) or left out (`drop`).
         bad_records: Whether a record that cannot be read is listed and left out (`skip`) or stops (`error`).
+        query: Keep only the records that fit this, such as `site == 1 and age >= 18`; see
+            `ecg_tl.datamodules.query`.
         split: How records are divided.
         drop_unlabelled: Whether records without any class are left out; the dataset's default if None.
         normalization: `fixed_scale`, `min_max`, `z_score` or `none`; see `ecg_tl.transforms`.
@@ -82,6 +87,7 @@ class EcgDataModule(LightningDataModule):
         resampling: Resampling = "polyphase",
         short: Short = "pad",
         bad_records: Literal["skip", "error"] = "skip",
+        query: str | None = None,
         split: SplitSettings = SplitSettings(),  # noqa: B008  (frozen)
         drop_unlabelled: bool | None = None,
         normalization: str = "fixed_scale",
@@ -110,6 +116,9 @@ class EcgDataModule(LightningDataModule):
             short=short,
         )
         self.bad_records = bad_records
+        if query is not None:
+            parse_query(query)
+        self.query = query
         self.split_settings = split
         self.drop_unlabelled = dataset.drop_unlabelled if drop_unlabelled is None else drop_unlabelled
         self.normalization = create_normalization(normalization, **(normalization_options or {})).describe()
@@ -187,6 +196,7 @@ class EcgDataModule(LightningDataModule):
             store.records,
             self.label_rule,
             self.split_settings,
+            query=self.query,
             drop_unlabelled=self.drop_unlabelled,
             where=store.path,
         )
@@ -297,8 +307,8 @@ class EcgDataModule(LightningDataModule):
         return self._loader(self.parts.split.test)
 
     def predict_dataloader(self) -> DataLoader[StoredBatch]:
-        """Every stored record, each once, labelled or not."""
-        return self._loader(np.arange(len(self.store.records)))
+        """Every stored record that the query keeps, each once, labelled or not."""
+        return self._loader(self.parts.selected)
 
     def on_before_batch_transfer(self, batch: StoredBatch, dataloader_idx: int) -> StoredBatch:
         """Note what the augmentation of this batch shall depend on while the indices are still on the CPU."""
@@ -336,8 +346,18 @@ class EcgDataModule(LightningDataModule):
             "units": "mV",
             "normalization": dict(self.normalization),
             "resampling": self.store_settings.resampling,
+            "crop": manifest.settings.crop,
+            "augmentation": asdict(self.augmentation),
+            "signal_ranges": self._signal_ranges,
             "store": self.store.path.name,
             "fingerprint": manifest.source.digest,
             "records_left_out": manifest.counts.left_out,
+            "query": self.query,
             **self.parts.describe(),
         }
+
+    @cached_property
+    def _signal_ranges(self) -> dict[str, Any] | None:
+        """Where training signals lie, for inference to tell others apart."""
+        ranges = training_ranges(self.store, self.parts.split.train)
+        return None if ranges is None else ranges.as_dict()

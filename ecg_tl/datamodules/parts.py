@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from ecg_tl.datamodules.query import select
 from ecg_tl.datamodules.settings import SplitSettings
 from ecg_tl.datasets.base import LabelRule
 from ecg_tl.errors import DatasetError, SettingError
@@ -37,7 +38,8 @@ class Parts:
         record_ids: Of every stored row.
         kind: The split's kind: `official`, `patient` or `paper`.
         hash: Of the parts' record ids: equal for equal splits.
-        unlabelled: How many records have none of the classes.
+        selected: Rows that the query keeps; all without one.
+        unlabelled: How many of these have none of the classes.
         unlabelled_dropped: Whether those were left out.
         leaks: Training and validation records removed, as a part that judges holds the same recording.
         class_names: Of the targets' columns.
@@ -48,15 +50,23 @@ class Parts:
     record_ids: NDArray[np.object_]
     kind: str
     hash: str
+    selected: NDArray[np.int64]
     unlabelled: int
     unlabelled_dropped: bool
     leaks: Leaks
     class_names: tuple[str, ...]
 
+    @property
+    def filtered(self) -> int:
+        """How many records the query left out."""
+        return len(self.record_ids) - len(self.selected)
+
     def summary(self) -> list[str]:
         """Say it in lines for a log."""
         sizes = ", ".join(f"{len(rows)} {part}" for part, rows in self.split.parts().items())
         lines = [f"{sizes} records ({self.kind} split {self.hash[:12]})"]
+        if self.filtered:
+            lines.append(f"{self.filtered} records left out by the query")
         if self.unlabelled:
             what = "left out" if self.unlabelled_dropped else "kept as all-zero rows"
             lines.append(f"{self.unlabelled} records have none of the classes: {what}")
@@ -82,6 +92,7 @@ class Parts:
                 )
                 for part, rows in self.split.parts().items()
             },
+            "filtered": self.filtered,
             "unlabelled": self.unlabelled,
             "unlabelled_dropped": self.unlabelled_dropped,
             "leaks_removed": {"train": self.leaks.train, "validation": self.leaks.validation},
@@ -93,6 +104,7 @@ def divide(
     rule: LabelRule,
     settings: SplitSettings,
     *,
+    query: str | None = None,
     drop_unlabelled: bool,
     where: Path,
 ) -> Parts:
@@ -102,23 +114,27 @@ def divide(
         records: A store's table.
         rule: Turns codes into targets.
         settings: How to divide.
+        query: Which records there are at all; see `ecg_tl.datamodules.query`.
         drop_unlabelled: Whether records without any class are left out.
         where: The store, for errors.
 
     Raises:
         DatasetError: If no record has any of the classes.
-        SettingError: If the split cannot be made (folds that do not exist, a part without records).
+        SettingError: If the query cannot be answered or keeps nothing, or the split cannot be made (folds
+            that do not exist, a part without records).
     """
     targets = rule.targets(records["codes"].tolist())
-    labelled = targets.any(axis=1)
-    if not labelled.any():
+    kept = np.ones(len(records), dtype=bool) if query is None else select(records, query)
+    labelled: NDArray[np.bool_] = np.asarray(targets.any(axis=1))
+    if not labelled[kept].any():
         raise DatasetError(
             where,
-            f"none of the {len(records)} records labelled",
+            f"none of the {kept.sum()} records labelled",
             f"some of the classes {', '.join(rule.class_names)}",
             "Check the task and the files' codes.",
         )
-    usable = np.flatnonzero(labelled) if drop_unlabelled else np.arange(len(records))
+    selected = np.flatnonzero(kept)
+    usable = np.flatnonzero(kept & labelled) if drop_unlabelled else selected
     patients = records["patient_id"].tolist()
     kind, split = _split(records.iloc[usable], targets[usable], settings, where)
     split, leaks = split.at(usable), Leaks(0, 0)
@@ -138,7 +154,8 @@ def divide(
         record_ids=record_ids,
         kind=kind,
         hash=split_hash(split, record_ids.tolist()),
-        unlabelled=int((~labelled).sum()),
+        selected=selected,
+        unlabelled=int((~labelled[kept]).sum()),
         unlabelled_dropped=drop_unlabelled,
         leaks=leaks,
         class_names=rule.class_names,

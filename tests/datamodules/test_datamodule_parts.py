@@ -158,3 +158,23 @@ def test_signals_that_judge_do_not_train(ptbxl_root: Path, tmp_path: Path) -> No
     assert not hashes["train"] & (hashes["validation"] | hashes["test"])
     assert not hashes["validation"] & hashes["test"]
     assert any("2 training and 1 validation records removed" in line for line in data.parts.summary())
+
+
+def test_a_query_decides_which_records_there_are(ptbxl: MakeData) -> None:
+    everything = ptbxl()
+    young = ptbxl(query="age < 60")
+    ages = young.store.records["age"].to_numpy()
+    for rows in young.parts.split.parts().values():
+        assert (ages[rows] < 60).all()
+    (rows,) = [np.concatenate([batch["index"] for batch in young.predict_dataloader()])]
+    assert set(rows) == set(np.flatnonzero(ages < 60))
+    told = young.describe()
+    assert told["query"] == "age < 60"
+    assert told["filtered"] == (ages >= 60).sum() > 0
+    assert told["split_hash"] != everything.describe()["split_hash"]
+    assert (everything.describe()["query"], everything.describe()["filtered"]) == (None, 0)
+
+
+def test_a_query_that_is_wrong_is_told_before_any_file_is_read() -> None:
+    with pytest.raises(SettingError, match="query"):
+        PtbXlDataModule(root="nowhere", query="import os")
