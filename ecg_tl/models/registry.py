@@ -62,8 +62,8 @@ def create_network(
         num_classes: Outputs, one logit each.
         num_leads: Leads of the input.
         num_samples: Samples of the input.
-        **options: What the network's own function takes beyond these (RNNs: `hidden_size`, `num_layers`,
-            `pooling`).
+        **options: What the network's own function takes beyond these (ResNets: `memory_format`; RNNs:
+            `hidden_size`, `num_layers`, `pooling`).
 
     Raises:
         SettingError: If there is no such network, it has no such option, or a value is out of range.

@@ -8,12 +8,22 @@ in ECG Diagnosis: Is It Effective?", PLOS ONE 20(5), 2025. Layers are named as t
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import ClassVar
+from typing import ClassVar, get_args
 
 import torch
 from torch import Tensor, nn
 
+from ecg_tl.errors import SettingError
 from ecg_tl.models.base import EcgNetwork
+from ecg_tl.models.layout import (
+    BatchNorm,
+    Convolution,
+    MaxPool,
+    MemoryFormat,
+    MemoryFormatChoice,
+    choose_memory_format,
+    to_channels_last,
+)
 
 STAGE_WIDTHS = (64, 128, 256, 512)
 FC1_FEATURES = 512
@@ -33,10 +43,10 @@ class BasicBlock(nn.Module):
     def __init__(self, in_channels: int, width: int, stride: int) -> None:
         super().__init__()
         self.conv1 = _convolution(in_channels, width, kernel_size=3, stride=stride)
-        self.bn1 = nn.BatchNorm1d(width)
+        self.bn1 = BatchNorm(width)
         self.relu = nn.ReLU(inplace=True)
         self.conv2 = _convolution(width, width, kernel_size=3)
-        self.bn2 = nn.BatchNorm1d(width)
+        self.bn2 = BatchNorm(width)
         self.downsample = _shortcut(in_channels, width * self.expansion, stride)
 
     def forward(self, x: Tensor) -> Tensor:
@@ -63,11 +73,11 @@ class Bottleneck(nn.Module):
         super().__init__()
         out_channels = width * self.expansion
         self.conv1 = _convolution(in_channels, width, kernel_size=1)
-        self.bn1 = nn.BatchNorm1d(width)
+        self.bn1 = BatchNorm(width)
         self.conv2 = _convolution(width, width, kernel_size=3, stride=stride)
-        self.bn2 = nn.BatchNorm1d(width)
+        self.bn2 = BatchNorm(width)
         self.conv3 = _convolution(width, out_channels, kernel_size=1)
-        self.bn3 = nn.BatchNorm1d(out_channels)
+        self.bn3 = BatchNorm(out_channels)
         self.relu = nn.ReLU(inplace=True)
         self.downsample = _shortcut(in_channels, out_channels, stride)
 
@@ -92,9 +102,11 @@ class ResNet1d(EcgNetwork):
         num_classes: Outputs, one logit each.
         num_leads: Leads of the input.
         num_samples: Samples of the input; other lengths work as well.
+        memory_format: How signals lie in memory inside the network, which decides its speed and nothing else;
+            see `ecg_tl.models.layout`.
 
     Raises:
-        SettingError: If one of the numbers is below 1.
+        SettingError: If one of the numbers is below 1, or there is no such memory format.
     """
 
     head_name = "fc2"
@@ -107,13 +119,22 @@ class ResNet1d(EcgNetwork):
         num_classes: int,
         num_leads: int = 12,
         num_samples: int = 1000,
+        memory_format: MemoryFormat = "auto",
     ) -> None:
         super().__init__(num_classes, num_leads, num_samples)
+        if memory_format not in get_args(MemoryFormat):
+            raise SettingError(
+                "memory_format",
+                repr(memory_format),
+                f"one of {', '.join(get_args(MemoryFormat))}",
+                "Choose one of these.",
+            )
+        self.memory_format: MemoryFormat = memory_format
         channels = STAGE_WIDTHS[0]
         self.conv1 = _convolution(num_leads, channels, kernel_size=7, stride=2)
-        self.bn1 = nn.BatchNorm1d(channels)
+        self.bn1 = BatchNorm(channels)
         self.relu = nn.ReLU(inplace=True)
-        self.maxpool = nn.MaxPool1d(kernel_size=3, stride=2, padding=1)
+        self.maxpool = MaxPool(kernel_size=3, stride=2, padding=1)
         for stage, (width, depth) in enumerate(zip(STAGE_WIDTHS, depths, strict=True)):
             blocks: list[nn.Module] = []
             for position in range(depth):
@@ -127,35 +148,50 @@ class ResNet1d(EcgNetwork):
             if isinstance(module, nn.Conv1d):
                 nn.init.kaiming_normal_(module.weight, mode="fan_out", nonlinearity="relu")
 
+    def chosen_memory_format(self) -> MemoryFormatChoice:
+        """Say how signals lie in memory where this network is now."""
+        weight = self.conv1.weight
+        return choose_memory_format(self.memory_format, weight.device, weight.dtype)
+
     def _encode(self, signal: Tensor) -> Tensor:
-        x = self.maxpool(self.relu(self.bn1(self.conv1(signal))))
+        if self.chosen_memory_format().channels_last:
+            x = to_channels_last(self.conv1(to_channels_last(signal)))
+        else:
+            x = self.conv1(signal)
+        x = self.maxpool(self.relu(self.bn1(x)))
         for stage in range(1, len(STAGE_WIDTHS) + 1):
             x = self.get_submodule(f"layer{stage}")(x)
-        return torch.relu(self.fc1(x.mean(dim=-1)))
+        return torch.relu(self.fc1(x.flatten(start_dim=2).mean(dim=-1)))
 
     def _group_of(self, parameter_name: str) -> str:
         first = parameter_name.split(".", 1)[0]
         return "stem" if first in ("conv1", "bn1") else first
 
 
-def resnet1d18(num_classes: int, num_leads: int = 12, num_samples: int = 1000) -> ResNet1d:
+def resnet1d18(
+    num_classes: int, num_leads: int = 12, num_samples: int = 1000, memory_format: MemoryFormat = "auto"
+) -> ResNet1d:
     """Make a ResNet1d-18: basic blocks [2, 2, 2, 2]."""
-    return ResNet1d(BasicBlock, (2, 2, 2, 2), num_classes, num_leads, num_samples)
+    return ResNet1d(BasicBlock, (2, 2, 2, 2), num_classes, num_leads, num_samples, memory_format)
 
 
-def resnet1d50(num_classes: int, num_leads: int = 12, num_samples: int = 1000) -> ResNet1d:
+def resnet1d50(
+    num_classes: int, num_leads: int = 12, num_samples: int = 1000, memory_format: MemoryFormat = "auto"
+) -> ResNet1d:
     """Make a ResNet1d-50: bottlenecks [3, 4, 6, 3]."""
-    return ResNet1d(Bottleneck, (3, 4, 6, 3), num_classes, num_leads, num_samples)
+    return ResNet1d(Bottleneck, (3, 4, 6, 3), num_classes, num_leads, num_samples, memory_format)
 
 
-def resnet1d101(num_classes: int, num_leads: int = 12, num_samples: int = 1000) -> ResNet1d:
+def resnet1d101(
+    num_classes: int, num_leads: int = 12, num_samples: int = 1000, memory_format: MemoryFormat = "auto"
+) -> ResNet1d:
     """Make a ResNet1d-101: bottlenecks [3, 4, 23, 3]."""
-    return ResNet1d(Bottleneck, (3, 4, 23, 3), num_classes, num_leads, num_samples)
+    return ResNet1d(Bottleneck, (3, 4, 23, 3), num_classes, num_leads, num_samples, memory_format)
 
 
-def _convolution(in_channels: int, out_channels: int, kernel_size: int, stride: int = 1) -> nn.Conv1d:
+def _convolution(in_channels: int, out_channels: int, kernel_size: int, stride: int = 1) -> Convolution:
     # No bias: the batch norm that follows every convolution has one.
-    return nn.Conv1d(
+    return Convolution(
         in_channels, out_channels, kernel_size, stride=stride, padding=kernel_size // 2, bias=False
     )
 
@@ -164,5 +200,5 @@ def _shortcut(in_channels: int, out_channels: int, stride: int) -> nn.Sequential
     if stride == 1 and in_channels == out_channels:
         return None
     return nn.Sequential(
-        _convolution(in_channels, out_channels, kernel_size=1, stride=stride), nn.BatchNorm1d(out_channels)
+        _convolution(in_channels, out_channels, kernel_size=1, stride=stride), BatchNorm(out_channels)
     )

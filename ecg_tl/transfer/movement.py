@@ -78,9 +78,10 @@ def features_by_group(
     def keep(path: str, group: str) -> None:
         def hook(module: nn.Module, inputs: object, output: Tensor | tuple[Tensor, ...]) -> None:
             tensor = output[0] if isinstance(output, tuple) else output
-            if tensor.ndim == 3:
-                # Recurrent layers give (records, time, features), convolutions (records, features, time).
-                tensor = tensor.mean(dim=1 if isinstance(module, nn.RNNBase) else 2)
+            if isinstance(module, nn.RNNBase):
+                tensor = tensor.mean(dim=1)  # (records, time, features)
+            elif tensor.ndim > 2:
+                tensor = tensor.flatten(start_dim=2).mean(dim=2)  # (records, features, [1,] time)
             found[group] = tensor.float()
 
         network.get_submodule(path).register_forward_hook(hook)

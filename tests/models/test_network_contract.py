@@ -253,8 +253,13 @@ def test_families() -> None:
     ("name", "arguments", "message"),
     [
         ("resnet34", {}, "resnet1d18, resnet1d50, resnet1d101, lstm, bilstm, gru"),
-        ("resnet1d18", {"hidden_size": 3}, "options of resnet1d18: found hidden_size, expected none"),
+        (
+            "resnet1d18",
+            {"hidden_size": 3},
+            "options of resnet1d18: found hidden_size, expected only memory_format",
+        ),
         ("lstm", {"dropout": 0.5}, "only hidden_size, num_layers, pooling"),
+        ("resnet1d50", {"memory_format": "fast"}, "one of auto, channels_last, contiguous"),
         ("lstm", {"pooling": "max"}, "one of flatten, last, mean, attention"),
         ("gru", {"hidden_size": 0}, "hidden_size: found 0"),
         ("gru", {"num_leads": 0}, "num_leads: found 0"),
