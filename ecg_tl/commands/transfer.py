@@ -14,10 +14,10 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from ecg_tl.callbacks.files import write_csv
 from ecg_tl.commands.arguments import argument_errors
 from ecg_tl.datamodules import EcgDataModule, SplitSettings
 from ecg_tl.errors import EcgTlError
+from ecg_tl.files import write_csv
 from ecg_tl.transfer.inspection import inspect_checkpoint, render_checkpoint
 from ecg_tl.transfer.ranking import Ranked, SortBy, as_table, rank
 

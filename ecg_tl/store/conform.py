@@ -14,7 +14,7 @@ from ecg_tl.signals import Recording, select_leads
 from ecg_tl.store.encoding import SIGNAL_DTYPE, encode, signal_hash
 from ecg_tl.store.identity import recording_fingerprint
 from ecg_tl.store.mending import mend_gaps
-from ecg_tl.store.resample import find_window, rate_ratio, resample
+from ecg_tl.store.resample import Window, find_window, rate_ratio, resample
 from ecg_tl.store.settings import StoreSettings
 
 
@@ -89,10 +89,7 @@ def conform(recording: Recording, settings: StoreSettings, where: object) -> Sto
     window = find_window(selected.shape[1], ratio, settings.num_samples, settings.crop or "start")
     if window.length < settings.num_samples and settings.short == "drop":
         return TooShort(window.length)
-    part = selected[:, window.start : window.stop]
-    mended, nan_samples = mend_gaps(part, recording.sampling_rate, settings.leads, where)
-    resampled = resample(mended, ratio, settings.resampling)
-    kept, clipped = encode(resampled[:, window.skip : window.skip + window.length])
+    kept, nan_samples, clipped = conform_window(selected, recording.sampling_rate, window, settings, where)
     steps = np.zeros((len(settings.leads), settings.num_samples), dtype=SIGNAL_DTYPE)
     steps[:, : window.length] = kept
     return StoredSignal(
@@ -104,3 +101,34 @@ def conform(recording: Recording, settings: StoreSettings, where: object) -> Sto
         padded_samples=settings.num_samples - window.length,
         cropped=window.cut,
     )
+
+
+def conform_window(
+    selected: NDArray[np.float32],
+    sampling_rate: float,
+    window: Window,
+    settings: StoreSettings,
+    where: object,
+) -> tuple[NDArray[np.int16], int, int]:
+    """Mend, resample and encode one window of a record.
+
+    Args:
+        selected: The record's `settings.leads`, `(leads, samples)` in mV.
+        sampling_rate: Of the record, in Hz.
+        window: Which part of it.
+        settings: Leads, rate and how to come there.
+        where: The record, for errors.
+
+    Returns:
+        `int16 (leads, window.length)`, 1 µV a step; how many samples were interpolated; how many were
+        beyond the range of int16.
+
+    Raises:
+        RecordError: If a lead has a gap too long to mend in this window.
+        SettingError: If the settings cannot be carried out at the record's rate.
+    """
+    part = selected[:, window.start : window.stop]
+    mended, nan_samples = mend_gaps(part, sampling_rate, settings.leads, where)
+    resampled = resample(mended, rate_ratio(sampling_rate, settings.sampling_rate), settings.resampling)
+    kept, clipped = encode(resampled[:, window.skip : window.skip + window.length])
+    return kept, nan_samples, clipped

@@ -62,15 +62,32 @@ def find_window(samples: int, ratio: Fraction, num_samples: int, crop: Crop) -> 
         num_samples: Samples to keep, at the new rate.
         crop: Where a longer record is cut.
     """
-    up, down = ratio.numerator, ratio.denominator
-    resampled = -(-samples * up // down)
+    resampled = resampled_length(samples, ratio)
     length = min(resampled, num_samples)
-    first = (resampled - length) // 2 if crop == "center" else 0
+    return window_at(samples, ratio, (resampled - length) // 2 if crop == "center" else 0, length)
+
+
+def window_at(samples: int, ratio: Fraction, first: int, length: int) -> Window:
+    """Find what `length` resampled samples from the `first` on need of a record; see `find_window`.
+
+    Args:
+        samples: Length of the record.
+        ratio: From `rate_ratio`.
+        first: The first sample to keep, at the new rate.
+        length: Samples to keep, at the new rate.
+    """
+    up, down = ratio.numerator, ratio.denominator
     margin = 0 if ratio == 1 else _half_length(up, down) // up + 1
     # A multiple of `down`, so that the new samples fall on the same instants as from the whole record.
     start = max(0, (first * down // up - margin) // down * down)
     stop = min(samples, -(-(first + length) * down // up) + margin)
-    return Window(start, stop, first - start * up // down, length, cut=resampled > length)
+    cut = resampled_length(samples, ratio) > length
+    return Window(start, stop, first - start * up // down, length, cut)
+
+
+def resampled_length(samples: int, ratio: Fraction) -> int:
+    """Return how many samples a record has at the new rate."""
+    return -(-samples * ratio.numerator // ratio.denominator)
 
 
 def resample(signal: NDArray[np.float32], ratio: Fraction, method: Resampling) -> NDArray[np.float32]:

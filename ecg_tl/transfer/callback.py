@@ -13,11 +13,11 @@ from lightning_utilities.core.rank_zero import rank_zero_warn
 from torch import Tensor
 from torch.optim import Optimizer
 
-from ecg_tl.callbacks.files import write_json
 from ecg_tl.callbacks.history import run_folder
 from ecg_tl.contamination import OverlapReport, require_no_overlap
 from ecg_tl.datamodules.base import EcgDataModule
 from ecg_tl.errors import CheckpointError, SettingError
+from ecg_tl.files import write_json
 from ecg_tl.tasks.base import EcgClassifier
 from ecg_tl.transfer.checkpoint import Upstream, read_upstream
 from ecg_tl.transfer.freezing import (

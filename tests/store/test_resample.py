@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ecg_tl.errors import SettingError
-from ecg_tl.store.resample import find_window, rate_ratio, resample
+from ecg_tl.store.resample import find_window, rate_ratio, resample, resampled_length, window_at
 
 
 def tone(frequency: float, rate: float, seconds: float = 10.0) -> np.ndarray:
@@ -89,3 +89,25 @@ def test_a_window_gives_the_same_as_cutting_the_whole(
 def test_a_window_reads_little_more_than_it_keeps() -> None:
     window = find_window(144 * 500, Fraction(1, 5), 1000, "center")
     assert window.stop - window.start < 5500
+
+
+@settings(max_examples=40, deadline=None)
+@given(
+    rate=st.sampled_from([100.0, 250.0, 257.0, 500.0, 1000.0, 50.0]),
+    seconds=st.floats(2.0, 12.0),
+    place=st.floats(0, 1),
+    length=st.integers(1, 200),
+)
+def test_any_window_is_cut_out_of_the_whole(rate: float, seconds: float, place: float, length: int) -> None:
+    signal = np.random.default_rng(0).normal(size=(2, round(seconds * rate))).astype(np.float32)
+    ratio = rate_ratio(rate, 100)
+    total = resampled_length(signal.shape[1], ratio)
+    first = round(place * (total - length))
+    window = window_at(signal.shape[1], ratio, first, length)
+    part = resample(signal[:, window.start : window.stop], ratio, "polyphase")
+    whole = resample(signal, ratio, "polyphase")
+    assert whole.shape[1] == total
+    np.testing.assert_allclose(
+        part[:, window.skip : window.skip + length], whole[:, first : first + length], atol=2e-5
+    )
+    assert window.cut == (total > length)
