@@ -1,0 +1,303 @@
+"""Confidence intervals over patients and seeds together, and what goes with them.
+
+**The model.** A score, or a difference of scores, of `S` trainings on the same test patients varies for two
+reasons that are crossed: other patients would have been tested, and other seeds would have been drawn. With
+`t(s)` the value of seed `s`, the mean over the seeds has the variance
+
+    V = V_patients + V_seeds - V_both
+
+- `V_patients`: variance of the mean over seeds when patients are resampled, the same patients for all seeds
+  and both arms. It holds the patients' part and, averaged, that of patients and seeds together.
+- `V_seeds`: sample variance of `t(s)` over `S`. It holds the seeds' part and, again, that of both together.
+- `V_both`: variance when patients are resampled of `t(s)` less the mean over seeds, averaged over the seeds,
+  over `S - 1`: the part that the other two count twice.
+
+`V_seeds - V_both` is taken as 0 at least. The interval is the mean plus and minus
+
+    sqrt( t(d)² V_patients + t(S - 1)² (V_seeds - V_both) )
+
+with Student's t for each part's own degrees of freedom, the form of modified large-sample intervals (Graybill
+and Wang, JASA 75, 1980). One t with Satterthwaite's degrees of freedom for the sum was tried and covers too
+seldom with three seeds: where chance makes the spread of the seeds small, it makes the degrees of freedom
+great as well. A percentile interval over seeds and patients is far too narrow: the spread of five values drawn
+again from themselves is 4/5 of what it should be, and knows nothing of t. The p-value is the level at which
+the interval touches 0.
+
+Over several test sets, each part is summed by itself, its degrees of freedom by Satterthwaite.
+
+`d`, the degrees of freedom of `V_patients`, comes from each patient's influence on the AUROC (DeLong): with
+`L` the influences of `P` patients, the sum of squares estimates the variance, and by its own sampling
+variance `d = 2 (ΣL²)² / (ΣL⁴ - (ΣL²)²/P)`: about `P` where influence is spread evenly, about two thirds of
+the positives where these few carry all. F1 and average precision use that of the AUROC.
+
+With one seed only patients can be resampled: the interval holds `V_patients` alone, and says nothing of how another
+training of the same kind would have done. No interval covers other training sets, splits or datasets.
+
+**How well they cover**: see `docs/statistics.md` for the simulation.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import stats
+
+from ecg_tl.study.analysis.resampling import Floats, resample_patients
+from ecg_tl.study.analysis.scoring import Sample, class_sample, sample_of, score_run
+from ecg_tl.study.findings import Interval
+
+LEVEL = 0.95
+
+FEW_PATIENTS = 5
+"""Positive (or negative) patients below which an interval's coverage is no longer known to hold."""
+
+NOTHING_SCORED = "No class has two test patients with it and two without."
+NOT_SCORED = "Fewer than two test patients with, or without, it."
+
+PATIENTS_AND_SEEDS = "patients and seeds"
+PATIENTS_ONLY = "patients only"
+
+
+@dataclass(frozen=True)
+class Spread:
+    """Variance of an estimate in its two parts, and how well each is known.
+
+    Attributes:
+        patients: `V_patients`.
+        patient_degrees: Its degrees of freedom.
+        seeds: `V_seeds - V_both`, 0 at least; 0 with one seed.
+        raw_seeds: `V_seeds`.
+        seed_degrees: Its degrees of freedom; 0 with one seed.
+    """
+
+    patients: float
+    patient_degrees: float
+    seeds: float
+    raw_seeds: float
+    seed_degrees: float
+
+    @property
+    def variance(self) -> float:
+        """Of the estimate."""
+        return self.patients + self.seeds
+
+    def reach(self, level: float) -> float:
+        """Half the width of the interval at a level."""
+        quantile = (1 + level) / 2
+        square = float(stats.t.ppf(quantile, self.patient_degrees)) ** 2 * self.patients
+        if self.seeds > 0:
+            square += float(stats.t.ppf(quantile, self.seed_degrees)) ** 2 * self.seeds
+        return math.sqrt(square)
+
+    def p_value(self, estimate: float) -> float:
+        """Find the level at which the interval touches 0, as a two-sided p-value."""
+        low, high = -50.0, 0.0  # of log p
+        for _ in range(60):
+            middle = (low + high) / 2
+            low, high = (middle, high) if self.reach(-math.expm1(middle)) > abs(estimate) else (low, middle)
+        return math.exp(high)
+
+
+def spread(sample: Sample) -> Spread:
+    """Estimate the variance of a quantity's mean over its seeds; the module's docstring derives it."""
+    kept = sample.resampled[:, np.isfinite(sample.resampled).all(axis=0)]
+    if kept.shape[1] < 2:
+        return Spread(math.nan, math.nan, 0.0, 0.0, 0.0)
+    of_patients = float(kept.mean(axis=0).var(ddof=1))
+    degrees = influence_degrees(sample.influence.mean(axis=0))
+    seeds = len(sample.seeds)
+    if seeds == 1:
+        return Spread(of_patients, degrees, 0.0, 0.0, 0.0)
+    of_seeds = float(sample.values.var(ddof=1)) / seeds
+    of_both = float((kept - kept.mean(axis=0)).var(axis=1, ddof=1).mean()) / (seeds - 1)
+    return Spread(of_patients, degrees, max(of_seeds - of_both, 0.0), of_seeds, seeds - 1.0)
+
+
+def total_spread(terms: Sequence[tuple[float, Spread]]) -> Spread:
+    """Variance of a weighted sum of independent estimates."""
+
+    def degrees(parts: Sequence[tuple[float, float]]) -> float:
+        rest = sum(v**2 / d for v, d in parts if v > 0)
+        return sum(v for v, _ in parts) ** 2 / rest if rest > 0 else max((d for _, d in parts), default=0.0)
+
+    of_patients = [(w**2 * part.patients, part.patient_degrees) for w, part in terms]
+    of_seeds = [(w**2 * part.raw_seeds, part.seed_degrees) for w, part in terms]
+    return Spread(
+        sum(v for v, _ in of_patients),
+        degrees(of_patients),
+        sum(w**2 * part.seeds for w, part in terms),
+        sum(v for v, _ in of_seeds),
+        degrees(of_seeds),
+    )
+
+
+def influence_degrees(influence: Floats) -> float:
+    """Degrees of freedom of a variance that is estimated by the sum of squares of these influences."""
+    patients = len(influence)
+    squares = influence**2
+    total = float(squares.sum())
+    spare = float((squares**2).sum()) - total**2 / patients
+    most = max(patients - 1.0, 1.0)
+    return most if spare <= 0 else min(max(2 * total**2 / spare, 1.0), most)
+
+
+def mean_interval(samples: Sequence[Sample], level: float = LEVEL) -> Interval:
+    """Interval of the mean of quantities, each of a test set of its own, or one quantity's own interval.
+
+    Test sets are taken to be independent of each other: quantities of one test set must be combined first.
+    Each test set counts the same. The interval is about these test sets' datasets, not about others.
+    """
+    if not samples:
+        return Interval(None, reason="Nothing to estimate it from.")
+    return weighted_interval([(1 / len(samples), sample) for sample in samples], level)
+
+
+def weighted_interval(terms: Sequence[tuple[float, Sample]], level: float = LEVEL) -> Interval:
+    """Interval of a weighted sum of quantities, each of a test set of its own; see `mean_interval`."""
+    estimate = float(sum(weight * sample.mean for weight, sample in terms))
+    seeds = min(len(sample.seeds) for _, sample in terms)
+    patients = sum(sample.resamples.patients for _, sample in terms)
+    total = total_spread([(weight, spread(sample)) for weight, sample in terms])
+    method = PATIENTS_ONLY if seeds == 1 else PATIENTS_AND_SEEDS
+    bare = Interval(estimate, seeds=seeds, patients=patients, method=method)
+    if not math.isfinite(estimate):
+        return replace(bare, estimate=None, reason=NOTHING_SCORED)
+    if not math.isfinite(total.variance):
+        return replace(bare, reason="Resamples of the patients lose every class.")
+    if total.variance <= 1e-18:
+        return replace(bare, reason="No resample of the patients changes it: there is no spread to judge by.")
+    reach = total.reach(level)
+    return replace(
+        bare,
+        low=estimate - reach,
+        high=estimate + reach,
+        p=total.p_value(estimate),
+        reason=_weakness([sample for _, sample in terms]),
+    )
+
+
+def _weakness(samples: Sequence[Sample]) -> str:
+    reasons = []
+    if any(len(sample.seeds) == 1 for sample in samples):
+        reasons.append("One training each: how much another seed would have changed is not in the interval.")
+    reasons.append(_few_patients(min(sample.fewest for sample in samples)))
+    lost = max(sample.resamples.lost for sample in samples)
+    if lost > 0.001:
+        reasons.append(f"In {lost:.1%} of the resamples a class was without positives or negatives.")
+    return " ".join(filter(None, reasons))
+
+
+def _few_patients(fewest: int) -> str:
+    if fewest >= FEW_PATIENTS:
+        return ""
+    return f"A class has only {fewest} patients with, or without, it in the test set: the interval is rough."
+
+
+def holm(p_values: Sequence[float | None]) -> list[float | None]:
+    """Correct p-values for their number (Holm, Scand. J. Statist. 6, 1979).
+
+    The probability of one false rejection or more among all is kept below the level, whatever the dependence.
+    Those that are None stay so and are not counted.
+    """
+    known = sorted((p, k) for k, p in enumerate(p_values) if p is not None)
+    corrected: list[float | None] = [None] * len(p_values)
+    highest = 0.0
+    for rank, (p, k) in enumerate(known):
+        highest = max(highest, min(1.0, p * (len(known) - rank)))
+        corrected[k] = highest
+    return corrected
+
+
+def spearman(x: Sequence[float], y: Sequence[float], level: float = LEVEL) -> Interval:
+    """Rank correlation with an interval by Fisher's transformation.
+
+    The standard error of `atanh(r)` is `sqrt((1 + r²/2) / (n - 3))` (Bonett and Wright, Psychometrika 65,
+    2000). The points are taken to be independent. Below five there is no interval, and no estimate.
+    """
+    n = len(x)
+    if n < 5:
+        return Interval(None, reason=f"Too few: {n} of at least 5 comparisons with such a score.")
+    if len(set(x)) == 1 or len(set(y)) == 1:
+        return Interval(None, reason="All values are the same: ranks say nothing.")
+    result = stats.spearmanr(x, y)
+    r, p = float(result.statistic), float(result.pvalue)
+    bounded = max(-0.999999, min(0.999999, r))
+    reach = float(stats.norm.ppf((1 + level) / 2)) * math.sqrt((1 + bounded**2 / 2) / (n - 3))
+    centre = math.atanh(bounded)
+    return Interval(
+        r,
+        math.tanh(centre - reach),
+        math.tanh(centre + reach),
+        p,
+        method=f"{n} comparisons, Fisher's transformation",
+        reason="Comparisons that share a dataset are not independent: the interval is rather too narrow.",
+    )
+
+
+# One model's own scores ---------------------------------------------------------------------------------
+
+
+def score_intervals(
+    targets: NDArray[Any],
+    probabilities: NDArray[Any],
+    patient_ids: Sequence[Any] | NDArray[Any],
+    class_names: Sequence[str],
+    thresholds: Sequence[float] | NDArray[Any] | None = None,
+    resamples: int = 1000,
+    seed: int = 0,
+) -> dict[str, Interval]:
+    """Give one model's test scores with 95 % intervals over patients.
+
+    Args:
+        targets: `(records, classes)` of zeros and ones.
+        probabilities: `(records, classes)`.
+        patient_ids: `(records,)`; give each record one of its own where patients are not known.
+        class_names: One a column.
+        thresholds: For the F1 values, one a class; 0.5 if None.
+        resamples: Of the bootstrap.
+        seed: Of the bootstrap.
+
+    Returns:
+        `auroc_macro`, `auprc_macro`, `f1_macro`, `f1_weighted`, and `auroc/NAME` and `auprc/NAME` for each
+        class. A class with positives or negatives of fewer than two patients has no estimate, and is in no
+        mean of AUROC or AUPRC.
+    """
+    draws = resample_patients(np.asarray(targets), np.asarray(patient_ids), resamples, seed)
+    cuts = np.full(len(class_names), 0.5) if thresholds is None else np.asarray(thresholds)
+    runs = {0: score_run(np.asarray(probabilities), cuts, draws)}
+    found = {
+        name: _model_interval(sample_of(runs, metric))
+        for name, metric in (
+            ("auroc_macro", "auroc_macro"),
+            ("auprc_macro", "auprc_macro"),
+            ("f1_macro", "f1_macro_tuned"),
+            ("f1_weighted", "f1_weighted_tuned"),
+        )
+    }
+    for k, name in enumerate(class_names):
+        for metric in ("auroc", "auprc"):
+            found[f"{metric}/{name}"] = (
+                _model_interval(class_sample(runs, k, metric))
+                if draws.scored[k]
+                else Interval(None, reason=NOT_SCORED)
+            )
+    return found
+
+
+def _model_interval(sample: Sample) -> Interval:
+    """Drop what is said of seeds and of "no difference": this is one model as it stands."""
+    interval = score_interval(sample)
+    return replace(interval, p=None, reason=_few_patients(sample.fewest))
+
+
+def score_interval(sample: Sample) -> Interval:
+    """Interval of a score (not of a difference), cut at 0 and 1, without a p-value."""
+    interval = mean_interval([sample])
+    if interval.low is None or interval.high is None:
+        return replace(interval, p=None)
+    return replace(interval, low=max(interval.low, 0.0), high=min(interval.high, 1.0), p=None)
