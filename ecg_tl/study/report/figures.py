@@ -1,128 +1,352 @@
-"""The report's figures, each from findings alone."""
+"""The report's further figures, each from findings alone."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
-from ecg_tl.study.findings import Comparison, Findings
-from ecg_tl.study.report.forest import NARROW, WIDE, Group, Row, Scale, paint_forest
-from ecg_tl.study.report.svg import Picture, draw
-from ecg_tl.study.report.theme import MARKERS
-from ecg_tl.study.report.wording import count, plural, signed, span
+from ecg_tl.study.findings import (
+    AxisEffect,
+    Axes,
+    CalibrationRow,
+    Convergence,
+    FamilyContrast,
+    Findings,
+    SecondOpinion,
+)
+from ecg_tl.study.report.forest import NARROW, WIDE, Group, Mark, Row, Scale, paint_forest
+from ecg_tl.study.report.main_figure import (
+    GAIN,
+    MOST_ROWS,
+    ROLES,
+    comparison_groups,
+    default_axes,
+    interval_text,
+    main_comparisons,
+    main_picture,
+)
+from ecg_tl.study.report.panels import PANEL, Series, paint_break_even, paint_curves, paint_scatter
+from ecg_tl.study.report.svg import Picture, picture
+from ecg_tl.study.report.theme import series_marker, series_role
+from ecg_tl.study.report.wording import number, percent, plural, signed
 
-MOST_ROWS = 24
-"""Of the main figure; with more, it keeps to the primary arm."""
-
-ROLES = {"win": "gain", "loss": "loss", "open": "open"}
-
-
-def default_axes(findings: Findings) -> tuple[tuple[str, str], ...]:
-    """Give the values of the axes that the claims are tested at."""
-    for one in (*(one for one in findings.comparisons if one.primary), *findings.comparisons):
-        return one.axes
-    return ()
+BOTH = (WIDE, NARROW)
+HEADS = {
+    "flatten": "RNNs that flatten all time steps, as the paper's",
+    "pooled": "RNNs that pool over time: no head confound",
+    "all": "All RNNs",
+}
 
 
-def at_largest_size(comparisons: Sequence[Comparison]) -> list[Comparison]:
-    """Keep, of each pair, network, arm and axis values, the comparison with most training records."""
-    largest: dict[tuple[object, ...], Comparison] = {}
-    for one in comparisons:
-        key = (one.downstream, one.upstream, one.network, one.arm, one.axes)
-        if key not in largest or one.train_records > largest[key].train_records:
-            largest[key] = one
-    return list(largest.values())
+def make_figures(findings: Findings) -> dict[str, tuple[Picture, ...]]:
+    """Draw every figure that the findings have something for, by the part of the report that shows it."""
+    found: dict[str, Iterable[Picture | None]] = {
+        "main": (main_picture(findings),),
+        "arms": (_arms(findings),),
+        "curves": _curves(findings),
+        "convergence": (_convergence(findings.convergence),),
+        "families": (_families(findings.families),),
+        "break_even": _break_even(findings),
+        "transferability": _transferability(findings),
+        "calibration": (_calibration(findings),),
+        "axes": (_axis_effects(findings.axis_effects),),
+        "second_opinion": (_second_opinions(findings.second_opinions),),
+    }
+    return {part: tuple(filter(None, pictures)) for part, pictures in found.items()}
 
 
-def main_comparisons(findings: Findings) -> list[Comparison]:
-    """Choose what the main figure shows: each pair and network at its largest size and default axes."""
+def _arms(findings: Findings) -> Picture | None:
+    """Draw every arm and control at the default axes, where the main figure left some out."""
     axes = default_axes(findings)
-    shown = at_largest_size([one for one in findings.comparisons if one.axes == axes and not one.control])
-    if len(shown) > MOST_ROWS:
-        shown = [one for one in shown if one.primary] or shown
-    return shown
-
-
-def arm_markers(comparisons: Sequence[Comparison]) -> dict[str, str]:
-    """Give each arm a marker of its own, in the order in which they come."""
-    arms = dict.fromkeys(one.arm for one in comparisons)
-    return {arm: MARKERS[position % len(MARKERS)] for position, arm in enumerate(arms)}
-
-
-def main_groups(comparisons: Sequence[Comparison], markers: dict[str, str]) -> list[Group]:
-    """Lay comparisons out as rows, by downstream."""
-    groups = []
-    for downstream in dict.fromkeys(one.downstream for one in comparisons):
-        own = [one for one in comparisons if one.downstream == downstream]
-        groups.append(Group(downstream, _counts(own), tuple(_row(one, markers, len(own)) for one in own)))
-    return groups
-
-
-def _counts(comparisons: Sequence[Comparison]) -> str:
-    """Say what a group's scores rest on."""
-
-    def spread(values: Sequence[int]) -> str:
-        low, high = min(values), max(values)
-        return count(low) if low == high else f"{count(low)} to {count(high)}"
-
-    first = comparisons[0]
-    seeds = [len(one.seeds) for one in comparisons]
-    return " · ".join(
-        (
-            f"{spread([one.train_records for one in comparisons])} training records",
-            f"tested on {spread([one.records for one in comparisons])} records of "
-            f"{spread([one.patients for one in comparisons])} patients",
-            f"{spread([one.classes_scored for one in comparisons])} of {plural(first.classes, 'class', 'classes')} scored",
-            f"{spread(seeds)} {'seed' if max(seeds) == 1 else 'seeds'}",
-        )
-    )
-
-
-def _row(one: Comparison, markers: dict[str, str], rows: int) -> Row:
-    difference = one.difference
-    start = f"{one.upstream} → " if one.upstream else ""
-    numbers = signed(difference.estimate)
-    if difference.low is not None:
-        numbers += f" ({span(difference.low, difference.high)})"
-    return Row(
-        label=f"{start}{one.network}",
-        detail=one.arm,
-        estimate=difference.estimate,
-        low=difference.low,
-        high=difference.high,
-        text=numbers,
-        role=ROLES[one.verdict],
-        filled=one.verdict != "open",
-        marker=markers[one.arm],
-        dots=tuple(arm - scratch for scratch, arm in zip(one.scratch_scores, one.arm_scores, strict=True))
-        if len(one.seeds) > 1
-        else (),
-    )
-
-
-def main_picture(findings: Findings) -> Picture | None:
-    """Draw the gain of fine-tuning for every pair and network; None without a comparison."""
-    comparisons = main_comparisons(findings)
-    if not comparisons:
+    comparisons = [one for one in findings.comparisons if one.axes == axes]
+    if len(comparisons) <= len(main_comparisons(findings)):
         return None
-    markers = arm_markers(comparisons)
-    groups = main_groups(comparisons, markers)
-    wins, losses = (sum(one.verdict == verdict for one in comparisons) for verdict in ("win", "loss"))
-    description = (
-        f"Forest plot of {plural(len(comparisons), 'comparison')}: {wins} gain, {losses} lose, "
-        f"{len(comparisons) - wins - losses} open. The table of comparisons holds the numbers."
-    )
-    name = "main"
-    return Picture(
-        name,
-        "What fine-tuning changes",
-        "Difference in macro AUROC on the test set, fine-tuned less scratch, with its 95 % confidence interval; "
-        "the small strokes below are single seeds. A filled point differs from zero after correction for the "
-        "number of comparisons; a hollow one does not.",
-        description,
-        draw(lambda width: paint_forest(groups, MAIN_SCALE, width), WIDE, description, name),
-        draw(lambda width: paint_forest(groups, MAIN_SCALE, width), NARROW, description, f"{name}-narrow"),
-        tuple(("muted", marker, arm) for arm, marker in markers.items()) if len(markers) > 1 else (),
+    groups = []
+    for group in comparison_groups(comparisons):
+        own = [one for one in comparisons if one.downstream == group.title]
+        sizes = {one.train_records for one in own}
+        rows = tuple(
+            Row(**{**vars(row), "detail": f"{row.detail}, {one.train_records} records"})
+            if len(sizes) > 1
+            else row
+            for row, one in zip(group.rows, own, strict=True)
+        )
+        groups.append(Group(group.title, group.subtitle, rows))
+    return picture(
+        "arms",
+        "Every arm, control and size",
+        "As the main figure, for all that was run at the default of all axes. Controls start from a random "
+        "network: what a frozen random encoder gains is not owed to pre-training.",
+        f"Forest plot of {plural(len(comparisons), 'comparison')}; the table below holds the numbers.",
+        lambda width: paint_forest(groups, GAIN, width),
+        BOTH,
     )
 
 
-MAIN_SCALE = Scale("Difference in macro AUROC", "scratch better", "fine-tuning better")
+def _curves(findings: Findings) -> Iterable[Picture]:
+    arms = list(dict.fromkeys(["scratch", *(curve.arm for curve in findings.curves)]))
+    trends = {(one.downstream, one.network, one.arm, one.upstream, one.axes): one for one in findings.trends}
+    default = default_axes(findings)
+    groups: dict[tuple[str, str, Axes], list[Series]] = {}
+    for curve in findings.curves:
+        trend = trends.get((curve.downstream, curve.network, curve.arm, curve.upstream, curve.axes))
+        groups.setdefault((curve.downstream, curve.network, curve.axes), []).append(
+            Series(curve.arm, curve, trend)
+        )
+    for position, ((downstream, network, axes), series) in enumerate(groups.items()):
+        title = f"{downstream}, {network}"
+        if axes != default:
+            title += ", " + ", ".join(
+                value for pair, value in zip(axes, dict(axes).values()) if pair not in default
+            )
+        shown = list(dict.fromkeys(one.arm for one in series))
+        yield picture(
+            f"curve-{position}",
+            title,
+            "",
+            f"Learning curves of {', '.join(shown)} on {title}: macro AUROC against training records. "
+            "curves.csv holds the numbers.",
+            lambda _, title=title, series=series: paint_curves(title, series, arms),
+            (PANEL,),
+            [(series_role(arm, arms), series_marker(arm, arms), arm) for arm in arms],
+        )
+
+
+def _convergence(rows: Sequence[Convergence]) -> Picture | None:
+    groups = []
+    for arm in dict.fromkeys(row.arm for row in rows):
+        own = [row for row in rows if row.arm == arm]
+        groups.append(
+            Group(
+                arm,
+                plural(max(row.trainings for row in own), "training") + ", each against its scratch partner",
+                tuple(
+                    Row(
+                        label={"cnn": "CNNs", "rnn": "RNNs", "all": "All networks"}.get(
+                            row.family, row.family
+                        ),
+                        detail=f"{row.reached} of {row.trainings} got there",
+                        estimate=row.epochs_ratio,
+                        low=row.epochs_low,
+                        high=row.epochs_high,
+                        text=_ratio(row.epochs_ratio, row.epochs_ratio_censored),
+                        role="gain"
+                        if (row.epochs_ratio or 1) < 1
+                        else "loss"
+                        if row.epochs_ratio
+                        else "open",
+                        filled=not row.epochs_ratio_censored,
+                    )
+                    for row in own
+                ),
+            )
+        )
+    if not any(row.epochs_ratio is not None for row in rows):
+        return None
+    scale = Scale("Epochs, as a multiple of scratch's", "faster", "slower", 1.0, logarithmic=True)
+    return picture(
+        "convergence",
+        "Epochs to reach scratch's best validation score",
+        "Median over the trainings, and the middle half of them (not a confidence interval). A line that runs "
+        "off to the right: a quarter or more never got there. A hollow point is a lower bound.",
+        "Forest plot of epochs to match scratch, by arm and kind of network; the table holds the numbers.",
+        lambda width: paint_forest(groups, scale, width),
+        BOTH,
+    )
+
+
+def _ratio(value: float | None, censored: bool) -> str:
+    return f"{'at least ' if censored else ''}{number(value, 2)}{'×' if value is not None else ''}"
+
+
+def _families(contrasts: Sequence[FamilyContrast]) -> Picture | None:
+    groups = tuple(
+        Group(
+            HEADS[one.head],
+            plural(one.pairs, "pair")
+            + " of upstream and downstream"
+            + (f" · the new head is up to {percent(one.head_share)} of an RNN" if one.head_share else ""),
+            tuple(
+                Row(label, detail, gain.estimate, gain.low, gain.high, interval_text(gain), role, filled)
+                for label, detail, gain, role, filled in (
+                    ("Gain of CNNs", ", ".join(one.cnn_networks), one.cnn_gain, "series-0", True),
+                    ("Gain of RNNs", ", ".join(one.rnn_networks), one.rnn_gain, "series-0", False),
+                    ("CNNs less RNNs", "", one.contrast, "series-4", True),
+                )
+            ),
+        )
+        for one in contrasts
+    )
+    if not groups:
+        return None
+    scale = Scale("Gain in macro AUROC over scratch, and its contrast")
+    return picture(
+        "families",
+        "Who gains more, CNNs or RNNs?",
+        "Mean gain over the pairs that have both, with 95 % confidence intervals, and the difference of the two.",
+        "Forest plot of the gains of CNNs and RNNs; families.csv holds the numbers.",
+        lambda width: paint_forest(groups, scale, width),
+        BOTH,
+    )
+
+
+def _break_even(findings: Findings) -> Iterable[Picture]:
+    default = default_axes(findings)
+    for position, one in enumerate(one for one in findings.break_even if one.axes == default):
+        yield picture(
+            f"break-even-{position}",
+            f"{one.upstream}, {one.network}, {one.arm}",
+            "",
+            one.explanation,
+            lambda _, one=one: paint_break_even(one),
+            (PANEL,),
+            [("series-0", "-", "scratch"), ("series-1", "-", "pre-training first, then fine-tuning")],
+        )
+
+
+def _transferability(findings: Findings) -> Iterable[Picture]:
+    for position, one in enumerate(one for one in findings.transferability if one.points):
+        yield picture(
+            f"transferability-{position}",
+            f"{one.score} and {one.outcome}",
+            "",
+            one.explanation,
+            lambda _, one=one: paint_scatter(one),
+            (PANEL,),
+        )
+
+
+def _calibration(findings: Findings) -> Picture | None:
+    default = default_axes(findings)
+    rows = [row for row in findings.calibration if row.axes == default and row.ece is not None]
+    groups = [
+        Group(
+            downstream,
+            plural(max(row.seeds for row in own), "seed"),
+            tuple(_calibration_row(row) for row in own),
+        )
+        for downstream, own in _by_downstream(rows).items()
+    ]
+    if not groups or len(rows) > 4 * MOST_ROWS:
+        return None
+    scale = Scale("Expected calibration error on the test set (lower is better)", zero=None)
+    return picture(
+        "calibration",
+        "Calibration",
+        "Expected calibration error as trained (hollow) and after temperature scaling on validation data (filled).",
+        "Expected calibration error of each configuration; the table holds the numbers.",
+        lambda width: paint_forest(groups, scale, width),
+        BOTH,
+    )
+
+
+def _by_downstream(rows: Sequence[CalibrationRow]) -> dict[str, list[CalibrationRow]]:
+    found: dict[str, list[CalibrationRow]] = {}
+    for row in rows:
+        found.setdefault(row.downstream, []).append(row)
+    return found
+
+
+def _calibration_row(row: CalibrationRow) -> Row:
+    assert row.ece is not None
+    role = "series-0" if row.upstream is None else "series-1"
+    after = row.ece_calibrated
+    return Row(
+        label=row.network,
+        detail=f"{row.arm} from {row.upstream}" if row.upstream else row.arm,
+        estimate=after,
+        low=None if after is None else min(row.ece, after),
+        high=None if after is None else max(row.ece, after),
+        text=number(row.ece) if after is None else f"{number(row.ece)} → {number(after)}",
+        role=role,
+        marks=(Mark(row.ece, "o", role),),
+    )
+
+
+def _axis_effects(effects: Sequence[AxisEffect]) -> Picture | None:
+    found: dict[tuple[object, ...], list[AxisEffect]] = {}
+    for one in effects:
+        key = (one.axis, one.downstream, one.upstream, one.network, one.arm, one.size)
+        found.setdefault(key, []).append(one)
+    groups = []
+    for own in found.values():
+        one = own[0]
+        gains = [(one.default, one.gain_default, one.verdict_default, "default")]
+        gains += [(other.value, other.gain_value, other.verdict_value, "") for other in own]
+        changes = [
+            f"{other.value}: scratch {signed(other.scratch_change.estimate)}, {other.arm} "
+            f"{signed(other.arm_change.estimate)}, gain {interval_text(other.gain_change)}"
+            for other in own
+        ]
+        size = f", {one.size} records" if one.size else ""
+        groups.append(
+            Group(
+                f"{one.upstream} → {one.downstream}, {one.network}, {one.arm}{size}",
+                " · ".join(changes),
+                tuple(
+                    Row(
+                        f"{one.axis}: {value}",
+                        note,
+                        gain.estimate,
+                        gain.low,
+                        gain.high,
+                        interval_text(gain),
+                        ROLES[verdict],
+                        verdict != "open",
+                    )
+                    for value, gain, verdict, note in gains
+                ),
+            )
+        )
+    if not groups:
+        return None
+    return picture(
+        "axes",
+        "The same comparison under another setting",
+        "Gain of fine-tuning over scratch at the default and at the other value, with 95 % confidence intervals. "
+        "Under each heading, what the other value changes: scratch, the arm, and the gain itself.",
+        f"Forest plot of the gains under {plural(len(groups), 'pair')} of settings; axis_effects.csv holds them.",
+        lambda width: paint_forest(groups, GAIN, width),
+        BOTH,
+    )
+
+
+def _second_opinions(opinions: Sequence[SecondOpinion]) -> Picture | None:
+    rows = tuple(
+        Row(
+            label=one.label,
+            detail="",
+            estimate=one.strict_f1.estimate if one.strict_f1 else None,
+            low=one.strict_f1.low if one.strict_f1 else None,
+            high=one.strict_f1.high if one.strict_f1 else None,
+            text=interval_text(one.strict_f1) if one.strict_f1 else "",
+            role="series-0",
+            marks=tuple(
+                Mark(value, marker, role)
+                for value, marker, role in (
+                    (one.peeking_f1, "^", "series-2"),
+                    (one.recordwise_f1, "D", "series-4"),
+                )
+                if value is not None
+            ),
+        )
+        for one in opinions
+        if one.strict_f1 is not None or one.peeking_f1 is not None or one.recordwise_f1 is not None
+    )
+    if not rows:
+        return None
+    groups = [Group("Difference in weighted F1", plural(len(rows), "comparison"), rows)]
+    scale = Scale("Difference in weighted F1 on the test set", "scratch better", "fine-tuning better")
+    return picture(
+        "second-opinion",
+        "What looser rules would have claimed",
+        "Weighted F1 of fine-tuning less that of scratch. The point with its 95 % confidence interval follows "
+        "the strict rules; the other marks are single trainings judged by their best epoch on the test set.",
+        f"Forest plot of {plural(len(rows), 'comparison')} by strict and by looser rules; the table holds them.",
+        lambda width: paint_forest(groups, scale, width),
+        BOTH,
+        (
+            ("series-0", "o", "strict"),
+            ("series-2", "^", "same runs, best epoch on the test set"),
+            ("series-4", "D", "split by record, best epoch on the test set"),
+        ),
+    )

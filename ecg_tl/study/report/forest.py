@@ -48,7 +48,7 @@ class Row:
         detail: More of it, quieter.
         estimate: None draws no point.
         low: Of its interval; None draws none.
-        high: Of its interval.
+        high: Of its interval; None, where `low` is given, leaves it open.
         text: The numbers, written beside it.
         role: Colour of it.
         filled: Whether its point is filled: an effect that is shown, not merely estimated.
@@ -116,7 +116,8 @@ class _Place:
 
     def x(self, value: float) -> float:
         place, start, end = (
-            (math.log(number) if self.logarithmic else number) for number in (value, self.lowest, self.highest)
+            math.log(max(number, 1e-9)) if self.logarithmic else number
+            for number in (value, self.lowest, self.highest)
         )
         share = min(max((place - start) / (end - start), 0.0), 1.0)
         return self.left + share * (self.right - self.left)
@@ -148,7 +149,9 @@ def paint_forest(groups: Sequence[Group], scale: Scale, width: float) -> Figure:
             bottom = y + row_height
             middle = y + (31.0 if narrow else row_height / 2)
             # On a phone the words of a row stand above its interval, so the rules leave them out.
-            _draw_rules(axes, place, scale, ticks, y + 21 if narrow else y, bottom if not narrow else bottom - 3)
+            _draw_rules(
+                axes, place, scale, ticks, y + 21 if narrow else y, bottom if not narrow else bottom - 3
+            )
             _draw_words(axes, row, y + 11 if narrow else middle, width if narrow else left - 14, width)
             _draw_row(axes, row, middle, place)
             y = bottom
@@ -248,10 +251,11 @@ def _draw_words(axes: Axes, row: Row, y: float, room: float, right: float) -> No
 
 def _draw_row(axes: Axes, row: Row, y: float, place: _Place) -> None:
     colour = light(row.role)
-    if row.low is not None and row.high is not None:
-        low, high = place.x(max(row.low, 1e-9) if place.logarithmic else row.low), place.x(row.high)
+    if row.low is not None:
+        low, high = place.x(row.low), place.right if row.high is None else place.x(row.high)
         axes.plot([low, high], [y, y], color=colour, linewidth=2.0, solid_capstyle="butt", zorder=2)
-        for cut, x, marker in ((row.low < place.lowest, low, "<"), (row.high > place.highest, high, ">")):
+        beyond = row.high is None or row.high > place.highest
+        for cut, x, marker in ((row.low < place.lowest, low, "<"), (beyond, high, ">")):
             if cut:
                 axes.plot([x], [y], marker=marker, color=colour, markersize=6, zorder=2)
     for value in row.dots:
@@ -295,9 +299,7 @@ def _write(
     room: float | None = None,
 ) -> None:
     shown = text if room is None else fit(text, size, room)
-    axes.text(
-        x, y + 0.35 * size, shown, size=size, color=light(role), ha=align, va="baseline", weight=weight
-    )
+    axes.text(x, y + 0.35 * size, shown, size=size, color=light(role), ha=align, va="baseline", weight=weight)
 
 
 def text_width(text: str, size: float) -> float:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from xml.etree import ElementTree
@@ -98,10 +98,31 @@ def panel(figure: Figure, left: float, top: float, width: float, height: float) 
     return axes
 
 
-def draw(paint: Callable[[float], Figure], width: float, label: str, name: str) -> Markup:
-    """Draw a figure at a width, as SVG for the page."""
+def picture(
+    name: str,
+    title: str,
+    caption: str,
+    description: str,
+    paint: Callable[[float], Figure],
+    widths: Sequence[float],
+    legend: Sequence[tuple[str, str, str]] = (),
+) -> Picture:
+    """Draw a figure for the page.
+
+    Args:
+        name: Of the figure; unique in the page.
+        title: What it shows.
+        caption: How to read it.
+        description: What a reader who cannot see it is told.
+        paint: Draws it at a width in pixels.
+        widths: One for all, or one for screens and paper and one for phones.
+        legend: As `Picture.legend`.
+    """
+    names = (name, f"{name}-narrow")
     with drawing():
-        return to_svg(paint(width), label, name)
+        drawn = [to_svg(paint(width), description, own) for own, width in zip(names, widths, strict=False)]
+    narrow = drawn[1] if len(drawn) > 1 else None
+    return Picture(name, title, caption, description, drawn[0], narrow, tuple(legend))
 
 
 def to_svg(figure: Figure, label: str, name: str, themed: bool = True) -> Markup:

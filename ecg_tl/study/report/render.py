@@ -1,0 +1,160 @@
+"""Write a study's report: one page that needs nothing else, and CSV files beside it."""
+
+from __future__ import annotations
+
+import os
+from datetime import datetime
+from pathlib import Path
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from markupsafe import Markup
+
+from ecg_tl.errors import StoreError
+from ecg_tl.study.findings import Axes, Claim, Findings, Interval
+from ecg_tl.study.report import tables, wording
+from ecg_tl.study.report.csv_files import csv_tables, write_csv
+from ecg_tl.study.report.figures import make_figures
+from ecg_tl.study.report.main_figure import counts, default_axes, interval_text, main_comparisons
+from ecg_tl.study.report.theme import declarations
+
+PAGE = "index.html"
+
+_TEMPLATES = Path(__file__).with_name("templates")
+
+
+def write_report(findings: Findings, folder: Path) -> Path:
+    """Write the report into a folder.
+
+    Args:
+        findings: What it shows; any part of them may be empty.
+        folder: Made if it is not there. Files of an earlier report are replaced, and others left alone.
+
+    Returns:
+        The page, `index.html`.
+
+    Raises:
+        StoreError: If the folder cannot be written.
+    """
+    found = csv_tables(findings)
+    page = render_page(findings, [name for name, rows in found.items() if rows])
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        for name, rows in found.items():
+            path = folder / f"{name}.csv"
+            if rows:
+                _replace(path, write_csv(rows))
+            else:
+                path.unlink(missing_ok=True)  # of an earlier report
+        _replace(folder / PAGE, page)
+    except OSError as error:
+        remedy = "Free some space, or name a folder that can be written."
+        raise StoreError(folder, str(error), "a folder for the report", remedy) from error
+    return folder / PAGE
+
+
+def _replace(path: Path, text: str) -> None:
+    """Write a file whole or not at all."""
+    temporary = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        temporary.write_text(text, encoding="utf-8")
+        temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def render_page(findings: Findings, csv_names: list[str]) -> str:
+    """Give the page as HTML; `csv_names` are the files beside it that it links to."""
+    environment = Environment(
+        loader=FileSystemLoader(_TEMPLATES),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters |= {
+        "number": wording.number,
+        "signed": wording.signed,
+        "span": wording.span,
+        "count": wording.count,
+        "percent": wording.percent,
+        "duration": wording.duration,
+        "moment": _moment,
+    }
+    environment.globals |= {"plural": wording.plural, "listed": wording.listed, "interval_text": interval_text}
+    return environment.get_template("page.html.j2").render(
+        findings=findings,
+        record=findings.record,
+        figures=make_figures(findings),
+        csv_names=csv_names,
+        light_colours=Markup(declarations(dark=False)),
+        dark_colours=Markup(declarations(dark=True)),
+        default_axes=_axis_words(default_axes(findings)),
+        main_counts=counts(main_comparisons(findings)) if findings.comparisons else "",
+        negative=tables.negative_transfer(findings.comparisons),
+        claim_interval=_claim_interval,
+        claim_tones=CLAIM_TONES,
+        claim_text=_claim_text,
+        certainties=CERTAINTIES,
+        candidates_table=tables.candidates_table,
+        support_table=tables.support_table,
+        class_tables=tables.class_tables(findings),
+        tables={
+            "comparisons": tables.comparisons_table(findings),
+            "metrics": tables.metrics_table(findings),
+            "models": tables.models_table(findings),
+            "efficiency": tables.efficiency_table(findings),
+            "convergence": tables.convergence_table(findings),
+            "families": tables.families_table(findings),
+            "break_even": tables.break_even_table(findings),
+            "costs": tables.costs_table(findings),
+            "transferability": tables.transferability_table(findings),
+            "calibration": tables.calibration_table(findings),
+            "axes": tables.axes_table(findings),
+            "second_opinion": tables.second_opinion_table(findings),
+            "data": tables.data_table(findings),
+            "missing": tables.missing_table(findings),
+            "versions": tables.versions_table(findings),
+        },
+    )
+
+
+CLAIM_TONES = {
+    "supported": "gain",
+    "contradicted": "loss",
+    "mixed": "caution",
+    "open": "open",
+    "not tested": "open",
+}
+
+CERTAINTIES = {"sure": "gain", "likely": "caution", "not sure": "open"}
+
+
+def _claim_interval(effect: Interval) -> tuple[float, float, float] | None:
+    """Give what a claim's small picture draws, or None."""
+    if effect.estimate is None or effect.low is None or effect.high is None:
+        return None
+    return effect.low, effect.estimate, effect.high
+
+
+def _claim_text(claim: Claim) -> str:
+    """Write a claim's effect; only differences carry a sign."""
+    effect = claim.effect
+    if effect is None or effect.estimate is None:
+        return ""
+    return wording.signed(effect.estimate) if _is_difference(claim) else wording.significant(effect.estimate)
+
+
+def _is_difference(claim: Claim) -> bool:
+    return "AUROC" in claim.effect_unit or "F1" in claim.effect_unit
+
+
+def _axis_words(axes: Axes) -> str:
+    return ", ".join(f"{axis}: {value}" for axis, value in axes)
+
+
+def _moment(time: str) -> str:
+    """Write an ISO time as people do; anything else stays as it is."""
+    try:
+        return datetime.fromisoformat(time).strftime("%-d %B %Y, %H:%M %Z").strip()
+    except ValueError:
+        return time
