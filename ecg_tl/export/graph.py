@@ -1,0 +1,39 @@
+"""The network as it is exported: everything from millivolts to probabilities in one graph."""
+
+from __future__ import annotations
+
+from copy import deepcopy
+
+import torch
+from torch import Tensor, nn
+
+from ecg_tl.models.resnet1d import ResNet1d
+from ecg_tl.tasks.base import EcgClassifier
+
+
+class ExportedGraph(nn.Module):
+    """Normalisation, network, temperature and sigmoid.
+
+    Args:
+        task: The trained task; it is not changed.
+        temperature: That makes its probabilities calibrated.
+    """
+
+    def __init__(self, task: EcgClassifier, temperature: float) -> None:
+        super().__init__()
+        self.normalization = task.normalization
+        self.network = deepcopy(task.network)
+        if isinstance(self.network, ResNet1d):
+            # How tensors lie in memory is the concern of what runs the graph.
+            self.network.memory_format = "contiguous"
+        self.temperature = temperature
+        self.eval()
+
+    def forward(self, signal: Tensor) -> tuple[Tensor, Tensor]:
+        """Turn signals `(batch, leads, samples)` in mV into what the exported file gives.
+
+        Returns:
+            Calibrated probabilities and uncalibrated logits, both `(batch, classes)`.
+        """
+        logits: Tensor = self.network(self.normalization(signal))
+        return torch.sigmoid(logits / self.temperature), logits

@@ -1,0 +1,84 @@
+"""A network exported to ONNX, run by onnxruntime; torch is not needed."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ecg_tl.errors import CheckpointError, SettingError
+from ecg_tl.inference.metadata import INPUT, METADATA_KEY, OUTPUTS, check_shapes, from_json
+from ecg_tl.inference.model import ModelDescription
+
+
+class OnnxModel:
+    """An ONNX file written by `ecg-tl export`.
+
+    Args:
+        path: The file.
+
+    Attributes:
+        description: What it says of itself.
+
+    Raises:
+        CheckpointError: If the file is missing, damaged, of another project, or not what it says it is.
+        SettingError: If onnxruntime is not installed.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._session = _open(path)
+        metadata = self._session.get_modelmeta().custom_metadata_map
+        self.description: ModelDescription = from_json(metadata.get(METADATA_KEY), path)
+        inputs, outputs = self._session.get_inputs(), self._session.get_outputs()
+        found = (tuple(one.name for one in inputs), tuple(one.name for one in outputs))
+        if found != ((INPUT,), OUTPUTS):
+            raise CheckpointError(
+                path,
+                f"inputs {', '.join(found[0])} and outputs {', '.join(found[1])}",
+                f"{INPUT}, and {' and '.join(OUTPUTS)}",
+                "Export the checkpoint again.",
+            )
+        (_, leads, samples), (_, classes) = _sizes(inputs[0].shape, 3), _sizes(outputs[0].shape, 2)
+        check_shapes(self.description, leads, samples, classes, path)
+
+    def logits(self, signal: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Turn signals `(batch, leads, samples)` in mV into uncalibrated logits `(batch, classes)`."""
+        return self.outputs(signal)[1]
+
+    def outputs(self, signal: NDArray[np.float32]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+        """Turn signals into calibrated probabilities and uncalibrated logits, both `(batch, classes)`."""
+        probability, logits = self._session.run(list(OUTPUTS), {INPUT: np.ascontiguousarray(signal)})
+        return probability, logits
+
+
+def _open(path: Path) -> Any:
+    """Open a session of onnxruntime, which ships no types."""
+    try:
+        import onnxruntime
+    except ImportError:
+        raise SettingError(
+            path,
+            "no onnxruntime to run it",
+            "the packages of the extra `onnx`",
+            "Install them: pip install 'ecg-tl[onnx]'.",
+        ) from None
+    if not path.is_file():
+        raise CheckpointError(path, "no such file", "an exported network", "Check the path.")
+    options = onnxruntime.SessionOptions()
+    options.log_severity_level = 3  # errors come as exceptions; its warnings are not for users
+    try:
+        return onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
+    except Exception as error:  # one of a dozen classes, by what the bytes of a damaged file make it do
+        reason = " ".join(str(error).split())[:200]
+        raise CheckpointError(
+            path,
+            f"an empty, truncated or damaged file, or none of ONNX ({reason})",
+            "a network written by `ecg-tl export`",
+            "Copy or export it again.",
+        ) from None
+
+
+def _sizes(shape: list[Any], dimensions: int) -> list[Any]:
+    return shape if len(shape) == dimensions else [None] * dimensions
