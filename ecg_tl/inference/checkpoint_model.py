@@ -95,6 +95,10 @@ def describe(said: CheckpointDescription, network: str, where: object) -> ModelD
     ours |= {name: data[name] for name in same if name in data}
     if isinstance(calibration, Mapping):
         ours |= {name: calibration.get(name) for name in ("thresholds", "tuned", "temperature")}
+        ours |= {
+            "threshold_rule": calibration.get("rule", "f1"),
+            "threshold_target": calibration.get("target"),
+        }
     return ModelDescription.from_dict({"format": 1, **ours}, where)
 
 

@@ -22,7 +22,8 @@ from ecg_tl.store.settings import Crop, Resampling
 FORMAT = 1
 """Of `ModelDescription.as_dict`; raised when an older reader could no longer make sense of it."""
 
-ONNX_SUFFIX = ".onnx"
+ONNX_SUFFIX, PROGRAM_SUFFIX = ".onnx", ".pt2"
+"""Of exported networks; any other file is taken for a checkpoint."""
 
 
 @dataclass(frozen=True)
@@ -41,6 +42,8 @@ class ModelDescription:
         crop: Which part of longer training records was kept.
         thresholds: A class is found where its uncalibrated probability is at or over this.
         tuned: Per class: whether there were positives enough to choose the threshold; else it is 0.5.
+        threshold_rule: What thresholds were chosen for: `f1`, `sensitivity` or `specificity`.
+        threshold_target: The sensitivity or specificity that was to be reached; None for `f1`.
         temperature: The logits' divisor that makes probabilities calibrated.
         calibrated: Whether thresholds and temperature were fitted on validation data.
         lead_dropout: Whether it was trained with leads missing, which are zeros then.
@@ -61,6 +64,8 @@ class ModelDescription:
     crop: Crop = "start"
     thresholds: tuple[float, ...] = ()
     tuned: tuple[bool, ...] = ()
+    threshold_rule: str = "f1"
+    threshold_target: float | None = None
     temperature: float = 1.0
     calibrated: bool = False
     lead_dropout: bool = False
@@ -142,10 +147,10 @@ class InferenceModel(Protocol):
 
 
 def open_model(path: str | Path, accelerator: str = "auto") -> InferenceModel:
-    """Open a checkpoint written by `ecg-tl fit`, or an ONNX file written by `ecg-tl export`.
+    """Open a checkpoint written by `ecg-tl fit`, or a network exported by `ecg-tl export`.
 
     Args:
-        path: Of the file; one that ends in `.onnx` is an exported network.
+        path: Of the file; one that ends in `.onnx` or `.pt2` is an exported network.
         accelerator: `auto` takes a GPU for a checkpoint if there is one; `cpu`, `cuda`.
 
     Raises:
@@ -159,6 +164,10 @@ def open_model(path: str | Path, accelerator: str = "auto") -> InferenceModel:
         from ecg_tl.inference.onnx_model import OnnxModel
 
         return OnnxModel(path)
+    if path.suffix.lower() == PROGRAM_SUFFIX:
+        from ecg_tl.inference.program_model import ProgramModel
+
+        return ProgramModel(path)
     from ecg_tl.inference.checkpoint_model import CheckpointModel
 
     return CheckpointModel(path, accelerator)
@@ -212,6 +221,8 @@ _EXPECTED: dict[str, tuple[Callable[[Any], bool], str]] = {
         "probabilities",
     ),
     "tuned": (lambda values: _are(bool, values), "true or false for each class"),
+    "threshold_rule": (lambda name: isinstance(name, str), "a name"),
+    "threshold_target": (lambda value: value is None or _is_number(value, 0, 1), "a share"),
     "temperature": (lambda value: _is_number(value, _SMALLEST), "a positive number"),
     "calibrated": (lambda value: isinstance(value, bool), "true or false"),
     "lead_dropout": (lambda value: isinstance(value, bool), "true or false"),
