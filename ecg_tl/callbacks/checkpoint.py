@@ -12,6 +12,7 @@ from typing import Any
 from lightning.fabric.plugins import TorchCheckpointIO
 from lightning.pytorch import LightningModule, Trainer
 from lightning.pytorch.callbacks import ModelCheckpoint
+from lightning.pytorch.trainer.states import TrainerFn
 
 
 class RunCheckpoint(ModelCheckpoint):
@@ -43,6 +44,8 @@ class RunCheckpoint(ModelCheckpoint):
     ) -> None:
         """Take over what is best so far; called before the callbacks' own states are loaded."""
         state = checkpoint.get("callbacks", {}).get(self.state_key)
+        if trainer.state.fn != TrainerFn.FITTING:  # a test reads a checkpoint and keeps none
+            return
         if state is None or trainer.ckpt_path is None or self.dirpath is None:
             return
         # Beside the checkpoint that is resumed, wherever that lies now: a run's folder may have been moved.

@@ -65,6 +65,10 @@ class RunHistory(Callback):
         """Seconds of training so far, over all resumptions."""
         return self._seconds_before + (time.perf_counter() - self._started if self._started else 0.0)
 
+    def leave_out(self, seconds: float) -> None:
+        """Take off the clock what was no part of the training."""
+        self._seconds_before -= seconds
+
     def on_fit_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Start the clock."""
         self._started = time.perf_counter()

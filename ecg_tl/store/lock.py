@@ -1,4 +1,4 @@
-"""One process at a time prepares a store; the others wait and then read what it made."""
+"""One process at a time does a piece of work; the others wait, and read what it made, or go elsewhere."""
 
 from __future__ import annotations
 
@@ -6,6 +6,9 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Literal
+
+LockState = Literal["held", "busy", "unsupported"]
 
 
 @contextmanager
@@ -41,3 +44,33 @@ def exclusive_lock(path: Path, on_wait: str) -> Iterator[bool]:
             yield False
             return
         yield True
+
+
+@contextmanager
+def try_lock(path: Path) -> Iterator[LockState]:
+    """Hold the lock file `path` if nobody else does; never wait. See `exclusive_lock`.
+
+    Args:
+        path: Made if it is not there.
+
+    Yields:
+        `held`; `busy`, if another process, or another place of this one, holds it; `unsupported` where there
+        are no locks.
+
+    Raises:
+        OSError: If the file cannot be made.
+    """
+    if sys.platform == "win32":
+        yield "unsupported"
+        return
+    import fcntl  # not there on Windows
+
+    with path.open("a") as handle:
+        state: LockState = "held"
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            state = "busy"
+        except OSError:
+            state = "unsupported"
+        yield state

@@ -1,0 +1,124 @@
+"""Where a study keeps what, and how far a run has come by what lies there.
+
+FOLDER/
+  runs/ID/          a run: see `RunFolder`
+  locks/ID.lock     held by the process that does the run
+  stores/           prepared stores, unless the study names another place
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+CONFIG_FILE = "config.yaml"
+METRICS_FILE = "metrics.csv"
+TEST_BY_EPOCH_FILE = "test_by_epoch.csv"
+TRANSFER_REPORT_FILE = "transfer_report.json"
+FIT_FILE = "fit.json"
+"""What the training came to; with it the training is over, but not yet the run."""
+RESULT_FILE = "result.json"
+"""Written last, and at once: where it is, the run is finished."""
+ERROR_FILE = "error.txt"
+ATTEMPTS_FILE = "attempts.json"
+LOG_FILE = "log.txt"
+
+
+@dataclass(frozen=True)
+class RunFolder:
+    """Paths of one run.
+
+    Attributes:
+        path: The run's folder.
+        lock: Its lock file, which outlives it.
+    """
+
+    path: Path
+    lock: Path
+
+    @property
+    def config(self) -> Path:
+        """What was given to `ecg-tl fit`."""
+        return self.path / CONFIG_FILE
+
+    @property
+    def best(self) -> Path:
+        """The checkpoint that was chosen."""
+        return self.path / "checkpoints" / "best.ckpt"
+
+    @property
+    def last(self) -> Path:
+        """The checkpoint of the last epoch, from which a run that was cut off goes on."""
+        return self.path / "checkpoints" / "last.ckpt"
+
+    @property
+    def metrics(self) -> Path:
+        """Validation scores by epoch."""
+        return self.path / METRICS_FILE
+
+    @property
+    def test_by_epoch(self) -> Path:
+        """Test scores by epoch, which nothing chooses by."""
+        return self.path / TEST_BY_EPOCH_FILE
+
+    @property
+    def transfer_report(self) -> Path:
+        """What became of the upstream's tensors."""
+        return self.path / TRANSFER_REPORT_FILE
+
+    @property
+    def fit(self) -> Path:
+        """What the training came to."""
+        return self.path / FIT_FILE
+
+    @property
+    def test(self) -> Path:
+        """Folder of predictions and scores."""
+        return self.path / "test"
+
+    @property
+    def result(self) -> Path:
+        """What the run came to."""
+        return self.path / RESULT_FILE
+
+    @property
+    def error(self) -> Path:
+        """Why it failed: a line, an empty line, the traceback."""
+        return self.path / ERROR_FILE
+
+    @property
+    def attempts(self) -> Path:
+        """When it was worked on, and how far that went."""
+        return self.path / ATTEMPTS_FILE
+
+    @property
+    def log(self) -> Path:
+        """What it wrote to the terminal."""
+        return self.path / LOG_FILE
+
+    @property
+    def finished(self) -> bool:
+        """Whether there is nothing left to do."""
+        return self.result.is_file()
+
+    def failure(self) -> str | None:
+        """Return the last failure's line; None if it did not fail, or was begun anew since."""
+        try:
+            return self.error.read_text(encoding="utf-8", errors="replace").partition("\n")[0]
+        except OSError:
+            return None
+
+
+@dataclass(frozen=True)
+class StudyFolder:
+    """Paths of a study.
+
+    Attributes:
+        path: The study's folder.
+    """
+
+    path: Path
+
+    def run(self, run_id: str) -> RunFolder:
+        """Return the paths of a run."""
+        return RunFolder(self.path / "runs" / run_id, self.path / "locks" / f"{run_id}.lock")
