@@ -16,12 +16,11 @@ reasons that are crossed: other patients would have been tested, and other seeds
 
     sqrt( t(d)² V_patients + t(S - 1)² (V_seeds - V_both) )
 
-with Student's t for each part's own degrees of freedom, the form of modified large-sample intervals (Graybill
-and Wang, JASA 75, 1980). One t with Satterthwaite's degrees of freedom for the sum was tried and covers too
-seldom with three seeds: where chance makes the spread of the seeds small, it makes the degrees of freedom
-great as well. A percentile interval over seeds and patients is far too narrow: the spread of five values drawn
-again from themselves is 4/5 of what it should be, and knows nothing of t. The p-value is the level at which
-the interval touches 0.
+with Student's t for each part's own degrees of freedom (Howe, JASA 69, 1974). One t with Satterthwaite's
+degrees of freedom for the sum was tried and covers too seldom with three seeds: where chance makes the spread
+of the seeds small, it makes the degrees of freedom great as well. A percentile interval over seeds and
+patients is far too narrow: the spread of five values drawn again from themselves is 4/5 of what it should be,
+and knows nothing of t. The p-value is the level at which the interval touches 0.
 
 Over several test sets, each part is summed by itself, its degrees of freedom by Satterthwaite.
 
@@ -30,8 +29,8 @@ Over several test sets, each part is summed by itself, its degrees of freedom by
 variance `d = 2 (ΣL²)² / (ΣL⁴ - (ΣL²)²/P)`: about `P` where influence is spread evenly, about two thirds of
 the positives where these few carry all. F1 and average precision use that of the AUROC.
 
-With one seed only patients can be resampled: the interval holds `V_patients` alone, and says nothing of how another
-training of the same kind would have done. No interval covers other training sets, splits or datasets.
+With one seed only patients can be resampled: the interval holds `V_patients` alone, and says nothing of how
+another training of the same kind would have done. No interval covers other training sets, splits or datasets.
 
 **How well they cover**: see `docs/statistics.md` for the simulation.
 """
@@ -46,6 +45,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 from scipy import stats
+from scipy.special import stdtrit
 
 from ecg_tl.study.analysis.resampling import Floats, resample_patients
 from ecg_tl.study.analysis.scoring import Sample, class_sample, sample_of, score_run
@@ -86,20 +86,19 @@ class Spread:
         """Of the estimate."""
         return self.patients + self.seeds
 
-    def reach(self, level: float) -> float:
-        """Half the width of the interval at a level."""
-        quantile = (1 + level) / 2
-        square = float(stats.t.ppf(quantile, self.patient_degrees)) ** 2 * self.patients
+    def reach(self, tails: float) -> float:
+        """Half the width of the interval that leaves out `tails` of the probability, 0.05 for 95 %."""
+        square = float(stdtrit(self.patient_degrees, tails / 2)) ** 2 * self.patients
         if self.seeds > 0:
-            square += float(stats.t.ppf(quantile, self.seed_degrees)) ** 2 * self.seeds
+            square += float(stdtrit(self.seed_degrees, tails / 2)) ** 2 * self.seeds
         return math.sqrt(square)
 
     def p_value(self, estimate: float) -> float:
         """Find the level at which the interval touches 0, as a two-sided p-value."""
-        low, high = -50.0, 0.0  # of log p
-        for _ in range(60):
+        low, high = -100.0, 0.0  # of log p
+        for _ in range(50):
             middle = (low + high) / 2
-            low, high = (middle, high) if self.reach(-math.expm1(middle)) > abs(estimate) else (low, middle)
+            low, high = (middle, high) if self.reach(math.exp(middle)) > abs(estimate) else (low, middle)
         return math.exp(high)
 
 
@@ -171,7 +170,7 @@ def weighted_interval(terms: Sequence[tuple[float, Sample]], level: float = LEVE
         return replace(bare, reason="Resamples of the patients lose every class.")
     if total.variance <= 1e-18:
         return replace(bare, reason="No resample of the patients changes it: there is no spread to judge by.")
-    reach = total.reach(level)
+    reach = total.reach(1 - level)
     return replace(
         bare,
         low=estimate - reach,

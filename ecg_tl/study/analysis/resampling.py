@@ -33,8 +33,8 @@ RARE_PATIENTS = 10
 """Of ten patients at least one is drawn in all but one of 20,000 resamples."""
 
 LEAST_PATIENTS = 2
-"""Positive, and negative, patients that a class needs to be scored: one patient says nothing of how much another
-would have changed the score."""
+"""Positive, and negative, patients that a class needs to be scored: one patient says nothing of how much
+another would have changed the score."""
 
 CHUNK = 128
 """Resamples that are worked on at a time, so that a chunk's weights stay in the processor's cache."""

@@ -1,0 +1,251 @@
+"""Every arm against training from scratch, paired by seed and by test patient."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from ecg_tl.study.analysis.convergence import matches_of, ratio_of
+from ecg_tl.study.analysis.grid import Cell, Grid
+from ecg_tl.study.analysis.scoring import (
+    AVERAGES,
+    PRIMARY,
+    RunScores,
+    Sample,
+    class_sample,
+    sample_of,
+    subtract,
+)
+from ecg_tl.study.findings import ClassChange, Comparison, Interval, MetricDifference, Verdict
+from ecg_tl.study.intervals import NOT_SCORED, holm, mean_interval
+
+SIGNIFICANT = 0.05
+
+
+@dataclass(frozen=True, eq=False)
+class Compared:
+    """A comparison with what further contrasts are made of.
+
+    Attributes:
+        cell: The arm's configuration.
+        scratch: The configuration that it is compared with.
+        gain: Arm less scratch, macro AUROC.
+        comparison: What is reported of it.
+    """
+
+    cell: Cell
+    scratch: Cell
+    gain: Sample
+    comparison: Comparison
+
+
+def compare_all(grid: Grid) -> tuple[tuple[Compared, ...], tuple[str, ...]]:
+    """Compare every configuration that has a scratch partner with it.
+
+    Verdicts are corrected by Holm's method in three families: the comparisons that the claims are tested on
+    (the primary arm at the default of all axes), the other pretrained ones, and the controls.
+
+    Returns:
+        The comparisons, and a sentence for each configuration that could not be compared.
+    """
+    compared: list[Compared] = []
+    problems: list[str] = []
+    for cell in grid.downstream():
+        if cell.arm == grid.scratch_arm:
+            continue
+        scratch = grid.scratch_of(cell)
+        seeds = grid.comparable(cell, scratch)
+        if seeds:
+            compared.append(_compare(grid, cell, scratch, seeds))
+        else:
+            problems.append(f"{grid.label(cell)}: not compared, {_obstacle(grid, cell, scratch)}.")
+    order = sorted(compared, key=lambda c: _place(grid, c.cell))
+    return _corrected(order), tuple(problems)
+
+
+def verdict_of(estimate: float | None, p_corrected: float | None) -> Verdict:
+    """Say on which side of 0 a difference is shown to be."""
+    if estimate is None or p_corrected is None or p_corrected >= SIGNIFICANT:
+        return "open"
+    return "win" if estimate > 0 else "loss"
+
+
+def _obstacle(grid: Grid, cell: Cell, scratch: Cell) -> str:
+    if scratch not in grid.cells:
+        return "no finished run from scratch like it"
+    if set(grid.cells[cell]).isdisjoint(grid.cells[scratch]):
+        return "it and scratch have no seed in common"
+    return "it and scratch were tested on different records"
+
+
+def _place(grid: Grid, cell: Cell) -> tuple[object, ...]:
+    """Order as the study names things, largest size first."""
+    settings = grid.settings
+
+    def position(names: Mapping[str, object], name: str | None) -> int:
+        return list(names).index(name) if name in names else -1
+
+    return (
+        position(settings.downstreams, cell.dataset),
+        not grid.is_default(cell),
+        cell.axes,
+        position(settings.arms, cell.arm),
+        position(settings.upstreams, cell.upstream),
+        position(settings.networks, cell.network),
+        -grid.train_records(cell),
+    )
+
+
+def _corrected(compared: Sequence[Compared]) -> tuple[Compared, ...]:
+    families: dict[str, list[int]] = {"primary": [], "other": [], "control": []}
+    for k, one in enumerate(compared):
+        family = "control" if one.comparison.control else "primary" if one.comparison.primary else "other"
+        families[family].append(k)
+    done = list(compared)
+    for members in families.values():
+        corrected = holm([compared[k].comparison.difference.p for k in members])
+        for k, p in zip(members, corrected, strict=True):
+            comparison = compared[k].comparison
+            verdict = verdict_of(comparison.difference.estimate, p)
+            done[k] = replace(compared[k], comparison=replace(comparison, p_holm=p, verdict=verdict))
+    return tuple(done)
+
+
+def _compare(grid: Grid, cell: Cell, scratch: Cell, seeds: tuple[int, ...]) -> Compared:
+    arm_scores, scratch_scores = grid.paired(cell, seeds), grid.paired(scratch, seeds)
+    first = grid.first(cell)
+    arm, base = sample_of(arm_scores), sample_of(scratch_scores)
+    gain = subtract(arm, base)
+    draws = gain.resamples
+    matches = matches_of(grid, cell, seeds)
+    epochs_ratio, epochs_censored = ratio_of(matches, "epochs")
+    seconds_ratio, seconds_censored = ratio_of(matches, "seconds")
+    foresight = _transferability(grid, cell)
+    comparison = Comparison(
+        key=_key(cell, grid),
+        label=grid.label(cell),
+        downstream=cell.dataset,
+        upstream=cell.upstream,
+        network=cell.network,
+        family=str(first.result["family"]),
+        head=str(first.result["head"]),
+        arm=cell.arm,
+        primary=grid.is_primary(cell),
+        control=cell.kind == "control",
+        size=cell.size,
+        train_records=grid.train_records(cell),
+        axes=cell.axes,
+        difference=mean_interval([gain]),
+        p_holm=None,
+        verdict="open",
+        scratch_mean=finite(base.mean),
+        arm_mean=finite(arm.mean),
+        seeds=seeds,
+        scratch_scores=tuple(base.values.tolist()),
+        arm_scores=tuple(arm.values.tolist()),
+        records=len(first.record_ids),
+        patients=draws.patients,
+        classes=len(first.class_names),
+        classes_scored=int(draws.scored.sum()),
+        scratch_seeds_unpaired=tuple(sorted(set(grid.cells[scratch]) - set(seeds))),
+        arm_seeds_unpaired=tuple(sorted(set(grid.cells[cell]) - set(seeds))),
+        metrics=tuple(_metric(name, scratch_scores, arm_scores) for name in AVERAGES if name != PRIMARY),
+        per_class=_by_class(grid, cell, scratch_scores, arm_scores),
+        matches=matches,
+        epochs_ratio=epochs_ratio,
+        epochs_ratio_censored=epochs_censored,
+        seconds_ratio=seconds_ratio,
+        seconds_ratio_censored=seconds_censored,
+        melep=foresight.get("melep"),
+        melep_entropy=foresight.get("entropy"),
+        logme=foresight.get("logme"),
+        note=_note(grid, cell, scratch, seeds),
+    )
+    return Compared(cell, scratch, gain, comparison)
+
+
+def _metric(name: str, scratch: Mapping[int, RunScores], arm: Mapping[int, RunScores]) -> MetricDifference:
+    base, treated = sample_of(scratch, name), sample_of(arm, name)
+    difference = mean_interval([subtract(treated, base)])
+    return MetricDifference(name, finite(base.mean), finite(treated.mean), difference)
+
+
+def _by_class(
+    grid: Grid, cell: Cell, scratch: Mapping[int, RunScores], arm: Mapping[int, RunScores]
+) -> tuple[ClassChange, ...]:
+    run = grid.first(cell)
+    train_support = run.result["data"].get("support", {}).get("train", {})
+    scored = next(iter(arm.values())).resamples.scored
+    changes = []
+    for k, name in enumerate(run.class_names):
+        base = treated = None
+        difference = Interval(None, reason=NOT_SCORED)
+        if scored[k]:
+            before, after = class_sample(scratch, k), class_sample(arm, k)
+            base, treated = before.mean, after.mean
+            difference = mean_interval([subtract(after, before)])
+        known = train_support.get(name)
+        changes.append(
+            ClassChange(
+                name,
+                int(run.targets[:, k].sum()),
+                None if known is None else int(known),
+                base,
+                treated,
+                difference,
+                None,
+                "open",
+            )
+        )
+    corrected = holm([change.difference.p for change in changes])
+    return tuple(
+        replace(change, p_holm=p, verdict=verdict_of(change.difference.estimate, p))
+        for change, p in zip(changes, corrected, strict=True)
+    )
+
+
+def _transferability(grid: Grid, cell: Cell) -> dict[str, float]:
+    """Find the upstream's scores before training: they are in one run of the pair, whichever its arm."""
+    if cell.upstream is None:
+        return {}
+    for other, runs in grid.cells.items():
+        if replace(other, arm=cell.arm, kind=cell.kind) == cell:
+            for run in runs.values():
+                found = run.result.get("transferability")
+                if found:
+                    return {
+                        name: float(value)
+                        for name, value in found.items()
+                        if isinstance(value, int | float) and math.isfinite(value)
+                    }
+    return {}
+
+
+def _note(grid: Grid, cell: Cell, scratch: Cell, seeds: tuple[int, ...]) -> str:
+    notes = []
+    left_out = len(grid.cells[cell]) + len(grid.cells[scratch]) - 2 * len(seeds)
+    if left_out:
+        notes.append(f"{left_out} runs without a partner of the same seed are left out.")
+    arm_split, scratch_split = (
+        {run.result["data"].get("split_hash") for run in grid.cells[c].values()} for c in (cell, scratch)
+    )
+    if arm_split != scratch_split:
+        notes.append("The two arms were not trained on the same division of the records.")
+    return " ".join(notes)
+
+
+def _key(cell: Cell, grid: Grid) -> str:
+    words = [cell.dataset, cell.network, cell.arm]
+    words += [] if cell.upstream is None else ["from", cell.upstream]
+    words += [] if cell.size is None else [f"n{cell.size}"]
+    words += grid.axis_words(cell.axes)
+    return re.sub(r"[^A-Za-z0-9]+", "-", " ".join(words)).strip("-").lower()
+
+
+def finite(value: float) -> float | None:
+    """Give None for what is not a number."""
+    return value if np.isfinite(value) else None
