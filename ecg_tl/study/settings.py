@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field, fields
-from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, Final, Literal
 
 from jsonargparse import ArgumentError, ArgumentParser
 
 from ecg_tl.errors import SettingError
+from ecg_tl.parsing import essence, hint
 
 Overlay = dict[str, Any]
 """Part of a config of `ecg-tl fit` (keys `data`, `model`, `trainer`, `checkpoint`); merged key by key."""
@@ -20,13 +19,6 @@ Protocol = Literal["strict", "paper"]
 Keep = Literal["upstreams", "best"]
 
 ALL_RECORDS: Final = "all"
-
-# What the parser says of the other ways in which a value might have been meant, and the value again.
-_ASIDES = re.compile(
-    r"^(Does not validate against any of the Union subtypes|Subtypes: .*|Errors:|Given value type: .*|"
-    r"Expected a <class 'NoneType'>.*)$|Problem with given class_path '[\w.]+':|Parser key "
-)
-_LONGEST = 300
 
 
 @dataclass(frozen=True)
@@ -148,23 +140,13 @@ def read_study(path: str | Path, overrides: Sequence[str] = ()) -> StudySettings
 
 
 def _refusal(file: Path, overrides: Sequence[str], message: str) -> SettingError:
-    """Put what the parser says over several lines into one."""
-    lines = [_ASIDES.sub("", line.strip().removeprefix("- ")) for line in message.splitlines()]
-    fault = " ".join(line for line in lines if line).rstrip(".")
-    quoted = re.findall(r"'([\w.+-]+)'|--([\w.+-]+)", fault)
-    name = (quoted[-1][0] or quoted[-1][1]) if quoted else ""
-    known = [field.name for kind in (StudySettings, Block, Arm) for field in fields(kind)]
-    close = [] if name in known else get_close_matches(name, known, n=1)
+    fault = essence(message)
+    unknown = "not accepted" in fault or "unrecognized" in fault
+    nearest = hint(fault, (StudySettings, Block, Arm)) if unknown else ""
     overridden = any(word.split("=")[0].lstrip("-").split(".")[0] in fault for word in overrides)
-    if "not accepted" not in fault and "unrecognized" not in fault:
-        remedy = "Correct it."
-    elif close:
-        remedy = f"Did you mean {close[0]}?"
-    else:
-        remedy = f"The keys are {', '.join(dict.fromkeys(known))}."
     return SettingError(
         "command line" if overridden else file,
-        fault if len(fault) <= _LONGEST else fault[:_LONGEST] + " ...",
-        "keys and values of a study",
-        remedy,
+        fault,
+        f"keys and values of a study{nearest}",
+        "Correct it; `configs/study/` has examples.",
     )

@@ -1,0 +1,64 @@
+"""What jsonargparse says of a wrong setting, in one line."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable, Iterator
+from difflib import get_close_matches
+from inspect import signature
+from typing import Any
+
+from ecg_tl.errors import EcgTlError
+
+# What it says of the other ways in which a value might have been meant, and the value again.
+_ASIDES = re.compile(
+    r"Does not validate against any of the Union subtypes|Subtypes: |Errors:|"
+    r"- Expected a <class 'NoneType'>|Given value type: |Given value: |"
+    r"- Not a valid subclass of |Subclass types expect one of:|- a class path |- a dict with"
+)
+_NAMED = re.compile(r"'([\w.]+)'|--([\w.]+)")
+_LONGEST = 500
+
+
+def own_error(error: BaseException | None) -> EcgTlError | None:
+    """Return this project's error behind one of the parser's; None if there is none."""
+    while error is not None and not isinstance(error, EcgTlError):
+        error = error.__cause__ or error.__context__
+    return error
+
+
+def essence(message: str) -> str:
+    """Put what the parser says over several lines into one, without what does not matter."""
+    lines = (line.strip() for line in message.splitlines())
+    told = " ".join(line.removeprefix("- ") for line in lines if line and not _ASIDES.match(line))
+    told = told.rstrip(".")
+    return told if len(told) <= _LONGEST else told[:_LONGEST] + " ..."
+
+
+def hint(fault: str, owners: Iterable[Callable[..., Any]], keys: Iterable[str] = ()) -> str:
+    """Return `, such as NAME` for the known name that is nearest to one that `fault` quotes; else nothing.
+
+    Args:
+        fault: What the parser said.
+        owners: Classes and functions whose parameters are known names.
+        keys: Further ones.
+    """
+    known = {name for owner in owners for name in _parameters(owner)}.union(keys)
+    for name in quoted_names(fault):
+        close = get_close_matches(name, known - {name}, n=1)
+        if close and name not in known:
+            return f", such as {close[0]}"
+    return ""
+
+
+def quoted_names(fault: str) -> list[str]:
+    """Return the last part of each name that is quoted, or given as an option; the innermost first."""
+    return [(quoted or option).rpartition(".")[2] for quoted, option in _NAMED.findall(fault)][::-1]
+
+
+def _parameters(owner: Callable[..., Any]) -> Iterator[str]:
+    # A class hands `**kwargs` to the class above it.
+    bases = getattr(owner, "__mro__", (owner,))
+    for base in bases:
+        if base is owner or "__init__" in vars(base):
+            yield from signature(base).parameters

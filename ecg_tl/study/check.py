@@ -1,0 +1,145 @@
+"""Whether the configs of a study's runs can be carried out: seen before the first of them starts."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable, Mapping
+from copy import deepcopy
+from difflib import get_close_matches
+from typing import Any
+
+from jsonargparse import ArgumentError
+from lightning.pytorch import Trainer
+from lightning.pytorch.callbacks import EarlyStopping
+from lightning.pytorch.cli import LightningArgumentParser
+
+from ecg_tl.callbacks import EcgPictures, RunCheckpoint
+from ecg_tl.datamodules import EcgDataModule, SplitSettings
+from ecg_tl.errors import EcgTlError, SettingError
+from ecg_tl.parsing import essence, hint, own_error
+from ecg_tl.study.overlay import digest
+from ecg_tl.study.runs import Run
+from ecg_tl.study.settings import Overlay
+from ecg_tl.tasks import EcgClassifier
+from ecg_tl.transfer.callback import TransferLearning
+from ecg_tl.transforms import Augmentation
+
+LINKED = ("num_classes", "class_names", "num_leads", "num_samples", "normalization")
+"""What a network takes from its data."""
+
+_SECTIONS = ("seed_everything", "trainer", "data", "model", "checkpoint", "pictures")
+_NO_CLASS = re.compile(r"Expected a dot import path string: (\w+)")
+
+
+def check_runs(runs: Iterable[Run]) -> None:
+    """Parse every config, and make the datamodules and callbacks, without reading any data.
+
+    Raises:
+        SettingError: If a run's config has a key or value that `ecg-tl fit` does not take; the first run that
+            has it is named.
+    """
+    parser = config_parser()
+    seen: set[str] = set()
+    for run in runs:
+        for required in ("data", "model"):
+            if "class_path" not in run.config.get(required, {}):
+                raise SettingError(
+                    f"{run.id}: {required}",
+                    "no `class_path`",
+                    f"one, such as {'PtbXlDataModule' if required == 'data' else 'CnnClassifier'}",
+                    f"Add it to the {'dataset' if required == 'data' else 'network'}.",
+                )
+        for section, content in run.config.items():
+            key = digest([section, content])
+            if key not in seen:
+                seen.add(key)
+                parse_section(parser, section, content, where=f"{run.id}: {section}")
+
+
+def make_data(run: Run) -> EcgDataModule:
+    """Make a run's datamodule, without reading any data.
+
+    Raises:
+        SettingError: If its settings cannot be carried out.
+    """
+    made = parse_section(config_parser(), "data", run.config["data"], where=f"{run.id}: data")
+    assert isinstance(made, EcgDataModule)
+    return made
+
+
+def config_parser() -> LightningArgumentParser:
+    """Make a parser of what a run's config can hold: the sections of `ecg-tl fit`."""
+    parser = LightningArgumentParser(exit_on_error=False)
+    parser.add_argument("--seed_everything", type=bool | int)
+    parser.add_lightning_class_args(Trainer, "trainer")
+    parser.add_lightning_class_args(EcgDataModule, "data", subclass_mode=True, required=False)
+    parser.add_lightning_class_args(EcgClassifier, "model", subclass_mode=True, required=False)
+    parser.add_lightning_class_args(RunCheckpoint, "checkpoint")
+    parser.add_lightning_class_args(EcgPictures, "pictures")
+    for name in LINKED:
+        parser.link_arguments(f"data.{name}", f"model.init_args.{name}", apply_on="instantiate")
+    return parser
+
+
+def parse_section(parser: LightningArgumentParser, section: str, content: Any, where: str) -> Any:
+    """Parse one section of a config; return what it makes, for `data`.
+
+    Raises:
+        SettingError: If it is wrong.
+    """
+    try:
+        parsed = parser.parse_object({section: deepcopy(content)})
+        if section == "model":  # it waits for its data
+            return None
+        # The trainer itself is not made: that looks for devices, and tells about them.
+        return getattr(parser.instantiate(parsed, instantiate_groups=False), section)
+    except (ArgumentError, ValueError, TypeError) as error:
+        own = own_error(error)
+        if own is not None:
+            raise _at(where, own) from error
+        raise _refusal(where, essence(str(error))) from error
+
+
+def fill_model(model: Mapping[str, Any], data: EcgDataModule) -> Overlay:
+    """Return a run's section `model` with what the network takes from its data."""
+    filled = deepcopy(dict(model))
+    filled["init_args"] = {**filled.get("init_args", {}), **{name: getattr(data, name) for name in LINKED}}
+    return filled
+
+
+def _refusal(where: str, fault: str) -> SettingError:
+    expected = "keys and values that `ecg-tl fit` knows"
+    misspelt = _NO_CLASS.search(fault)
+    if misspelt is not None:
+        close = get_close_matches(misspelt[1], _classes(), n=1)
+        fault, expected = f"the class {misspelt[1]}", f"one such as {', '.join(close or _classes())}"
+    elif "not accept" in fault:
+        expected += hint(fault, _owners(), _SECTIONS)
+    return SettingError(where, fault, expected, "Correct it in the study's config.")
+
+
+def _at(where: str, error: EcgTlError) -> EcgTlError:
+    return type(error)(f"{where}: {error.where}", error.found, error.expected, error.remedy)
+
+
+def _owners() -> list[Callable[..., Any]]:
+    return [
+        Trainer,
+        SplitSettings,
+        Augmentation,
+        RunCheckpoint,
+        EcgPictures,
+        TransferLearning,
+        *EcgDataModule.__subclasses__(),
+        *EcgClassifier.__subclasses__(),
+    ]
+
+
+def _classes() -> list[str]:
+    named = [
+        *EcgDataModule.__subclasses__(),
+        *EcgClassifier.__subclasses__(),
+        TransferLearning,
+        EarlyStopping,
+    ]
+    return [kind.__name__ for kind in named]
