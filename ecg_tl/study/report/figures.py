@@ -5,31 +5,30 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 from ecg_tl.study.findings import (
-    AxisEffect,
     Axes,
+    AxisEffect,
     CalibrationRow,
     Convergence,
     FamilyContrast,
     Findings,
-    SecondOpinion,
 )
-from ecg_tl.study.report.forest import NARROW, WIDE, Group, Mark, Row, Scale, paint_forest
+from ecg_tl.study.report.forest import Group, Mark, Row, Scale, paint_forests
 from ecg_tl.study.report.main_figure import (
     GAIN,
     MOST_ROWS,
     ROLES,
     comparison_groups,
+    counts,
     default_axes,
     interval_text,
     main_comparisons,
     main_picture,
 )
-from ecg_tl.study.report.panels import PANEL, Series, paint_break_even, paint_curves, paint_scatter
-from ecg_tl.study.report.svg import Picture, picture
+from ecg_tl.study.report.panels import Series, paint_break_even, paint_curves, paint_scatter, reach_of
+from ecg_tl.study.report.svg import Picture, drawing, picture
 from ecg_tl.study.report.theme import series_marker, series_role
 from ecg_tl.study.report.wording import number, percent, plural, signed
 
-BOTH = (WIDE, NARROW)
 HEADS = {
     "flatten": "RNNs that flatten all time steps, as the paper's",
     "pooled": "RNNs that pool over time: no head confound",
@@ -39,19 +38,20 @@ HEADS = {
 
 def make_figures(findings: Findings) -> dict[str, tuple[Picture, ...]]:
     """Draw every figure that the findings have something for, by the part of the report that shows it."""
-    found: dict[str, Iterable[Picture | None]] = {
-        "main": (main_picture(findings),),
-        "arms": (_arms(findings),),
-        "curves": _curves(findings),
-        "convergence": (_convergence(findings.convergence),),
-        "families": (_families(findings.families),),
-        "break_even": _break_even(findings),
-        "transferability": _transferability(findings),
-        "calibration": (_calibration(findings),),
-        "axes": (_axis_effects(findings.axis_effects),),
-        "second_opinion": (_second_opinions(findings.second_opinions),),
-    }
-    return {part: tuple(filter(None, pictures)) for part, pictures in found.items()}
+    with drawing():
+        found: dict[str, Iterable[Picture | None]] = {
+            "main": (main_picture(findings),),
+            "arms": (_arms(findings),),
+            "curves": _curves(findings),
+            "convergence": (_convergence(findings.convergence),),
+            "families": (_families(findings.families),),
+            "break_even": _break_even(findings),
+            "transferability": _transferability(findings),
+            "calibration": (_calibration(findings),),
+            "axes": (_axis_effects(findings.axis_effects),),
+            "second_opinion": (_second_opinions(findings),),
+        }
+        return {part: tuple(filter(None, pictures)) for part, pictures in found.items()}
 
 
 def _arms(findings: Findings) -> Picture | None:
@@ -77,8 +77,7 @@ def _arms(findings: Findings) -> Picture | None:
         "As the main figure, for all that was run at the default of all axes. Controls start from a random "
         "network: what a frozen random encoder gains is not owed to pre-training.",
         f"Forest plot of {plural(len(comparisons), 'comparison')}; the table below holds the numbers.",
-        lambda width: paint_forest(groups, GAIN, width),
-        BOTH,
+        paint_forests(groups, GAIN),
     )
 
 
@@ -95,18 +94,17 @@ def _curves(findings: Findings) -> Iterable[Picture]:
     for position, ((downstream, network, axes), series) in enumerate(groups.items()):
         title = f"{downstream}, {network}"
         if axes != default:
-            title += ", " + ", ".join(
-                value for pair, value in zip(axes, dict(axes).values()) if pair not in default
-            )
+            title += ", " + ", ".join(value for axis, value in axes if (axis, value) not in default)
         shown = list(dict.fromkeys(one.arm for one in series))
+        # Panels of one downstream share their axes, so that they can be compared by eye.
+        reach = reach_of([one for key, found in groups.items() if key[0] == downstream for one in found])
         yield picture(
             f"curve-{position}",
             title,
             "",
             f"Learning curves of {', '.join(shown)} on {title}: macro AUROC against training records. "
             "curves.csv holds the numbers.",
-            lambda _, title=title, series=series: paint_curves(title, series, arms),
-            (PANEL,),
+            (paint_curves(title, series, arms, reach),),
             [(series_role(arm, arms), series_marker(arm, arms), arm) for arm in arms],
         )
 
@@ -146,11 +144,10 @@ def _convergence(rows: Sequence[Convergence]) -> Picture | None:
     return picture(
         "convergence",
         "Epochs to reach scratch's best validation score",
-        "Median over the trainings, and the middle half of them (not a confidence interval). A line that runs "
-        "off to the right: a quarter or more never got there. A hollow point is a lower bound.",
+        "Median over the trainings, and the middle half of them (not a confidence interval). A line that "
+        "runs off to the right: a quarter or more never got there. A hollow point is a lower bound.",
         "Forest plot of epochs to match scratch, by arm and kind of network; the table holds the numbers.",
-        lambda width: paint_forest(groups, scale, width),
-        BOTH,
+        paint_forests(groups, scale),
     )
 
 
@@ -182,10 +179,10 @@ def _families(contrasts: Sequence[FamilyContrast]) -> Picture | None:
     return picture(
         "families",
         "Who gains more, CNNs or RNNs?",
-        "Mean gain over the pairs that have both, with 95 % confidence intervals, and the difference of the two.",
+        "Mean gain over the pairs that have both, with 95 % confidence intervals, and "
+        "the difference of the two.",
         "Forest plot of the gains of CNNs and RNNs; families.csv holds the numbers.",
-        lambda width: paint_forest(groups, scale, width),
-        BOTH,
+        paint_forests(groups, scale),
     )
 
 
@@ -197,8 +194,7 @@ def _break_even(findings: Findings) -> Iterable[Picture]:
             f"{one.upstream}, {one.network}, {one.arm}",
             "",
             one.explanation,
-            lambda _, one=one: paint_break_even(one),
-            (PANEL,),
+            (paint_break_even(one),),
             [("series-0", "-", "scratch"), ("series-1", "-", "pre-training first, then fine-tuning")],
         )
 
@@ -210,8 +206,7 @@ def _transferability(findings: Findings) -> Iterable[Picture]:
             f"{one.score} and {one.outcome}",
             "",
             one.explanation,
-            lambda _, one=one: paint_scatter(one),
-            (PANEL,),
+            (paint_scatter(one),),
         )
 
 
@@ -232,10 +227,10 @@ def _calibration(findings: Findings) -> Picture | None:
     return picture(
         "calibration",
         "Calibration",
-        "Expected calibration error as trained (hollow) and after temperature scaling on validation data (filled).",
+        "Expected calibration error as trained (hollow), and after temperature scaling on validation data "
+        "(filled).",
         "Expected calibration error of each configuration; the table holds the numbers.",
-        lambda width: paint_forest(groups, scale, width),
-        BOTH,
+        paint_forests(groups, scale),
     )
 
 
@@ -302,48 +297,54 @@ def _axis_effects(effects: Sequence[AxisEffect]) -> Picture | None:
     return picture(
         "axes",
         "The same comparison under another setting",
-        "Gain of fine-tuning over scratch at the default and at the other value, with 95 % confidence intervals. "
-        "Under each heading, what the other value changes: scratch, the arm, and the gain itself.",
-        f"Forest plot of the gains under {plural(len(groups), 'pair')} of settings; axis_effects.csv holds them.",
-        lambda width: paint_forest(groups, GAIN, width),
-        BOTH,
+        "Gain of fine-tuning over scratch at the default and at the other value, with 95 % confidence "
+        "intervals. Under each heading, what the other value changes: scratch, the arm, and the gain itself.",
+        "Forest plot of the gains under the default and under other settings; the table holds the numbers.",
+        paint_forests(groups, GAIN),
     )
 
 
-def _second_opinions(opinions: Sequence[SecondOpinion]) -> Picture | None:
-    rows = tuple(
-        Row(
-            label=one.label,
-            detail="",
-            estimate=one.strict_f1.estimate if one.strict_f1 else None,
-            low=one.strict_f1.low if one.strict_f1 else None,
-            high=one.strict_f1.high if one.strict_f1 else None,
-            text=interval_text(one.strict_f1) if one.strict_f1 else "",
-            role="series-0",
-            marks=tuple(
-                Mark(value, marker, role)
-                for value, marker, role in (
-                    (one.peeking_f1, "^", "series-2"),
-                    (one.recordwise_f1, "D", "series-4"),
-                )
-                if value is not None
-            ),
+def _second_opinions(findings: Findings) -> Picture | None:
+    comparisons = {one.key: one for one in findings.comparisons}
+    groups: dict[str, list[Row]] = {}
+    for one in findings.second_opinions:
+        comparison = comparisons.get(one.comparison)
+        strict, marks = one.strict_f1, (one.peeking_f1, one.recordwise_f1)
+        if comparison is None or (strict is None and marks == (None, None)):
+            continue
+        groups.setdefault(comparison.downstream, []).append(
+            Row(
+                label=f"{comparison.upstream} → {comparison.network}",
+                detail=", ".join(
+                    filter(None, (comparison.arm, f"{comparison.size} records" if comparison.size else ""))
+                ),
+                estimate=strict.estimate if strict else None,
+                low=strict.low if strict else None,
+                high=strict.high if strict else None,
+                text=interval_text(strict) if strict else "",
+                role="series-0",
+                marks=tuple(
+                    Mark(value, marker, role)
+                    for value, marker, role in zip(marks, "^D", ("series-2", "series-4"), strict=True)
+                    if value is not None
+                ),
+            )
         )
-        for one in opinions
-        if one.strict_f1 is not None or one.peeking_f1 is not None or one.recordwise_f1 is not None
-    )
-    if not rows:
+    if not groups:
         return None
-    groups = [Group("Difference in weighted F1", plural(len(rows), "comparison"), rows)]
+    shown = [
+        Group(name, counts([one for one in findings.comparisons if one.downstream == name]), tuple(rows))
+        for name, rows in groups.items()
+    ]
     scale = Scale("Difference in weighted F1 on the test set", "scratch better", "fine-tuning better")
     return picture(
         "second-opinion",
         "What looser rules would have claimed",
-        "Weighted F1 of fine-tuning less that of scratch. The point with its 95 % confidence interval follows "
-        "the strict rules; the other marks are single trainings judged by their best epoch on the test set.",
-        f"Forest plot of {plural(len(rows), 'comparison')} by strict and by looser rules; the table holds them.",
-        lambda width: paint_forest(groups, scale, width),
-        BOTH,
+        "Weighted F1 of fine-tuning less that of scratch. The point with its 95 % confidence interval "
+        "follows the strict rules; the other marks are single trainings judged by their best epoch on "
+        "the test set.",
+        "Forest plot of the comparisons by strict and by looser rules; the table holds the numbers.",
+        paint_forests(shown, scale),
         (
             ("series-0", "o", "strict"),
             ("series-2", "^", "same runs, best epoch on the test set"),

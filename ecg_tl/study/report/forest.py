@@ -123,6 +123,11 @@ class _Place:
         return self.left + share * (self.right - self.left)
 
 
+def paint_forests(groups: Sequence[Group], scale: Scale) -> tuple[Figure, Figure]:
+    """Draw groups of rows for screens and paper, and for phones."""
+    return paint_forest(groups, scale, WIDE), paint_forest(groups, scale, NARROW)
+
+
 def paint_forest(groups: Sequence[Group], scale: Scale, width: float) -> Figure:
     """Draw groups of rows over one axis; narrow figures put each row's words above its interval."""
     narrow = width < 500
@@ -145,13 +150,13 @@ def paint_forest(groups: Sequence[Group], scale: Scale, width: float) -> Figure:
         for line, words in enumerate(_wrapped(group.subtitle, SMALL, width)):
             _write(axes, 0, y + 22 + LINE * (line + 1), words, SMALL, "muted")
         y += head
+        if not narrow:
+            _draw_rules(axes, place, scale, ticks, y, y + row_height * len(group.rows))
         for row in group.rows:
             bottom = y + row_height
             middle = y + (31.0 if narrow else row_height / 2)
-            # On a phone the words of a row stand above its interval, so the rules leave them out.
-            _draw_rules(
-                axes, place, scale, ticks, y + 21 if narrow else y, bottom if not narrow else bottom - 3
-            )
+            if narrow:  # the words of a row stand above its interval, so the rules leave them out
+                _draw_rules(axes, place, scale, ticks, y + 21, bottom - 3)
             _draw_words(axes, row, y + 11 if narrow else middle, width if narrow else left - 14, width)
             _draw_row(axes, row, middle, place)
             y = bottom
@@ -159,7 +164,7 @@ def paint_forest(groups: Sequence[Group], scale: Scale, width: float) -> Figure:
 
 
 def _limits(rows: Sequence[Row], scale: Scale) -> tuple[float, float]:
-    """Choose the axis' ends: all points are on it, and single intervals much longer than the others are cut."""
+    """Choose the axis' ends: all points are on it, and intervals much longer than others are cut."""
     move: Callable[[float], float] = math.log if scale.logarithmic else float
     points = [row.estimate for row in rows if row.estimate is not None]
     points += [value for row in rows for value in (*row.dots, *(mark.value for mark in row.marks))]
@@ -182,17 +187,18 @@ def _limits(rows: Sequence[Row], scale: Scale) -> tuple[float, float]:
 
 def _ticks(place: _Place, room: float) -> Iterator[tuple[float, str]]:
     """Give ticks and what is written at them."""
-    most = max(3, int(room // 60))
+    most = max(4, int(room // 48))
     if place.logarithmic:
         steps = [f * 10.0**e for e in range(-3, 4) for f in (1, 2, 5)]
         values = [value for value in steps if place.lowest <= value <= place.highest]
         values = values[:: math.ceil(len(values) / most)] if values else []
         yield from ((value, f"{value:g}×") for value in values)
         return
-    locator = MaxNLocator(nbins=most, steps=[1, 2, 5, 10])
-    values = [value for value in locator.tick_values(place.lowest, place.highest)]
+    locator = MaxNLocator(nbins=most, steps=[1, 2, 2.5, 5, 10])
+    values = [float(value) for value in locator.tick_values(place.lowest, place.highest)]
     step = min(np.diff(values)) if len(values) > 1 else 1.0
     digits = max(0, -math.floor(math.log10(step) + 1e-9))
+    digits += abs(step * 10**digits - round(step * 10**digits)) > 1e-6  # steps of 0.025
     for value in values:
         if place.lowest <= value <= place.highest:
             text = f"{abs(value):.{digits}f}"

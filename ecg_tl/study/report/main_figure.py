@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 
 from ecg_tl.errors import SettingError
 from ecg_tl.study.findings import Axes, Comparison, Findings, Interval
-from ecg_tl.study.report.forest import NARROW, WIDE, Group, Row, Scale, paint_forest
+from ecg_tl.study.report.forest import WIDE, Group, Row, Scale, paint_forest, paint_forests
 from ecg_tl.study.report.svg import Picture, drawing, picture, to_svg
 from ecg_tl.study.report.theme import MARKERS, light
 from ecg_tl.study.report.wording import count, plural, signed, span
@@ -105,7 +105,6 @@ def main_picture(findings: Findings) -> Picture | None:
     comparisons = main_comparisons(findings)
     if not comparisons:
         return None
-    groups = comparison_groups(comparisons)
     return picture(
         "main",
         "What fine-tuning changes",
@@ -113,8 +112,7 @@ def main_picture(findings: Findings) -> Picture | None:
         "short strokes below are single seeds. A filled point differs from zero after correction for the "
         "number of comparisons, a hollow one does not.",
         _describe(comparisons),
-        lambda width: paint_forest(groups, GAIN, width),
-        (WIDE, NARROW),
+        paint_forests(comparison_groups(comparisons), GAIN),
     )
 
 
@@ -122,7 +120,7 @@ def _describe(comparisons: Sequence[Comparison]) -> str:
     wins, losses = (sum(one.verdict == verdict for one in comparisons) for verdict in ("win", "loss"))
     return (
         f"Forest plot of {plural(len(comparisons), 'comparison')} with training from scratch: {wins} better, "
-        f"{losses} worse, {len(comparisons) - wins - losses} open. The table of comparisons holds the numbers."
+        f"{losses} worse, {len(comparisons) - wins - losses} open. The table of comparisons holds them."
     )
 
 

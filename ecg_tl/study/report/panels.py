@@ -21,7 +21,7 @@ PANEL = 350.0
 """Width of a panel in pixels: a phone's."""
 
 LEFT, RIGHT = 46.0, 10.0  # beside the axes
-HEAD = 34.0  # above them
+HEAD = 42.0  # above them
 UPPER, LOWER, BETWEEN, FOOT = 170.0, 92.0, 34.0, 46.0
 
 
@@ -40,7 +40,40 @@ class Series:
     trend: GainTrend | None
 
 
-def paint_curves(title: str, series: Sequence[Series], arms: Sequence[str]) -> Figure:
+@dataclass(frozen=True)
+class Reach:
+    """Ends of the upright axes, which panels of one downstream share.
+
+    Attributes:
+        scores: Lowest and highest.
+        gains: Lowest and highest.
+    """
+
+    scores: tuple[float, float]
+    gains: tuple[float, float]
+
+
+def reach_of(series: Sequence[Series]) -> Reach:
+    """Give axes that hold all that is drawn of some series."""
+    points = [point for one in series for point in one.curve.points]
+    scores = [value for point in points for value in (point.low, point.mean, point.high) if value is not None]
+    gains = [
+        value
+        for one in series
+        for point in (one.trend.points if one.trend else ())
+        for value in (point.difference.low, point.difference.estimate, point.difference.high)
+        if value is not None
+    ]
+    return Reach(_widened(scores), _widened([*gains, 0.0]))
+
+
+def _widened(values: Sequence[float]) -> tuple[float, float]:
+    low, high = min(values), max(values)
+    margin = 0.05 * (high - low) or 0.01
+    return low - margin, high + margin
+
+
+def paint_curves(title: str, series: Sequence[Series], arms: Sequence[str], reach: Reach) -> Figure:
     """Draw scores against training records, and below the gains over scratch, with their intervals."""
     trends = [one for one in series if one.trend is not None]
     height = HEAD + UPPER + FOOT + (BETWEEN + LOWER if trends else 0)
@@ -48,6 +81,7 @@ def paint_curves(title: str, series: Sequence[Series], arms: Sequence[str]) -> F
     _title(figure, title, "Macro AUROC")
     width = PANEL - LEFT - RIGHT
     upper = panel(figure, LEFT, HEAD, width, UPPER)
+    upper.set_ylim(reach.scores)
     for one in series:
         _draw_curve(upper, one, arms)
     records = sorted({point.records for one in series for point in one.curve.points})
@@ -55,6 +89,7 @@ def paint_curves(title: str, series: Sequence[Series], arms: Sequence[str]) -> F
     if trends:
         top = HEAD + UPPER + BETWEEN
         lower = panel(figure, LEFT, top, width, LOWER)
+        lower.set_ylim(reach.gains)
         lower.axhline(0, color=light("ink"), linewidth=1.0)
         for position, one in enumerate(trends):
             _draw_gain(lower, one, arms, position - (len(trends) - 1) / 2)
@@ -175,11 +210,12 @@ def paint_break_even(one: BreakEven) -> Figure:
 
 
 SCORES = {
-    "melep": "MELEP (lower promises more)",
-    "melep_entropy": "Entropy of the labels (the confound)",
-    "melep_difference": "Entropy less MELEP (higher promises more)",
-    "logme": "LogME (higher promises more)",
+    "melep": ("MELEP", "lower promises more"),
+    "melep_entropy": ("Entropy of the labels", "the confound of MELEP"),
+    "melep_difference": ("Entropy less MELEP", "higher promises more"),
+    "logme": ("LogME", "higher promises more"),
 }
+"""Name of each score, and how it is read."""
 
 
 def paint_scatter(one: TransferabilityCorrelation) -> Figure:
@@ -188,7 +224,8 @@ def paint_scatter(one: TransferabilityCorrelation) -> Figure:
     outcome = "Gain in macro AUROC" if one.outcome == "gain" else "Macro AUROC after fine-tuning"
     found = one.correlation.estimate
     rank = "no rank correlation" if found is None else f"rank correlation {found:.2f}".replace("-", MINUS)
-    _title(figure, f"{one.score.replace('_', ' ').upper().replace('LOGME', 'LogME')}: {rank}", outcome)
+    name, reading = SCORES[one.score]
+    _title(figure, f"{name}: {rank}", outcome)
     axes = panel(figure, LEFT, HEAD, PANEL - LEFT - RIGHT, UPPER)
     if one.outcome == "gain":
         axes.axhline(0, color=light("ink"), linewidth=1.0)
@@ -210,7 +247,7 @@ def paint_scatter(one: TransferabilityCorrelation) -> Figure:
     axes.xaxis.set_major_locator(MaxNLocator(nbins=5))
     axes.yaxis.set_major_locator(MaxNLocator(nbins=5))
     axes.yaxis.set_major_formatter(FuncFormatter(_signed_tick if one.outcome == "gain" else _plain_tick))
-    axes.set_xlabel(SCORES[one.score], size=SMALL, color=light("ink"), labelpad=6)
+    axes.set_xlabel(f"{name} ({reading})", size=SMALL, color=light("ink"), labelpad=6)
     return figure
 
 

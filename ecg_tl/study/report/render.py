@@ -10,11 +10,12 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
 from ecg_tl.errors import StoreError
-from ecg_tl.study.findings import Axes, Claim, Findings, Interval
-from ecg_tl.study.report import tables, wording
+from ecg_tl.study.findings import Claim, Findings, Interval
+from ecg_tl.study.report import score_tables, study_tables, wording
 from ecg_tl.study.report.csv_files import csv_tables, write_csv
 from ecg_tl.study.report.figures import make_figures
 from ecg_tl.study.report.main_figure import counts, default_axes, interval_text, main_comparisons
+from ecg_tl.study.report.tables import axis_words
 from ecg_tl.study.report.theme import declarations
 
 PAGE = "index.html"
@@ -80,7 +81,11 @@ def render_page(findings: Findings, csv_names: list[str]) -> str:
         "duration": wording.duration,
         "moment": _moment,
     }
-    environment.globals |= {"plural": wording.plural, "listed": wording.listed, "interval_text": interval_text}
+    environment.globals |= {
+        "plural": wording.plural,
+        "listed": wording.listed,
+        "interval_text": interval_text,
+    }
     return environment.get_template("page.html.j2").render(
         findings=findings,
         record=findings.record,
@@ -88,32 +93,32 @@ def render_page(findings: Findings, csv_names: list[str]) -> str:
         csv_names=csv_names,
         light_colours=Markup(declarations(dark=False)),
         dark_colours=Markup(declarations(dark=True)),
-        default_axes=_axis_words(default_axes(findings)),
+        default_axes=axis_words(default_axes(findings), ()),
         main_counts=counts(main_comparisons(findings)) if findings.comparisons else "",
-        negative=tables.negative_transfer(findings.comparisons),
+        negative=score_tables.negative_transfer(findings.comparisons),
         claim_interval=_claim_interval,
         claim_tones=CLAIM_TONES,
         claim_text=_claim_text,
         certainties=CERTAINTIES,
-        candidates_table=tables.candidates_table,
-        support_table=tables.support_table,
-        class_tables=tables.class_tables(findings),
+        candidates_table=score_tables.candidates_table,
+        support_table=study_tables.support_table,
+        class_tables=score_tables.class_tables(findings),
         tables={
-            "comparisons": tables.comparisons_table(findings),
-            "metrics": tables.metrics_table(findings),
-            "models": tables.models_table(findings),
-            "efficiency": tables.efficiency_table(findings),
-            "convergence": tables.convergence_table(findings),
-            "families": tables.families_table(findings),
-            "break_even": tables.break_even_table(findings),
-            "costs": tables.costs_table(findings),
-            "transferability": tables.transferability_table(findings),
-            "calibration": tables.calibration_table(findings),
-            "axes": tables.axes_table(findings),
-            "second_opinion": tables.second_opinion_table(findings),
-            "data": tables.data_table(findings),
-            "missing": tables.missing_table(findings),
-            "versions": tables.versions_table(findings),
+            "comparisons": score_tables.comparisons_table(findings),
+            "metrics": score_tables.metrics_table(findings),
+            "models": score_tables.models_table(findings),
+            "efficiency": study_tables.efficiency_table(findings),
+            "convergence": study_tables.convergence_table(findings),
+            "families": study_tables.families_table(findings),
+            "break_even": study_tables.break_even_table(findings),
+            "costs": study_tables.costs_table(findings),
+            "transferability": study_tables.transferability_table(findings),
+            "calibration": study_tables.calibration_table(findings),
+            "axes": score_tables.axes_table(findings),
+            "second_opinion": score_tables.second_opinion_table(findings),
+            "data": study_tables.data_table(findings),
+            "missing": study_tables.missing_table(findings),
+            "versions": study_tables.versions_table(findings),
         },
     )
 
@@ -146,10 +151,6 @@ def _claim_text(claim: Claim) -> str:
 
 def _is_difference(claim: Claim) -> bool:
     return "AUROC" in claim.effect_unit or "F1" in claim.effect_unit
-
-
-def _axis_words(axes: Axes) -> str:
-    return ", ".join(f"{axis}: {value}" for axis, value in axes)
 
 
 def _moment(time: str) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from xml.etree import ElementTree
@@ -103,26 +103,26 @@ def picture(
     title: str,
     caption: str,
     description: str,
-    paint: Callable[[float], Figure],
-    widths: Sequence[float],
+    figures: Sequence[Figure],
     legend: Sequence[tuple[str, str, str]] = (),
 ) -> Picture:
-    """Draw a figure for the page.
+    """Turn figures into one of the page.
 
     Args:
         name: Of the figure; unique in the page.
         title: What it shows.
         caption: How to read it.
         description: What a reader who cannot see it is told.
-        paint: Draws it at a width in pixels.
-        widths: One for all, or one for screens and paper and one for phones.
+        figures: One for all, or one for screens and paper and one for phones; made within `drawing`.
         legend: As `Picture.legend`.
     """
-    names = (name, f"{name}-narrow")
-    with drawing():
-        drawn = [to_svg(paint(width), description, own) for own, width in zip(names, widths, strict=False)]
-    narrow = drawn[1] if len(drawn) > 1 else None
-    return Picture(name, title, caption, description, drawn[0], narrow, tuple(legend))
+    drawn = [
+        to_svg(figure, description, own)
+        for own, figure in zip((name, f"{name}-narrow"), figures, strict=False)
+    ]
+    return Picture(
+        name, title, caption, description, drawn[0], drawn[1] if drawn[1:] else None, tuple(legend)
+    )
 
 
 def to_svg(figure: Figure, label: str, name: str, themed: bool = True) -> Markup:
@@ -214,7 +214,7 @@ def _unwrap(parent: ElementTree.Element) -> None:
 
 
 def _invisible(element: ElementTree.Element) -> bool:
-    """Tell empty definitions, style sheets, clips, and the backgrounds that matplotlib draws without a colour."""
+    """Tell empty definitions, style sheets, clips, and backgrounds that are drawn without a colour."""
     kind = element.tag.removeprefix(f"{{{SVG}}}")
     if kind in ("style", "clipPath"):
         return True

@@ -28,8 +28,8 @@ COLOURS: dict[str, tuple[str, str]] = {
 }
 """Role of a colour -> its value on light and on dark paper.
 
-Gain and loss are blue and vermilion, and the series follow Okabe and Ito's order of hues: they stay apart under
-every common colour vision deficiency, and each series has its marker besides. Text reaches a contrast of 4.5.
+Gain and loss are blue and vermilion, and the series follow Okabe and Ito's hues: they stay apart under every
+common colour vision deficiency, and each series has its marker besides. Text reaches a contrast of 4.5.
 """
 
 MARKERS = ("o", "s", "D", "^", "v", "P", "X")

@@ -74,9 +74,7 @@ def make_findings(
             low, high = max(low, 0.0), min(high, 1.0)
         method = "patients and seeds" if seeds > 1 else "patients only"
         reason = "" if seeds > 1 else "One seed: chance between trainings is not in it."
-        return replace(
-            Interval(centre, low, high, 0.03, seeds, 137, method, reason), **more
-        )
+        return replace(Interval(centre, low, high, 0.03, seeds, 137, method, reason), **more)
 
     def verdict(difference: Interval) -> Any:
         assert difference.low is not None
@@ -146,7 +144,16 @@ def make_findings(
                 ),
                 per_class=per_class,
                 matches=tuple(
-                    Match(seed, seed != 1, 14, 42.0, 5 if seed != 1 else None, 16.0 if seed != 1 else None, 20, 61.0)
+                    Match(
+                        seed,
+                        seed != 1,
+                        14,
+                        42.0,
+                        5 if seed != 1 else None,
+                        16.0 if seed != 1 else None,
+                        20,
+                        61.0,
+                    )
                     for seed in range(seeds)
                 ),
                 epochs_ratio=0.36,
@@ -219,7 +226,21 @@ def make_findings(
         trends=trends,
         label_efficiency=efficiency,
         convergence=tuple(
-            Convergence(arm, family, 18, 15, ratio, False, ratio / 2, ratio * 1.7 if ratio < 1 else None, ratio * 1.1, False, 12, 4, 2)
+            Convergence(
+                arm,
+                family,
+                18,
+                15,
+                ratio,
+                False,
+                ratio / 2,
+                ratio * 1.7 if ratio < 1 else None,
+                ratio * 1.1,
+                False,
+                12,
+                4,
+                2,
+            )
             for arm, ratio in zip(arms, (0.38, 1.3, 0.8, 1.0, 0.6, 0.7), strict=False)
             for family in ("all", "cnn", "rnn")
         ),
@@ -239,8 +260,18 @@ def make_findings(
         ),
         break_even=tuple(
             BreakEven(
-                up, network, arms[0], axes_of[values[0]], 812.0, 44.0, 19.0, 25.0, 32.5 if position == 0 else None,
-                12, position == 1, "Pre-training took 812 s and saved 25 s a task: paid after 33 tasks.",
+                up,
+                network,
+                arms[0],
+                axes_of[values[0]],
+                812.0,
+                44.0,
+                19.0,
+                25.0,
+                32.5 if position == 0 else None,
+                12,
+                position == 1,
+                "Pre-training took 812 s and saved 25 s a task: paid after 33 tasks.",
             )
             for up in upstreams
             for position, network in enumerate(networks)
@@ -257,15 +288,41 @@ def make_findings(
             for score, sign in (("melep", -1), ("melep_entropy", -1), ("logme", 1))
         ),
         calibration=tuple(
-            CalibrationRow(model.dataset, model.network, model.arm, model.upstream, model.axes, None, 0.06, 0.03, 0.08, 0.07, 1.4, seeds)
+            CalibrationRow(
+                model.dataset,
+                model.network,
+                model.arm,
+                model.upstream,
+                model.axes,
+                None,
+                0.06,
+                0.03,
+                0.08,
+                0.07,
+                1.4,
+                seeds,
+            )
             for model in models
             if model.size is None
         ),
         axis_effects=tuple(
             AxisEffect(
-                "normalisation", values[0], value, down, upstreams[0], network, arms[0], None,
-                interval(-0.06, 0.02), interval(-0.11, 0.03), interval(0.031, 0.02), interval(-0.02, 0.015),
-                interval(-0.05, 0.03), True, "win", "loss",
+                "normalisation",
+                values[0],
+                value,
+                down,
+                upstreams[0],
+                network,
+                arms[0],
+                None,
+                interval(-0.06, 0.02),
+                interval(-0.11, 0.03),
+                interval(0.031, 0.02),
+                interval(-0.02, 0.015),
+                interval(-0.05, 0.03),
+                True,
+                "win",
+                "loss",
                 "Under min-max the gain turns from +0.031 into -0.020.",
             )
             for value in values[1:]
@@ -274,9 +331,21 @@ def make_findings(
         ),
         second_opinions=tuple(
             SecondOpinion(
-                one.key, one.label, one.verdict, one.difference, interval(0.01, 0.03), 0.042,
-                "win", 1, 0.021, 0.034, 0.06 if position % 2 else None, "win" if position % 2 else None,
-                True, one.verdict == "win", "On the test set's best epochs this would have been a win.",
+                one.key,
+                one.label,
+                one.verdict,
+                one.difference,
+                interval(0.01, 0.03),
+                0.042,
+                "win",
+                1,
+                0.021,
+                0.034,
+                0.06 if position % 2 else None,
+                "win" if position % 2 else None,
+                True,
+                one.verdict == "win",
+                "On the test set's best epochs this would have been a win.",
             )
             for position, one in enumerate(primary)
         ),
@@ -285,11 +354,29 @@ def make_findings(
         ),
         data=tuple(
             DataRow(
-                name, "downstream" if name in downstreams else "upstream", "ptbxl", "PTB-XL, a large publicly available ECG dataset",
-                "CC BY 4.0", "Wagner et al., Scientific Data 7, 154 (2020)", "official", "4f1a9c0d2e", 1542, 333, 179, 137,
-                12, 3, True, "site == 1" if "site" in name else "", 100.0, 1000, "millivolts, divided by 0.3, clipped at 20",
-                protocol == "paper", tuple(ClassSupport(name, 400, 60, 31) for name in classes),
-                ("2 classes have no positives in the test set.",), axes_of[values[0]],
+                name,
+                "downstream" if name in downstreams else "upstream",
+                "ptbxl",
+                "PTB-XL, a large publicly available ECG dataset",
+                "CC BY 4.0",
+                "Wagner et al., Scientific Data 7, 154 (2020)",
+                "official",
+                "4f1a9c0d2e",
+                1542,
+                333,
+                179,
+                137,
+                12,
+                3,
+                True,
+                "site == 1" if "site" in name else "",
+                100.0,
+                1000,
+                "millivolts, divided by 0.3, clipped at 20",
+                protocol == "paper",
+                tuple(ClassSupport(name, 400, 60, 31) for name in classes),
+                ("2 classes have no positives in the test set.",),
+                axes_of[values[0]],
             )
             for name in (*upstreams, *(down for down in downstreams if down not in upstreams))
         ),
@@ -313,7 +400,10 @@ def make_findings(
             first_finished="2026-11-22T18:02:11+00:00",
             last_finished="2026-11-22T20:31:54+00:00",
             resamples=1000,
-            methods=("Differences are paired by seed; patients are resampled.", "Holm's correction over 12 comparisons."),
+            methods=(
+                "Differences are paired by seed; patients are resampled.",
+                "Holm's correction over 12 comparisons.",
+            ),
         ),
     )
 
@@ -336,7 +426,15 @@ def _answers(
             "scratch": f"Train {networks[0]} from scratch.",
         }[action]
         candidates = tuple(
-            Candidate(network, arm, up if arm != "scratch" else None, 0.9 - 0.01 * rank, 0.88, rank == 0, arm == "scratch" and rank == 1)
+            Candidate(
+                network,
+                arm,
+                up if arm != "scratch" else None,
+                0.9 - 0.01 * rank,
+                0.88,
+                rank == 0,
+                arm == "scratch" and rank == 1,
+            )
             for rank, (network, arm) in enumerate(itertools.product(networks, (arms[0], "scratch")))
         )
         answers.append(
@@ -371,11 +469,17 @@ def _sweeps(comparisons: list[Comparison], sizes: int, seeds: int, interval: Any
         groups.setdefault((one.downstream, one.network, one.arm, one.upstream, one.axes), []).append(one)
     groups = {key: found for key, found in groups.items() if len(found) > 1}
     trends = tuple(
-        GainTrend(*key, tuple(GainPoint(one.train_records, one.difference, one.key) for one in found), interval(-0.02, 0.02))
+        GainTrend(
+            *key,
+            tuple(GainPoint(one.train_records, one.difference, one.key) for one in found),
+            interval(-0.02, 0.02),
+        )
         for key, found in groups.items()
     )
     efficiency = tuple(
-        LabelEfficiency(*key, 1540, 0.84, 480.0, 3.2, ("exact", "at least", "at most")[position % 3], 1.4, 5.1)  # type: ignore[arg-type]
+        LabelEfficiency(
+            *key, 1540, 0.84, 480.0, 3.2, ("exact", "at least", "at most")[position % 3], 1.4, 5.1
+        )  # type: ignore[arg-type]
         for position, key in enumerate(groups)
     )
 
@@ -386,7 +490,9 @@ def _sweeps(comparisons: list[Comparison], sizes: int, seeds: int, interval: Any
             mean = one.scratch_mean if scratch else one.arm_mean
             assert mean is not None
             scores = one.scratch_scores if scratch else one.arm_scores
-            points.append(CurvePoint(one.size, one.train_records, mean, mean - 0.02, mean + 0.02, seeds, scores))
+            points.append(
+                CurvePoint(one.size, one.train_records, mean, mean - 0.02, mean + 0.02, seeds, scores)
+            )
         return Curve(key[0], key[1], arm, None if scratch else key[3], key[4], tuple(points))
 
     curves = {}
@@ -404,8 +510,25 @@ def empty_findings() -> Findings:
         for claim in whole.claims
     )
     return replace(
-        whole, runs=0, warnings=("No run has finished.",), answers=(), claims=claims, comparisons=(), models=(),
-        curves=(), trends=(), label_efficiency=(), convergence=(), families=(), break_even=(), transferability=(),
-        calibration=(), axis_effects=(), second_opinions=(), second_opinion=None, data=(), costs=(),
+        whole,
+        runs=0,
+        warnings=("No run has finished.",),
+        answers=(),
+        claims=claims,
+        comparisons=(),
+        models=(),
+        curves=(),
+        trends=(),
+        label_efficiency=(),
+        convergence=(),
+        families=(),
+        break_even=(),
+        transferability=(),
+        calibration=(),
+        axis_effects=(),
+        second_opinions=(),
+        second_opinion=None,
+        data=(),
+        costs=(),
         record=replace(whole.record, versions={}, hardware=(), seeds=(), first_finished="", last_finished=""),
     )

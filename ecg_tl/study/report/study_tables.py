@@ -1,0 +1,283 @@
+"""Tables of what surrounds the scores: speed, cost, calibration, data, and what is missing."""
+
+from __future__ import annotations
+
+from ecg_tl.study.findings import (
+    BreakEven,
+    DataRow,
+    Findings,
+)
+from ecg_tl.study.report.main_figure import default_axes
+from ecg_tl.study.report.tables import (
+    Cell,
+    Line,
+    Table,
+    axis_words,
+    make_table,
+)
+from ecg_tl.study.report.wording import (
+    NOTHING,
+    count,
+    duration,
+    memory,
+    number,
+    signed,
+    significant,
+    span,
+)
+
+
+def efficiency_table(findings: Findings) -> Table | None:
+    """Label efficiency."""
+    default = default_axes(findings)
+    bounds = {"exact": "", "at least": "at least ", "at most": "less than "}
+    rows: list[Line] = [
+        {
+            "Downstream": one.downstream,
+            "Upstream": one.upstream or "",
+            "Network": one.network,
+            "Arm": one.arm,
+            "Other setting": axis_words(one.axes, default),
+            "#Scratch's score": Cell(number(one.scratch_score), f"with {count(one.scratch_records)} records"),
+            "#Records the arm needs for it": count(one.records_needed)
+            if one.records_needed is not None
+            else "not reached",
+            "#Times fewer (95 % interval)": Cell(
+                f"{bounds[one.bound]}{significant(one.factor)}×" if one.factor is not None else NOTHING,
+                f"{significant(one.low)} to {significant(one.high)}" if one.low is not None else "",
+            ),
+            "Note": one.reason,
+        }
+        for one in findings.label_efficiency
+    ]
+    return make_table(
+        "How many times fewer labelled records",
+        rows,
+    )
+
+
+def convergence_table(findings: Findings) -> Table | None:
+    """Epochs and seconds to match scratch."""
+    rows: list[Line] = [
+        {
+            "Arm": one.arm,
+            "Networks": {"cnn": "CNNs", "rnn": "RNNs", "all": "all"}.get(one.family, one.family),
+            "#Got there": f"{one.reached} of {one.trainings}",
+            "#Epochs, times scratch's": _times(one.epochs_ratio, one.epochs_ratio_censored),
+            "#Seconds, times scratch's": _times(one.seconds_ratio, one.seconds_ratio_censored),
+            "#Faster": f"{one.faster}",
+            "#Slower, or never": f"{one.slower}",
+            "#Same": f"{one.same}",
+        }
+        for one in findings.convergence
+    ]
+    return make_table(
+        "Epochs and seconds to scratch's best validation score",
+        rows,
+        "Medians over the trainings. Both trainings of a pair share data, network and seed.",
+    )
+
+
+def _times(value: float | None, censored: bool) -> str:
+    return f"{'at least ' if censored else ''}{number(value, 2)}{'×' if value is not None else ''}"
+
+
+def break_even_table(findings: Findings) -> Table | None:
+    """After how many tasks pre-training pays."""
+    default = default_axes(findings)
+
+    def tasks(one: BreakEven) -> str:
+        if one.tasks is None:
+            return "never"
+        return f"{'at least ' if one.censored else ''}{significant(one.tasks)}"
+
+    rows: list[Line] = [
+        {
+            "Upstream": one.upstream,
+            "Network": one.network,
+            "Arm": one.arm,
+            "Other setting": axis_words(one.axes, default),
+            "#Pre-training": duration(one.upstream_seconds),
+            "#Scratch to its best": duration(one.scratch_seconds),
+            "#Arm to the same": f"{'at least ' if one.censored else ''}{duration(one.arm_seconds)}",
+            "#Saved a task": Cell(
+                duration(one.saved_seconds),
+                "" if one.saved_seconds > 0 else "slower",
+                "" if one.saved_seconds > 0 else "loss",
+            ),
+            "#Paid after tasks": tasks(one),
+            "#Trainings": f"{one.trainings}",
+        }
+        for one in findings.break_even
+    ]
+    return make_table(
+        "When pre-training has paid",
+        rows,
+    )
+
+
+def costs_table(findings: Findings) -> Table | None:
+    """What the runs cost."""
+    rows: list[Line] = [
+        {
+            "Runs": one.kind,
+            "Network": one.network,
+            "#How many": count(one.runs),
+            "#Time, sum": duration(one.wall_seconds),
+            "#Device time, sum": duration(one.device_seconds),
+            "#Training, mean": duration(one.mean_seconds),
+            "#Epochs, mean": number(one.mean_epochs, 1),
+            "#Memory, most": memory(one.peak_memory_bytes),
+            "#GPU memory, most": memory(one.peak_device_memory_bytes),
+        }
+        for one in findings.costs
+    ]
+    return make_table(
+        "What the study cost",
+        rows,
+        "Device time: seconds of processor, or of GPU times the share that a run holds.",
+    )
+
+
+def transferability_table(findings: Findings) -> Table | None:
+    """Rank correlations of what was to foretell the gain."""
+    names = {
+        "melep": "MELEP",
+        "melep_entropy": "entropy of the labels",
+        "melep_difference": "entropy less MELEP",
+        "logme": "LogME",
+    }
+    rows: list[Line] = [
+        {
+            "Score": names[one.score],
+            "With": {"gain": "gain over scratch", "score": "score after fine-tuning"}[one.outcome],
+            "Hoped for": "negative" if one.expected_sign < 0 else "positive",
+            "#Spearman's (95 % interval)": Cell(
+                signed(one.correlation.estimate, 2),
+                span(one.correlation.low, one.correlation.high, 2) if one.correlation.low is not None else "",
+            ),
+            "#Comparisons": f"{len(one.points)}",
+            "In words": one.explanation,
+        }
+        for one in findings.transferability
+    ]
+    return make_table(
+        "Rank correlation of a score before training with what followed",
+        rows,
+    )
+
+
+def calibration_table(findings: Findings) -> Table | None:
+    """Calibration of every configuration."""
+    default = default_axes(findings)
+    rows: list[Line] = [
+        {
+            "Downstream": one.downstream,
+            "Network": one.network,
+            "Arm": f"{one.arm} from {one.upstream}" if one.upstream else one.arm,
+            "Other setting": axis_words(one.axes, default),
+            "#ECE": number(one.ece),
+            "#ECE, calibrated": number(one.ece_calibrated),
+            "#Brier": number(one.brier),
+            "#Brier, calibrated": number(one.brier_calibrated),
+            "#Temperature": number(one.temperature, 2),
+            "#Seeds": f"{one.seeds}",
+        }
+        for one in findings.calibration
+    ]
+    return make_table(
+        "Calibration on the test set",
+        rows,
+        "Lower is better. Calibrated: after temperature scaling, fitted on validation data.",
+    )
+
+
+def data_table(findings: Findings) -> Table | None:
+    """The datasets as used."""
+    default = default_axes(findings)
+    splits = {"official": "official folds", "patient": "by patient", "record": "by record"}
+
+    def row(one: DataRow) -> Line:
+        return {
+            "Name": Cell(one.name, axis_words(one.axes, default)),
+            "Role": "up- and downstream" if one.role == "both" else one.role,
+            "Dataset": Cell(one.title or one.dataset, one.query),
+            "#Training": count(one.train),
+            "#Validation": count(one.validation),
+            "#Test": Cell(count(one.test), f"{count(one.patients)} patients"),
+            "Split": splits.get(one.split, one.split),
+            "#Unusable": count(one.left_out),
+            "#Without a label": Cell(
+                count(one.unlabelled), "left out" if one.unlabelled_dropped and one.unlabelled else ""
+            ),
+            "Signal": f"{significant(one.sampling_rate, 3)} Hz × {count(one.num_samples)}"
+            if one.sampling_rate
+            else NOTHING,
+            "Normalisation": one.normalization,
+            "Epoch chosen on test": Cell("yes", tone="loss") if one.selects_on_test else "no",
+            "Licence": one.licence,
+        }
+
+    return make_table(
+        "Datasets as this study used them",
+        [row(one) for one in findings.data],
+    )
+
+
+def support_table(row: DataRow) -> Table | None:
+    """Positives of each class in each part of a dataset."""
+    rows: list[Line] = [
+        {
+            "Class": one.name,
+            "#Training": count(one.train),
+            "#Validation": count(one.validation),
+            "#Test": count(one.test),
+        }
+        for one in row.classes
+    ]
+    return make_table(f"{row.name}: positives of each class", rows)
+
+
+def missing_table(findings: Findings) -> Table | None:
+    """Runs without a result."""
+    rows: list[Line] = [
+        {
+            "Run": one.id,
+            "State": Cell(one.state, tone="loss" if one.state == "failed" else "muted"),
+            "Error": one.error,
+        }
+        for one in findings.missing
+    ]
+    return make_table("Runs without a result", rows)
+
+
+def versions_table(findings: Findings) -> Table | None:
+    """Versions of every package."""
+    rows: list[Line] = [
+        {
+            "Package": name,
+            "Version": ", ".join(found),
+        }
+        for name, found in findings.record.versions.items()
+    ]
+    return make_table("Versions", rows)
+
+
+def families_table(findings: Findings) -> Table | None:
+    """Gains of CNNs and RNNs by pair."""
+    heads = {"flatten": "flattened", "pooled": "pooled", "all": "all"}
+    rows: list[Line] = [
+        {
+            "Pair": f"{upstream} → {downstream}",
+            "Head of the RNNs": heads[one.head],
+            "#CNNs": signed(cnn),
+            "#RNNs": signed(rnn),
+            "#Difference": signed(cnn - rnn),
+        }
+        for one in findings.families
+        for upstream, downstream, cnn, rnn in one.by_pair
+    ]
+    return make_table(
+        "Gain by pair, in macro AUROC",
+        rows,
+    )
