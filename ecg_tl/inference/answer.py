@@ -1,0 +1,222 @@
+"""One record's probabilities and decisions, with all that was done and all that speaks against them."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ecg_tl.errors import CheckpointError, RecordError
+from ecg_tl.inference.leads import provide_leads
+from ecg_tl.inference.model import InferenceModel, ModelDescription
+from ecg_tl.inference.quality import examine
+from ecg_tl.inference.reading import ReadRecord
+from ecg_tl.inference.remarks import Remark, notes_of, warnings_of
+from ecg_tl.inference.windows import WhichWindows, Windows, cut_windows
+
+Aggregation = Literal["mean", "max"]
+
+_BATCH = 64
+
+
+@dataclass(frozen=True)
+class AnswerSettings:
+    """How records become answers.
+
+    Attributes:
+        aggregation: What a long record's probability is made of its windows' calibrated ones: the `mean`,
+            which stays on the scale that the thresholds were chosen on, or the `max`, which misses no short
+            event but grows with the number of windows.
+        windows: `all`, or the `one` that a prepared store would keep, as `ecg-tl predict` sees a record.
+        strict: Whether a record with a warning is refused.
+    """
+
+    aggregation: Aggregation = "mean"
+    windows: WhichWindows = "all"
+    strict: bool = False
+
+
+@dataclass(frozen=True)
+class ClassAnswer:
+    """What is said of one class.
+
+    Attributes:
+        name: Of the class.
+        codes: That made it in the training data.
+        probability: Calibrated, if the network carries a temperature.
+        threshold: On the same scale; the class is found where the probability is at or over it.
+        found: The decision.
+        probability_uncalibrated: On the scale that thresholds were chosen on, and
+        threshold_uncalibrated: the threshold on it.
+        tuned: Whether the threshold was chosen on validation data; else it is 0.5.
+    """
+
+    name: str
+    codes: tuple[str, ...]
+    probability: float
+    threshold: float
+    found: bool
+    probability_uncalibrated: float
+    threshold_uncalibrated: float
+    tuned: bool
+
+    def as_dict(self) -> dict[str, Any]:
+        """Give it in primitives."""
+        return asdict(self) | {"codes": list(self.codes)}
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What is said of one record.
+
+    Attributes:
+        record: Its path, of a WFDB record without extension.
+        sampling_rate: Of the file, in Hz.
+        seconds: Its length.
+        leads: Names of the file's leads.
+        classes: In the network's order.
+        window_starts: Where each window begins, in seconds.
+        window_probabilities: `(windows, classes)`, calibrated.
+        remarks: Notes and warnings.
+        windows: What the network was given, for pictures.
+    """
+
+    record: Path
+    sampling_rate: float
+    seconds: float
+    leads: tuple[str, ...]
+    classes: tuple[ClassAnswer, ...]
+    window_starts: tuple[float, ...]
+    window_probabilities: NDArray[np.float64]
+    remarks: tuple[Remark, ...]
+    windows: Windows = field(repr=False)
+
+    @property
+    def found(self) -> tuple[ClassAnswer, ...]:
+        """The classes that were found, the most probable first."""
+        return tuple(
+            sorted((one for one in self.classes if one.found), key=lambda one: one.probability, reverse=True)
+        )
+
+    @property
+    def warnings(self) -> tuple[Remark, ...]:
+        """What speaks against the probabilities."""
+        return warnings_of(self.remarks)
+
+    @property
+    def notes(self) -> tuple[Remark, ...]:
+        """What was done."""
+        return notes_of(self.remarks)
+
+
+def answer(model: InferenceModel, path: Path, read: ReadRecord, settings: AnswerSettings) -> Answer:
+    """Run a network over one record.
+
+    Args:
+        model: The network.
+        path: Of the record.
+        read: What was read from there.
+        settings: How to go about it.
+
+    Raises:
+        RecordError: If the record cannot be used; under `strict`, if there is a warning.
+        SettingError: If the network's way of resampling cannot be carried out at the record's rate.
+        CheckpointError: If the network gives no numbers.
+    """
+    description = model.description
+    provided = provide_leads(read.recording, description.leads, path, may_be_missing=description.lead_dropout)
+    windows = cut_windows(provided.recording, description, settings.windows, path)
+    found = examine(read.recording, provided.present(), windows, description)
+    remarks = (*read.remarks, *provided.remarks, *windows.remarks, *found)
+    warnings = warnings_of(remarks)
+    if settings.strict and warnings:
+        raise RecordError(
+            path,
+            "; ".join(remark.message for remark in warnings),
+            "a record without warnings (--strict)",
+            "Mend the record, or leave --strict out to get probabilities with these warnings.",
+        )
+    logits = _run(model, windows, path)
+    return Answer(
+        record=path,
+        sampling_rate=read.recording.sampling_rate,
+        seconds=read.recording.values.shape[1] / read.recording.sampling_rate,
+        leads=read.recording.leads,
+        classes=decide(logits, description, settings.aggregation),
+        window_starts=windows.starts,
+        window_probabilities=_sigmoid(logits / description.temperature),
+        remarks=remarks,
+        windows=windows,
+    )
+
+
+def decide(
+    logits: NDArray[np.float64], description: ModelDescription, aggregation: Aggregation
+) -> tuple[ClassAnswer, ...]:
+    """Make one answer a class from the windows' logits.
+
+    Windows are joined on the calibrated scale, and what comes out is taken back to the uncalibrated one, on
+    which the thresholds are: so that both scales give the same decision, also for several windows.
+
+    Args:
+        logits: `(windows, classes)`, uncalibrated.
+        description: Of the network.
+        aggregation: How windows are joined.
+    """
+    temperature = description.temperature
+    scaled = logits / temperature
+    if aggregation == "max":
+        joined = scaled.max(axis=0)
+    else:
+        # The logit of a mean, from logarithms of the probabilities: those near 0 and 1 keep their digits.
+        log_p, log_q = -np.logaddexp(0, -scaled), -np.logaddexp(0, scaled)
+        joined = np.logaddexp.reduce(log_p, axis=0) - np.logaddexp.reduce(log_q, axis=0)
+    calibrated, uncalibrated = _sigmoid(joined), _sigmoid(joined * temperature)
+    thresholds = np.array(description.thresholds)
+    return tuple(
+        ClassAnswer(
+            name=name,
+            codes=tuple(description.class_codes.get(name, ())),
+            probability=float(calibrated[k]),
+            threshold=calibrated_threshold(float(thresholds[k]), temperature),
+            found=bool(uncalibrated[k] >= thresholds[k]),
+            probability_uncalibrated=float(uncalibrated[k]),
+            threshold_uncalibrated=float(thresholds[k]),
+            tuned=description.tuned[k],
+        )
+        for k, name in enumerate(description.class_names)
+    )
+
+
+def calibrated_threshold(threshold: float, temperature: float) -> float:
+    """Return the threshold on the calibrated scale that decides as this one does on the uncalibrated."""
+    if not 0 < threshold < 1:
+        return threshold
+    return float(_sigmoid(np.array(math.log(threshold / (1 - threshold)) / temperature)))
+
+
+def _run(model: InferenceModel, windows: Windows, path: Path) -> NDArray[np.float64]:
+    """Return the windows' logits, a batch at a time: a day is eight thousand windows."""
+    logits = np.concatenate(
+        [
+            model.logits(windows.signal(slice(start, start + _BATCH)))
+            for start in range(0, len(windows), _BATCH)
+        ]
+    ).astype(np.float64)
+    if not np.isfinite(logits).all():
+        raise CheckpointError(
+            path,
+            "outputs of the network that are no numbers",
+            "logits",
+            "Give the checkpoint of a training that did not diverge.",
+        )
+    return logits
+
+
+def _sigmoid(logits: NDArray[np.float64]) -> NDArray[np.float64]:
+    result: NDArray[np.float64] = np.exp(-np.logaddexp(0, -logits))
+    return result

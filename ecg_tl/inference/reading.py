@@ -1,0 +1,258 @@
+"""Anybody's recording, as a file or a folder names it, in millivolts."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ecg_tl.datasets.ludb import Amplitude, Ludb
+from ecg_tl.errors import RecordError, SettingError
+from ecg_tl.inference.arrays import ArrayFile, read_csv, read_numpy
+from ecg_tl.inference.leads import spelled
+from ecg_tl.inference.remarks import Remark
+from ecg_tl.signals import LEADS, Recording, millivolts_per
+from ecg_tl.store.conform import read_recording
+from ecg_tl.store.inspection import LARGEST_PEAK, SMALLEST_PEAK
+
+HEADER_SUFFIX = ".hea"
+CSV_SUFFIX = ".csv"
+NUMPY_SUFFIXES = (".npy", ".npz")
+ARRAY_SUFFIXES = (CSV_SUFFIX, *NUMPY_SUFFIXES)
+
+NO_LEAD = "-"
+"""In a list of leads: a column that is none of the twelve."""
+
+_UNITS = ("nV", "uV", "mV", "V")
+
+
+@dataclass(frozen=True)
+class Said:
+    """What the user says of files that do not say it themselves.
+
+    Attributes:
+        leads: Names of the columns or rows; `-` for one that is no standard lead.
+        sampling_rate: In Hz.
+        units: Of the values: `mV`, `uV`, `V` or `nV`.
+        amplitude: Of WFDB records: `header` converts as the header says; `steps` takes a stored step as 1 µV,
+            whatever the header says, as LUDB's records must be read.
+
+    Raises:
+        SettingError: If a lead or the unit is unknown, or the rate is not positive.
+    """
+
+    leads: tuple[str, ...] | None = None
+    sampling_rate: float | None = None
+    units: str | None = None
+    amplitude: Amplitude = "header"
+
+    def __post_init__(self) -> None:
+        if self.leads is not None:
+            names = tuple(lead if lead == NO_LEAD else spelled(lead) for lead in self.leads)
+            object.__setattr__(self, "leads", names)
+            unknown = [lead for lead in names if lead not in LEADS and lead != NO_LEAD]
+            repeated = {lead for lead in names if lead != NO_LEAD and names.count(lead) > 1}
+            if unknown or repeated or not set(names) - {NO_LEAD}:
+                found = f"the unknown lead {', '.join(unknown)}" if unknown else "a lead twice, or none"
+                raise SettingError(
+                    "--leads",
+                    f"{found} in {' '.join(self.leads)}",
+                    f"names out of {' '.join(LEADS)}, each once, and `{NO_LEAD}` for what is none of them",
+                    "Name the columns in the file's order.",
+                )
+        if self.sampling_rate is not None and not 0 < self.sampling_rate < float("inf"):
+            raise SettingError(
+                "--sampling_rate", f"{self.sampling_rate:g}", "a positive number of Hz", "Correct it."
+            )
+        if self.units is not None:
+            try:
+                millivolts_per(self.units, "--units")
+            except RecordError as error:
+                raise SettingError("--units", error.found, error.expected, "Correct the unit.") from None
+
+
+@dataclass(frozen=True)
+class ReadRecord:
+    """A recording with its own leads and rate.
+
+    Attributes:
+        recording: In millivolts; leads in standard spelling where they are standard ones.
+        remarks: On what was read.
+    """
+
+    recording: Recording
+    remarks: tuple[Remark, ...] = ()
+
+
+def find_records(paths: Iterable[Path]) -> tuple[list[Path], list[str]]:
+    """List the records that paths name: files as they are, folders with all records below them.
+
+    A folder's records are its WFDB records; if it has none, its CSV and NumPy files. (Collections of WFDB
+    records have CSV files that are tables of labels.)
+
+    Returns:
+        The records, WFDB records without extension, each once; and what was passed over, in lines. What is
+        not there is listed as it is named: reading it is an error of that record alone.
+    """
+    found: list[Path] = []
+    passed_over = []
+    for path in paths:
+        if not path.is_dir() or _beside(path, HEADER_SUFFIX).is_file():
+            found.append(_without_suffix(path))
+            continue
+        files = sorted(file for file in path.rglob("*") if file.is_file() and not file.name.startswith("."))
+        headers = [file for file in files if file.suffix.lower() == HEADER_SUFFIX]
+        arrays = [file for file in files if file.suffix.lower() in ARRAY_SUFFIXES]
+        found += [file.with_suffix("") for file in headers] or arrays or [path]
+        if headers and arrays:
+            passed_over.append(
+                f"{path} holds WFDB records: its {len(arrays)} CSV or NumPy file(s) were passed over"
+            )
+    return list(dict.fromkeys(found)), passed_over
+
+
+def read_record(path: Path, said: Said) -> ReadRecord:
+    """Read one record.
+
+    Args:
+        path: As `find_records` gave it.
+        said: What the user says of files that do not say it themselves.
+
+    Raises:
+        RecordError: If it is missing, cannot be read, does not say what it must, or is in other units than it
+            is said to be.
+    """
+    if _beside(path, HEADER_SUFFIX).is_file():
+        return _read_wfdb(path, said)
+    try:
+        if path.is_dir():
+            raise RecordError(
+                path,
+                "a folder without records",
+                f"WFDB headers (*{HEADER_SUFFIX}), or files {', '.join(f'*{s}' for s in ARRAY_SUFFIXES)}",
+                "Check the path.",
+            )
+        if not path.is_file():
+            raise RecordError(
+                path, "no such file", f"a record, or a header {path.name}{HEADER_SUFFIX}", "Check the path."
+            )
+        if path.suffix.lower() == CSV_SUFFIX:
+            return _from_array(path, read_csv(path, said.leads), said)
+        if path.suffix.lower() in NUMPY_SUFFIXES:
+            return _from_array(path, read_numpy(path), said)
+    except OSError as error:
+        raise RecordError(
+            path, error.strerror or str(error), "a file that can be read", "Check its permissions."
+        ) from error
+    raise RecordError(
+        path,
+        f"a file {path.suffix or 'without extension'}, and no header {path.stem}{HEADER_SUFFIX} beside it",
+        f"a WFDB record with its header, or a file {', '.join(f'*{s}' for s in ARRAY_SUFFIXES)}",
+        "Fetch the header too, or convert the file.",
+    )
+
+
+def _read_wfdb(path: Path, said: Said) -> ReadRecord:
+    # The reader of LUDB is the one that can take steps as they are.
+    recording = read_recording(Ludb(amplitude=said.amplitude), path.parent, path.name)
+    leads = tuple(spelled(lead) for lead in recording.leads)
+    remarks = []
+    if said.leads is not None and len(said.leads) == len(leads) and not any(lead in LEADS for lead in leads):
+        leads = said.leads
+    else:
+        remarks += _ignored("leads", said.leads, leads)
+    remarks += _ignored("sampling_rate", said.sampling_rate, recording.sampling_rate)
+    return ReadRecord(replace(recording, leads=leads), tuple(remarks))
+
+
+def _from_array(path: Path, file: ArrayFile, said: Said) -> ReadRecord:
+    remarks = [
+        *_ignored("leads", said.leads, None if file.leads is None else tuple(map(spelled, file.leads))),
+        *_ignored("sampling_rate", said.sampling_rate, file.sampling_rate),
+        *_ignored("units", said.units, file.units),
+    ]
+    leads = said.leads if file.leads is None else tuple(map(spelled, file.leads))
+    rate = said.sampling_rate if file.sampling_rate is None else file.sampling_rate
+    units = said.units if file.units is None else file.units
+    missing = {"leads": leads, "sampling_rate": rate, "units": units}
+    unsaid = [name for name, value in missing.items() if value is None]
+    if leads is None or rate is None or units is None:
+        options = " ".join(f"--{name}" for name in unsaid)
+        raise RecordError(
+            path,
+            f"nothing about its {', '.join(name.replace('_', ' ') for name in unsaid)}",
+            "it in the file or on the command line",
+            f"Add {options} (such as --leads I,II,V1 --sampling_rate 500 --units mV).",
+        )
+    values = _leads_first(path, file, len(leads))
+    if values.shape[1] == 0:
+        raise RecordError(path, "no samples", "a signal", "Leave the record out.")
+    values = values * millivolts_per(units, path)
+    _check_units(path, values, units, told="--units" if file.units is None else "the file")
+    kept = [row for row, lead in enumerate(leads) if lead != NO_LEAD]
+    with np.errstate(
+        over="ignore"
+    ):  # what is beyond float32 is beyond any lead as well, and told as infinite
+        recording = Recording(values[kept].astype(np.float32), tuple(leads[row] for row in kept), float(rate))
+    return ReadRecord(recording, tuple(remarks))
+
+
+def _ignored(option: str, said: object, found: object) -> list[Remark]:
+    if said is None or found is None or said == found:
+        return []
+    shown = " ".join(found) if isinstance(found, tuple) else found
+    return [Remark("option_not_used", f"the file says its {option} itself ({shown}): --{option} is not used")]
+
+
+def _leads_first(path: Path, file: ArrayFile, leads: int) -> NDArray[np.float64]:
+    values = file.values
+    if values.ndim != 2:
+        raise RecordError(path, f"an array of shape {values.shape}", "(leads, samples)", "Give one record.")
+    if file.samples_first:
+        return values.T
+    fits = [axis for axis in (0, 1) if values.shape[axis] == leads]
+    if not fits:
+        raise RecordError(
+            path,
+            f"{values.shape[0]} rows and {values.shape[1]} columns",
+            f"{leads} of one of them, one for each lead",
+            "Name each row or column with --leads, `-` for one that is no lead.",
+        )
+    return values if fits[0] == 0 else values.T
+
+
+def _check_units(path: Path, values: NDArray[np.float64], units: str, told: str) -> None:
+    """Refuse a unit in which no ECG can be, where another one would fit."""
+    with np.errstate(invalid="ignore"):
+        excursions = np.abs(values - np.nanmedian(np.where(np.isfinite(values), values, 0), axis=1)[:, None])
+    peaks = np.where(np.isfinite(excursions), excursions, 0).max(axis=1)
+    peak = float(np.median(peaks))
+    if peak == 0 or SMALLEST_PEAK <= peak <= LARGEST_PEAK:
+        return
+    scale = millivolts_per(units, path)
+    for unit in _UNITS:
+        fitting = peak / scale * millivolts_per(unit, path)
+        if SMALLEST_PEAK <= fitting <= LARGEST_PEAK:
+            raise RecordError(
+                path,
+                f"a median peak of {peak:.4g} mV, its values being {units} as {told} says",
+                f"{SMALLEST_PEAK:g} to {LARGEST_PEAK:g} mV",
+                f"Correct the unit: in {unit} it would be {fitting:.3g} mV.",
+            )
+
+
+def _without_suffix(path: Path) -> Path:
+    """Name a WFDB record by its header's stem, whichever of its files was named."""
+    if _beside(path, HEADER_SUFFIX).is_file():
+        return path
+    stem = path.with_suffix("")
+    if path.suffix and path.suffix.lower() not in ARRAY_SUFFIXES and _beside(stem, HEADER_SUFFIX).is_file():
+        return stem
+    return path
+
+
+def _beside(path: Path, suffix: str) -> Path:
+    return path.with_name(path.name + suffix) if path.name else path

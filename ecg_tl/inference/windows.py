@@ -1,0 +1,146 @@
+"""A record of any length as windows of the length that a network takes.
+
+What is done to a window is done by the store's own functions: mended, resampled behind the same filter,
+rounded to 1 µV, padded with zeros. So a record gives a network the same numbers here and in a prepared store.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ecg_tl.errors import RecordError
+from ecg_tl.inference.model import ModelDescription
+from ecg_tl.inference.remarks import Remark
+from ecg_tl.signals import MICROVOLTS_PER_STEP, Recording
+from ecg_tl.store.conform import conform_window
+from ecg_tl.store.encoding import SIGNAL_DTYPE
+from ecg_tl.store.resample import Window, find_window, rate_ratio, resampled_length, window_at
+from ecg_tl.store.settings import StoreSettings
+
+WhichWindows = Literal["all", "one"]
+
+
+@dataclass(frozen=True)
+class Windows:
+    """What a network is given of a record.
+
+    Attributes:
+        steps: `int16 (windows, leads, samples)`, 1 µV a step: a day of 12 leads at 100 Hz is 0.2 GB.
+        parts: Where each comes from in the record.
+        starts: Where each begins, in seconds.
+        length: Samples of each that are no padding.
+        remarks: On what was done.
+    """
+
+    steps: NDArray[np.int16]
+    parts: tuple[Window, ...]
+    starts: tuple[float, ...]
+    length: int
+    remarks: tuple[Remark, ...]
+
+    def __len__(self) -> int:
+        return len(self.steps)
+
+    def signal(self, windows: slice) -> NDArray[np.float32]:
+        """Return some windows in millivolts, `float32 (windows, leads, samples)`, as a datamodule does."""
+        # Multiplied, not divided: the datamodule does the same, and the last bit shall not differ.
+        return self.steps[windows].astype(np.float32) * np.float32(MICROVOLTS_PER_STEP / 1000.0)
+
+
+def cut_windows(
+    recording: Recording, description: ModelDescription, which: WhichWindows, where: object
+) -> Windows:
+    """Cut a record into windows.
+
+    A longer record is covered by as few windows as can be, spread evenly, so that neighbours overlap a little
+    and no part is left out. A window with a gap too long to mend is left out, if others remain.
+
+    Args:
+        recording: The leads that the network takes, in its order.
+        description: Of the network.
+        which: `all`, or the `one` that a prepared store would keep.
+        where: The record, for errors.
+
+    Raises:
+        RecordError: If no window can be used.
+        SettingError: If the network's way of resampling cannot be carried out at the record's rate.
+    """
+    settings = StoreSettings(
+        leads=description.leads,
+        sampling_rate=description.sampling_rate,
+        num_samples=description.num_samples,
+        resampling=description.resampling,
+        crop=description.crop,
+    )
+    samples = recording.values.shape[1]
+    ratio = rate_ratio(recording.sampling_rate, settings.sampling_rate)
+    total = resampled_length(samples, ratio)
+    length = min(total, settings.num_samples)
+    if which == "one":
+        planned = [find_window(samples, ratio, settings.num_samples, description.crop)]
+    else:
+        count = -(-total // settings.num_samples)
+        firsts = np.linspace(0, total - length, count).round().astype(int).tolist()
+        planned = [window_at(samples, ratio, first, length) for first in firsts]
+    kept, parts, refused = [], [], []
+    mended = clipped = 0
+    for window in planned:
+        try:
+            steps, nan_samples, beyond = conform_window(
+                recording.values, recording.sampling_rate, window, settings, where
+            )
+        except RecordError as error:
+            refused.append(error)
+            continue
+        mended, clipped = mended + nan_samples, clipped + beyond
+        kept.append(steps)
+        parts.append(window)
+    if not kept:
+        raise refused[0]
+    padded = np.zeros((len(kept), len(settings.leads), settings.num_samples), dtype=SIGNAL_DTYPE)
+    padded[:, :, :length] = kept
+    rate = settings.sampling_rate
+    return Windows(
+        padded,
+        tuple(parts),
+        tuple((part.start * float(ratio) + part.skip) / rate for part in parts),
+        length,
+        tuple(_remarks(settings, total, length, which, len(kept), refused, mended, clipped)),
+    )
+
+
+def _remarks(
+    settings: StoreSettings,
+    total: int,
+    length: int,
+    which: WhichWindows,
+    kept: int,
+    refused: list[RecordError],
+    mended: int,
+    clipped: int,
+) -> list[Remark]:
+    remarks = []
+    seconds, wanted = total / settings.sampling_rate, settings.num_samples / settings.sampling_rate
+    if length < settings.num_samples:
+        message = f"{seconds:.3g} s long, padded with zeros to the {wanted:g} s that the network takes"
+        remarks.append(Remark("padded", message))
+    elif which == "one" and total > length:
+        message = f"{wanted:g} s of {seconds:.4g} s used, the part that training kept ({settings.crop})"
+        remarks.append(Remark("cropped", message, is_warning=False))
+    elif total > length:
+        message = f"{kept} windows of {wanted:g} s over {seconds:.4g} s"
+        remarks.append(Remark("windows", message, is_warning=False))
+    if refused:
+        message = (
+            f"{len(refused)} of {len(refused) + kept} windows left out, the first for {refused[0].found}"
+        )
+        remarks.append(Remark("windows_left_out", message))
+    if mended:
+        remarks.append(Remark("missing_values", f"{mended} missing samples interpolated"))
+    if clipped:
+        remarks.append(Remark("clipped", f"{clipped} samples beyond ±32.767 mV cut off there"))
+    return remarks
