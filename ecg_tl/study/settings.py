@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any, Final, Literal
 
-from jsonargparse import ArgumentError, ArgumentParser
+from jsonargparse import ArgumentError, ArgumentParser, get_loader
+from yaml import YAMLError
 
 from ecg_tl.errors import SettingError
 from ecg_tl.parsing import essence, hint
@@ -19,6 +20,12 @@ Protocol = Literal["strict", "paper"]
 Keep = Literal["upstreams", "best"]
 
 ALL_RECORDS: Final = "all"
+
+OVERLAYS = (
+    *("settings", "upstream_settings", "downstream_settings"),
+    *("upstreams", "downstreams", "networks", "axes"),
+)
+"""Settings of a study that hold parts of configs."""
 
 
 @dataclass(frozen=True)
@@ -119,7 +126,8 @@ def read_study(path: str | Path, overrides: Sequence[str] = ()) -> StudySettings
 
     Args:
         path: The file.
-        overrides: Settings that take the place of the file's, as words of a command line: `--seeds [0,1]`.
+        overrides: Settings that take the place of the file's, as words of a command line: `--seeds [0,1]`, or
+            one value inside of a part of a config: `--settings.trainer.max_epochs 3`.
 
     Raises:
         SettingError: If the file cannot be read, or a key or value is not one that a study has.
@@ -131,12 +139,44 @@ def read_study(path: str | Path, overrides: Sequence[str] = ()) -> StudySettings
     parser.add_argument("--config", action="config")
     parser.add_class_arguments(StudySettings)
     try:
-        parsed = parser.instantiate(parser.parse_args(["--config", str(file), *overrides]))
+        words, inner = _apart(overrides)
+        parsed = parser.instantiate(parser.parse_args(["--config", str(file), *words]))
     except UnicodeDecodeError as error:
         raise SettingError(file, str(error), "text in UTF-8", "Name another file.") from error
     except (ArgumentError, ValueError) as error:
         raise _refusal(file, overrides, str(error)) from error
-    return StudySettings(**{field.name: parsed[field.name] for field in fields(StudySettings)})
+    settings = StudySettings(**{field.name: parsed[field.name] for field in fields(StudySettings)})
+    for (name, *path), value in inner:
+        settings = replace(settings, **{name: _with(getattr(settings, name), path, value)})
+    return settings
+
+
+def _apart(overrides: Sequence[str]) -> tuple[list[str], list[tuple[list[str], Any]]]:
+    """Take `--settings.trainer.max_epochs 3` out of the words, which the parser would read as text."""
+    words: list[str] = []
+    inner: list[tuple[list[str], Any]] = []
+    rest = iter(overrides)
+    for word in rest:
+        option, equals, value = word.partition("=")
+        path = option.removeprefix("--").split(".")
+        if not option.startswith("--") or len(path) < 2 or path[0] not in OVERLAYS:
+            words.append(word)
+            continue
+        text = value if equals else next(rest, None)
+        if text is None:
+            raise ValueError(f"no value behind {option}")
+        try:
+            inner.append((path, get_loader("yaml")(text)))
+        except YAMLError as error:
+            raise ValueError(f"{text!r} behind {option}, which is no YAML") from error
+    return words, inner
+
+
+def _with(content: Any, path: Sequence[str], value: Any) -> Any:
+    if not path:
+        return value
+    below = content if isinstance(content, dict) else {}
+    return {**below, path[0]: _with(below.get(path[0]), path[1:], value)}
 
 
 def _refusal(file: Path, overrides: Sequence[str], message: str) -> SettingError:

@@ -9,6 +9,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from lightning_utilities.core import rank_zero
+
 from ecg_tl.datamodules import EcgDataModule
 from ecg_tl.errors import DatasetError, SettingError
 from ecg_tl.study.check import make_data
@@ -89,7 +91,7 @@ def _divided(run: Run, absent: dict[str, str]) -> EcgDataModule | None:
 @contextmanager
 def _unsaid() -> Iterator[None]:
     """Leave out what a datamodule logs of its split: it would be said for every way of dividing."""
-    logger = logging.getLogger("lightning_utilities.core.rank_zero")
+    logger = rank_zero.log
     before = logger.level
     logger.setLevel(logging.WARNING)
     try:
