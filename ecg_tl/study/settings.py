@@ -146,8 +146,8 @@ def read_study(path: str | Path, overrides: Sequence[str] = ()) -> StudySettings
     except (ArgumentError, ValueError) as error:
         raise _refusal(file, overrides, str(error)) from error
     settings = StudySettings(**{field.name: parsed[field.name] for field in fields(StudySettings)})
-    for (name, *path), value in inner:
-        settings = replace(settings, **{name: _with(getattr(settings, name), path, value)})
+    for (name, *inside), value in inner:
+        settings = replace(settings, **{name: _with(getattr(settings, name), inside, value)})
     return settings
 
 
