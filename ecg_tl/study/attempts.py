@@ -11,6 +11,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Literal
 
+from ecg_tl.files import write_json
+
 AttemptOutcome = Literal["running", "finished", "failed", "cut off"]
 
 
@@ -94,8 +96,6 @@ class Attempts:
 
     def write(self, path: Path) -> None:
         """Write them all at once."""
-        from ecg_tl.callbacks.files import write_json  # imports Lightning, which a reader does not need
-
         write_json(path, {"max_epochs": self.max_epochs, "attempts": [asdict(one) for one in self.all]})
 
 

@@ -17,8 +17,8 @@ import torch
 import yaml
 from lightning.pytorch import Callback, LightningModule, Trainer
 
-from ecg_tl.callbacks.files import write_text
 from ecg_tl.errors import CheckpointError, EcgTlError, SettingError, StoreError
+from ecg_tl.files import write_text
 from ecg_tl.store.lock import try_lock
 from ecg_tl.study.attempts import Stopwatch
 from ecg_tl.study.folder import ATTEMPTS_FILE, ERROR_FILE, FIT_FILE, LOG_FILE, RunFolder

@@ -12,9 +12,9 @@ from typing import Any
 
 import pandas as pd
 
-from ecg_tl.callbacks.files import write_json
 from ecg_tl.datamodules import EcgDataModule
 from ecg_tl.errors import EcgTlError, StoreError
+from ecg_tl.files import write_json
 from ecg_tl.study.attempts import Stopwatch
 from ecg_tl.study.folder import RunFolder
 from ecg_tl.study.hardware import describe_hardware

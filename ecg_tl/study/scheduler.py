@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
+from ecg_tl.files import write_text
 from ecg_tl.store.lock import try_lock
 from ecg_tl.study.executors.base import Executor
 from ecg_tl.study.folder import RunFolder
@@ -188,6 +189,4 @@ def _written(place: RunFolder) -> int | None:
 
 
 def _write_error(place: RunFolder, note: str) -> None:
-    from ecg_tl.callbacks.files import write_text  # imports Lightning, which is seldom needed here
-
     write_text(place.error, f"{note}\n\nWhat it wrote last is in {place.log}.\n")
