@@ -12,9 +12,11 @@ reasons that are crossed: other patients would have been tested, and other seeds
 - `V_both`: variance when patients are resampled of `t(s)` less the mean over seeds, averaged over the seeds,
   over `S - 1`: the part that the other two count twice.
 
-`V_seeds - V_both` is taken as 0 at least. The interval is the mean plus and minus
+`V_both` is taken off the two where it belongs: with `f = max(V_seeds - V_both, 0) / V_seeds` the share of the
+seeds' spread that patients do not explain, off `V_patients` by `f`, off `V_seeds` by `1 - f`, and never below
+0. The interval is the mean plus and minus
 
-    sqrt( t(d)² V_patients + t(S - 1)² (V_seeds - V_both) )
+    sqrt( t(d)² (V_patients - f V_both) + t(S - 1)² (V_seeds - (1 - f) V_both) )
 
 with Student's t for each part's own degrees of freedom (Howe, JASA 69, 1974). One t with Satterthwaite's
 degrees of freedom for the sum was tried and covers too seldom with three seeds: where chance makes the spread
@@ -68,11 +70,11 @@ class Spread:
     """Variance of an estimate in its two parts, and how well each is known.
 
     Attributes:
-        patients: `V_patients`.
-        patient_degrees: Its degrees of freedom.
-        seeds: `V_seeds - V_both`, 0 at least; 0 with one seed.
+        patients: The patients' part.
+        patient_degrees: Degrees of freedom of `V_patients`.
+        seeds: The seeds' part; 0 with one seed.
         raw_seeds: `V_seeds`.
-        seed_degrees: Its degrees of freedom; 0 with one seed.
+        seed_degrees: Degrees of freedom of `V_seeds`; 0 with one seed.
     """
 
     patients: float
@@ -114,7 +116,14 @@ def spread(sample: Sample) -> Spread:
         return Spread(of_patients, degrees, 0.0, 0.0, 0.0)
     of_seeds = float(sample.values.var(ddof=1)) / seeds
     of_both = float((kept - kept.mean(axis=0)).var(axis=1, ddof=1).mean()) / (seeds - 1)
-    return Spread(of_patients, degrees, max(of_seeds - of_both, 0.0), of_seeds, seeds - 1.0)
+    own = max(of_seeds - of_both, 0.0) / of_seeds if of_seeds > 0 else 0.0
+    return Spread(
+        of_patients - own * min(of_both, of_patients),
+        degrees,
+        of_seeds - (1 - own) * min(of_both, of_seeds),
+        of_seeds,
+        seeds - 1.0,
+    )
 
 
 def total_spread(terms: Sequence[tuple[float, Spread]]) -> Spread:

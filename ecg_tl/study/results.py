@@ -191,17 +191,22 @@ def _read_result(path: Path) -> dict[str, Any]:
     if absent or content.get("format") != FORMAT:
         found = f"format {content.get('format')}" + (f" without {', '.join(absent)}" if absent else "")
         raise StoreError(path, found, f"format {FORMAT} with all its fields", _REMEDY)
-    return content
+    return dict(content)
 
 
-def _read_table(path: Path) -> pd.DataFrame:
+def _read_table(path: Path, *, ids: bool = False) -> pd.DataFrame:
     try:
-        # As text, so that "001" and "1", or "NA", stay the ids that they are; all else is made a number.
-        return pd.read_csv(path, dtype={"record_id": str, "patient_id": str}, keep_default_na=True)
+        if not ids:
+            return pd.read_csv(path)
+        # Ids are text: "001" is not "1", and "NA" may be somebody's name for a record.
+        table = pd.read_csv(path, dtype=str, keep_default_na=False)
     except (OSError, ValueError) as error:
-        raise StoreError(
-            path, " ".join(str(error).split()), "a table that a run has written", _REMEDY
-        ) from error
+        found = " ".join(str(error).split())
+        raise StoreError(path, found, "a table that a run has written", _REMEDY) from error
+    for column in table.columns:
+        if "/" in str(column):
+            table[column] = pd.to_numeric(table[column], errors="coerce")
+    return table
 
 
 def _patients(predictions: pd.DataFrame) -> tuple[NDArray[np.str_], int]:

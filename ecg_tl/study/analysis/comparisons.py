@@ -87,7 +87,7 @@ def _place(grid: Grid, cell: Cell) -> tuple[object, ...]:
     settings = grid.settings
 
     def position(names: Mapping[str, object], name: str | None) -> int:
-        return list(names).index(name) if name in names else -1
+        return list(names).index(name) if name is not None and name in names else -1
 
     return (
         position(settings.downstreams, cell.dataset),

@@ -196,7 +196,9 @@ def _break_even(
     if tasks is None:
         text = f"Never pays in time: {arm} needs {-saved:,.0f} s more than scratch for the same score."
     else:
-        text = f"Pays in time after {math.ceil(tasks)} downstream tasks of this kind, each {saved:,.0f} s shorter."
+        text = (
+            f"Pays in time after {math.ceil(tasks)} downstream tasks like these, each {saved:,.0f} s shorter."
+        )
     if missed:
         text += (
             f" {missed} of {len(matches)} trainings never reached scratch's best: in truth later, or never."
