@@ -14,17 +14,21 @@ from lightning.pytorch import LightningModule, Trainer
 from lightning.pytorch.callbacks import Callback, LearningRateMonitor
 from lightning.pytorch.cli import LightningArgumentParser, LightningCLI, SaveConfigCallback
 from lightning.pytorch.loggers import TensorBoardLogger
+from lightning_utilities.core.rank_zero import rank_zero_info
 
 import ecg_tl.transfer.callback  # noqa: F401  (importing makes the short name TransferLearning known)
 from ecg_tl.callbacks import (
+    DecisionLog,
     EcgPictures,
     PredictionTables,
     RunCheckpoint,
     RunHistory,
+    ScoreCurves,
     StayStopped,
     WholeCheckpointIO,
 )
 from ecg_tl.callbacks.history import RESULT_FILE
+from ecg_tl.callbacks.summary import print_scores
 from ecg_tl.datamodules import EcgDataModule
 from ecg_tl.errors import SettingError
 from ecg_tl.tasks import EcgClassifier
@@ -46,6 +50,7 @@ class EcgCLI(LightningCLI):
 
     def __init__(self, *args: Any, folder: Path | None = None, **kwargs: Any) -> None:
         self.folder = folder
+        self._precision: Choice[object] | None = None
         super().__init__(*args, **kwargs)
 
     def add_arguments_to_parser(self, parser: LightningArgumentParser) -> None:
@@ -56,6 +61,7 @@ class EcgCLI(LightningCLI):
         )
         parser.add_lightning_class_args(RunCheckpoint, "checkpoint")
         parser.add_lightning_class_args(EcgPictures, "pictures")
+        parser.add_lightning_class_args(ScoreCurves, "curves")
         parser.set_defaults(
             {
                 "checkpoint.monitor": "val/auroc_macro",
@@ -64,6 +70,7 @@ class EcgCLI(LightningCLI):
                 "checkpoint.save_last": True,
             }
         )
+        parser.add_class_arguments(Speed, "speed")
         for name in LINKED_TO_DATA:
             parser.link_arguments(f"data.{name}", f"model.init_args.{name}", apply_on="instantiate")
         parser.link_arguments("seed_everything", "data.init_args.seed", compute_fn=_data_seed)
@@ -100,13 +107,44 @@ class EcgCLI(LightningCLI):
         by_itself = "deepspeed" in str(self._get(self.config_init, "trainer.strategy")).lower()
         if not by_itself and not any(isinstance(plugin, CheckpointIO) for plugin in plugins):
             kwargs["plugins"] = [*plugins, WholeCheckpointIO()]
-        return super().instantiate_trainer(**kwargs)
+        return super().instantiate_trainer(**kwargs | self._accelerated())
 
     def before_instantiate_classes(self) -> None:
-        """Unpickle nothing but tensors and primitives, whatever Lightning's default for local files is."""
+        """Settle what depends on nothing but this machine, so that the run's config says what it came to."""
         config = self.config[self.config.subcommand]
+        # Unpickle nothing but tensors and primitives, whatever Lightning's default for local files is.
         if config.get("weights_only") is None:
             config["weights_only"] = True
+        if self.config.subcommand == "fit" and config.trainer.precision is None:
+            self._precision = choose_precision(
+                config.speed.precision, None, describe_hardware(str(config.trainer.accelerator))
+            )
+            config.speed.precision = self._precision.value
+
+    def _accelerated(self) -> dict[str, Any]:
+        """Choose what makes a training fast, say so, and return what the trainer must be told of it."""
+        if self.subcommand != "fit":
+            return {}
+        speed: Speed = self.config_init[self.subcommand].speed
+        trainer = self.config_init[self.subcommand].trainer
+        hardware = describe_hardware(str(trainer.accelerator))
+        precision = self._precision or choose_precision(speed.precision, trainer.precision, hardware)
+        tf32 = choose_tf32(speed.tf32, precision.value, hardware)
+        benchmark = choose_cudnn_benchmark(
+            speed.cudnn_benchmark, trainer.benchmark, bool(trainer.deterministic), hardware
+        )
+        compiled = choose_compile(speed.compile)
+        chosen = {"precision": precision, "compile": compiled}
+        if hardware.device == "cuda":
+            chosen |= {"tf32": tf32, "cudnn_benchmark": benchmark}
+        for name, choice in chosen.items():
+            rank_zero_info(f"{name}: {choice}")
+        allow_tf32(tf32)
+        self.model.fused_optimizer = speed.fused_optimizer
+        if compiled.value != "none":
+            # In place: names of parameters, and so checkpoints, stay as they are.
+            self.model.network.compile(mode=compiled.value)
+        return {"precision": precision.value, "benchmark": benchmark.value}
 
     def fit(self, model: LightningModule, ckpt_path: str | None = None, **kwargs: Any) -> None:
         """Train, or go on training.
@@ -117,6 +155,20 @@ class EcgCLI(LightningCLI):
         if ckpt_path is not None:
             self.trainer.ckpt_path = ckpt_path
         self.trainer.fit(model, **kwargs)
+
+    def validate(self, verbose: bool = True, **kwargs: Any) -> None:
+        """Score the validation records, and print the scores in a table of this project's."""
+        self.trainer.validate(verbose=False, **kwargs)
+        self._print_scores("val", verbose)
+
+    def test(self, verbose: bool = True, **kwargs: Any) -> None:
+        """Score the test records, and print the scores in a table of this project's."""
+        self.trainer.test(verbose=False, **kwargs)
+        self._print_scores("test", verbose)
+
+    def _print_scores(self, stage: str, verbose: bool) -> None:
+        if verbose and self.trainer.is_global_zero and isinstance(self.model, EcgClassifier):
+            print_scores(self.model, stage)
 
     def _logger(self) -> TensorBoardLogger:
         if self.folder is not None:
@@ -220,7 +272,13 @@ def train(
         trainer_defaults={
             "max_epochs": 20,
             "log_every_n_steps": 10,
-            "callbacks": [RunHistory(result_file), PredictionTables(), StayStopped(), *callbacks],
+            "callbacks": [
+                RunHistory(result_file),
+                PredictionTables(),
+                StayStopped(),
+                DecisionLog(),
+                *callbacks,
+            ],
         },
         # Raised, an error of the parser is told as any other.
         parser_kwargs={

@@ -1,16 +1,20 @@
 """What a run leaves behind: its checkpoints, its history, its predictions, its pictures."""
 
 from ecg_tl.callbacks.checkpoint import RunCheckpoint, WholeCheckpointIO
+from ecg_tl.callbacks.curves import ScoreCurves
 from ecg_tl.callbacks.history import RunHistory
 from ecg_tl.callbacks.pictures import EcgPictures
 from ecg_tl.callbacks.predictions import PredictionTables
 from ecg_tl.callbacks.stopping import StayStopped
+from ecg_tl.callbacks.summary import DecisionLog
 
 __all__ = [
+    "DecisionLog",
     "EcgPictures",
     "PredictionTables",
     "RunCheckpoint",
     "RunHistory",
+    "ScoreCurves",
     "StayStopped",
     "WholeCheckpointIO",
 ]

@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 from lightning.pytorch import Callback, LightningModule, Trainer
-from lightning.pytorch.loggers import TensorBoardLogger
+from lightning.pytorch.strategies import DDPStrategy, SingleDeviceStrategy
+from lightning.pytorch.trainer.states import TrainerFn
+from matplotlib.figure import Figure
 
+from ecg_tl.calibration import DEFAULT_THRESHOLD
+from ecg_tl.callbacks.curves import tensorboard_writers
 from ecg_tl.datamodules.base import EcgDataModule
 from ecg_tl.errors import SettingError
+from ecg_tl.explanation import integrated_gradients
 from ecg_tl.figures import ecg_figure, figure_to_image
 from ecg_tl.signals import MICROVOLTS_PER_STEP
 from ecg_tl.tasks.base import EcgClassifier
@@ -15,13 +20,18 @@ from ecg_tl.tasks.base import EcgClassifier
 class EcgPictures(Callback):
     """Draw a fixed handful of validation records on millimetre paper, with true and predicted labels.
 
+    What the network looked at is drawn as colour, by integrated gradients: for each record for the first
+    class that it has, or if it has none for the one that the network finds most probable. Nothing random is
+    drawn and nothing of the training is touched.
+
     Args:
         records: How many; evenly spaced over the validation records, so that they are the same in every run
             of one split. 0 draws none.
         every_n_epochs: Beside the first and the last epoch.
+        attributions: Whether to draw what the network looked at.
     """
 
-    def __init__(self, records: int = 4, every_n_epochs: int = 20) -> None:
+    def __init__(self, records: int = 4, every_n_epochs: int = 20, attributions: bool = True) -> None:
         if records < 0 or every_n_epochs < 1:
             raise SettingError(
                 "pictures",
@@ -31,41 +41,60 @@ class EcgPictures(Callback):
             )
         self.records = records
         self.every_n_epochs = every_n_epochs
+        self.attributions = attributions
+        self._undrawn: int | None = None  # step of a validation
 
     def on_validation_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Draw them if it is time."""
-        epoch = trainer.current_epoch
-        last = trainer.max_epochs is not None and epoch == trainer.max_epochs - 1
-        wanted = epoch % self.every_n_epochs == 0 or last
-        loggers = [logger for logger in trainer.loggers if isinstance(logger, TensorBoardLogger)]
+        if trainer.sanity_checking:
+            return
+        self._undrawn = trainer.global_step
+        if trainer.state.fn != TrainerFn.FITTING or trainer.current_epoch % self.every_n_epochs == 0:
+            self._draw(trainer, pl_module)
+
+    def on_train_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Draw them as the last validation saw them, whatever ended the training."""
+        self._draw(trainer, pl_module)
+
+    def _draw(self, trainer: Trainer, task: LightningModule) -> None:
+        step, self._undrawn = self._undrawn, None
         datamodule = getattr(trainer, "datamodule", None)
+        writers = tensorboard_writers(trainer)
         if (
-            trainer.sanity_checking
-            or not trainer.is_global_zero
-            or not (wanted and loggers and self.records)
+            step is None
+            or not (writers and self.records)
             or not isinstance(datamodule, EcgDataModule)
-            or not isinstance(pl_module, EcgClassifier)
+            or not isinstance(task, EcgClassifier)
         ):
             return
-        predictions = pl_module.predictions["val"]
-        signals = datamodule.store.signals()
-        names = pl_module.class_names
-        thresholds = [0.5] * len(names) if pl_module.calibration is None else pl_module.calibration.thresholds
-        chosen = range(0, len(predictions.index), max(1, len(predictions.index) // self.records))
-        for position in chosen[: self.records]:
-            row = int(predictions.index[position])
-            probabilities = predictions.probabilities[position].tolist()
-            record_id = datamodule.parts.record_ids[row]
-            figure = ecg_figure(
-                signals[row] * (MICROVOLTS_PER_STEP / 1000),
-                datamodule.leads,
-                datamodule.sampling_rate,
-                title=f"{datamodule.dataset.title}, record {record_id}",
-                true=[n for n, t in zip(names, predictions.targets[position].tolist(), strict=True) if t],
-                predicted=[
-                    f"{n} {p:.2f}" for n, p, t in zip(names, probabilities, thresholds, strict=True) if p >= t
-                ],
-            )
-            image = figure_to_image(figure)
-            for logger in loggers:
-                logger.experiment.add_image(f"ecg/{record_id}", image, trainer.global_step, dataformats="HWC")
+        # Of the weights that were validated, and where one process alone can ask the network: a sharded one
+        # would wait for the others.
+        is_whole = isinstance(trainer.strategy, SingleDeviceStrategy | DDPStrategy)
+        explain = self.attributions and is_whole and step == trainer.global_step
+        validated = task.predictions["val"].index
+        for position in range(0, len(validated), max(1, len(validated) // self.records))[: self.records]:
+            image = figure_to_image(_picture(task, datamodule, position, explain))
+            tag = f"ecg/{datamodule.parts.record_ids[int(validated[position])]}"
+            for writer in writers:
+                writer.add_image(tag, image, step, dataformats="HWC")
+
+
+def _picture(task: EcgClassifier, datamodule: EcgDataModule, position: int, explain: bool) -> Figure:
+    """Draw one of the validated records, by its position among them."""
+    predictions, names = task.predictions["val"], task.class_names
+    row = int(predictions.index[position])
+    signal = datamodule.store.signals()[row] * (MICROVOLTS_PER_STEP / 1000)
+    probabilities = predictions.probabilities[position].tolist()
+    thresholds = task.calibration.thresholds if task.calibration else (DEFAULT_THRESHOLD,) * len(names)
+    has = [bool(target) for target in predictions.targets[position]]
+    explained = has.index(True) if any(has) else probabilities.index(max(probabilities))
+    return ecg_figure(
+        signal,
+        datamodule.leads,
+        datamodule.sampling_rate,
+        title=f"{datamodule.dataset.title}, record {datamodule.parts.record_ids[row]}",
+        true=[name for name, is_true in zip(names, has, strict=True) if is_true],
+        predicted={n: p for n, p, t in zip(names, probabilities, thresholds, strict=True) if p >= t},
+        attribution=integrated_gradients(task, signal, explained) if explain else None,
+        explained=names[explained],
+    )

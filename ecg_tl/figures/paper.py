@@ -1,9 +1,9 @@
-"""Pictures of ECGs as a reader of ECGs knows them: on millimetre paper, 25 mm a second, 10 mm a millivolt."""
+"""The ECG as a reader of ECGs knows it: on millimetre paper, 25 mm a second, 10 mm a millivolt."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -11,7 +11,6 @@ from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.collections import LineCollection
 from matplotlib.figure import Figure
-from matplotlib.offsetbox import AnnotationBbox, HPacker, TextArea
 from matplotlib.patches import Rectangle
 from matplotlib.patheffects import withStroke
 from numpy.typing import ArrayLike, NDArray
@@ -32,35 +31,81 @@ MM_PER_INCH = 25.4
 MARGIN_MM = 5.0  # white, around the paper
 PULSE_MM = 10.0  # of paper, left of the traces, for the calibration pulse
 HEADROOM_MM = 5.0  # of paper, above the first row, where tall R waves of V4 would leave the sheet
-LINE_MM = 6.0  # of a line of the heading
-MOST_LABELS = 10  # in a line of the heading
 
 PAPER, FINE_GRID, COARSE_GRID = "#fffafa", "#fbdcdc", "#f2a9a9"
 INK, FAINT_INK = "#1a1a1f", "#6b6b75"
-RIGHT, WRONG = "#14713d", "#b3261e"
-
-Labels = Sequence[str] | Mapping[str, float]
 
 
 @dataclass(frozen=True)
-class _Strip:
-    """A stretch of one lead: which samples (in seconds), and where its start lies on the paper (in mm)."""
+class Strip:
+    """A stretch of one lead on the paper.
+
+    Attributes:
+        lead: Its name.
+        row: Of the signal.
+        start: In seconds.
+        end: In seconds.
+        x: Where its start lies on the paper, in mm.
+        y: Where its baseline lies on the paper, in mm.
+    """
 
     lead: str
+    row: int
     start: float
     end: float
     x: float
     y: float
 
 
-def ecg_figure(
+@dataclass(frozen=True)
+class Sheet:
+    """An ECG on its paper, with white room for words above and below.
+
+    Attributes:
+        figure: To scale: printed at its own size, a millimetre is one.
+        axes: In millimetres, the paper's lower left corner as origin.
+        paper: What traces are clipped by.
+        width: Of the paper, in mm.
+        height: Of the paper, in mm.
+        bottom: Where the white below ends, less the margin, in mm: 0 or below.
+        seconds: That are drawn.
+        strips: Stretches of leads, in the order drawn.
+        values: `(leads, samples)`, in mV around each lead's median.
+        sampling_rate: In Hz.
+        footer: What the scale of the paper is.
+    """
+
+    figure: Figure
+    axes: Axes
+    paper: Rectangle
+    width: float
+    height: float
+    bottom: float
+    seconds: float
+    strips: tuple[Strip, ...]
+    values: NDArray[np.float64]
+    sampling_rate: float
+    footer: str
+
+    def trace(self, strip: Strip) -> tuple[NDArray[np.float64], NDArray[np.float64], slice]:
+        """Return where a strip's samples lie on the paper, x and y in mm, and which samples they are."""
+        first = round(strip.start * self.sampling_rate)
+        # One sample beyond its end, so that a strip meets the next one without a gap.
+        last = min(round(strip.end * self.sampling_rate) + 1, self.values.shape[1])
+        seconds = np.arange(first, last) / self.sampling_rate - strip.start
+        x = strip.x + seconds * MM_PER_SECOND
+        y = strip.y + self.values[strip.row, first:last] * MM_PER_MV
+        return x, y, slice(first, last)
+
+
+def draw_sheet(
     signal: ArrayLike,
     leads: Sequence[str],
     sampling_rate: float,
-    title: str = "",
-    true: Labels | None = None,
-    predicted: Labels | None = None,
-) -> Figure:
+    above_mm: float = 0.0,
+    below_mm: float = 0.0,
+    least_width_mm: float = 0.0,
+) -> Sheet:
     """Draw an ECG to scale: printed at its own size, a coarse square is 5 mm, 0.2 s and 0.5 mV.
 
     Twelve standard leads of at least 10 s are drawn in the classic layout: three rows of four leads, 2.5 s
@@ -71,49 +116,57 @@ def ecg_figure(
         signal: `(leads, samples)` in millivolts; NaN leaves a gap.
         leads: Name of each row.
         sampling_rate: In Hz.
-        title: First line of the heading.
-        true: Labels of the record. Those that `predicted` lacks are marked as missed.
-        predicted: Labels that were predicted, or a map of them to their probabilities; marked as right or
-            wrong if `true` is given.
+        above_mm: White to leave above the paper for a heading.
+        below_mm: White to leave below the paper.
+        least_width_mm: Of the whole figure, for words that are longer than a short record.
 
     Raises:
         SettingError: If the signal, its leads and its rate do not make an ECG.
     """
-    values = _check(signal, leads, sampling_rate)
+    values = _around_median(_check(signal, leads, sampling_rate))
     seconds = values.shape[1] / sampling_rate
     drawn = min(seconds, LONGEST_SECONDS)
     strips, rows, row_mm = _layout(tuple(leads), drawn)
 
     paper_width = _up_to_5(PULSE_MM + drawn * MM_PER_SECOND + 5)
     paper_height = rows * row_mm + HEADROOM_MM
-    heading = LINE_MM * (bool(title) + (true is not None) + (predicted is not None))
-    width, height = paper_width + 2 * MARGIN_MM, paper_height + 2 * MARGIN_MM + heading
+    width = max(paper_width + 2 * MARGIN_MM, least_width_mm)
+    height = paper_height + 2 * MARGIN_MM + above_mm + below_mm
     figure = Figure(figsize=(width / MM_PER_INCH, height / MM_PER_INCH), dpi=PIXELS_PER_MM * MM_PER_INCH)
     FigureCanvasAgg(figure)
-    # One pair of axes in millimetres with the paper's lower left corner as origin.
     axes = figure.add_axes((0, 0, 1, 1))
-    axes.set(xlim=(-MARGIN_MM, width - MARGIN_MM), ylim=(-MARGIN_MM, height - MARGIN_MM))
+    bottom = -MARGIN_MM - below_mm
+    axes.set(xlim=(-MARGIN_MM, width - MARGIN_MM), ylim=(bottom, bottom + height))
     axes.set_axis_off()
     paper = Rectangle((0, 0), paper_width, paper_height, facecolor=PAPER, edgecolor="none")
     axes.add_patch(paper)
-    _draw_grid(axes, paper_width, paper_height)
-    for strip in strips:
-        _draw_strip(axes, values[list(leads).index(strip.lead)], strip, sampling_rate, paper)
-    _draw_pulses(axes, sorted({strip.y for strip in strips}))
-    _draw_heading(axes, paper_height + heading, title, true, predicted)
     footer = f"25 mm/s   10 mm/mV   {sampling_rate:g} Hz"
     if seconds > drawn:
         footer += f"   first {drawn:g} s of {seconds:g} s"
-    axes.text(0, -MARGIN_MM / 2, footer, size=6.5, color=FAINT_INK, va="center")
-    return figure
+    sheet = Sheet(
+        figure=figure,
+        axes=axes,
+        paper=paper,
+        width=paper_width,
+        height=paper_height,
+        bottom=-below_mm,
+        seconds=drawn,
+        strips=strips,
+        values=values,
+        sampling_rate=sampling_rate,
+        footer=footer,
+    )
+    _draw_grid(axes, paper_width, paper_height)
+    for strip in strips:
+        _draw_strip(sheet, strip)
+    _draw_pulses(axes, sorted({strip.y for strip in strips}))
+    return sheet
 
 
-def figure_to_image(figure: Figure) -> NDArray[np.uint8]:
-    """Render a figure as an image `(height, width, 3)`, as TensorBoard takes it with `dataformats="HWC"`."""
-    canvas = FigureCanvasAgg(figure)
-    canvas.draw()  # type: ignore[no-untyped-call]  # matplotlib has no types for its Agg canvas
-    rgba = canvas.buffer_rgba()  # type: ignore[no-untyped-call]
-    return np.array(np.asarray(rgba)[..., :3])
+def is_classic(leads: Sequence[str], seconds: float) -> bool:
+    """Tell whether these are drawn in the classic layout of a ten-second twelve-lead ECG."""
+    # A tenth of a second short of ten is still a ten-second record.
+    return set(leads) == set(LEADS) and seconds >= LONGEST_SECONDS - 0.1
 
 
 def _check(signal: ArrayLike, leads: Sequence[str], sampling_rate: float) -> NDArray[np.float64]:
@@ -131,14 +184,20 @@ def _check(signal: ArrayLike, leads: Sequence[str], sampling_rate: float) -> NDA
     return values
 
 
+def _around_median(values: NDArray[np.float64]) -> NDArray[np.float64]:
+    measured = [lead[np.isfinite(lead)] for lead in values]
+    medians = [float(np.median(lead)) if lead.size else 0.0 for lead in measured]
+    centred: NDArray[np.float64] = values - np.array(medians)[:, None]
+    return centred
+
+
 def _up_to_5(millimetres: float) -> float:
     return 5.0 * math.ceil(millimetres / 5.0 - 1e-9)
 
 
-def _layout(leads: tuple[str, ...], seconds: float) -> tuple[list[_Strip], int, float]:
+def _layout(leads: tuple[str, ...], seconds: float) -> tuple[tuple[Strip, ...], int, float]:
     """Place the leads; return the strips, the number of rows and the height of a row in mm."""
-    # A tenth of a second short of ten is still a ten-second record.
-    if set(leads) == set(LEADS) and seconds >= LONGEST_SECONDS - 0.1:
+    if is_classic(leads, seconds):
         rows, row_mm = len(CLASSIC_ROWS) + 1, 30.0
         quarter = seconds / 4
         strips = []
@@ -147,13 +206,15 @@ def _layout(leads: tuple[str, ...], seconds: float) -> tuple[list[_Strip], int, 
             for column, lead in enumerate(row_leads):
                 start = column * quarter
                 x = PULSE_MM + start * MM_PER_SECOND
-                strips.append(_Strip(lead, start, start + quarter, x, y))
-        strips.append(_Strip(RHYTHM_LEAD, 0.0, seconds, PULSE_MM, row_mm / 2))
-        return strips, rows, row_mm
+                strips.append(Strip(lead, leads.index(lead), start, start + quarter, x, y))
+        rhythm = leads.index(RHYTHM_LEAD)
+        strips.append(Strip(RHYTHM_LEAD, rhythm, 0.0, seconds, PULSE_MM, row_mm / 2))
+        return tuple(strips), rows, row_mm
     rows, row_mm = len(leads), 30.0 if len(leads) <= 4 else 20.0
-    stacked = [
-        _Strip(lead, 0.0, seconds, PULSE_MM, (rows - row - 0.5) * row_mm) for row, lead in enumerate(leads)
-    ]
+    stacked = tuple(
+        Strip(lead, row, 0.0, seconds, PULSE_MM, (rows - row - 0.5) * row_mm)
+        for row, lead in enumerate(leads)
+    )
     return stacked, rows, row_mm
 
 
@@ -165,19 +226,11 @@ def _draw_grid(axes: Axes, width: float, height: float) -> None:
         axes.add_collection(grid, autolim=False)
 
 
-def _draw_strip(
-    axes: Axes, values: NDArray[np.float64], strip: _Strip, sampling_rate: float, paper: Rectangle
-) -> None:
-    first = round(strip.start * sampling_rate)
-    # One sample beyond its end, so that a strip meets the next one without a gap.
-    stretch = values[first : round(strip.end * sampling_rate) + 1]
-    measured = values[np.isfinite(values)]
-    baseline = float(np.median(measured)) if measured.size else 0.0
-    seconds = (first + np.arange(len(stretch))) / sampling_rate - strip.start
-    x = strip.x + seconds * MM_PER_SECOND
-    y = strip.y + (stretch - baseline) * MM_PER_MV
+def _draw_strip(sheet: Sheet, strip: Strip) -> None:
+    axes = sheet.axes
+    x, y, _ = sheet.trace(strip)
     (trace,) = axes.plot(x, y, color=INK, linewidth=0.85, solid_joinstyle="round")
-    trace.set_clip_path(paper)
+    trace.set_clip_path(sheet.paper)
     if strip.start > 0:
         axes.plot([strip.x, strip.x], [strip.y - 2.5, strip.y + 2.5], color=INK, linewidth=0.85)
     # Its halo keeps the grid off the name; below the trace, so that neither hides a wave.
@@ -193,36 +246,3 @@ def _draw_pulses(axes: Axes, baselines: Sequence[float]) -> None:
     y = MM_PER_MV * np.array([0, 0, 1, 1, 0, 0])
     for baseline in baselines:
         axes.plot(x, y + baseline, color=INK, linewidth=0.85, solid_joinstyle="miter")
-
-
-def _draw_heading(axes: Axes, top: float, title: str, true: Labels | None, predicted: Labels | None) -> None:
-    y = top
-    if title:
-        axes.text(0, y, title, size=10, weight="bold", color=INK, va="center", parse_math=False)
-        y -= LINE_MM
-    if true is not None:
-        missed = [label for label in true if predicted is not None and label not in predicted]
-        words = [(f"{label} (missed)", WRONG) if label in missed else (label, INK) for label in true]
-        _draw_words(axes, y, "true", words)
-        y -= LINE_MM
-    if predicted is not None:
-        words = []
-        for label in predicted:
-            text = f"{label} {predicted[label]:.2f}" if isinstance(predicted, Mapping) else label
-            if true is None:
-                words.append((text, INK))
-            else:
-                words.append((f"{text} ✓", RIGHT) if label in true else (f"{text} ✗", WRONG))
-        _draw_words(axes, y, "predicted", words)
-
-
-def _draw_words(axes: Axes, y: float, name: str, words: Sequence[tuple[str, str]]) -> None:
-    """Write a name and then words in their colours, side by side."""
-    shown = [(name, FAINT_INK), *(words[:MOST_LABELS] or [("none", INK)])]
-    if len(words) > MOST_LABELS:
-        shown.append((f"and {len(words) - MOST_LABELS} more", FAINT_INK))
-    areas = [
-        TextArea(word, textprops={"color": colour, "size": 9, "parse_math": False}) for word, colour in shown
-    ]
-    line = HPacker(children=list(areas), pad=0, sep=8)
-    axes.add_artist(AnnotationBbox(line, (0, y), frameon=False, pad=0, box_alignment=(0, 0.5)))

@@ -1,0 +1,64 @@
+"""From a figure to pixels and to files."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import numpy as np
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+from numpy.typing import NDArray
+
+from ecg_tl.errors import SettingError, StoreError
+
+FORMATS = ("png", "pdf")
+
+
+def figure_to_image(figure: Figure) -> NDArray[np.uint8]:
+    """Render a figure as an image `(height, width, 3)`, as TensorBoard takes it with `dataformats="HWC"`."""
+    canvas = FigureCanvasAgg(figure)
+    canvas.draw()  # type: ignore[no-untyped-call]  # matplotlib has no types for its Agg canvas
+    rgba = canvas.buffer_rgba()  # type: ignore[no-untyped-call]
+    return np.array(np.asarray(rgba)[..., :3])
+
+
+def check_figure_path(path: Path) -> None:
+    """Check, before anything is computed, that a figure can be written under this name.
+
+    Raises:
+        SettingError: If its suffix is neither `.png` nor `.pdf`.
+    """
+    if path.suffix.lower().removeprefix(".") not in FORMATS:
+        raise SettingError(
+            path,
+            f"the suffix {path.suffix!r}",
+            " or ".join(f".{name}" for name in FORMATS),
+            "Name the file so.",
+        )
+
+
+def save_figure(figure: Figure, path: Path) -> None:
+    """Write a figure as PNG or PDF, by the file's suffix; whole or not at all.
+
+    The file depends on the figure alone: no time of day is in it.
+
+    Raises:
+        SettingError: If the suffix is another.
+        StoreError: If the disk is full or the folder cannot be written.
+    """
+    check_figure_path(path)
+    kind = path.suffix.lower().removeprefix(".")
+    temporary = path.with_name(f".{path.name}.partial-{os.getpid()}")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        figure.savefig(temporary, format=kind, metadata={"CreationDate": None} if kind == "pdf" else None)
+        temporary.replace(path)
+    except OSError as error:
+        temporary.unlink(missing_ok=True)
+        raise StoreError(
+            path,
+            error.strerror or str(error),
+            "a folder that can be written",
+            "Free space or name another folder.",
+        ) from error
