@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 
 import pandas as pd
@@ -18,12 +18,19 @@ def write_text(path: Path, text: str) -> None:
     Raises:
         StoreError: If the disk is full or the folder cannot be written.
     """
-    _write_whole(path, lambda temporary: temporary.write_text(text, encoding="utf-8"))
-
-
-def write_bytes(path: Path, content: bytes) -> None:
-    """Write a file that is no text (a picture); see `write_text`."""
-    _write_whole(path, lambda temporary: temporary.write_bytes(content))
+    temporary = path.with_name(f".{path.name}.partial-{os.getpid()}")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        temporary.write_text(text, encoding="utf-8")
+        temporary.replace(path)
+    except OSError as error:
+        temporary.unlink(missing_ok=True)
+        raise StoreError(
+            path,
+            error.strerror or str(error),
+            "a folder that can be written",
+            "Free space or name another folder.",
+        ) from error
 
 
 def write_json(path: Path, content: Mapping[str, object]) -> None:
@@ -34,19 +41,3 @@ def write_json(path: Path, content: Mapping[str, object]) -> None:
 def write_csv(path: Path, table: pd.DataFrame) -> None:
     """Write a table without its index; see `write_text`."""
     write_text(path, table.to_csv(index=False, lineterminator="\n"))
-
-
-def _write_whole(path: Path, write: Callable[[Path], object]) -> None:
-    temporary = path.with_name(f".{path.name}.partial-{os.getpid()}")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        write(temporary)
-        temporary.replace(path)
-    except OSError as error:
-        temporary.unlink(missing_ok=True)
-        raise StoreError(
-            path,
-            error.strerror or str(error),
-            "a folder that can be written",
-            "Free space or name another folder.",
-        ) from error

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Literal
 
@@ -82,7 +82,6 @@ class Answer:
         window_starts: Where each window begins, in seconds.
         window_probabilities: `(windows, classes)`, calibrated.
         remarks: Notes and warnings.
-        windows: What the network was given, for pictures.
     """
 
     record: Path
@@ -93,7 +92,6 @@ class Answer:
     window_starts: tuple[float, ...]
     window_probabilities: NDArray[np.float64]
     remarks: tuple[Remark, ...]
-    windows: Windows = field(repr=False)
 
     @property
     def found(self) -> tuple[ClassAnswer, ...]:
@@ -101,6 +99,11 @@ class Answer:
         return tuple(
             sorted((one for one in self.classes if one.found), key=lambda one: one.probability, reverse=True)
         )
+
+    @property
+    def ranked(self) -> tuple[ClassAnswer, ...]:
+        """All classes: those that were found, then the others, each by how far over the threshold it is."""
+        return tuple(sorted(self.classes, key=lambda one: (not one.found, one.threshold - one.probability)))
 
     @property
     def warnings(self) -> tuple[Remark, ...]:
@@ -113,7 +116,9 @@ class Answer:
         return notes_of(self.remarks)
 
 
-def answer(model: InferenceModel, path: Path, read: ReadRecord, settings: AnswerSettings) -> Answer:
+def answer(
+    model: InferenceModel, path: Path, read: ReadRecord, settings: AnswerSettings
+) -> tuple[Answer, Windows]:
     """Run a network over one record.
 
     Args:
@@ -121,6 +126,9 @@ def answer(model: InferenceModel, path: Path, read: ReadRecord, settings: Answer
         path: Of the record.
         read: What was read from there.
         settings: How to go about it.
+
+    Returns:
+        The answer, and what the network was given, for pictures.
 
     Raises:
         RecordError: If the record cannot be used; under `strict`, if there is a warning.
@@ -141,7 +149,7 @@ def answer(model: InferenceModel, path: Path, read: ReadRecord, settings: Answer
             "Mend the record, or leave --strict out to get probabilities with these warnings.",
         )
     logits = _run(model, windows, path)
-    return Answer(
+    result = Answer(
         record=path,
         sampling_rate=read.recording.sampling_rate,
         seconds=read.recording.values.shape[1] / read.recording.sampling_rate,
@@ -150,8 +158,8 @@ def answer(model: InferenceModel, path: Path, read: ReadRecord, settings: Answer
         window_starts=windows.starts,
         window_probabilities=_sigmoid(logits / description.temperature),
         remarks=remarks,
-        windows=windows,
     )
+    return result, windows
 
 
 def decide(

@@ -11,7 +11,7 @@ import torch
 from numpy.typing import NDArray
 
 from ecg_tl.datasets import DATASETS
-from ecg_tl.errors import CheckpointError
+from ecg_tl.errors import CheckpointError, SettingError
 from ecg_tl.inference.model import ModelDescription
 from ecg_tl.tasks.base import EcgClassifier
 from ecg_tl.tasks.description import CheckpointDescription, read_description
@@ -33,6 +33,7 @@ class CheckpointModel:
     Raises:
         CheckpointError: If the file is missing, damaged, of another project, or does not say what signals
             its network takes.
+        SettingError: If there is no GPU although `cuda` is asked for.
     """
 
     def __init__(self, path: Path, accelerator: str = "cpu") -> None:
@@ -45,6 +46,8 @@ class CheckpointModel:
             )
         self.description = describe(said, str(hyperparameters.get("network")), path)
         found = "cuda" if torch.cuda.is_available() else "cpu"
+        if accelerator == "cuda" and found == "cpu":
+            raise SettingError("accelerator", "cuda", "a GPU that torch can use", "Use `auto` or `cpu`.")
         self.device = torch.device(found if accelerator == "auto" else accelerator)
         self.task: EcgClassifier = restore_task(path, hyperparameters).to(self.device)
         _check_shape(self.task, self.description, path)

@@ -1,0 +1,190 @@
+"""`ecg-tl infer`: what a trained network says of anybody's recordings."""
+
+from __future__ import annotations
+
+import json
+import re
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, get_args
+
+from jsonargparse import ArgumentParser
+from rich.console import Console
+
+from ecg_tl.commands.arguments import argument_errors
+from ecg_tl.datasets.ludb import Amplitude
+from ecg_tl.errors import EcgTlError
+from ecg_tl.files import write_csv, write_text
+from ecg_tl.inference import NOTICE
+from ecg_tl.inference.answer import Aggregation, AnswerSettings, answer
+from ecg_tl.inference.model import InferenceModel, open_model
+from ecg_tl.inference.output import Failure, Outcome, as_json, as_table, render
+from ecg_tl.inference.reading import Said, find_records, read_record
+from ecg_tl.inference.windows import WhichWindows
+from ecg_tl.store.progress import record_progress
+
+STANDARD_OUTPUT = "-"
+
+_OPTIONS = (
+    *("checkpoint", "records", "leads", "sampling_rate", "units", "amplitude", "windows", "aggregation"),
+    *("strict", "accelerator", "csv", "json", "plot", "plot_class", "plot_format"),
+)
+
+
+def run(words: Sequence[str]) -> int:
+    """Run `infer`; 1 if a record could not be used, while the others were."""
+    parser = _parser()
+    with argument_errors("infer", words[1:], [], _OPTIONS):
+        given = parser.parse_args(list(words[1:]))
+    said = Said(
+        leads=None if given.leads is None else tuple(re.findall(r"[^\s,]+", given.leads)),
+        sampling_rate=given.sampling_rate,
+        units=given.units,
+        amplitude=given.amplitude,
+    )
+    settings = AnswerSettings(given.aggregation, given.windows, given.strict)
+    model_path = Path(given.checkpoint)
+    model = open_model(model_path, given.accelerator)
+    records, passed_over = find_records(map(Path, given.records))
+    pictures = _pictures(given, records, model)
+
+    outcomes: list[Outcome] = []
+    with record_progress("Running records", len(records), len(records) > 1) as advance:
+        for record in records:
+            outcomes.append(_answer(record, model, said, settings, pictures, given.plot_class))
+            advance()
+
+    to_output = STANDARD_OUTPUT in (given.json, given.csv)
+    if given.json is not None:
+        content = as_json(outcomes, model.description, model_path, settings)
+        _write(given.json, json.dumps(content, indent=2, ensure_ascii=False) + "\n")
+    if given.csv is not None:
+        table = as_table(outcomes, model.description, settings)
+        if given.csv == STANDARD_OUTPUT:
+            _write(given.csv, table.to_csv(index=False, lineterminator="\n"))
+        else:
+            write_csv(Path(given.csv), table)
+    for line in passed_over:
+        print(f"ecg-tl: note: {line}", file=sys.stderr)
+    failures = [outcome for outcome in outcomes if isinstance(outcome, Failure)]
+    for failure in failures:
+        print(f"ecg-tl: error: {failure.error}", file=sys.stderr)
+    if not to_output:
+        _print(outcomes, model, settings)
+    return 1 if failures else 0
+
+
+def _answer(
+    record: Path,
+    model: InferenceModel,
+    said: Said,
+    settings: AnswerSettings,
+    pictures: dict[Path, Path],
+    plot_class: str | None,
+) -> Outcome:
+    """Do one record's work. What is wrong with a record is an outcome; a full disk stops everything."""
+    try:
+        result, windows = answer(model, record, read_record(record, said), settings)
+    except EcgTlError as error:
+        return Failure(record, error)
+    if record in pictures:
+        from ecg_tl.inference.plot import draw
+
+        draw(result, windows, model, pictures[record], plot_class)
+    return result
+
+
+def _pictures(given: Any, records: Sequence[Path], model: InferenceModel) -> dict[Path, Path]:
+    if given.plot is None:
+        return {}
+    from ecg_tl.inference.plot import check_class, picture_paths  # matplotlib takes a second to import
+
+    if given.plot_class is not None:
+        check_class(given.plot_class, model.description)
+    return picture_paths(Path(given.plot), records, given.plot_format)
+
+
+def _write(path: str, text: str) -> None:
+    if path == STANDARD_OUTPUT:
+        print(text, end="")
+    else:
+        write_text(Path(path), text)
+
+
+def _print(outcomes: Sequence[Outcome], model: InferenceModel, settings: AnswerSettings) -> None:
+    console = Console()
+    content = render(outcomes, model.description, settings)
+    if not console.is_terminal:  # a file or a pipe is as wide as it needs to be
+        unbounded = console.options.update(width=2000)
+        console.width = max(console.width, console.measure(content, options=unbounded).maximum)
+    console.print(content, highlight=False)
+
+
+def _parser() -> ArgumentParser:
+    parser = ArgumentParser(
+        prog="ecg-tl infer",
+        description="Print the probability and the decision of each class for recordings of any sampling "
+        "rate and length, brought to what the network was trained on as `ecg-tl data prepare` does. The exit "
+        f"status is 1 if a record could not be used. {NOTICE}",
+        exit_on_error=False,
+    )
+    parser.add_argument(
+        "checkpoint",
+        type=str,
+        help="A checkpoint written by `ecg-tl fit`, or a file written by `ecg-tl export`.",
+    )
+    parser.add_argument(
+        "records",
+        type=str,
+        nargs="+",
+        help="WFDB records (with or without extension), CSV or NumPy files (.npy, .npz), or folders of them.",
+    )
+    files = parser.add_argument_group("what CSV and NumPy files do not say themselves")
+    files.add_argument(
+        "--leads",
+        type=str,
+        default=None,
+        help="Names of the columns or rows in their order, as I,II,V1; - for one that is no standard lead.",
+    )
+    files.add_argument("--sampling_rate", type=float, default=None, help="In Hz.")
+    files.add_argument("--units", type=str, default=None, help="mV, uV, V or nV.")
+    how = parser.add_argument_group("how records are taken")
+    how.add_argument(
+        "--amplitude",
+        choices=list(get_args(Amplitude)),
+        default="header",
+        help="Of WFDB records: as the header says, or with 1 µV a stored step whatever it says, which LUDB's "
+        "records need.",
+    )
+    how.add_argument(
+        "--windows",
+        choices=list(get_args(WhichWindows)),
+        default="all",
+        help="Of records that are longer: all of it in windows, or the one window that training kept.",
+    )
+    how.add_argument(
+        "--aggregation",
+        choices=list(get_args(Aggregation)),
+        default="mean",
+        help="What a long record's probability is made of those of its windows. The mean stays on the scale "
+        "that the thresholds were chosen on; the max misses no short event, and grows with the length.",
+    )
+    how.add_argument("--strict", action="store_true", help="Refuse a record about which there is a warning.")
+    how.add_argument(
+        "--accelerator", choices=["auto", "cpu", "cuda"], default="auto", help="Where a checkpoint runs."
+    )
+    out = parser.add_argument_group("output, besides the table; - for FILE is standard output in its place")
+    out.add_argument("--csv", type=str, metavar="FILE", default=None, help="A row a class of each record.")
+    out.add_argument("--json", type=str, metavar="FILE", default=None, help="All that is known.")
+    out.add_argument(
+        "--plot",
+        type=str,
+        metavar="PATH",
+        default=None,
+        help="Draw the ECG with what was found and what the network looked at: a file .png or .pdf for one "
+        "record, a folder for several.",
+    )
+    out.add_argument("--plot_class", type=str, default=None, help="The class to explain in pictures.")
+    out.add_argument("--plot_format", choices=["png", "pdf"], default="png", help="Of pictures in a folder.")
+    return parser
