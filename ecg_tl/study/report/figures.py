@@ -15,7 +15,6 @@ from ecg_tl.study.findings import (
 from ecg_tl.study.report.forest import Group, Mark, Row, Scale, paint_forests
 from ecg_tl.study.report.main_figure import (
     GAIN,
-    MOST_ROWS,
     ROLES,
     comparison_groups,
     counts,
@@ -28,6 +27,9 @@ from ecg_tl.study.report.panels import Series, paint_break_even, paint_curves, p
 from ecg_tl.study.report.svg import Picture, drawing, picture
 from ecg_tl.study.report.theme import series_marker, series_role
 from ecg_tl.study.report.wording import number, percent, plural, signed
+
+MOST_FURTHER_ROWS = 120
+"""Of a figure that a table stands beside; with more, the table alone shows them."""
 
 HEADS = {
     "flatten": "RNNs that flatten all time steps, as the paper's",
@@ -58,7 +60,7 @@ def _arms(findings: Findings) -> Picture | None:
     """Draw every arm and control at the default axes, where the main figure left some out."""
     axes = default_axes(findings)
     comparisons = [one for one in findings.comparisons if one.axes == axes]
-    if len(comparisons) <= len(main_comparisons(findings)):
+    if not len(main_comparisons(findings)) < len(comparisons) <= MOST_FURTHER_ROWS:
         return None
     groups = []
     for group in comparison_groups(comparisons):
@@ -77,7 +79,7 @@ def _arms(findings: Findings) -> Picture | None:
         "As the main figure, for all that was run at the default of all axes. Controls start from a random "
         "network: what a frozen random encoder gains is not owed to pre-training.",
         f"Forest plot of {plural(len(comparisons), 'comparison')}; the table below holds the numbers.",
-        paint_forests(groups, GAIN),
+        *paint_forests(groups, GAIN),
     )
 
 
@@ -105,7 +107,7 @@ def _curves(findings: Findings) -> Iterable[Picture]:
             f"Learning curves of {', '.join(shown)} on {title}: macro AUROC against training records. "
             "curves.csv holds the numbers.",
             (paint_curves(title, series, arms, reach),),
-            [(series_role(arm, arms), series_marker(arm, arms), arm) for arm in arms],
+            legend=[(series_role(arm, arms), series_marker(arm, arms), arm) for arm in arms],
         )
 
 
@@ -147,7 +149,7 @@ def _convergence(rows: Sequence[Convergence]) -> Picture | None:
         "Median over the trainings, and the middle half of them (not a confidence interval). A line that "
         "runs off to the right: a quarter or more never got there. A hollow point is a lower bound.",
         "Forest plot of epochs to match scratch, by arm and kind of network; the table holds the numbers.",
-        paint_forests(groups, scale),
+        *paint_forests(groups, scale),
     )
 
 
@@ -182,7 +184,7 @@ def _families(contrasts: Sequence[FamilyContrast]) -> Picture | None:
         "Mean gain over the pairs that have both, with 95 % confidence intervals, and "
         "the difference of the two.",
         "Forest plot of the gains of CNNs and RNNs; families.csv holds the numbers.",
-        paint_forests(groups, scale),
+        *paint_forests(groups, scale),
     )
 
 
@@ -195,7 +197,7 @@ def _break_even(findings: Findings) -> Iterable[Picture]:
             "",
             one.explanation,
             (paint_break_even(one),),
-            [("series-0", "-", "scratch"), ("series-1", "-", "pre-training first, then fine-tuning")],
+            legend=[("series-0", "-", "scratch"), ("series-1", "-", "pre-training first, then fine-tuning")],
         )
 
 
@@ -221,7 +223,7 @@ def _calibration(findings: Findings) -> Picture | None:
         )
         for downstream, own in _by_downstream(rows).items()
     ]
-    if not groups or len(rows) > 4 * MOST_ROWS:
+    if not groups or len(rows) > MOST_FURTHER_ROWS:
         return None
     scale = Scale("Expected calibration error on the test set (lower is better)", zero=None)
     return picture(
@@ -230,7 +232,7 @@ def _calibration(findings: Findings) -> Picture | None:
         "Expected calibration error as trained (hollow), and after temperature scaling on validation data "
         "(filled).",
         "Expected calibration error of each configuration; the table holds the numbers.",
-        paint_forests(groups, scale),
+        *paint_forests(groups, scale),
     )
 
 
@@ -300,7 +302,7 @@ def _axis_effects(effects: Sequence[AxisEffect]) -> Picture | None:
         "Gain of fine-tuning over scratch at the default and at the other value, with 95 % confidence "
         "intervals. Under each heading, what the other value changes: scratch, the arm, and the gain itself.",
         "Forest plot of the gains under the default and under other settings; the table holds the numbers.",
-        paint_forests(groups, GAIN),
+        *paint_forests(groups, GAIN),
     )
 
 
@@ -344,8 +346,8 @@ def _second_opinions(findings: Findings) -> Picture | None:
         "follows the strict rules; the other marks are single trainings judged by their best epoch on "
         "the test set.",
         "Forest plot of the comparisons by strict and by looser rules; the table holds the numbers.",
-        paint_forests(shown, scale),
-        (
+        *paint_forests(shown, scale),
+        legend=(
             ("series-0", "o", "strict"),
             ("series-2", "^", "same runs, best epoch on the test set"),
             ("series-4", "D", "split by record, best epoch on the test set"),

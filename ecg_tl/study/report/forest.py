@@ -13,14 +13,16 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 from matplotlib.ticker import MaxNLocator
 
-from ecg_tl.study.report.svg import new_figure, sheet
+from ecg_tl.study.report.svg import new_figure, printable, sheet
 from ecg_tl.study.report.theme import light
 
 WIDE, NARROW = 760.0, 350.0
 """Widths in pixels: of the page's column, and of the smallest phone's."""
 
+MOST_LINES = 32
+"""Of a figure: what a printed page holds."""
+
 SIZE, SMALL = 12.5, 11.0  # of text
-LETTER = 0.54  # mean width of a letter of the fonts of `theme`, in its size
 LINE = 15.0  # between two lines of small text
 
 
@@ -123,13 +125,46 @@ class _Place:
         return self.left + share * (self.right - self.left)
 
 
-def paint_forests(groups: Sequence[Group], scale: Scale) -> tuple[Figure, Figure]:
-    """Draw groups of rows for screens and paper, and for phones."""
-    return paint_forest(groups, scale, WIDE), paint_forest(groups, scale, NARROW)
+def paint_forests(groups: Sequence[Group], scale: Scale) -> tuple[list[Figure], list[Figure]]:
+    """Draw groups of rows for screens and paper, and for phones, in pieces of one scale that fit a page."""
+    limits = _limits([row for group in groups for row in group.rows], scale)
+    pieces = list(_pieces(groups))
+    wide, narrow = (
+        [paint_forest(piece, scale, width, limits) for piece in pieces] for width in (WIDE, NARROW)
+    )
+    return wide, narrow
 
 
-def paint_forest(groups: Sequence[Group], scale: Scale, width: float) -> Figure:
-    """Draw groups of rows over one axis; narrow figures put each row's words above its interval."""
+def _pieces(groups: Sequence[Group]) -> Iterator[list[Group]]:
+    """Share groups out over pages of `MOST_LINES` rows, a heading counting as two."""
+    page: list[Group] = []
+    room = MOST_LINES
+    for group in groups:
+        rows = group.rows
+        while rows:
+            if page and room < 2 + min(len(rows), MOST_LINES - 2):
+                yield page
+                page, room = [], MOST_LINES
+            fitting = room - 2
+            title = group.title if rows is group.rows else f"{group.title} (continued)"
+            page.append(Group(title, group.subtitle, rows[:fitting]))
+            room -= 2 + len(rows[:fitting])
+            rows = rows[fitting:]
+    if page:
+        yield page
+
+
+def paint_forest(
+    groups: Sequence[Group], scale: Scale, width: float, limits: tuple[float, float] | None = None
+) -> Figure:
+    """Draw groups of rows over one axis; narrow figures put each row's words above its interval.
+
+    Args:
+        groups: One at least.
+        scale: Of the axis.
+        width: Of the figure, in pixels.
+        limits: Ends of the axis; chosen to fit the rows if None.
+    """
     narrow = width < 500
     row_height, head_height, top = (46.0, 50.0, 24.0) if narrow else (27.0, 48.0, 0.0)
     # Long counts take two lines on a phone.
@@ -138,7 +173,7 @@ def paint_forest(groups: Sequence[Group], scale: Scale, width: float) -> Figure:
     height = top + body + 54.0
     figure = new_figure(width, height)
     axes = sheet(figure)
-    lowest, highest = _limits([row for group in groups for row in group.rows], scale)
+    lowest, highest = limits or _limits([row for group in groups for row in group.rows], scale)
     left, right = (8.0, width - 8.0) if narrow else (0.34 * width, 0.76 * width)
     place = _Place(left, right, lowest, highest, scale.logarithmic)
 
@@ -146,7 +181,8 @@ def paint_forest(groups: Sequence[Group], scale: Scale, width: float) -> Figure:
     _draw_axis(axes, place, scale, ticks, top, top + body, width)
     y = top
     for group, head in zip(groups, heads, strict=True):
-        _write(axes, 0, y + 22, group.title, SIZE + 0.5, "ink", weight="bold", room=width if narrow else left)
+        room = width if narrow or y else left - 90  # beside the first heading stands what the sides mean
+        _write(axes, 0, y + 22, group.title, SIZE + 0.5, "ink", weight="bold", room=room)
         for line, words in enumerate(_wrapped(group.subtitle, SMALL, width)):
             _write(axes, 0, y + 22 + LINE * (line + 1), words, SMALL, "muted")
         y += head
@@ -304,21 +340,29 @@ def _write(
     weight: str = "normal",
     room: float | None = None,
 ) -> None:
-    shown = text if room is None else fit(text, size, room)
+    shown = printable(text) if room is None else fit(text, size, room)
     axes.text(x, y + 0.35 * size, shown, size=size, color=light(role), ha=align, va="baseline", weight=weight)
 
 
 def text_width(text: str, size: float) -> float:
-    """Estimate the width of a text in pixels; letters of East Asian scripts are as wide as they are high."""
-    wide = sum(unicodedata.east_asian_width(letter) in "WF" for letter in text)
-    return size * (LETTER * (len(text) - wide) + wide)
+    """Estimate the width of a text in pixels in the fonts of `theme`, which are much alike in it."""
+    return size * sum(_letter_width(letter) for letter in text)
+
+
+def _letter_width(letter: str) -> float:
+    """Give a letter's width in its size."""
+    if unicodedata.east_asian_width(letter) in "WF" or letter in "mwMW@%→←…":
+        return 1.0
+    if letter in "iljftrI.,:;|'!()[]-/ ":
+        return 0.33
+    return 0.72 if letter.isupper() else 0.56
 
 
 def fit(text: str, size: float, room: float) -> str:
     """Cut a text to a width, with an ellipsis in place of what is cut."""
+    kept = text = printable(text)
     if text_width(text, size) <= room:
         return text
-    kept = text
     while kept and text_width(kept + "…", size) > room:
         kept = kept[:-1]
     return kept.rstrip() + "…"

@@ -112,7 +112,7 @@ def main_picture(findings: Findings) -> Picture | None:
         "short strokes below are single seeds. A filled point differs from zero after correction for the "
         "number of comparisons, a hollow one does not.",
         _describe(comparisons),
-        paint_forests(comparison_groups(comparisons), GAIN),
+        *paint_forests(comparison_groups(comparisons), GAIN),
     )
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import re
+import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -43,8 +44,8 @@ class Picture:
         title: What it shows, as a caption's first words.
         caption: How to read it.
         description: What a reader who cannot see it is told.
-        wide: For screens and paper, as SVG.
-        narrow: For phones, as SVG; None if `wide` fits them.
+        wide: For screens and paper, as SVG, in pieces that fit a printed page.
+        narrow: For phones; empty if `wide` fits them.
         legend: Pairs of a colour's role and a marker's name with what they stand for.
     """
 
@@ -52,16 +53,26 @@ class Picture:
     title: str
     caption: str
     description: str
-    wide: Markup
-    narrow: Markup | None = None
+    wide: tuple[Markup, ...]
+    narrow: tuple[Markup, ...] = ()
     legend: tuple[tuple[str, str, str], ...] = ()
 
 
 @contextmanager
 def drawing() -> Iterator[None]:
     """Draw in the report's fonts, and take names as they are, not as mathematics."""
-    with mpl.rc_context(_SETTINGS):  # type: ignore[arg-type]  # its keys are a closed list of literals
+    with (
+        mpl.rc_context(_SETTINGS),  # type: ignore[arg-type]  # its keys are a closed list of literals
+        warnings.catch_warnings(),
+    ):
+        # The reader's browser draws the letters, in fonts that this machine need not have.
+        warnings.filterwarnings("ignore", message="Glyph .* missing from")
         yield
+
+
+def printable(text: str) -> str:
+    """Put spaces in place of what no font draws and XML forbids: line breaks, controls, halves of letters."""
+    return "".join(letter if letter.isprintable() else " " for letter in text)
 
 
 def new_figure(width: float, height: float) -> Figure:
@@ -103,7 +114,8 @@ def picture(
     title: str,
     caption: str,
     description: str,
-    figures: Sequence[Figure],
+    wide: Sequence[Figure],
+    narrow: Sequence[Figure] = (),
     legend: Sequence[tuple[str, str, str]] = (),
 ) -> Picture:
     """Turn figures into one of the page.
@@ -113,16 +125,15 @@ def picture(
         title: What it shows.
         caption: How to read it.
         description: What a reader who cannot see it is told.
-        figures: One for all, or one for screens and paper and one for phones; made within `drawing`.
+        wide: Drawn for screens and paper; made within `drawing`.
+        narrow: Drawn for phones, if those cannot show `wide`.
         legend: As `Picture.legend`.
     """
-    drawn = [
-        to_svg(figure, description, own)
-        for own, figure in zip((name, f"{name}-narrow"), figures, strict=False)
+    pieces = [
+        tuple(to_svg(figure, description, f"{name}-{kind}-{piece}") for piece, figure in enumerate(figures))
+        for kind, figures in (("wide", wide), ("narrow", narrow))
     ]
-    return Picture(
-        name, title, caption, description, drawn[0], drawn[1] if drawn[1:] else None, tuple(legend)
-    )
+    return Picture(name, title, caption, description, pieces[0], pieces[1], tuple(legend))
 
 
 def to_svg(figure: Figure, label: str, name: str, themed: bool = True) -> Markup:
@@ -154,7 +165,7 @@ def to_svg(figure: Figure, label: str, name: str, themed: bool = True) -> Markup
         "height": f"{height:g}",
         "role": "img",
         "stroke-linejoin": "round",
-        "aria-label": label,
+        "aria-label": printable(label),
         "font-family": ",".join(f"'{font}'" if " " in font else font for font in FONTS) + ",sans-serif",
     }
     ElementTree.register_namespace("", SVG)
