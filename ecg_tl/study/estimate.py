@@ -108,7 +108,7 @@ def makespan(runs: Iterable[Run], seconds: Mapping[str, float], concurrent: int)
         for run in list(waiting.values()):
             if len(working) >= max(1, concurrent):
                 break
-            if not {run.needs, run.after} & (busy | waiting.keys()):
+            if not any(other in waiting or other in busy for other in (run.needs, run.after)):
                 heapq.heappush(working, (now + seconds.get(run.id, 0.0), run.id))
                 busy.add(run.id)
                 del waiting[run.id]
