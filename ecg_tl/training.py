@@ -17,6 +17,7 @@ from lightning.pytorch.loggers import TensorBoardLogger
 from lightning_utilities.core.rank_zero import rank_zero_info
 
 import ecg_tl.transfer.callback  # noqa: F401  (importing makes the short name TransferLearning known)
+from ecg_tl.acceleration import Acceleration, Speed, choose_acceleration
 from ecg_tl.callbacks import (
     DecisionLog,
     EcgPictures,
@@ -50,7 +51,7 @@ class EcgCLI(LightningCLI):
 
     def __init__(self, *args: Any, folder: Path | None = None, **kwargs: Any) -> None:
         self.folder = folder
-        self._precision: Choice[object] | None = None
+        self.acceleration: Acceleration | None = None  # of a fit; scoring has none
         super().__init__(*args, **kwargs)
 
     def add_arguments_to_parser(self, parser: LightningArgumentParser) -> None:
@@ -107,7 +108,9 @@ class EcgCLI(LightningCLI):
         by_itself = "deepspeed" in str(self._get(self.config_init, "trainer.strategy")).lower()
         if not by_itself and not any(isinstance(plugin, CheckpointIO) for plugin in plugins):
             kwargs["plugins"] = [*plugins, WholeCheckpointIO()]
-        return super().instantiate_trainer(**kwargs | self._accelerated())
+        if self.acceleration is not None:
+            kwargs |= self._accelerate(self.acceleration)
+        return super().instantiate_trainer(**kwargs)
 
     def before_instantiate_classes(self) -> None:
         """Settle what depends on nothing but this machine, so that the run's config says what it came to."""
@@ -115,36 +118,26 @@ class EcgCLI(LightningCLI):
         # Unpickle nothing but tensors and primitives, whatever Lightning's default for local files is.
         if config.get("weights_only") is None:
             config["weights_only"] = True
-        if self.config.subcommand == "fit" and config.trainer.precision is None:
-            self._precision = choose_precision(
-                config.speed.precision, None, describe_hardware(str(config.trainer.accelerator))
+        if self.config.subcommand == "fit":
+            trainer = config.trainer
+            self.acceleration = choose_acceleration(
+                Speed(**config.speed.as_dict()),
+                accelerator=str(trainer.accelerator),
+                precision=trainer.precision,
+                benchmark=trainer.benchmark,
+                deterministic=bool(trainer.deterministic),
             )
-            config.speed.precision = self._precision.value
+            if trainer.precision is None:
+                config.speed.precision = self.acceleration.precision.value
 
-    def _accelerated(self) -> dict[str, Any]:
-        """Choose what makes a training fast, say so, and return what the trainer must be told of it."""
-        if self.subcommand != "fit":
-            return {}
-        speed: Speed = self.config_init[self.subcommand].speed
-        trainer = self.config_init[self.subcommand].trainer
-        hardware = describe_hardware(str(trainer.accelerator))
-        precision = self._precision or choose_precision(speed.precision, trainer.precision, hardware)
-        tf32 = choose_tf32(speed.tf32, precision.value, hardware)
-        benchmark = choose_cudnn_benchmark(
-            speed.cudnn_benchmark, trainer.benchmark, bool(trainer.deterministic), hardware
-        )
-        compiled = choose_compile(speed.compile)
-        chosen = {"precision": precision, "compile": compiled}
-        if hardware.device == "cuda":
-            chosen |= {"tf32": tf32, "cudnn_benchmark": benchmark}
-        for name, choice in chosen.items():
-            rank_zero_info(f"{name}: {choice}")
-        allow_tf32(tf32)
-        self.model.fused_optimizer = speed.fused_optimizer
-        if compiled.value != "none":
-            # In place: names of parameters, and so checkpoints, stay as they are.
-            self.model.network.compile(mode=compiled.value)
-        return {"precision": precision.value, "benchmark": benchmark.value}
+    def _accelerate(self, acceleration: Acceleration) -> dict[str, Any]:
+        """Say and do what was chosen; return what the trainer must be told of it."""
+        for line in acceleration.lines():
+            rank_zero_info(line)
+        acceleration.apply(self.model.network)
+        self.model.fused_optimizer = self._get(self.config_init, "speed").fused_optimizer
+        precision, benchmark = acceleration.precision.value, acceleration.cudnn_benchmark.value
+        return {"precision": precision, "benchmark": benchmark}
 
     def fit(self, model: LightningModule, ckpt_path: str | None = None, **kwargs: Any) -> None:
         """Train, or go on training.

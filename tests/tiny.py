@@ -14,6 +14,7 @@ STORE_SETTINGS = StoreSettings(sampling_rate=SAMPLING_RATE, num_samples=NUM_SAMP
 QUIET = (
     *("--trainer.accelerator", "cpu", "--trainer.devices", "1"),
     *("--trainer.enable_progress_bar", "false", "--trainer.enable_model_summary", "false"),
+    *("--trainer.precision", "32-true"),  # whatever the processor that the tests run on would choose
 )
 GRU = ("--model", "RnnClassifier", "--model.network", "gru", "--model.hidden_size", "8")
 HALF_TRAINS = ("--data.split.kind", "patient", "--data.split.fractions", "[0.5, 0.25, 0.25]")

@@ -11,7 +11,7 @@ from ecg_tl.callbacks.history import run_folder
 from ecg_tl.datamodules.base import EcgDataModule
 from ecg_tl.files import write_csv, write_json
 from ecg_tl.tasks.base import EcgClassifier
-from ecg_tl.tasks.predictions import Predictions, gather, on_cpu
+from ecg_tl.tasks.predictions import Predictions, gather, on_device
 
 PREDICTIONS_FILE = "predictions.csv"
 SCORES_FILE = "scores.json"
@@ -60,7 +60,7 @@ class PredictionTables(Callback):
         dataloader_idx: int = 0,
     ) -> None:
         """Collect a batch."""
-        self._batches.append(on_cpu(outputs["index"], outputs["logits"], batch["target"]))
+        self._batches.append(on_device(outputs["index"], outputs["logits"], batch["target"]))
 
     def on_predict_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Gather the processes' predictions and write them."""

@@ -7,6 +7,7 @@ from typing import Any
 
 from lightning.pytorch import Trainer
 
+from ecg_tl.acceleration import Speed
 from ecg_tl.callbacks import EcgPictures, RunCheckpoint, ScoreCurves
 from ecg_tl.commands.arguments import argument_errors
 from ecg_tl.datamodules import EcgDataModule
@@ -19,10 +20,11 @@ from ecg_tl.transforms import Augmentation
 def run(words: Sequence[str]) -> int:
     """Run `fit`, `validate`, `test` or `predict`."""
     silence_noise()
-    owners: list[Any] = [Trainer, SplitSettings, Augmentation, RunCheckpoint, EcgPictures, ScoreCurves]
+    owners: list[Any] = [Trainer, Speed, SplitSettings, Augmentation]
+    owners += [RunCheckpoint, EcgPictures, ScoreCurves]
     owners += [*EcgDataModule.__subclasses__(), *EcgClassifier.__subclasses__()]
     keys = ["trainer", "model", "data", "checkpoint", "pictures", "curves"]
-    keys += ["runs_dir", "experiment", "seed_everything"]
+    keys += ["speed", "runs_dir", "experiment", "seed_everything"]
     with argument_errors(words[0], words[1:], owners, keys):
         train(words)
     return 0

@@ -10,8 +10,10 @@ import torch.nn.functional as F
 from lightning.pytorch import LightningModule
 from lightning.pytorch.trainer.states import TrainerFn
 from lightning.pytorch.utilities.types import OptimizerLRScheduler
+from lightning_utilities.core.rank_zero import rank_zero_info
 from torch import Tensor
 
+from ecg_tl.acceleration import Auto, choose_fused_optimizer
 from ecg_tl.calibration import Calibration, ThresholdRule, calibrate, check_threshold_rule
 from ecg_tl.contamination import (
     TRAINED_ON,
@@ -36,7 +38,7 @@ from ecg_tl.tasks.optimization import (
     parameter_groups,
     planned_steps,
 )
-from ecg_tl.tasks.predictions import Predictions, gather, on_cpu
+from ecg_tl.tasks.predictions import Predictions, gather, on_device
 from ecg_tl.tasks.randomness import random_states, restore_random_state
 from ecg_tl.transforms import create_normalization
 
@@ -102,6 +104,7 @@ class EcgClassifier(LightningModule):
         self.lr_decay = lr_decay
         self.threshold_rule: ThresholdRule = thresholds
         self.threshold_target = threshold_target
+        self.fused_optimizer: bool | Auto = "auto"  # a matter of the hardware, so no hyperparameter
         self.normalization = create_normalization(**normalization)
         self.network = network
         self._batches: dict[str, list[Predictions]] = {"val": [], "test": []}
@@ -156,7 +159,7 @@ class EcgClassifier(LightningModule):
         return F.binary_cross_entropy_with_logits(logits.float(), target.float())
 
     def _evaluate(self, stage: str, batch: Batch) -> None:
-        self._batches[stage].append(on_cpu(batch["index"], self(batch["signal"]), batch["target"]))
+        self._batches[stage].append(on_device(batch["index"], self(batch["signal"]), batch["target"]))
 
     def on_validation_epoch_end(self) -> None:
         """Score the validation, and calibrate on it."""
@@ -215,7 +218,9 @@ class EcgClassifier(LightningModule):
     def configure_optimizers(self) -> OptimizerLRScheduler:
         """Put every parameter into a named group, and step the schedule after every optimizer step."""
         groups = parameter_groups(self.network, self.learning_rate, self.weight_decay, self.lr_decay)
-        optimizer = make_optimizer(self.optimizer_name, groups)
+        fused = choose_fused_optimizer(self.fused_optimizer, self.network, self.trainer.precision)
+        rank_zero_info(f"fused_optimizer: {fused}")
+        optimizer = make_optimizer(self.optimizer_name, groups, fused=fused.value)
         schedule = make_schedule(self.schedule, optimizer, int(self.trainer.estimated_stepping_batches))
         if schedule is None:
             return optimizer

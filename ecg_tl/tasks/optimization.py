@@ -57,12 +57,20 @@ def parameter_groups(
     return groups[::-1]
 
 
-def make_optimizer(name: OptimizerName, groups: Iterable[ParameterGroup]) -> Optimizer:
-    """Make an optimizer over `parameter_groups`."""
+def make_optimizer(
+    name: OptimizerName, groups: Iterable[ParameterGroup], *, fused: bool = False
+) -> Optimizer:
+    """Make an optimizer over `parameter_groups`.
+
+    Args:
+        name: `adamw`, `adam` or `sgd`.
+        groups: What it optimizes.
+        fused: Whether a step is one kernel; equal to the other way but for rounding.
+    """
     param_groups: list[dict[str, Any]] = [dict(group) for group in groups]
     if name == "sgd":
-        return SGD(param_groups, lr=1e-3, momentum=0.9, nesterov=True)
-    return AdamW(param_groups) if name == "adamw" else Adam(param_groups)
+        return SGD(param_groups, lr=1e-3, momentum=0.9, nesterov=True, fused=fused or None)
+    return (AdamW if name == "adamw" else Adam)(param_groups, fused=fused or None)
 
 
 def make_schedule(name: ScheduleName, optimizer: Optimizer, total_steps: int) -> LRScheduler | None:

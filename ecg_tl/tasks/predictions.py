@@ -34,6 +34,14 @@ def on_cpu(index: Tensor, logits: Tensor, targets: Tensor) -> Predictions:
     return Predictions(index.cpu(), logits.detach().float().cpu(), targets.float().cpu())
 
 
+def on_device(index: Tensor, logits: Tensor, targets: Tensor) -> Predictions:
+    """Keep a batch of predictions without its graph, where it is.
+
+    A copy to the CPU would make the device wait in every batch; what a whole pass keeps is small.
+    """
+    return Predictions(index, logits.detach().float(), targets.float())
+
+
 def gather(batches: Sequence[Predictions]) -> Predictions:
     """Put the batches of all processes together on the CPU, in the store's order.
 
@@ -41,9 +49,10 @@ def gather(batches: Sequence[Predictions]) -> Predictions:
     computed from these, by the pure functions of `ecg_tl.metrics`, and none is averaged over batches or
     processes. Every process must call this; processes may have different numbers of batches, or none.
     """
+    batches = [on_cpu(batch.index, batch.logits, batch.targets) for batch in batches]
     if distributed.is_available() and distributed.is_initialized():
         shards: list[Sequence[Predictions]] = [()] * distributed.get_world_size()
-        distributed.all_gather_object(shards, list(batches))
+        distributed.all_gather_object(shards, batches)
         batches = [batch for shard in shards for batch in shard]
     index = torch.cat([batch.index for batch in batches])
     order = torch.argsort(index)

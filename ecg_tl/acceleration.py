@@ -1,0 +1,230 @@
+"""What a training may use to be fast on the hardware at hand: each a setting, `auto` by default.
+
+Every decision is a pure function from a setting and what is known of the hardware to a `Choice`, which holds
+the reason for the log. `auto` chooses only what was measured or what the makers of the hardware document. The
+precision that it chose, which changes numbers, is kept in the run's config, to repeat the run elsewhere.
+"""
+
+from __future__ import annotations
+
+import platform
+from dataclasses import dataclass
+from typing import Generic, Literal, TypeVar
+
+import torch
+from torch import nn
+
+Auto = Literal["auto"]
+TrainingPrecision = Literal["auto", "32-true", "bf16-mixed"]
+CompileMode = Literal["auto", "none", "default", "reduce-overhead"]
+
+Value = TypeVar("Value")
+
+
+@dataclass(frozen=True)
+class Speed:
+    """How a training uses the hardware. Scoring does not: it is in single precision unless asked otherwise.
+
+    Attributes:
+        precision: Of a training whose `trainer.precision` is not given. `auto` is `bf16-mixed` where the
+            hardware multiplies bfloat16 itself, else `32-true`.
+        tf32: Whether a GPU may multiply single precision with 10 bits of mantissa. `auto` allows it where the
+            training is in mixed precision; with `32-true` PyTorch's defaults stay.
+        cudnn_benchmark: Whether cuDNN tries its algorithms for each shape and takes the fastest. `auto` does
+            on a GPU, but for trainings that must be deterministic.
+        compile: Whether, and in which of its modes, `torch.compile` translates the network;
+            `reduce-overhead` uses CUDA graphs. `auto` is `none`.
+        fused_optimizer: Whether the optimizer updates parameters in one kernel. `auto` does on CPU and CUDA.
+    """
+
+    precision: TrainingPrecision = "auto"
+    tf32: bool | Auto = "auto"
+    cudnn_benchmark: bool | Auto = "auto"
+    compile: CompileMode = "auto"
+    fused_optimizer: bool | Auto = "auto"
+
+
+@dataclass(frozen=True)
+class Hardware:
+    """What the choices depend on.
+
+    Attributes:
+        device: `cpu`, `cuda`, or another of PyTorch's types.
+        name: For the log.
+        bfloat16: Whether it multiplies bfloat16 itself, faster than single precision.
+    """
+
+    device: str
+    name: str
+    bfloat16: bool
+
+
+@dataclass(frozen=True)
+class Choice(Generic[Value]):
+    """What a setting came to, and why."""
+
+    value: Value
+    reason: str
+
+    def __str__(self) -> str:
+        return f"{self.value} ({self.reason})"
+
+
+def describe_hardware(accelerator: str = "auto") -> Hardware:
+    """Look at the device that a trainer with this `accelerator` uses."""
+    if accelerator in ("auto", "gpu", "cuda") and torch.cuda.is_available():
+        # Emulation does not count: it is slower than single precision.
+        native = torch.cuda.get_device_capability() >= (8, 0)
+        return Hardware("cuda", torch.cuda.get_device_name(), native)
+    if accelerator in ("auto", "gpu", "mps") and torch.backends.mps.is_available():
+        return Hardware("mps", "MPS", False)
+    if accelerator in ("auto", "cpu"):
+        return Hardware("cpu", platform.machine() or "CPU", _cpu_has_bfloat16())
+    return Hardware(accelerator, accelerator, False)
+
+
+def _cpu_has_bfloat16() -> bool:
+    # PyTorch exposes these under names with an underscore; one that lacks them is taken for one without.
+    return any(
+        bool(getattr(torch.cpu, test, lambda: False)())
+        for test in ("_is_avx512_bf16_supported", "_is_amx_tile_supported")
+    )
+
+
+def choose_precision(wanted: TrainingPrecision, given: object, hardware: Hardware) -> Choice[object]:
+    """Choose the trainer's precision.
+
+    Args:
+        wanted: `Speed.precision`.
+        given: The trainer's own setting, which is above this one; None if there is none.
+        hardware: What trains.
+    """
+    if given is not None:
+        return Choice(given, "as set for the trainer")
+    if wanted != "auto":
+        return Choice(wanted, "as set")
+    if hardware.bfloat16:
+        return Choice("bf16-mixed", f"auto: this {hardware.device} multiplies bfloat16 itself")
+    return Choice("32-true", f"auto: this {hardware.device} has no fast bfloat16")
+
+
+def choose_tf32(wanted: bool | Auto, precision: object, hardware: Hardware) -> Choice[bool | None]:
+    """Choose whether TF32 is used; None leaves what PyTorch does."""
+    if hardware.device != "cuda":
+        return Choice(None, f"a {hardware.device} has none")
+    if wanted != "auto":
+        return Choice(wanted, "as set")
+    if str(precision) in ("bf16-mixed", "16-mixed"):
+        return Choice(True, "auto: finer than the half precision of the rest")
+    return Choice(None, "auto: single precision was asked for, PyTorch's defaults stay")
+
+
+def choose_cudnn_benchmark(
+    wanted: bool | Auto, given: bool | None, deterministic: bool, hardware: Hardware
+) -> Choice[bool | None]:
+    """Choose whether cuDNN compares algorithms; None leaves what PyTorch does.
+
+    Args:
+        wanted: `Speed.cudnn_benchmark`.
+        given: The trainer's own `benchmark`, which is above this one; None if there is none.
+        deterministic: Whether the trainer must be.
+        hardware: What trains.
+    """
+    if given is not None:
+        return Choice(given, "as set for the trainer")
+    if hardware.device != "cuda":
+        return Choice(None, f"a {hardware.device} has none")
+    if wanted != "auto":
+        return Choice(wanted, "as set")
+    if deterministic:
+        return Choice(None, "auto: the fastest algorithm may differ from run to run")
+    return Choice(True, "auto: all batches have one shape")
+
+
+def choose_compile(wanted: CompileMode) -> Choice[CompileMode]:
+    """Choose a mode of `torch.compile`, or `none`."""
+    if wanted != "auto":
+        return Choice(wanted, "as set")
+    return Choice("none", "auto: no gain was measured, and compiling takes a minute")
+
+
+def choose_fused_optimizer(wanted: bool | Auto, module: nn.Module, precision: object) -> Choice[bool]:
+    """Choose whether the optimizer updates all parameters of a group in one kernel.
+
+    Args:
+        wanted: `Speed.fused_optimizer`.
+        module: What is optimized, on its device.
+        precision: The trainer's.
+    """
+    if wanted != "auto":
+        return Choice(wanted, "as set")
+    devices = {parameter.device.type for parameter in module.parameters()}
+    if not devices <= {"cuda", "cpu"}:
+        return Choice(False, f"auto: nothing is known of {' and '.join(sorted(devices))}")
+    if str(precision) == "16-mixed":
+        # It would unscale gradients itself, which Lightning refuses together with clipping.
+        return Choice(False, "auto: gradients are scaled")
+    return Choice(True, "auto: one pass over the parameters instead of ten")
+
+
+@dataclass(frozen=True)
+class Acceleration:
+    """What the settings of a training came to.
+
+    Attributes:
+        hardware: What trains.
+        precision: The trainer's.
+        tf32: None leaves what PyTorch does.
+        cudnn_benchmark: None leaves what PyTorch does.
+        compile: A mode of `torch.compile`, or `none`.
+    """
+
+    hardware: Hardware
+    precision: Choice[object]
+    tf32: Choice[bool | None]
+    cudnn_benchmark: Choice[bool | None]
+    compile: Choice[CompileMode]
+
+    def lines(self) -> list[str]:
+        """Say what was chosen and why, a line each; of a GPU's settings only where there is one."""
+        chosen = {"precision": self.precision, "compile": self.compile}
+        if self.hardware.device == "cuda":
+            chosen |= {"tf32": self.tf32, "cudnn_benchmark": self.cudnn_benchmark}
+        return [f"{name}: {choice}" for name, choice in chosen.items()]
+
+    def apply(self, network: nn.Module) -> None:
+        """Set PyTorch's switches for this process, and let the network be compiled when it is first used."""
+        if self.tf32.value is not None:
+            torch.set_float32_matmul_precision("high" if self.tf32.value else "highest")
+            torch.backends.cudnn.allow_tf32 = self.tf32.value
+        if self.compile.value != "none":
+            # In place: the names of parameters, and so checkpoints, stay as they are.
+            network.compile(mode=self.compile.value)
+
+
+def choose_acceleration(
+    speed: Speed,
+    *,
+    accelerator: str = "auto",
+    precision: object = None,
+    benchmark: bool | None = None,
+    deterministic: bool = False,
+) -> Acceleration:
+    """Settle everything that can be known before the network is on its device.
+
+    Args:
+        speed: The settings.
+        accelerator: The trainer's.
+        precision: The trainer's own, if it was given.
+        benchmark: The trainer's own, if it was given.
+        deterministic: Whether the trainer must be.
+    """
+    hardware = describe_hardware(accelerator)
+    chosen = choose_precision(speed.precision, precision, hardware)
+    return Acceleration(
+        hardware,
+        precision=chosen,
+        tf32=choose_tf32(speed.tf32, chosen.value, hardware),
+        cudnn_benchmark=choose_cudnn_benchmark(speed.cudnn_benchmark, benchmark, deterministic, hardware),
+        compile=choose_compile(speed.compile),
+    )
