@@ -132,7 +132,8 @@ class Comparison:
         train_records: Training records that there were.
         axes: Value of each axis.
         difference: Of macro AUROC; `difference.p` is uncorrected.
-        p_holm: Corrected by Holm over all comparisons that are pretrained, or over all controls.
+        p_holm: Corrected by Holm within its family: the primary comparisons, the other pretrained ones, or
+            the controls.
         verdict: By `p_holm` at 0.05 and the sign.
         scratch_mean: Macro AUROC, mean over the seeds.
         arm_mean: Macro AUROC, mean over the seeds.
@@ -521,6 +522,7 @@ class FamilyContrast:
         rnn_networks: Names.
         head_share: Largest share of an RNN's parameters that its new head holds; None if not known.
         by_pair: (upstream, downstream, gain of CNNs, gain of RNNs) for each.
+        pair_verdicts: Of CNNs less RNNs for each of `by_pair`, corrected for their number.
     """
 
     head: Literal["flatten", "pooled", "all"]
@@ -532,6 +534,7 @@ class FamilyContrast:
     rnn_networks: tuple[str, ...]
     head_share: float | None
     by_pair: tuple[tuple[str, str, float, float], ...]
+    pair_verdicts: tuple[Verdict, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -58,6 +58,9 @@ LEVEL = 0.95
 FEW_PATIENTS = 5
 """Positive (or negative) patients below which an interval's coverage is no longer known to hold."""
 
+NO_SPREAD = 1e-18
+"""Variance that is rounding alone."""
+
 NOTHING_SCORED = "No class has two test patients with it and two without."
 NOT_SCORED = "Fewer than two test patients with, or without, it."
 
@@ -177,7 +180,7 @@ def weighted_interval(terms: Sequence[tuple[float, Sample]], level: float = LEVE
         return replace(bare, estimate=None, reason=NOTHING_SCORED)
     if not math.isfinite(total.variance):
         return replace(bare, reason="Resamples of the patients lose every class.")
-    if total.variance <= 1e-18:
+    if total.variance <= NO_SPREAD:
         return replace(bare, reason="No resample of the patients changes it: there is no spread to judge by.")
     reach = total.reach(1 - level)
     return replace(
@@ -204,6 +207,18 @@ def _few_patients(fewest: int) -> str:
     if fewest >= FEW_PATIENTS:
         return ""
     return f"A class has only {fewest} patients with, or without, it in the test set: the interval is rough."
+
+
+def one_sided_p(sample: Sample, margin: float) -> float | None:
+    """Give the p-value of "it is at least `margin`": small where the quantity is shown to be less.
+
+    None where there is no spread to judge by.
+    """
+    known = spread(sample)
+    if not math.isfinite(sample.mean) or not known.variance > NO_SPREAD:
+        return None
+    two_sided = known.p_value(sample.mean - margin)
+    return two_sided / 2 if sample.mean < margin else 1 - two_sided / 2
 
 
 def holm(p_values: Sequence[float | None]) -> list[float | None]:

@@ -8,6 +8,7 @@ from dataclasses import replace
 from ecg_tl.study.analysis.comparisons import Compared
 from ecg_tl.study.analysis.grid import Grid
 from ecg_tl.study.analysis.scoring import subtract
+from ecg_tl.study.analysis.wording import side, signed
 from ecg_tl.study.findings import AxisEffect, Interval
 from ecg_tl.study.intervals import mean_interval
 
@@ -42,8 +43,8 @@ def _effect(grid: Grid, axis: str, default: str, value: str, like: Compared, one
     else:
         none = Interval(None, reason="The two values have no seed in common, or other test records.")
         scratch_change = arm_change = gain_change = none
-    gains = before.difference.estimate, after.difference.estimate
-    flips = None not in gains and gains[0] * gains[1] < 0  # type: ignore[operator]  # neither is None
+    gain, other = before.difference.estimate, after.difference.estimate
+    flips = gain is not None and other is not None and gain * other < 0
     return AxisEffect(
         axis=axis,
         default=default,
@@ -72,18 +73,9 @@ def _explain(
 ) -> str:
     if before.estimate is None or after.estimate is None:
         return f"The gain of {arm} is not known at both values of {axis}."
-    text = (
-        f"With {axis} {default}, {arm} is {_signed(before)} against scratch; with {value}, {_signed(after)}."
-    )
+    text = f"With {axis} {default}, {arm} is {signed(before)} against scratch; with {value}, {signed(after)}."
     if before.estimate * after.estimate < 0:
-        text += " The sign of the gain depends on it"
-        known = change.low is not None and change.high is not None
-        shown = known and (change.low > 0 or change.high < 0)  # type: ignore[operator]  # neither is None
-        text += "." if shown else ", but the change of the gain may be chance."
+        text += " The sign of the gain depends on it" + (
+            "." if side(change) else ", but the change of the gain may be chance."
+        )
     return text
-
-
-def _signed(interval: Interval) -> str:
-    if interval.low is None or interval.high is None:
-        return f"{interval.estimate:+.3f}"
-    return f"{interval.estimate:+.3f} ({interval.low:+.3f} to {interval.high:+.3f})"

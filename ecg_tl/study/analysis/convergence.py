@@ -51,10 +51,11 @@ def ratios(matches: Iterable[Match], unit: Unit) -> list[tuple[float, bool]]:
     """Give each training's ratio, and whether it is a lower bound because scratch's best was not reached."""
     found = []
     for match in matches:
-        if unit == "epochs":
-            own, base, most = match.epochs, float(match.scratch_epochs), float(match.epochs_trained)
-        else:
-            own, base, most = match.seconds, match.scratch_seconds, match.seconds_trained  # type: ignore[assignment]
+        own, base, most = (
+            (match.epochs, match.scratch_epochs, match.epochs_trained)
+            if unit == "epochs"
+            else (match.seconds, match.scratch_seconds, match.seconds_trained)
+        )
         if base > 0:
             found.append((most / base, True) if own is None else (own / base, False))
     return found

@@ -6,12 +6,12 @@ from collections import defaultdict
 from collections.abc import Sequence
 from typing import Literal
 
-from ecg_tl.study.analysis.comparisons import Compared
+from ecg_tl.study.analysis.comparisons import Compared, verdict_of
 from ecg_tl.study.analysis.curves import largest
 from ecg_tl.study.analysis.grid import Grid
 from ecg_tl.study.analysis.scoring import Sample, average, subtract
 from ecg_tl.study.findings import FamilyContrast, Interval
-from ecg_tl.study.intervals import weighted_interval
+from ecg_tl.study.intervals import holm, mean_interval, weighted_interval
 
 Head = Literal["flatten", "pooled", "all"]
 
@@ -48,7 +48,9 @@ def _contrast(grid: Grid, primary: Sequence[Compared], head: Head) -> FamilyCont
     }
     cnn = mean_over_all([of["cnn"] for of in gains.values()])
     rnn = mean_over_all([of["rnn"] for of in gains.values()])
-    contrast = mean_over_all([subtract(of["cnn"], of["rnn"]) for of in gains.values()])
+    differences = [subtract(of["cnn"], of["rnn"]) for of in gains.values()]
+    intervals = [mean_interval([difference]) for difference in differences]
+    corrected = holm([interval.p for interval in intervals])
     rnns = [one for found in both.values() for one in found["rnn"]]
     shares = [_head_share(grid, one) for one in rnns]
     known = [share for share in shares if share is not None]
@@ -56,12 +58,15 @@ def _contrast(grid: Grid, primary: Sequence[Compared], head: Head) -> FamilyCont
         head=head,
         cnn_gain=cnn,
         rnn_gain=rnn,
-        contrast=contrast,
+        contrast=mean_over_all(differences),
         pairs=len(both),
         cnn_networks=tuple(dict.fromkeys(o.cell.network for f in both.values() for o in f["cnn"])),
         rnn_networks=tuple(dict.fromkeys(o.cell.network for o in rnns)),
         head_share=max(known) if known else None,
         by_pair=tuple((u or "", d, of["cnn"].mean, of["rnn"].mean) for (u, d), of in gains.items()),
+        pair_verdicts=tuple(
+            verdict_of(interval.estimate, p) for interval, p in zip(intervals, corrected, strict=True)
+        ),
     )
 
 

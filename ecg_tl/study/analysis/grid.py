@@ -76,6 +76,11 @@ class Grid:
             if on_progress is not None:
                 on_progress(number, len(scored))
 
+    @property
+    def resamples(self) -> int:
+        """Of each test set, as drawn; 0 without runs."""
+        return max((draws.resamples for draws in self._test_sets.values()), default=0)
+
     def _cell_of(self, run: RunResult) -> Cell:
         described, axes = run.run, run.run["axes"]
         return Cell(

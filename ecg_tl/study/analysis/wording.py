@@ -1,0 +1,26 @@
+"""Numbers as the findings' sentences write them."""
+
+from __future__ import annotations
+
+from ecg_tl.study.findings import Interval
+
+
+def signed(interval: Interval) -> str:
+    """Write an effect with its interval: `+0.031 (+0.010 to +0.052)`."""
+    if interval.estimate is None:
+        return "not known"
+    if interval.low is None or interval.high is None:
+        return f"{interval.estimate:+.3f}"
+    return f"{interval.estimate:+.3f} ({interval.low:+.3f} to {interval.high:+.3f})"
+
+
+def plural(number: int, noun: str) -> str:
+    """Write a count with its noun."""
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
+
+
+def side(interval: Interval) -> int:
+    """Say on which side of 0 a whole interval lies: 1, -1, or 0 for neither and for none."""
+    if interval.low is None or interval.high is None:
+        return 0
+    return 1 if interval.low > 0 else -1 if interval.high < 0 else 0
