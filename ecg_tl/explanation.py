@@ -65,7 +65,8 @@ def integrated_gradients(
         with torch.no_grad():
             seen = task.normalization(millivolts[None]).to(parameter.dtype)
             baseline = flat_line(seen)
-        method = IntegratedGradients(task.network)
+        # Past a compiled call: to compile the way back for a picture takes longer than the picture.
+        method = IntegratedGradients(task.network.forward)
         attribution: Tensor = method.attribute(
             seen,
             baselines=baseline,

@@ -25,6 +25,7 @@ FULL_COLOUR_QUANTILE = 0.99
 FAINTEST = 0.12  # of full colour, below which a trace stays plain
 
 LEGEND_MM = 9.0
+LEAST_LEGEND_WIDTH_MM = 180.0  # of a figure, for a bar between words
 MAP_ROW_MM = 3.2
 MAP_GAP_MM = 3.0
 

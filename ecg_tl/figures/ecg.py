@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 from matplotlib.offsetbox import AnnotationBbox, HPacker, TextArea
 from numpy.typing import ArrayLike
 
-from ecg_tl.figures.attribution import attribution_room_mm, draw_attribution
+from ecg_tl.figures.attribution import LEAST_LEGEND_WIDTH_MM, attribution_room_mm, draw_attribution
 from ecg_tl.figures.paper import FAINT_INK, INK, MARGIN_MM, draw_sheet
 
 LINE_MM = 6.0  # of a line of the heading
@@ -47,17 +47,14 @@ def ecg_figure(
         SettingError: If the signal, its leads and its rate do not make an ECG, or the attribution is of
             another shape.
     """
-    sheet = draw_sheet(
-        signal,
-        leads,
-        sampling_rate,
-        above_mm=LINE_MM * (bool(title) + (true is not None) + (predicted is not None)),
-        below_mm=0.0 if attribution is None else attribution_room_mm(leads, signal, sampling_rate),
-    )
-    if attribution is not None:
+    above = LINE_MM * (bool(title) + (true is not None) + (predicted is not None))
+    if attribution is None:
+        sheet = draw_sheet(signal, leads, sampling_rate, above)
+    else:
+        room = attribution_room_mm(leads, signal, sampling_rate)
+        sheet = draw_sheet(signal, leads, sampling_rate, above, room, LEAST_LEGEND_WIDTH_MM)
         draw_attribution(sheet, leads, attribution, explained)
-    lines = bool(title) + (true is not None) + (predicted is not None)
-    _draw_heading(sheet.axes, sheet.height + LINE_MM * lines, title, true, predicted)
+    _draw_heading(sheet.axes, sheet.height + above, title, true, predicted)
     sheet.axes.text(0, sheet.bottom - MARGIN_MM / 2, sheet.footer, size=6.5, color=FAINT_INK, va="center")
     return sheet.figure
 

@@ -6,13 +6,14 @@ import textwrap
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 from numpy.typing import ArrayLike
 
 from ecg_tl.figures.attribution import attribution_room_mm, draw_attribution
-from ecg_tl.figures.paper import FAINT_INK, INK, MARGIN_MM, draw_sheet
+from ecg_tl.figures.paper import FAINT_INK, INK, MARGIN_MM, draw_sheet, paper_width_mm
 
 TITLE_MM = 7.0
 LINE_MM = 5.0
@@ -20,7 +21,8 @@ GAP_MM = 3.0
 COLUMNS = 2  # of decisions, side by side
 MOST_DECISIONS = 12
 MOST_WARNINGS = 6
-LEAST_WIDTH_MM = 200.0
+LEAST_WIDTH_MM = 240.0
+LETTER_MM, BOLD_LETTER_MM = 1.75, 2.15  # widths, generously, of the sizes used here
 
 POSITIVE, NEGATIVE, BAR = "#7a1fa2", "#b9b4c4", "#efedf3"
 WARNING = "#8a5a00"
@@ -76,13 +78,16 @@ def finding_figure(
     ranked = sorted(decisions, key=lambda d: (not d.positive, d.threshold - d.probability))
     shown = ranked[:MOST_DECISIONS]
     rows = -(-len(shown) // COLUMNS) + (len(ranked) > len(shown))
-    lines = _warning_lines(warnings)
-    above = GAP_MM + TITLE_MM * bool(title) + LINE_MM * (bool(subtitle) + rows + len(lines))
+    seconds = np.shape(signal)[-1] / sampling_rate if np.ndim(signal) and sampling_rate > 0 else 0.0
+    width = max(paper_width_mm(seconds), LEAST_WIDTH_MM - 2 * MARGIN_MM)
+    letters = int(width / LETTER_MM)
+    below_title = textwrap.wrap(subtitle, letters)
+    lines = _warning_lines(warnings, letters)
+    above = GAP_MM + TITLE_MM * bool(title) + LINE_MM * (len(below_title) + rows + len(lines))
     above += GAP_MM * bool(rows) + GAP_MM * bool(lines)
     room = 0.0 if attribution is None else attribution_room_mm(leads, signal, sampling_rate)
     sheet = draw_sheet(signal, leads, sampling_rate, above, room, LEAST_WIDTH_MM)
     axes = sheet.axes
-    width = max(sheet.width, LEAST_WIDTH_MM - 2 * MARGIN_MM)
 
     y = sheet.height + above
     if title:
@@ -90,8 +95,8 @@ def finding_figure(
             0, y - TITLE_MM / 2, title, size=13, weight="bold", color=INK, va="center", parse_math=False
         )
         y -= TITLE_MM
-    if subtitle:
-        axes.text(0, y - LINE_MM / 2, subtitle, size=8, color=FAINT_INK, va="center", parse_math=False)
+    for line in below_title:
+        axes.text(0, y - LINE_MM / 2, line, size=8, color=FAINT_INK, va="center", parse_math=False)
         y -= LINE_MM
     if shown:
         y -= GAP_MM
@@ -110,10 +115,10 @@ def finding_figure(
     return sheet.figure
 
 
-def _warning_lines(warnings: Sequence[str]) -> list[str]:
+def _warning_lines(warnings: Sequence[str], letters: int) -> list[str]:
     lines = []
     for warning in warnings[:MOST_WARNINGS]:
-        first, *others = textwrap.wrap(warning, width=150) or [""]
+        first, *others = textwrap.wrap(warning, letters - 3) or [""]
         lines += [f"⚠ {first}", *(f"    {other}" for other in others)]
     if len(warnings) > MOST_WARNINGS:
         lines.append(f"⚠ and {len(warnings) - MOST_WARNINGS} more warnings")
@@ -126,14 +131,15 @@ def _draw_decisions(
     """Draw a bar a class, with a mark at its threshold, column by column."""
     per_column = -(-len(shown) // COLUMNS)
     column_mm = width / COLUMNS
-    name_mm, bar_mm, bar_height = 0.34 * column_mm, 0.36 * column_mm, 2.6
+    name_mm, bar_mm, bar_height = 0.4 * column_mm, 0.3 * column_mm, 2.6
+    letters = int(name_mm / BOLD_LETTER_MM)
     for number, decision in enumerate(shown):
         column, row = divmod(number, per_column)
         x = column * column_mm
         y = top - (row + 0.5) * LINE_MM
         weight = "bold" if decision.positive else "normal"
         colour = INK if decision.positive else FAINT_INK
-        name = decision.name if len(decision.name) <= 24 else f"{decision.name[:23]}…"
+        name = decision.name if len(decision.name) <= letters else f"{decision.name[: letters - 1]}…"
         axes.text(x, y, name, size=9, weight=weight, color=colour, va="center", parse_math=False)
         left = x + name_mm
         bottom = y - bar_height / 2

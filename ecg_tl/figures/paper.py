@@ -128,7 +128,7 @@ def draw_sheet(
     drawn = min(seconds, LONGEST_SECONDS)
     strips, rows, row_mm = _layout(tuple(leads), drawn)
 
-    paper_width = _up_to_5(PULSE_MM + drawn * MM_PER_SECOND + 5)
+    paper_width = paper_width_mm(seconds)
     paper_height = rows * row_mm + HEADROOM_MM
     width = max(paper_width + 2 * MARGIN_MM, least_width_mm)
     height = paper_height + 2 * MARGIN_MM + above_mm + below_mm
@@ -167,6 +167,11 @@ def is_classic(leads: Sequence[str], seconds: float) -> bool:
     """Tell whether these are drawn in the classic layout of a ten-second twelve-lead ECG."""
     # A tenth of a second short of ten is still a ten-second record.
     return set(leads) == set(LEADS) and seconds >= LONGEST_SECONDS - 0.1
+
+
+def paper_width_mm(seconds: float) -> float:
+    """Return how wide the paper of a record of this length is; of a long one, the beginning is drawn."""
+    return _up_to_5(PULSE_MM + min(seconds, LONGEST_SECONDS) * MM_PER_SECOND + 5)
 
 
 def _check(signal: ArrayLike, leads: Sequence[str], sampling_rate: float) -> NDArray[np.float64]:
