@@ -21,11 +21,9 @@ from ecg_tl.study.overlay import digest
 from ecg_tl.study.runs import Run
 from ecg_tl.study.settings import Overlay
 from ecg_tl.tasks import EcgClassifier
+from ecg_tl.training import LINKED_TO_DATA
 from ecg_tl.transfer.callback import TransferLearning
 from ecg_tl.transforms import Augmentation
-
-LINKED = ("num_classes", "class_names", "num_leads", "num_samples", "normalization")
-"""What a network takes from its data."""
 
 _SECTIONS = ("seed_everything", "trainer", "data", "model", "checkpoint", "pictures")
 _NO_CLASS = re.compile(r"Expected a dot import path string: (\w+)")
@@ -38,22 +36,27 @@ def check_runs(runs: Iterable[Run]) -> None:
         SettingError: If a run's config has a key or value that `ecg-tl fit` does not take; the first run that
             has it is named.
     """
-    parser = config_parser()
+    parsers = (_parser(linked=False), _parser(linked=True))
     seen: set[str] = set()
     for run in runs:
-        for required in ("data", "model"):
+        for required, of, such_as in (
+            ("data", "dataset", "PtbXlDataModule"),
+            ("model", "network", "CnnClassifier"),
+        ):
             if "class_path" not in run.config.get(required, {}):
                 raise SettingError(
                     f"{run.id}: {required}",
                     "no `class_path`",
-                    f"one, such as {'PtbXlDataModule' if required == 'data' else 'CnnClassifier'}",
-                    f"Add it to the {'dataset' if required == 'data' else 'network'}.",
+                    f"one, such as {such_as}",
+                    f"Add it to the {of}.",
                 )
         for section, content in run.config.items():
             key = digest([section, content])
             if key not in seen:
                 seen.add(key)
-                parse_section(parser, section, content, where=f"{run.id}: {section}")
+                # A network waits for its data: it is parsed, and not made.
+                parser = parsers[section == "model"]
+                _parse(parser, section, content, f"{run.id}: {section}", make=section != "model")
 
 
 def make_data(run: Run) -> EcgDataModule:
@@ -62,13 +65,17 @@ def make_data(run: Run) -> EcgDataModule:
     Raises:
         SettingError: If its settings cannot be carried out.
     """
-    made = parse_section(config_parser(), "data", run.config["data"], where=f"{run.id}: data")
+    made = _parse(_parser(linked=False), "data", run.config["data"], f"{run.id}: data")
     assert isinstance(made, EcgDataModule)
     return made
 
 
-def config_parser() -> LightningArgumentParser:
-    """Make a parser of what a run's config can hold: the sections of `ecg-tl fit`."""
+def _parser(linked: bool) -> LightningArgumentParser:
+    """Make a parser of what a run's config can hold: the sections of `ecg-tl fit`.
+
+    Args:
+        linked: Whether a network takes from its data what it must know of them, and needs no such settings.
+    """
     parser = LightningArgumentParser(exit_on_error=False)
     parser.add_argument("--seed_everything", type=bool | int)
     parser.add_lightning_class_args(Trainer, "trainer")
@@ -76,23 +83,19 @@ def config_parser() -> LightningArgumentParser:
     parser.add_lightning_class_args(EcgClassifier, "model", subclass_mode=True, required=False)
     parser.add_lightning_class_args(RunCheckpoint, "checkpoint")
     parser.add_lightning_class_args(EcgPictures, "pictures")
-    for name in LINKED:
+    for name in LINKED_TO_DATA if linked else ():
         parser.link_arguments(f"data.{name}", f"model.init_args.{name}", apply_on="instantiate")
     return parser
 
 
-def parse_section(parser: LightningArgumentParser, section: str, content: Any, where: str) -> Any:
-    """Parse one section of a config; return what it makes, for `data`.
-
-    Raises:
-        SettingError: If it is wrong.
-    """
+def _parse(
+    parser: LightningArgumentParser, section: str, content: Any, where: str, *, make: bool = True
+) -> Any:
     try:
         parsed = parser.parse_object({section: deepcopy(content)})
-        if section == "model":  # it waits for its data
-            return None
         # The trainer itself is not made: that looks for devices, and tells about them.
-        return getattr(parser.instantiate(parsed, instantiate_groups=False), section)
+        made = parser.instantiate(parsed, instantiate_groups=False) if make else parsed
+        return getattr(made, section)
     except (ArgumentError, ValueError, TypeError) as error:
         own = own_error(error)
         if own is not None:
@@ -103,7 +106,10 @@ def parse_section(parser: LightningArgumentParser, section: str, content: Any, w
 def fill_model(model: Mapping[str, Any], data: EcgDataModule) -> Overlay:
     """Return a run's section `model` with what the network takes from its data."""
     filled = deepcopy(dict(model))
-    filled["init_args"] = {**filled.get("init_args", {}), **{name: getattr(data, name) for name in LINKED}}
+    filled["init_args"] = {
+        **filled.get("init_args", {}),
+        **{name: getattr(data, name) for name in LINKED_TO_DATA},
+    }
     return filled
 
 

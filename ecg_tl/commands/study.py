@@ -1,0 +1,225 @@
+"""`ecg-tl study plan | run | status | report`."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, NoReturn
+
+from rich.console import Console
+
+from ecg_tl.errors import SettingError
+from ecg_tl.study.plan import make_plan
+from ecg_tl.study.settings import StudySettings, read_study
+
+if TYPE_CHECKING:  # it imports PyTorch, which status and report do without
+    from ecg_tl.study.forecast import Forecast
+    from ecg_tl.study.runs import Plan
+
+WIDTH = 140
+"""Columns of a table that goes into a file or a pipe."""
+
+
+class _Parser(argparse.ArgumentParser):
+    def error(self, message: str) -> NoReturn:
+        raise SettingError(
+            "command line", message, "options of the command", f"`{self.prog} --help` lists them."
+        )
+
+
+def plan(config: str, options: argparse.Namespace, overrides: Sequence[str]) -> int:
+    """Show a study's runs, what depends on what, and how long it will take."""
+    from ecg_tl.study.check import check_runs
+    from ecg_tl.study.forecast import forecast, summary
+    from ecg_tl.study.plan_table import dependencies, plan_table, run_table
+
+    settings = read_study(config, overrides)
+    planned = make_plan(settings)
+    check_runs(planned.runs)
+    cast = forecast(settings, planned, concurrent=options.concurrent, runs_per_gpu=options.runs_per_gpu)
+    console = _console()
+    console.print(plan_table(planned, settings, cast.seconds, cast.finished))
+    if options.every:
+        console.print(run_table(planned, cast.seconds, cast.finished))
+    for line in [dependencies(planned), *summary(planned, cast)]:
+        console.print(line, highlight=False, markup=False)
+    return 0
+
+
+def run_all(config: str, options: argparse.Namespace, overrides: Sequence[str]) -> int:
+    """Do all runs that are not finished; call it again to go on where it was cut off."""
+    from ecg_tl.study.check import check_runs
+    from ecg_tl.study.forecast import summary
+    from ecg_tl.study.launch import run_study
+
+    settings = read_study(config, overrides)
+    planned = make_plan(settings)
+    check_runs(planned.runs)
+    console = Console(stderr=True)
+    cast = None if options.executor == "ray" else _forecast(settings, planned, options)
+    for line in [] if cast is None else summary(planned, cast):
+        console.print(line, highlight=False, markup=False)
+    outcome = run_study(
+        settings,
+        planned,
+        executor=options.executor,
+        concurrent=options.concurrent,
+        runs_per_gpu=options.runs_per_gpu,
+        address=options.address,
+        progress=options.progress,
+        estimates=None if cast is None else cast.seconds,
+    )
+    out = _console()
+    out.print(f"{len(outcome.finished)} of {len(planned.runs)} runs are finished.", highlight=False)
+    for run_id, error in {**outcome.failed, **outcome.skipped}.items():
+        out.print(f"{run_id}: {error}", style="red", highlight=False, markup=False, soft_wrap=True)
+    if outcome.interrupted:
+        return 130
+    return 1 if outcome.failed or outcome.skipped else 0
+
+
+def status(config: str, options: argparse.Namespace, overrides: Sequence[str]) -> int:
+    """Show which runs are finished, at work, cut off or failed, and why."""
+    from ecg_tl.study.status import print_status, study_status
+
+    settings = read_study(config, overrides)
+    print_status(study_status(settings, make_plan(settings)), every=options.every, console=_console())
+    return 0
+
+
+def report(config: str, options: argparse.Namespace, overrides: Sequence[str]) -> int:
+    """Write the report from what the finished runs left; it needs no data and no GPU."""
+    from rich.progress import Progress
+
+    from ecg_tl.study.find import find
+    from ecg_tl.study.report.render import write_report
+    from ecg_tl.study.results import load_results
+
+    settings = read_study(config, overrides)
+    planned = make_plan(settings)
+    results = load_results(Path(settings.folder), [one.id for one in planned.runs])
+    if not results.runs:
+        raise SettingError(
+            settings.folder,
+            "no finished run of this study",
+            "at least one",
+            f"Run it first: `ecg-tl study run {config}`.",
+        )
+    with Progress(console=Console(stderr=True), transient=True) as progress:
+        task = progress.add_task("intervals", total=None)
+        findings = find(
+            results,
+            settings,
+            config=_repeatable(config, overrides),
+            resamples=options.resamples,
+            on_progress=lambda done, total: progress.update(task, completed=done, total=total),
+        )
+    folder = Path(settings.folder) / "report" if options.out is None else Path(options.out)
+    _console().print(f"report  {write_report(findings, folder)}", highlight=False, soft_wrap=True)
+    return 0
+
+
+def _forecast(settings: StudySettings, planned: Plan, options: argparse.Namespace) -> Forecast | None:
+    """Reckon, unless there is nothing to do."""
+    from ecg_tl.study.folder import StudyFolder
+    from ecg_tl.study.forecast import forecast
+
+    folder = StudyFolder(Path(settings.folder))
+    if all(folder.run(one.id).finished for one in planned.runs):
+        return None
+    return forecast(settings, planned, concurrent=options.concurrent, runs_per_gpu=options.runs_per_gpu)
+
+
+def _repeatable(config: str, overrides: Sequence[str]) -> str:
+    """Return the study's YAML, with what was said on the command line."""
+    text = Path(config).read_text(encoding="utf-8")
+    return f"# Given on the command line: {' '.join(overrides)}\n{text}" if overrides else text
+
+
+def _console() -> Console:
+    console = Console()
+    if not console.is_terminal:
+        console.width = max(console.width, WIDTH)
+    return console
+
+
+_Command = Callable[[str, argparse.Namespace, Sequence[str]], int]
+COMMANDS: dict[str, _Command] = {"plan": plan, "run": run_all, "status": status, "report": report}
+
+_USAGE = "usage: ecg-tl study plan | run | status | report CONFIG [options] [--SETTING VALUE ...]"
+
+
+def run(words: Sequence[str]) -> int:
+    """Run `study` and one of its words."""
+    word, rest = (words[1] if len(words) > 1 else "--help"), list(words[2:])
+    if word in ("-h", "--help"):
+        print(_help())
+        return 0
+    if word not in COMMANDS:
+        raise SettingError(
+            "command line",
+            f"`study {word}`",
+            f"one of {', '.join(COMMANDS)}",
+            "`ecg-tl study --help` says more.",
+        )
+    parser = _parser(word)
+    if not rest or rest[0] in ("-h", "--help"):
+        parser.print_help(sys.stdout if rest else sys.stderr)
+        return 0 if rest else 2
+    if rest[0].startswith("-"):
+        parser.error(f"{rest[0]} before the study's YAML")
+    options, overrides = parser.parse_known_args(rest[1:])
+    return COMMANDS[word](rest[0], options, overrides)
+
+
+def _parser(word: str) -> argparse.ArgumentParser:
+    parser = _Parser(
+        prog=f"ecg-tl study {word}",
+        usage=f"ecg-tl study {word} CONFIG [options] [--SETTING VALUE ...]",
+        description=COMMANDS[word].__doc__,
+        epilog="Any setting of the YAML can be given anew: --folder FOLDER, --data_root FOLDER, "
+        "--seeds [0,1], --settings.trainer.max_epochs 3, ...",
+        allow_abbrev=False,
+    )
+    if word in ("plan", "run"):
+        parser.add_argument(
+            "--concurrent", type=int, help="runs at a time; by default what GPUs, or cores and memory, allow"
+        )
+        parser.add_argument("--runs_per_gpu", type=int, default=1, help="runs that share a GPU (1)")
+    if word == "run":
+        parser.add_argument(
+            "--executor", choices=["local", "ray"], default="local", help="where runs are done"
+        )
+        parser.add_argument("--address", help="of a running Ray cluster; a local one is started without")
+        parser.add_argument(
+            "--progress", type=_is_true, default=True, metavar="true|false", help="show how far it is (true)"
+        )
+    if word in ("plan", "status"):
+        parser.add_argument("--every", action="store_true", help="list every run")
+    if word == "report":
+        parser.add_argument("--out", help="folder of the report; `report` in the study's folder if not given")
+        parser.add_argument("--resamples", type=int, default=1000, help="of patients, for intervals (1000)")
+    return parser
+
+
+def _is_true(word: str) -> bool:
+    if word not in ("true", "false"):
+        raise argparse.ArgumentTypeError(f"{word!r} is neither true nor false")
+    return word == "true"
+
+
+def _help() -> str:
+    told = [f"  {name:<8} {str(command.__doc__).splitlines()[0]}" for name, command in COMMANDS.items()]
+    return "\n".join(
+        [
+            _USAGE,
+            "",
+            "Scratch against fine-tuning, as a grid of runs; `configs/study/` has examples of CONFIG.",
+            "",
+            *told,
+            "",
+            "`ecg-tl study WORD --help` lists the options of each.",
+        ]
+    )
