@@ -17,6 +17,7 @@ _COMMANDS = {
     "validate": (_TRAINER, "score a checkpoint on the validation records"),
     "test": (_TRAINER, "score a checkpoint on the test records, and write their probabilities"),
     "predict": (_TRAINER, "write the probabilities of every record"),
+    "study": ("ecg_tl.commands.study", "fine-tune, or train from scratch? a grid of runs, and the report"),
     "infer": ("ecg_tl.commands.infer", "say what a checkpoint or an exported network finds in any recording"),
     "data": ("ecg_tl.commands.data", "list, synthesize, prepare, check or compare datasets"),
     "transfer": (
