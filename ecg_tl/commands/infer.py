@@ -60,7 +60,7 @@ def run(words: Sequence[str]) -> int:
         content = as_json(outcomes, model.description, model_path, settings)
         _write(given.json, json.dumps(content, indent=2, ensure_ascii=False) + "\n")
     if given.csv is not None:
-        table = as_table(outcomes, model.description, settings)
+        table = as_table(outcomes, model.description)
         if given.csv == STANDARD_OUTPUT:
             _write(given.csv, table.to_csv(index=False, lineterminator="\n"))
         else:
@@ -71,7 +71,7 @@ def run(words: Sequence[str]) -> int:
     for failure in failures:
         print(f"ecg-tl: error: {failure.error}", file=sys.stderr)
     if not to_output:
-        _print(outcomes, model, settings)
+        _print(outcomes, model)
     return 1 if failures else 0
 
 
@@ -112,9 +112,9 @@ def _write(path: str, text: str) -> None:
         write_text(Path(path), text)
 
 
-def _print(outcomes: Sequence[Outcome], model: InferenceModel, settings: AnswerSettings) -> None:
+def _print(outcomes: Sequence[Outcome], model: InferenceModel) -> None:
     console = Console()
-    content = render(outcomes, model.description, settings)
+    content = render(outcomes, model.description)
     if not console.is_terminal:  # a file or a pipe is as wide as it needs to be
         unbounded = console.options.update(width=2000)
         console.width = max(console.width, console.measure(content, options=unbounded).maximum)

@@ -81,6 +81,7 @@ class Answer:
         classes: In the network's order.
         window_starts: Where each window begins, in seconds.
         window_probabilities: `(windows, classes)`, calibrated.
+        aggregation: How they were joined, if there are several.
         remarks: Notes and warnings.
     """
 
@@ -91,6 +92,7 @@ class Answer:
     classes: tuple[ClassAnswer, ...]
     window_starts: tuple[float, ...]
     window_probabilities: NDArray[np.float64]
+    aggregation: Aggregation
     remarks: tuple[Remark, ...]
 
     @property
@@ -157,6 +159,7 @@ def answer(
         classes=decide(logits, description, settings.aggregation),
         window_starts=windows.starts,
         window_probabilities=_sigmoid(logits / description.temperature),
+        aggregation=settings.aggregation,
         remarks=remarks,
     )
     return result, windows

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from ecg_tl.errors import CheckpointError, SettingError
 from ecg_tl.signals import check_leads
+from ecg_tl.store.ranges import SignalRanges
 from ecg_tl.store.settings import Crop, Resampling
 
 FORMAT = 1
@@ -132,6 +133,11 @@ class ModelDescription:
             content["leads"] = check_leads(self.leads)
         except SettingError as error:
             raise _malformed(where, f"leads {error.found}", error.expected) from error
+        if self.signal_ranges is not None:
+            try:
+                SignalRanges.from_dict(self.signal_ranges, len(self.leads))
+            except ValueError as error:
+                raise _malformed(where, f"signal_ranges, {error}") from error
         return ModelDescription(**content)
 
 

@@ -72,9 +72,7 @@ def as_json(
     }
 
 
-def as_table(
-    outcomes: Iterable[Outcome], description: ModelDescription, settings: AnswerSettings
-) -> pd.DataFrame:
+def as_table(outcomes: Iterable[Outcome], description: ModelDescription) -> pd.DataFrame:
     """Give a row a class of each record, and a row with the error for each record that could not be used."""
     rows: list[dict[str, Any]] = []
     for outcome in outcomes:
@@ -84,7 +82,7 @@ def as_table(
         said = {
             "calibrated": description.calibrated,
             "windows": len(outcome.window_starts),
-            "aggregation": settings.aggregation,
+            "aggregation": outcome.aggregation,
             "warnings": "; ".join(remark.message for remark in outcome.warnings),
             "notes": "; ".join(remark.message for remark in outcome.notes),
         }
@@ -102,9 +100,7 @@ _COLUMNS = (
 )
 
 
-def render(
-    outcomes: Sequence[Outcome], description: ModelDescription, settings: AnswerSettings
-) -> RenderableType:
+def render(outcomes: Sequence[Outcome], description: ModelDescription) -> RenderableType:
     """Lay answers out for the terminal: each class of a few records, what was found in many."""
     parts: list[RenderableType] = []
     if len(outcomes) <= IN_FULL:
@@ -114,8 +110,10 @@ def render(
         parts += [_overview(outcomes), Text()]
     answers = [outcome for outcome in outcomes if isinstance(outcome, Answer)]
     if answers:
-        several = any(len(one.window_starts) > 1 for one in answers)
-        parts += [Text(line, style="dim") for line in _explanations(description, settings, several)]
+        lines = _explanations(description)
+        if any(len(one.window_starts) > 1 for one in answers):
+            lines.append(f"of several windows, the {answers[0].aggregation} of the probabilities")
+        parts += [Text(line, style="dim") for line in lines]
     return Group(*parts, Text(NOTICE))
 
 
@@ -144,9 +142,9 @@ def _in_full(outcome: Outcome) -> RenderableType:
     return Group(heading, table, *more, *notes, *warnings)
 
 
-def _overview(outcomes: Sequence[Outcome]) -> Table:
+def _overview(outcomes: Sequence[Outcome]) -> RenderableType:
     folder = commonpath([outcome.record.absolute().parent for outcome in outcomes])
-    table = Table(box=SIMPLE_HEAD, pad_edge=False, title=f"in {folder}", title_justify="left")
+    table = Table(box=SIMPLE_HEAD, pad_edge=False)
     table.add_column("record", overflow="fold")
     table.add_column("found", overflow="fold")
     table.add_column("warnings", overflow="fold")
@@ -158,12 +156,10 @@ def _overview(outcomes: Sequence[Outcome]) -> Table:
         found = ", ".join(f"{one.name} {_digits(one.probability)}" for one in outcome.found)
         kinds = ", ".join(dict.fromkeys(remark.kind.replace("_", " ") for remark in outcome.warnings))
         table.add_row(name, Text(found or "-"), Text(kinds, style="yellow"))
-    return table
+    return Group(Text(f"in {folder}"), table)
 
 
-def _explanations(
-    description: ModelDescription, settings: AnswerSettings, several_windows: bool
-) -> list[str]:
+def _explanations(description: ModelDescription) -> list[str]:
     if description.calibrated:
         target = "" if description.threshold_target is None else f" of {description.threshold_target:g}"
         rule = {"f1": "the greatest F1"}.get(description.threshold_rule, f"a {description.threshold_rule}")
@@ -175,8 +171,6 @@ def _explanations(
             lines.append("* too few validation records of this class: decided at an uncalibrated 0.5")
     else:
         lines = ["probabilities not calibrated and thresholds of 0.5: the network was never validated"]
-    if several_windows:
-        lines.append(f"several windows: the {settings.aggregation} of their probabilities")
     return lines
 
 

@@ -87,7 +87,8 @@ def draw(
     if len(windows) > 1:
         seconds = description.num_samples / description.sampling_rate
         start = windows.starts[number]
-        subtitle += f"; {start:.1f} to {start + seconds:.1f} s of {answer.seconds:.1f} s"
+        subtitle += f"; {answer.aggregation} of {len(windows)} windows, drawn is the one that speaks most for"
+        subtitle += f" {name}: {start:.1f} to {start + seconds:.1f} s of {answer.seconds:.1f} s"
     if attribution is None:
         subtitle += "; an exported network does not say what it looked at"
     figure = finding_figure(

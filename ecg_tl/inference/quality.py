@@ -41,7 +41,7 @@ def examine(
     yield from _damages(used, windows)
     yield from _normalised(recording)
     if description.signal_ranges is not None:
-        ranges = SignalRanges.from_dict(description.signal_ranges)
+        ranges = SignalRanges.from_dict(description.signal_ranges, len(description.leads))
         chosen = np.linspace(0, len(windows) - 1, min(len(windows), _MOST_WINDOWS)).round().astype(int)
         signals = [windows.signal(slice(one, one + 1))[0, :, : windows.length] for one in chosen.tolist()]
         # Leads that are missing are flat zeros, which are outside of no range.

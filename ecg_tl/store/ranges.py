@@ -54,19 +54,22 @@ class SignalRanges:
         }
 
     @classmethod
-    def from_dict(cls, content: Mapping[str, Any]) -> SignalRanges:
-        """Take what `as_dict` gave.
+    def from_dict(cls, content: Mapping[str, Any], leads: int) -> SignalRanges:
+        """Take what `as_dict` gave for so many leads.
 
         Raises:
             ValueError: If it is malformed.
         """
         try:
-            ranges = {
-                name: tuple((float(low), float(high)) for low, high in content[name]) for name in _QUANTITIES
-            }
-            return cls(**ranges, records=int(content["records"]))
-        except (KeyError, TypeError) as error:
-            raise ValueError(f"malformed signal ranges: {error}") from error
+            deviation, frequency = (
+                tuple((float(low), float(high)) for low, high in content[name]) for name in _QUANTITIES
+            )
+            records = int(content["records"])
+        except (KeyError, TypeError, ValueError) as error:
+            raise ValueError(f"malformed: {error!r}") from error
+        if not len(deviation) == len(frequency) == leads or not np.isfinite([*deviation, *frequency]).all():
+            raise ValueError(f"malformed: of {len(deviation)} and {len(frequency)} leads")
+        return cls(deviation, frequency, records)
 
 
 def training_ranges(store: Store, rows: NDArray[np.int64]) -> SignalRanges | None:

@@ -76,7 +76,7 @@ def test_ranges_hold_nearly_all_training_records(ptbxl_store: Store) -> None:
     assert (high < deviations.max(axis=0) + 1e-6).all()
     assert (low < high).all()
     assert np.mean((deviations < low) | (deviations > high)) < 0.08  # of 30 records, at most the two extremes
-    assert SignalRanges.from_dict(ranges.as_dict()) == ranges
+    assert SignalRanges.from_dict(ranges.as_dict(), 12) == ranges
     assert training_ranges(ptbxl_store, rows[::-1].copy()) == ranges
     assert training_ranges(ptbxl_store, rows[:0]) is None
 
@@ -90,7 +90,16 @@ def test_padding_does_not_count(tmp_path: Path, ptbxl_store: Store) -> None:
     assert [high for _, high in cut.deviation_mv] == pytest.approx(highest, rel=1e-4)
 
 
-@pytest.mark.parametrize("content", [{}, {"deviation_mv": [[1]], "frequency_hz": [], "records": 1}])
-def test_malformed_ranges_are_told(content: dict[str, object]) -> None:
-    with pytest.raises(ValueError, match=r"."):
-        SignalRanges.from_dict(content)
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"deviation_mv": [[1]]},
+        {"deviation_mv": [[1, 2]]},
+        {"frequency_hz": None},
+        {"frequency_hz": [[1, float("nan")]] * 3},
+        {"records": "many"},
+    ],
+)
+def test_malformed_ranges_are_told(change: dict[str, object]) -> None:
+    with pytest.raises(ValueError, match="malformed"):
+        SignalRanges.from_dict({**RANGES.as_dict(), **change}, 3)
