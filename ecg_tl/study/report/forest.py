@@ -253,7 +253,9 @@ def _draw_axis(
 ) -> None:
     for value, text in ticks:
         shown = text if scale.zero == 0.0 or scale.logarithmic else text.lstrip("+")
-        _write(axes, place.x(value), bottom + 16, shown, SMALL, "muted", align="center")
+        half = text_width(shown, SMALL) / 2
+        x = min(max(place.x(value), half), width - half)  # the outermost may stand at the figure's edge
+        _write(axes, x, bottom + 16, shown, SMALL, "muted", align="center")
     axes.plot([place.left, place.right], [bottom, bottom], color=light("rule"), linewidth=1.0, zorder=0)
     middle = (place.left + place.right) / 2
     _write(axes, middle, bottom + 36, scale.label, SMALL, "ink", align="center", room=width)
@@ -261,10 +263,12 @@ def _draw_axis(
         return
     x = place.x(scale.zero)
     y = 12 if top else 22  # on a line of its own, or beside the first heading
-    if scale.left:
-        _write(axes, x - 8, y, f"← {scale.left}", SMALL, "muted", align="right")
-    if scale.right:
-        _write(axes, x + 8, y, f"{scale.right} →", SMALL, "muted", align="left")
+    left, right = (f"← {scale.left}" if scale.left else ""), (f"{scale.right} →" if scale.right else "")
+    end, start = max(x - 8, text_width(left, SMALL)), min(x + 8, width - text_width(right, SMALL))
+    if end > start:  # no room beside the line
+        end, start = text_width(left, SMALL), width - text_width(right, SMALL)
+    _write(axes, end, y, left, SMALL, "muted", align="right")
+    _write(axes, start, y, right, SMALL, "muted")
 
 
 def _draw_rules(
@@ -299,7 +303,7 @@ def _draw_row(axes: Axes, row: Row, y: float, place: _Place) -> None:
         beyond = row.high is None or row.high > place.highest
         for cut, x, marker in ((row.low < place.lowest, low, "<"), (beyond, high, ">")):
             if cut:
-                axes.plot([x], [y], marker=marker, color=colour, markersize=6, zorder=2)
+                axes.plot([x], [y], linestyle="none", marker=marker, color=colour, markersize=6, zorder=2)
     for value in row.dots:
         axes.add_patch(
             Rectangle((place.x(value) - 0.7, y + 5.5), 1.4, 4.5, facecolor=colour, edgecolor="none", zorder=2)
@@ -308,6 +312,7 @@ def _draw_row(axes: Axes, row: Row, y: float, place: _Place) -> None:
         axes.plot(
             [place.x(mark.value)],
             [y],
+            linestyle="none",
             marker=mark.marker,
             markersize=7,
             markerfacecolor=light("paper"),
@@ -320,6 +325,7 @@ def _draw_row(axes: Axes, row: Row, y: float, place: _Place) -> None:
         axes.plot(
             [place.x(row.estimate)],
             [y],
+            linestyle="none",
             marker=row.marker,
             markersize=8,
             markerfacecolor=face,

@@ -142,6 +142,7 @@ def _draw_gain(axes: Axes, one: Series, arms: Sequence[str], offset: float) -> N
         axes.plot(
             [at],
             [gain.estimate],
+            linestyle="none",
             color=colour,
             marker=series_marker(one.arm, arms),
             markersize=6,
@@ -193,7 +194,7 @@ def paint_break_even(one: BreakEven) -> Figure:
         axes.plot([0, most], [start / divisor, end / divisor], color=light(role), linewidth=1.8)
     if one.tasks is not None and one.tasks <= most:
         level = one.tasks * one.scratch_seconds / divisor
-        axes.plot([one.tasks], [level], marker="o", color=light("ink"), markersize=7)
+        axes.plot([one.tasks], [level], linestyle="none", marker="o", color=light("ink"), markersize=7)
         axes.annotate(
             f"{'at least ' if one.censored else ''}{significant(one.tasks)} tasks",
             (one.tasks, level),

@@ -38,7 +38,7 @@ def count(value: float | None) -> str:
     """Write a count, in groups of three digits."""
     if value is None or not math.isfinite(value):
         return NOTHING
-    return f"{round(value):,}".replace(",", THIN)
+    return f"{round(value):,}".replace(",", THIN).replace("-", MINUS)
 
 
 def percent(value: float | None, digits: int = 0) -> str:
