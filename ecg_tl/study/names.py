@@ -28,6 +28,8 @@ def check_names(settings: StudySettings) -> None:
     _check_axes(settings)
     for number, block in enumerate(settings.grid):
         _check_block(f"grid[{number}]", block, settings)
+    sizes = {str(size) for block in settings.grid for size in block.sizes if size != ALL_RECORDS}
+    _check_known("size_settings", settings.size_settings, sorted(sizes, key=int))
 
 
 def _check_arms(settings: StudySettings) -> None:

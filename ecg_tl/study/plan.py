@@ -143,6 +143,7 @@ class _Planner:
             arm.settings,
             transfer,
             {} if cell.size is None else size,
+            {} if cell.size is None else settings.size_settings.get(str(cell.size), {}),
             PAPERS_JUDGEMENT if protocol == "second_opinion" else {},
             self._place(settings.downstreams[cell.downstream]),
             {"seed_everything": cell.seed},

@@ -88,6 +88,8 @@ class StudySettings:
         settings: Of every run.
         upstream_settings: Of upstream runs, over `settings`.
         downstream_settings: Of downstream runs, over `settings`.
+        size_settings: Of downstream runs of a training size (`"100"`), over all others: a small set that is
+            trained for as many epochs as a large one is trained for fewer steps.
         seeds: Of downstream trainings; the same in all arms, which pairs them.
         upstream_seed: Of upstream trainings.
         grid: Which combinations are run, together; if empty, every one, with all training records.
@@ -113,6 +115,7 @@ class StudySettings:
     settings: Overlay = field(default_factory=dict)
     upstream_settings: Overlay = field(default_factory=dict)
     downstream_settings: Overlay = field(default_factory=dict)
+    size_settings: dict[str, Overlay] = field(default_factory=dict)
     seeds: tuple[int, ...] = (0, 1, 2, 3, 4)
     upstream_seed: int = 0
     grid: tuple[Block, ...] = ()
