@@ -24,6 +24,11 @@ _COMMANDS = {
         "ecg_tl.commands.transfer",
         "compare candidates for an upstream before training; say what a checkpoint holds",
     ),
+    "export": (
+        "ecg_tl.commands.export",
+        "write a checkpoint as ONNX or a torch program, checked for equal numbers",
+    ),
+    "card": ("ecg_tl.commands.card", "write a checkpoint's model card: data, recipe, scores, limits"),
     "demo": ("ecg_tl.commands.demo", "the main job on synthetic records, from files to a table of scores"),
 }
 _DISK_FAULTS = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM, errno.ENOTDIR)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -75,7 +76,7 @@ def export(
             model.task,
             description.temperature,
             signals,
-            "synthetic" if read_signals is None else "given",
+            "simulated" if read_signals is None else "recorded",
         )
         require_parity(parity, checkpoint)
         temporary.replace(output)
@@ -87,7 +88,8 @@ def export(
             "Free space or name another folder.",
         ) from error
     finally:
-        temporary.unlink(missing_ok=True)
+        with suppress(OSError):  # as where its folder could not be made
+            temporary.unlink(missing_ok=True)
     return Exported(output, description, parity)
 
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -11,15 +12,17 @@ import torch
 from numpy.typing import NDArray
 
 from ecg_tl.errors import CheckpointError
+from ecg_tl.inference.leads import provide_leads
 from ecg_tl.inference.model import ModelDescription
+from ecg_tl.inference.reading import Said, find_records, read_record
+from ecg_tl.inference.windows import cut_windows
 from ecg_tl.signals import LEADS, Recording
-from ecg_tl.store.conform import TooShort, conform
-from ecg_tl.store.encoding import decode
-from ecg_tl.store.settings import StoreSettings
 from ecg_tl.synthesis.conditions import CONDITIONS
 from ecg_tl.synthesis.simulator import simulate
 
 TOLERANCE = 1e-4
+
+BATCH = 64
 
 SYNTHETIC_RATE = 500.0
 """In Hz, at which records are simulated before they are brought to the network's rate."""
@@ -73,22 +76,39 @@ def synthetic_signals(description: ModelDescription, seed: int = 0) -> Signals:
     simulated = simulate(
         [[name] for name in CONDITIONS], sampling_rate=SYNTHETIC_RATE, duration=duration, seed=seed
     )
-    settings = StoreSettings(
-        leads=description.leads,
-        sampling_rate=description.sampling_rate,
-        num_samples=description.num_samples,
-        # At the simulator's rate, taking every k-th sample works for whole multiples alone.
-        resampling="polyphase",
-        crop=description.crop,
-    )
-    kept = []
-    for values in simulated:
-        stored = conform(Recording(values, LEADS, SYNTHETIC_RATE), settings, "simulated record")
-        assert not isinstance(stored, TooShort)  # short records are padded
-        kept.append(decode(stored.steps))
+    # By the filter, whatever the network's own way: taking every k-th sample works for few rates.
+    filtered = replace(description, resampling="polyphase")
+    kept = [
+        _one_window(Recording(values, LEADS, SYNTHETIC_RATE), filtered, "simulated record")
+        for values in simulated
+    ]
     flat = kept[0].copy()
     flat[0] = 0.25
     return np.stack([*kept, np.zeros_like(flat), flat, 40 * kept[1]])
+
+
+def recorded_signals(paths: Sequence[Path], description: ModelDescription) -> Signals:
+    """Read recordings as `ecg-tl infer` does, of each the window that a prepared store would keep.
+
+    Args:
+        paths: Files, or folders of records.
+        description: Says which leads, rate and length the network takes.
+
+    Returns:
+        `(signals, leads, samples)` in mV.
+
+    Raises:
+        RecordError: If a record cannot be read, or lacks leads.
+    """
+    records, _ = find_records(paths)
+    kept = []
+    for path in records:
+        read = read_record(path, Said())
+        provided = provide_leads(
+            read.recording, description.leads, path, may_be_missing=description.lead_dropout
+        )
+        kept.append(_one_window(provided.recording, description, path))
+    return np.stack(kept)
 
 
 def compare(
@@ -100,7 +120,8 @@ def compare(
 ) -> Parity:
     """Compare an exported file with the task that it was made from.
 
-    All signals are given to the file at once, and the first ones again one by one: its batch must be free.
+    Signals are given to the file in large batches, and the first ones again one by one: its batch must be
+    free.
 
     Args:
         exported: Turns signals into probabilities and logits, with the file.
@@ -109,14 +130,15 @@ def compare(
         signals: `(signals, leads, samples)` in mV.
         source: What to call them.
     """
-    with torch.inference_mode():
-        logits = original(torch.from_numpy(signals)).float()
-        probability = (logits / temperature).sigmoid()
-    wanted = (probability.numpy(), logits.numpy())
-    differences = [_differences(exported(signals), wanted)]
-    for k in range(min(2, len(signals))):
-        one = slice(k, k + 1)
-        differences.append(_differences(exported(signals[one]), (wanted[0][one], wanted[1][one])))
+    alone = [slice(k, k + 1) for k in range(min(2, len(signals)))]
+    together = [slice(k, k + BATCH) for k in range(0, len(signals), BATCH)]
+    differences = []
+    for rows in (*alone, *together):
+        with torch.inference_mode():
+            logits = original(torch.from_numpy(signals[rows])).float()
+            probability = (logits / temperature).sigmoid()
+        wanted = (probability.numpy(), logits.numpy())
+        differences.append(_differences(exported(signals[rows]), wanted))
     # `np.max` hands a NaN on, which `max` may not.
     in_probability, in_logits = np.max(np.array(differences), axis=0)
     return Parity(len(signals), source, float(in_probability), float(in_logits))
@@ -136,6 +158,11 @@ def require_parity(parity: Parity, where: object) -> None:
             "Nothing was written. If its weights are finite, report it with the versions of torch and "
             "onnxruntime.",
         )
+
+
+def _one_window(recording: Recording, description: ModelDescription, where: object) -> Signals:
+    signal: Signals = cut_windows(recording, description, "one", where).signal(slice(None))[0]
+    return signal
 
 
 def _differences(found: tuple[Any, Any], wanted: tuple[Signals, Signals]) -> tuple[float, float]:

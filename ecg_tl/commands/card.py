@@ -1,0 +1,49 @@
+"""`ecg-tl card`."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from jsonargparse import ArgumentParser
+
+from ecg_tl.card.facts import gather_facts
+from ecg_tl.card.render import render_card
+from ecg_tl.commands.arguments import argument_errors
+from ecg_tl.files import write_text
+
+
+def run(words: Sequence[str]) -> int:
+    """Run `card`."""
+    parser = _parser()
+    with argument_errors("card", words[1:], [], ("checkpoint", "output", "run")):
+        settings = parser.parse_args(list(words[1:]))
+    facts = gather_facts(Path(settings.checkpoint), None if settings.run is None else Path(settings.run))
+    if facts.test is None:
+        print(f"ecg-tl: no scores in the card. {facts.untested}", file=sys.stderr)
+    card = render_card(facts)
+    if settings.output is None:
+        print(card, end="")
+    else:
+        write_text(Path(settings.output), card)
+        print(f"wrote {settings.output}")
+    return 0
+
+
+def _parser() -> ArgumentParser:
+    parser = ArgumentParser(
+        prog="ecg-tl card",
+        description="Write the model card of a checkpoint (Markdown): what it was trained on and how, its "
+        "scores with intervals, calibration, thresholds, limits, and how to load it.",
+        exit_on_error=False,
+    )
+    parser.add_argument("checkpoint", type=str, help="A checkpoint written by `ecg-tl fit`.")
+    parser.add_argument("--output", type=str, default=None, help="The file; the terminal by default.")
+    parser.add_argument(
+        "--run",
+        type=str,
+        default=None,
+        help="Folder of its run, where its settings and its test are; the one it lies in by default.",
+    )
+    return parser
