@@ -22,6 +22,7 @@ _DELIMITERS = (";", "\t", ",")
 
 _WITH_UNIT = re.compile(r"(.*?)\s*[\[(]\s*(\S+?)\s*[\])]", re.DOTALL)
 _SECONDS = {"s": 1.0, "sec": 1.0, "seconds": 1.0, "ms": 1e-3, "milliseconds": 1e-3}
+_EVEN = 0.75  # of a time step
 _ROUNDED = 1e-3
 """Of a rate: times are written with few digits, 0.004 and 0.008 mean 250 Hz."""
 
@@ -59,37 +60,22 @@ def read_csv(path: Path, names: Sequence[str] | None = None) -> ArrayFile:
     Raises:
         RecordError: If it is empty, is no table of numbers, or says things that contradict each other.
     """
-    first, comments = _head(path)
-    separator = next((delimiter for delimiter in _DELIMITERS if delimiter in first), r"\s+")
-    cells = re.split(separator, first.strip()) if separator == r"\s+" else first.split(separator)
-    decimal = "," if separator == ";" and "." not in first else "."
-    header = [cell.strip().strip('"').strip() for cell in cells]
-    has_header = not all(_is_number(cell, decimal) for cell in header)
-    if has_header and decimal == ",":
-        decimal = _decimal_of(path)
-    fields = comment_fields(comments)
+    head = _head(path)
+    separator = next((delimiter for delimiter in _DELIMITERS if delimiter in head.line), None)
+    line = head.line if separator else re.sub(r"\s+(?=[\[(])", "", head.line.strip())  # `II (mV)` is one cell
+    header = [
+        cell.strip().strip('"').strip() for cell in (line.split(separator) if separator else line.split())
+    ]
+    has_header = not all(_is_number(cell) for cell in header)
     columns = _columns(header, names) if has_header else None
-    try:
-        table = pd.read_csv(
-            path,
-            sep=separator,
-            header=0 if has_header else None,
-            usecols=None if columns is None else [column for column, _, _ in columns],
-            comment="#",
-            decimal=decimal,
-            dtype=np.float64,
-            skipinitialspace=True,
-            encoding_errors="replace",
-        )
-    except Exception as error:  # whatever the parser makes of a file that is no table of numbers
-        reason = " ".join(str(error).split())[:200]
-        raise RecordError(
-            path,
-            f"a file that is no table of numbers ({reason})",
-            "a column a lead and a row a sample",
-            "Correct the file.",
-        ) from error
-    values = table.to_numpy()
+    values = _numbers(
+        path,
+        separator or r"\s+",
+        skip=head.number if has_header else 0,
+        count=len(header),
+        wanted=range(len(header)) if columns is None else [column for column, _, _ in columns],
+    )
+    fields = comment_fields(head.comments)
     rate = _positive(path, "sampling_rate", fields.get("sampling_rate"))
     if columns is None:
         return ArrayFile(values, None, rate, fields.get("units"))
@@ -100,7 +86,6 @@ def read_csv(path: Path, names: Sequence[str] | None = None) -> ArrayFile:
             f"columns named after leads ({' '.join(LEADS)})",
             "Name them in the header, or in their order with --leads (`-` for a column that is no lead).",
         )
-    # pandas gives columns in the file's order, as `_columns` does.
     is_time = [name is None for _, name, _ in columns]
     if any(is_time):
         scale = next(unit for _, name, unit in columns if name is None)
@@ -152,27 +137,64 @@ def read_numpy(path: Path) -> ArrayFile:
     )
 
 
-def _head(path: Path) -> tuple[str, list[str]]:
-    """Return the first line that is no comment, and the comments before it."""
+@dataclass(frozen=True)
+class _Head:
+    """The first line that is no comment, its number (from 1), and the comments before it."""
+
+    line: str
+    number: int
+    comments: list[str]
+
+
+def _head(path: Path) -> _Head:
     comments = []
     with path.open(encoding="utf-8-sig", errors="replace") as lines:
-        for line in lines:
+        for number, line in enumerate(lines, start=1):
             if line.startswith("#"):
                 comments.append(line[1:].strip())
             elif line.strip():
-                return line.rstrip("\n"), comments
+                return _Head(line.rstrip("\n"), number, comments)
     raise RecordError(path, "an empty file", "a column a lead and a row a sample", "Write it again.")
 
 
-def _decimal_of(path: Path) -> str:
-    with path.open(encoding="utf-8-sig", errors="replace") as lines:
-        rows = [line for line in lines if line.strip() and not line.startswith("#")][1:2]
-    return "," if rows and "," in rows[0] and "." not in rows[0] else "."
-
-
-def _is_number(cell: str, decimal: str) -> bool:
+def _numbers(path: Path, separator: str, skip: int, count: int, wanted: Sequence[int]) -> NDArray[np.float64]:
+    """Read the wanted columns of a table of `count` columns, `(rows, wanted)`."""
     try:
-        float(cell.replace(decimal, "."))
+        table = pd.read_csv(
+            path,
+            sep=separator,
+            header=None,
+            names=list(range(count)),
+            skiprows=skip,
+            comment="#",
+            # Where semicolons part the columns, commas are decimal ones, unless there are points.
+            decimal="," if separator == ";" and "." not in _line_after(path, skip) else ".",
+            dtype=dict.fromkeys(wanted, np.float64),
+            skipinitialspace=True,
+            encoding_errors="replace",
+        )
+        if not isinstance(table.index, pd.RangeIndex):  # what pandas makes of the first of too many columns
+            raise ValueError(f"more than {count} columns")
+    except Exception as error:  # whatever the parser makes of a file that is no table of numbers
+        reason = " ".join(str(error).split())[:200]
+        raise RecordError(
+            path,
+            f"a file that is no table of numbers ({reason})",
+            "a column a lead and a row a sample",
+            "Correct the file.",
+        ) from error
+    return np.asarray(table[list(wanted)].to_numpy(), dtype=np.float64)
+
+
+def _line_after(path: Path, skip: int) -> str:
+    with path.open(encoding="utf-8-sig", errors="replace") as lines:
+        later = (line for number, line in enumerate(lines) if number >= skip)
+        return next((line for line in later if line.strip() and not line.startswith("#")), "")
+
+
+def _is_number(cell: str) -> bool:
+    try:
+        float(cell.replace(",", "."))
     except ValueError:
         return not cell  # a missing value, also in a first row
     return True
@@ -202,8 +224,9 @@ def _columns(header: Sequence[str], names: Sequence[str] | None) -> list[tuple[i
 def _rate_of(path: Path, seconds: NDArray[np.float64]) -> float:
     steps = len(seconds) - 1
     duration = float(seconds[-1] - seconds[0]) if steps > 0 else 0.0
-    step = float(np.median(np.diff(seconds))) if steps > 0 else 0.0
-    if not (np.isfinite(seconds).all() and step > 0 and abs(duration - step * steps) < step):
+    # How far each time is from where it would be at a constant rate; rounded times are near it.
+    even = np.linspace(seconds[0], seconds[-1], len(seconds)) if steps > 0 else seconds
+    if not (duration > 0 and np.abs(seconds - even).max() < _EVEN * duration / steps):
         raise RecordError(
             path,
             "times that do not go on evenly",
