@@ -2,9 +2,9 @@
 
 Claims are tested on the primary comparisons: the study's primary arm against scratch, at the default of all
 axes. Nothing is chosen by its result. Where a claim counts comparisons, their p-values are corrected by
-Holm's method over all primary comparisons. Mean effects are plain means over the comparisons named, with intervals
-over patients and seeds that respect what comparisons share (a test set, a scratch training); they hold for
-these datasets, networks and upstreams, not for others.
+Holm's method over all primary comparisons. Mean effects are plain means over the comparisons named, with
+intervals over patients and seeds that respect what comparisons share (a test set, a scratch training); they
+hold for these datasets, networks and upstreams, not for others.
 """
 
 from __future__ import annotations

@@ -319,8 +319,15 @@ def _model_interval(sample: Sample) -> Interval:
 
 
 def score_interval(sample: Sample) -> Interval:
-    """Interval of a score (not of a difference), cut at 0 and 1, without a p-value."""
+    """Interval of a score between 0 and 1 (not of a difference), without a p-value.
+
+    It is symmetric on the scale of the logit, where scores near 1 are closer to normal, and so within (0, 1).
+    """
     interval = mean_interval([sample])
-    if interval.low is None or interval.high is None:
-        return replace(interval, p=None)
-    return replace(interval, low=max(interval.low, 0.0), high=min(interval.high, 1.0), p=None)
+    estimate = interval.estimate
+    if estimate is None or interval.low is None or interval.high is None or not 0 < estimate < 1:
+        return replace(interval, low=None, high=None, p=None)
+    centre = math.log(estimate / (1 - estimate))
+    reach = (interval.high - interval.low) / 2 / (estimate * (1 - estimate))
+    low, high = (0.5 + 0.5 * math.tanh((centre + way * reach) / 2) for way in (-1, 1))
+    return replace(interval, low=low, high=high, p=None)

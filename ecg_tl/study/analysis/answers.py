@@ -69,8 +69,7 @@ def _options(grid: Grid, downstream: str) -> list[_Option]:
 
 
 def _draft(grid: Grid, compared: Sequence[Compared], downstream: str) -> Answer | None:
-    """Choose on validation scores and measure on the test set; certainty and words follow once all are "
-    "known."""
+    """Choose on validation scores and measure on the test set; words follow for all at once."""
     options = _options(grid, downstream)
     scratch = next((o for o in options if o.cell.kind == "scratch"), None)
     pretrained = next((o for o in options if o.cell.kind == "fine-tuned"), None)

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
-from sklearn.isotonic import IsotonicRegression
+from numpy.typing import NDArray
 
 from ecg_tl.study.analysis.comparisons import Compared
 from ecg_tl.study.analysis.grid import Cell, Grid
@@ -18,6 +18,13 @@ from ecg_tl.study.findings import Curve, CurvePoint, GainPoint, GainTrend, Inter
 from ecg_tl.study.intervals import mean_interval, score_interval, spread
 
 DRAWS = 4000
+
+Bound = Literal["exact", "at least", "at most"]
+AT_MOST, AT_LEAST = -1, 1
+BOUNDS: Mapping[int, Bound] = {0: "exact", AT_LEAST: "at least", AT_MOST: "at most"}
+
+UNKNOWN = 0.025
+"""Share of draws that are only bounded from which an end of the interval is not known."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -155,18 +162,17 @@ def _efficiency(
     key: Cell, scratch_records: int, records: Sequence[int], samples: Sequence[Sample]
 ) -> LabelEfficiency:
     target, means = samples[0].mean, [s.mean for s in samples[1:]]
-    needed, bound = records_to_reach(records, means, target)
+    needed, bound = records_to_reach(records, np.array([means]), np.array([target]))
     draws = _draw_means(samples)
-    found = [records_to_reach(records, row[1:], row[0]) for row in draws]
-    factors = np.array([scratch_records / n for n, _ in found])
-    low, high = np.quantile(factors, (0.025, 0.975), method="nearest")
-    bounds = {b: np.mean([which == b for _, which in found]) for b in ("at least", "at most")}
+    drawn, drawn_bounds = records_to_reach(records, draws[:, 1:], draws[:, 0])
+    low, high = np.quantile(scratch_records / drawn, (0.025, 0.975), method="nearest")
+    below, above = (float((drawn_bounds == sign).mean()) for sign in (AT_MOST, AT_LEAST))
     reason = []
     if len(samples[0].seeds) == 1:
         reason.append("One training each: seeds are not in the interval.")
-    if bounds["at most"] >= 0.025:
+    if below >= UNKNOWN:
         reason.append("No lower end: the arm may not reach scratch's score within the sizes that were run.")
-    if bounds["at least"] >= 0.025:
+    if above >= UNKNOWN:
         reason.append("No upper end: the smallest size may already reach it.")
     return LabelEfficiency(
         key.dataset,
@@ -176,38 +182,59 @@ def _efficiency(
         key.axes,
         scratch_records,
         target,
-        None if bound == "at most" else needed,
-        scratch_records / needed,
-        bound,
-        None if bounds["at most"] >= 0.025 else float(low),
-        None if bounds["at least"] >= 0.025 else float(high),
+        None if bound[0] == AT_MOST else float(needed[0]),
+        scratch_records / float(needed[0]),
+        BOUNDS[int(bound[0])],
+        None if below >= UNKNOWN else float(low),
+        None if above >= UNKNOWN else float(high),
         " ".join(reason),
     )
 
 
 def records_to_reach(
-    records: Sequence[int], scores: Sequence[float], target: float
-) -> tuple[float, Literal["exact", "at least", "at most"]]:
-    """Find the records at which a learning curve reaches a score.
+    records: Sequence[int], scores: Floats, targets: Floats
+) -> tuple[Floats, NDArray[np.int64]]:
+    """Find the records at which learning curves reach a score, for many curves at once.
 
     Args:
         records: Of each point, rising.
-        scores: Of each point; made monotone first.
-        target: The score.
+        scores: `(curves, points)`; made monotone first.
+        targets: `(curves,)`.
 
     Returns:
-        The records, and what the label efficiency that follows is: `exact`; `at least` with the fewest
-        records if these are enough; `at most` with the most records if these are not.
+        The records, `(curves,)`, and what the label efficiency that follows is: 0 for exact; `AT_LEAST` with
+        the fewest records, where these are enough; `AT_MOST` with the most, where these are not.
     """
-    x = np.log(records)
-    y = IsotonicRegression().fit_transform(x, scores)
-    if y[0] >= target:
-        return float(records[0]), "at least"
-    if y[-1] < target:
-        return float(records[-1]), "at most"
-    k = int(np.argmax(y >= target))
-    share = (target - y[k - 1]) / (y[k] - y[k - 1])
-    return float(np.exp(x[k - 1] + share * (x[k] - x[k - 1]))), "exact"
+    x, y = np.log(records), monotone(scores)
+    enough = y >= targets[:, None]
+    first = np.where(enough.any(axis=1), enough.argmax(axis=1), len(records) - 1)
+    bounds = np.where(enough[:, 0], AT_LEAST, np.where(enough.any(axis=1), 0, AT_MOST))
+    before = np.maximum(first - 1, 0)
+    each = np.arange(len(y))
+    rise = y[each, first] - y[each, before]
+    inside = (bounds == 0) & (rise > 0)
+    share = np.divide(targets - y[each, before], rise, out=np.ones_like(rise), where=inside)
+    between = np.exp(x[before] + share * (x[first] - x[before]))
+    found = np.where(inside, between, np.asarray(records, dtype=np.float64)[first])
+    return found, np.asarray(bounds, dtype=np.int64)
+
+
+def monotone(scores: Floats) -> Floats:
+    """Fit rising curves by least squares (isotonic regression), `(curves, points)`.
+
+    By its max-min formula, quick for the few points of a size sweep: the value at i is the greatest, over
+    starts up to i, of the least mean over ends from i on.
+    """
+    points = scores.shape[1]
+    sums = np.concatenate([np.zeros((len(scores), 1)), scores.cumsum(axis=1)], axis=1)
+    fitted = np.full_like(scores, -np.inf)
+    for start in range(points):
+        ends = np.arange(start, points)
+        means = (sums[:, ends + 1] - sums[:, [start]]) / (ends + 1 - start)
+        # The least mean over ends from i on.
+        least = np.minimum.accumulate(means[:, ::-1], axis=1)[:, ::-1]
+        fitted[:, start:] = np.maximum(fitted[:, start:], least)
+    return fitted
 
 
 def _draw_means(samples: Sequence[Sample]) -> Floats:
