@@ -82,9 +82,12 @@ class Attempts:
         return max(known, default=None)
 
     def begun(self, epochs: int, max_epochs: int | None) -> Attempts:
-        """Add an attempt of this process; one that still says `running` was cut off, as its lock is free."""
+        """Add an attempt of this process, to a run without a result that nobody else is at.
+
+        So one that still says `running`, or was about to write the result, was cut off.
+        """
         before = tuple(
-            replace(attempt, outcome="cut off") if attempt.outcome == "running" else attempt
+            attempt if attempt.outcome == "failed" else replace(attempt, outcome="cut off")
             for attempt in self.all
         )
         now = datetime.now(UTC).isoformat(timespec="seconds")

@@ -17,6 +17,7 @@ import torch
 import yaml
 from lightning.pytorch import Callback, LightningModule, Trainer
 
+from ecg_tl.acceleration import choose_precision, describe_hardware
 from ecg_tl.errors import CheckpointError, EcgTlError, SettingError, StoreError
 from ecg_tl.files import write_text
 from ecg_tl.store.lock import try_lock
@@ -33,6 +34,9 @@ KEPT_FROM_BEFORE = (ATTEMPTS_FILE, ERROR_FILE, LOG_FILE)
 """What a training that starts anew leaves in its folder."""
 
 TRANSFER = "TransferLearning"
+
+_MATMUL, _CUDNN = torch.get_float32_matmul_precision(), ("allow_tf32", "benchmark", "deterministic")
+_CUDNN_DEFAULTS = {name: getattr(torch.backends.cudnn, name) for name in _CUDNN}
 
 
 class Pace(Callback):
@@ -120,7 +124,7 @@ def _start(job: Job, place: RunFolder) -> Stopwatch:
     reached = _epochs_reached(place)
     if reached is None:
         _start_anew(place)
-    config = complete_config(job)
+    config = complete_config(job, None if reached is None else _precision_before(place))
     write_text(place.config, yaml.safe_dump(config, sort_keys=False, allow_unicode=True))
     on_gpu = torch.cuda.is_available() and config["trainer"]["accelerator"] != "cpu"
     share = job.device_share if on_gpu else 0.0
@@ -146,8 +150,21 @@ def _start_anew(place: RunFolder) -> None:
             entry.unlink()
 
 
-def complete_config(job: Job) -> dict[str, Any]:
+def _precision_before(place: RunFolder) -> str | None:
+    """Return what an attempt that is gone on with was trained in, perhaps on other hardware."""
+    try:
+        precision = yaml.safe_load(place.config.read_text(encoding="utf-8"))["speed"]["precision"]
+    except (OSError, yaml.YAMLError, KeyError, TypeError):
+        return None
+    return str(precision)
+
+
+def complete_config(job: Job, precision: str | None = None) -> dict[str, Any]:
     """Add to a run's config what is known only now: the upstream's checkpoint, and what every run has.
+
+    Args:
+        job: The run.
+        precision: Of the training, if none is set; None chooses for the hardware at hand.
 
     Raises:
         SettingError: If the run asks for several devices: a study runs several runs at once instead.
@@ -163,7 +180,13 @@ def complete_config(job: Job) -> dict[str, Any]:
         )
     trainer |= {"devices": 1, "enable_progress_bar": False, "enable_model_summary": False}
     trainer.setdefault("accelerator", "auto")
+    # A study's figures are those of its report.
     config.setdefault("pictures", {}).setdefault("records", 0)
+    config.setdefault("curves", {}).setdefault("every_n_epochs", 0)
+    speed = config.setdefault("speed", {})
+    if trainer.get("precision") is None and speed.get("precision", "auto") == "auto":
+        hardware = describe_hardware(str(trainer["accelerator"]))
+        speed["precision"] = precision or choose_precision("auto", None, hardware).value
     for callback in trainer.get("callbacks") or []:
         if callback["class_path"].rpartition(".")[2] == TRANSFER:
             upstream = None if job.run.needs is None else str(job.place_of(job.run.needs).best)
@@ -183,6 +206,7 @@ def _fit(job: Job, place: RunFolder, stopwatch: Stopwatch) -> None:
     callbacks: list[Callback] = [Pace(stopwatch)]
     if job.score_test_by_epoch:
         callbacks.append(TestScoresByEpoch())
+    _reset_switches()
     train(words, folder=place.path, callbacks=callbacks, result_file=FIT_FILE)
     if not place.fit.is_file():
         raise CheckpointError(
@@ -197,12 +221,23 @@ def _test(job: Job, place: RunFolder, stopwatch: Stopwatch) -> None:
     if place.test.is_dir():  # of an attempt that was cut off here
         shutil.rmtree(place.test)
     words = ["test", "-c", str(place.config), "--ckpt_path", str(place.best), "--verbose", "false"]
+    _reset_switches()
     tested = train(words, folder=place.test)
-    write_result(job, place, stopwatch, tested.model, tested.datamodule)
+    trained_in = yaml.safe_load(place.config.read_text(encoding="utf-8"))
+    precision = trained_in["trainer"].get("precision") or trained_in["speed"]["precision"]
+    write_result(job, place, stopwatch, tested.model, tested.datamodule, str(precision))
     place.error.unlink(missing_ok=True)
     place.last.unlink(missing_ok=True)
     if not job.keep_best:
         shutil.rmtree(place.best.parent)
+
+
+def _reset_switches() -> None:
+    """Undo what a training has set for its whole process: no run may depend on the one before it."""
+    torch.set_float32_matmul_precision(_MATMUL)
+    torch.use_deterministic_algorithms(False)
+    for name, value in _CUDNN_DEFAULTS.items():
+        setattr(torch.backends.cudnn, name, value)
 
 
 @contextmanager

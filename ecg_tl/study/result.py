@@ -30,7 +30,12 @@ FORMAT = 1
 
 
 def write_result(
-    job: Job, place: RunFolder, stopwatch: Stopwatch, task: EcgClassifier, datamodule: EcgDataModule
+    job: Job,
+    place: RunFolder,
+    stopwatch: Stopwatch,
+    task: EcgClassifier,
+    datamodule: EcgDataModule,
+    precision: str,
 ) -> None:
     """Gather what training and test have left, and write `result.json`: then the run is finished.
 
@@ -40,6 +45,7 @@ def write_result(
         stopwatch: Of the present attempt.
         task: The tested network.
         datamodule: The data that it was tested on, set up.
+        precision: That it was trained in.
 
     Raises:
         StoreError: If a file is missing or damaged, or the disk is full.
@@ -61,6 +67,7 @@ def write_result(
         "scores": tested["scores"],
         "best_scores": fit["best_scores"],
         "calibration": tested["calibration"],
+        "precision": precision,
         "monitor": fit["monitor"],
         "epochs": fit["epochs"],
         "epochs_to_best": fit["epochs_to_best"],

@@ -140,7 +140,7 @@ class Scheduler:
             if free <= 0:
                 return
             job = self.jobs[run_id]
-            if self._ready(job):
+            if self._ready(job) and not self._over_elsewhere(run_id):
                 self._set(run_id, "running")
                 self.executor.submit(job)
                 free -= 1
@@ -157,6 +157,7 @@ class Scheduler:
             self._set(run_id, "failed", report.error or "no reason given")
         else:
             self._lost[run_id] = self._lost.get(run_id, 0) + 1
+            self._failed_before[run_id] = _written(self.jobs[run_id].place)  # by ourselves
             note = report.error or "its process ended"
             if self._lost[run_id] <= REDONE:
                 self._set(run_id, "waiting", f"{note}; it is done again from its last checkpoint")
@@ -168,16 +169,18 @@ class Scheduler:
     def _look_elsewhere(self) -> None:
         """See what has become of runs that other processes have begun."""
         for run_id in self._in("elsewhere"):
-            place = self.jobs[run_id].place
-            with try_lock(place.lock) as state:
-                if state == "busy":
-                    continue
-                if place.finished:
-                    self._set(run_id, "finished")
-                elif _written(place) != self._failed_before[run_id]:
-                    self._set(run_id, "failed", place.failure() or "no reason given")
-                else:  # its process is gone
-                    self._set(run_id, "waiting")
+            with try_lock(self.jobs[run_id].place.lock) as state:
+                if state != "busy" and not self._over_elsewhere(run_id):
+                    self._set(run_id, "waiting")  # its process is gone
+
+    def _over_elsewhere(self, run_id: str) -> bool:
+        """Note whether another process has finished a run since, or failed at it."""
+        place = self.jobs[run_id].place
+        if place.finished:
+            self._set(run_id, "finished")
+        elif _written(place) != self._failed_before[run_id]:
+            self._set(run_id, "failed", place.failure() or "no reason given")
+        return self.states[run_id] in OVER
 
 
 def _written(place: RunFolder) -> int | None:

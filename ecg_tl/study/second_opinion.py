@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from typing import Any
 
 import pandas as pd
@@ -24,7 +25,8 @@ class TestScoresByEpoch(Callback):
 
     They are for the report's second opinion and are logged nowhere else, so that nothing can choose by them.
     Drawing nothing at random and leaving the network as it is, it does not change the training. Its time is
-    taken off the training's clock.
+    taken off the training's clock. Scores are in single precision, as those of `ecg-tl test`; where the test
+    records are the validation's, they are the validation's scores.
     """
 
     __test__ = False  # by its name, pytest would take it for a test
@@ -67,8 +69,10 @@ class TestScoresByEpoch(Callback):
 
 
 def _predict(task: EcgClassifier, datamodule: EcgDataModule, trainer: Trainer) -> Predictions:
+    # Half precision by autocast is the training's; weights that are in half precision need signals in it.
+    mixed = str(trainer.precision).endswith("-mixed")
     batches = []
-    with torch.no_grad(), trainer.precision_plugin.forward_context():
+    with torch.no_grad(), nullcontext() if mixed else trainer.precision_plugin.forward_context():
         for stored in datamodule.test_dataloader():
             at_hand = datamodule.on_before_batch_transfer(stored, 0)
             moved = datamodule.transfer_batch_to_device(at_hand, task.device, 0)

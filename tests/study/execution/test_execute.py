@@ -1,0 +1,308 @@
+"""One run: what it leaves, and that it goes on from wherever it was cut off."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pytest
+import yaml
+from tiny_study import Done, outcome_of, states_of_files
+
+from ecg_tl.callbacks import RunCheckpoint, RunHistory
+from ecg_tl.cli import main
+from ecg_tl.metrics import multilabel_scores
+from ecg_tl.store.lock import try_lock
+from ecg_tl.study import execute as module
+from ecg_tl.study import result as result_module
+from ecg_tl.study.execute import execute
+from ecg_tl.study.folder import RunFolder, StudyFolder
+from ecg_tl.study.job import Job, make_jobs
+from ecg_tl.study.runs import Run
+from ecg_tl.study.second_opinion import SCORES, TestScoresByEpoch
+
+
+class Killed(BaseException):
+    """Ends a run as a kill would, as far as that is possible in one process: nothing catches it."""
+
+
+def run_of(done: Done, kind: str) -> Run:
+    return next(run for run in done.plan.runs if run.kind == kind)
+
+
+def place_of(done: Done, run: Run) -> RunFolder:
+    return StudyFolder(done.folder).run(run.id)
+
+
+def result_of(done: Done, run: Run) -> dict[str, Any]:
+    content: dict[str, Any] = json.loads(place_of(done, run).result.read_text())
+    return content
+
+
+@pytest.fixture
+def again(finished: Done, tmp_path: Path) -> Done:
+    """The same study in another folder, where all but the fine-tuned run is finished."""
+    run = run_of(finished, "fine-tuned")
+    leave_out = shutil.ignore_patterns(run.id)
+    shutil.copytree(finished.folder, tmp_path, dirs_exist_ok=True, ignore=leave_out)
+    return Done(replace(finished.settings, folder=str(tmp_path)), finished.plan, tmp_path)
+
+
+def job_of(done: Done, run: Run) -> Job:
+    return make_jobs(done.settings, done.plan)[run.id]
+
+
+# What a run leaves ------------------------------------------------------------------------------------------
+
+
+def test_a_runs_files(finished: Done) -> None:
+    for run in finished.plan.runs:
+        place = place_of(finished, run)
+        names = {path.name for path in place.path.iterdir()}
+        assert names >= {"config.yaml", "metrics.csv", "fit.json", "result.json", "attempts.json", "log.txt"}
+        assert ("test_by_epoch.csv" in names) == (run.kind != "upstream")
+        assert ("transfer_report.json" in names) == (run.kind in ("fine-tuned", "control"))
+        # Only upstreams are started from, and nothing is gone on from.
+        assert [path.name for path in place.path.rglob("*.ckpt")] == ["best.ckpt"] * (run.kind == "upstream")
+        assert "error.txt" not in names
+        assert not list(place.path.rglob("*partial*"))
+
+
+def test_what_a_result_says(finished: Done) -> None:
+    upstream, scratch, tuned = (run_of(finished, kind) for kind in ("upstream", "scratch", "fine-tuned"))
+    result = result_of(finished, tuned)
+    assert result["format"] == 1
+    assert result["run"] == tuned.describe()
+    assert (result["family"], result["head"]) == ("rnn", "flatten")
+    assert result["head_parameters"] == 250 * 8 * 9 + 9
+    assert result["parameters"] == result["trainable_parameters"] > result["head_parameters"]
+    assert result["transfer"]["coverage"] == 1
+    assert "tensors" not in result["transfer"]
+    assert result["data"]["dataset"] == "cpsc2018"
+    assert result["attempts"] == 1
+    assert result["wall_seconds"] > result["seconds"] >= result["seconds_to_best"] > 0
+    assert result["device_seconds"] > 0
+    assert 2**26 < result["peak_memory_bytes"] < 2**36
+    assert result["peak_device_memory_bytes"] is None
+    assert result["hardware"]["cores"] == len(os.sched_getaffinity(0))
+    assert result["versions"]["torch"]
+    assert set(result["transferability"]) == {"melep", "entropy", "difference", "logme", "records"}
+    assert result["transferability"]["records"] == result["data"]["records"]["train"]
+    for other in (upstream, scratch):
+        assert result_of(finished, other)["transferability"] is None
+        assert result_of(finished, other)["to_scratch_best"] is None
+        assert result_of(finished, other)["transfer"] is None
+    probe = result_of(finished, run_of(finished, "control"))
+    assert probe["trainable_parameters"] == probe["head_parameters"]
+
+
+def test_scores_are_those_of_the_predictions(finished: Done) -> None:
+    run = run_of(finished, "fine-tuned")
+    table = pd.read_csv(place_of(finished, run).test / "predictions.csv")
+    names = [column.removeprefix("target/") for column in table if column.startswith("target/")]
+    scores = multilabel_scores(
+        table[[f"probability/{name}" for name in names]].to_numpy(),
+        table[[f"target/{name}" for name in names]].to_numpy(),
+        names,
+    )
+    assert result_of(finished, run)["scores"]["auroc_macro"] == pytest.approx(scores.auroc_macro, abs=1e-6)
+
+
+def test_epochs_to_scratchs_best(finished: Done) -> None:
+    scratch, tuned = run_of(finished, "scratch"), run_of(finished, "fine-tuned")
+    best = pd.read_csv(place_of(finished, scratch).metrics)["val/auroc_macro"].max()
+    history = pd.read_csv(place_of(finished, tuned).metrics)
+    reached = history[history["val/auroc_macro"] >= best]
+    said = result_of(finished, tuned)["to_scratch_best"]
+    assert said["run"] == scratch.id
+    assert said["scratch_best"] == best
+    assert said["scratch_epochs"] == result_of(finished, scratch)["epochs_to_best"]
+    assert said["reached"] == (len(reached) > 0)
+    assert said["epochs"] == (int(reached["epoch"].iloc[0]) if len(reached) else None)
+
+
+def test_test_scores_of_the_chosen_epoch_are_the_tests(finished: Done) -> None:
+    for run in finished.plan.runs:
+        if run.kind == "upstream":
+            continue
+        result, by_epoch = result_of(finished, run), pd.read_csv(place_of(finished, run).test_by_epoch)
+        assert by_epoch["epoch"].tolist() == list(range(1, result["epochs"] + 1))
+        chosen = by_epoch[by_epoch["epoch"] == result["epochs_to_best"]].iloc[0]
+        for name in SCORES:
+            assert chosen[name] == pytest.approx(result["scores"][name], abs=1e-6), (run.id, name)
+
+
+def test_scoring_the_test_records_changes_nothing(
+    again: Done, finished: Done, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def nothing(*_: object) -> None:
+        return None
+
+    monkeypatch.setattr(TestScoresByEpoch, "on_validation_end", nothing)
+    run = run_of(again, "fine-tuned")
+    assert execute(job_of(again, run)).outcome == "finished"
+    without, with_scores = (pd.read_csv(place_of(d, run).metrics) for d in (again, finished))
+    pd.testing.assert_frame_equal(without.drop(columns="seconds"), with_scores.drop(columns="seconds"))
+
+
+def test_a_runs_config_repeats_it(finished: Done, tmp_path: Path) -> None:
+    run = run_of(finished, "fine-tuned")
+    config = place_of(finished, run).config
+    assert main(["fit", "-c", str(config), "--runs_dir", str(tmp_path)]) == 0
+    (metrics,) = tmp_path.rglob("metrics.csv")
+    tables = [
+        pd.read_csv(path).drop(columns="seconds") for path in (metrics, place_of(finished, run).metrics)
+    ]
+    pd.testing.assert_frame_equal(*tables)
+
+
+# Cut off and gone on with -----------------------------------------------------------------------------------
+
+
+def killed_in_epoch(number: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """In the middle of an epoch's end: its best checkpoint may be written, its last one is not."""
+    save_last = RunCheckpoint._save_last_checkpoint
+
+    def save(self: RunCheckpoint, trainer: Any, candidates: Any) -> None:
+        if trainer.current_epoch + 1 == number:
+            raise Killed
+        save_last(self, trainer, candidates)
+
+    monkeypatch.setattr(RunCheckpoint, "_save_last_checkpoint", save)
+
+
+def killed_before_fit_json(monkeypatch: pytest.MonkeyPatch) -> None:
+    def end(*_: object) -> None:
+        raise Killed
+
+    monkeypatch.setattr(RunHistory, "on_fit_end", end)
+
+
+def killed_in_test(monkeypatch: pytest.MonkeyPatch) -> None:
+    def write(*_: object) -> None:
+        raise Killed
+
+    monkeypatch.setattr("ecg_tl.callbacks.predictions.write_json", write)
+
+
+def killed_before_result(monkeypatch: pytest.MonkeyPatch) -> None:
+    def write(*_: object) -> None:
+        raise Killed
+
+    monkeypatch.setattr(result_module, "write_json", write)
+
+
+def killed_while_tidying(monkeypatch: pytest.MonkeyPatch) -> None:
+    def remove(path: Path) -> None:
+        if Path(path).name == "checkpoints":
+            raise Killed
+
+    monkeypatch.setattr(module.shutil, "rmtree", remove)
+
+
+STAGES: dict[str, Callable[[pytest.MonkeyPatch], None]] = {
+    "first epoch": lambda patch: killed_in_epoch(1, patch),
+    "third epoch": lambda patch: killed_in_epoch(3, patch),
+    "end of training": killed_before_fit_json,
+    "test": killed_in_test,
+    "result": killed_before_result,
+    "tidying": killed_while_tidying,
+}
+
+
+@pytest.mark.parametrize("stage", STAGES)
+def test_cut_off_and_gone_on_with(stage: str, again: Done, finished: Done) -> None:
+    run = run_of(again, "fine-tuned")
+    with pytest.MonkeyPatch.context() as patch:
+        STAGES[stage](patch)
+        with pytest.raises(Killed):
+            execute(job_of(again, run))
+    done_already = stage == "tidying"
+    assert place_of(again, run).finished == done_already
+    assert execute(job_of(again, run)).outcome == "finished"
+    expected, found = outcome_of(finished.settings, finished.plan), outcome_of(again.settings, again.plan)
+    assert found == expected
+    attempts = json.loads(place_of(again, run).attempts.read_text())["attempts"]
+    outcomes = ["finished"] if done_already else ["cut off", "finished"]
+    assert [attempt["outcome"] for attempt in attempts] == outcomes
+
+
+def test_a_checkpoint_of_which_half_is_there(again: Done, finished: Done) -> None:
+    run = run_of(again, "fine-tuned")
+    with pytest.MonkeyPatch.context() as patch:
+        killed_in_epoch(3, patch)
+        with pytest.raises(Killed):
+            execute(job_of(again, run))
+    last = place_of(again, run).last
+    last.write_bytes(last.read_bytes()[: last.stat().st_size // 2])
+    assert execute(job_of(again, run)).outcome == "finished"
+    assert outcome_of(again.settings, again.plan) == outcome_of(finished.settings, finished.plan)
+
+
+def test_a_folder_that_was_moved(again: Done, finished: Done) -> None:
+    run = run_of(again, "fine-tuned")
+    with pytest.MonkeyPatch.context() as patch:
+        killed_in_epoch(3, patch)
+        with pytest.raises(Killed):
+            execute(job_of(again, run))
+    folder = again.folder / "moved"
+    folder.mkdir()
+    for name in ("runs", "locks"):
+        shutil.move(again.folder / name, folder / name)
+    moved = Done(replace(again.settings, folder=str(folder)), again.plan, folder)
+    assert execute(job_of(moved, run)).outcome == "finished"
+    assert outcome_of(moved.settings, moved.plan) == outcome_of(finished.settings, finished.plan)
+    assert not list(folder.rglob("*-v1.ckpt"))
+
+
+def test_a_finished_run_is_not_touched(finished: Done) -> None:
+    before = states_of_files(finished.folder)
+    for job in make_jobs(finished.settings, finished.plan).values():
+        assert execute(job).outcome == "finished"
+    assert states_of_files(finished.folder) == before
+
+
+def test_a_run_that_another_process_is_at(again: Done) -> None:
+    run = run_of(again, "fine-tuned")
+    with try_lock(place_of(again, run).lock) as state:
+        assert state == "held"
+        assert execute(job_of(again, run)).outcome == "busy"
+    assert not list(place_of(again, run).path.iterdir())
+
+
+# Failures ---------------------------------------------------------------------------------------------------
+
+
+def test_a_failure_is_kept_until_it_is_mended(again: Done, finished: Done) -> None:
+    run = run_of(again, "fine-tuned")
+    upstream = place_of(again, run_of(again, "upstream")).best
+    upstream.rename(upstream.with_suffix(".away"))
+    report = execute(job_of(again, run))
+    assert report.outcome == "failed"
+    assert report.error is not None
+    assert str(upstream) in report.error
+    place = place_of(again, run)
+    assert place.failure() == report.error
+    assert "Traceback" in place.error.read_text()
+    assert "Traceback" in place.log.read_text()
+
+    upstream.with_suffix(".away").rename(upstream)
+    assert execute(job_of(again, run)).outcome == "finished"
+    assert place.failure() is None
+    assert outcome_of(again.settings, again.plan) == outcome_of(finished.settings, finished.plan)
+
+
+def test_several_devices_for_one_run(again: Done) -> None:
+    run = run_of(again, "fine-tuned")
+    config = yaml.safe_load(yaml.safe_dump(run.config))
+    config["trainer"]["devices"] = 2
+    job = job_of(again, run)
+    report = execute(Job(job.study, Run(**{**vars(run), "config": config}), job.folder))
+    assert report.outcome == "failed"
+    assert "trainer.devices" in str(report.error)
