@@ -9,6 +9,7 @@ from ecg_tl.study.findings import (
     AxisEffect,
     CalibrationRow,
     Convergence,
+    Curve,
     FamilyContrast,
     Findings,
 )
@@ -84,20 +85,26 @@ def _arms(findings: Findings) -> Picture | None:
 
 
 def _curves(findings: Findings) -> Iterable[Picture]:
-    arms = list(dict.fromkeys(["scratch", *(curve.arm for curve in findings.curves)]))
+    several = len({curve.upstream for curve in findings.curves if curve.upstream}) > 1
+
+    def name(curve: Curve) -> str:
+        return f"{curve.arm} from {curve.upstream}" if several and curve.upstream else curve.arm
+
+    # Scratch first: it is drawn in grey.
+    names = list(dict.fromkeys(map(name, sorted(findings.curves, key=lambda curve: bool(curve.upstream)))))
     trends = {(one.downstream, one.network, one.arm, one.upstream, one.axes): one for one in findings.trends}
     default = default_axes(findings)
     groups: dict[tuple[str, str, Axes], list[Series]] = {}
     for curve in findings.curves:
         trend = trends.get((curve.downstream, curve.network, curve.arm, curve.upstream, curve.axes))
         groups.setdefault((curve.downstream, curve.network, curve.axes), []).append(
-            Series(curve.arm, curve, trend)
+            Series(name(curve), curve, trend)
         )
     for position, ((downstream, network, axes), series) in enumerate(groups.items()):
         title = f"{downstream}, {network}"
         if axes != default:
             title += ", " + ", ".join(value for axis, value in axes if (axis, value) not in default)
-        shown = list(dict.fromkeys(one.arm for one in series))
+        shown = [one.name for one in series]
         # Panels of one downstream share their axes, so that they can be compared by eye.
         reach = reach_of([one for key, found in groups.items() if key[0] == downstream for one in found])
         yield picture(
@@ -106,8 +113,8 @@ def _curves(findings: Findings) -> Iterable[Picture]:
             "",
             f"Learning curves of {', '.join(shown)} on {title}: macro AUROC against training records. "
             "curves.csv holds the numbers.",
-            (paint_curves(title, series, arms, reach),),
-            legend=[(series_role(arm, arms), series_marker(arm, arms), arm) for arm in arms],
+            (paint_curves(title, series, names, reach),),
+            legend=[(series_role(one, names), series_marker(one, names), one) for one in names],
         )
 
 
@@ -189,8 +196,11 @@ def _families(contrasts: Sequence[FamilyContrast]) -> Picture | None:
 
 
 def _break_even(findings: Findings) -> Iterable[Picture]:
+    """Draw the primary arm; the table holds the others."""
     default = default_axes(findings)
-    for position, one in enumerate(one for one in findings.break_even if one.axes == default):
+    primary = {one.arm for one in findings.comparisons if one.primary}
+    shown = [one for one in findings.break_even if one.axes == default and one.arm in primary]
+    for position, one in enumerate(shown):
         yield picture(
             f"break-even-{position}",
             f"{one.upstream}, {one.network}, {one.arm}",

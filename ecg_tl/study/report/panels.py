@@ -30,12 +30,12 @@ class Series:
     """One arm's curve and the gain that belongs to it.
 
     Attributes:
-        arm: Name of it, which decides colour and marker.
+        name: Of the arm, with its upstream where there are several; it decides colour and marker.
         curve: Its scores.
         trend: Its gain over scratch; None for scratch.
     """
 
-    arm: str
+    name: str
     curve: Curve
     trend: GainTrend | None
 
@@ -73,7 +73,7 @@ def _widened(values: Sequence[float]) -> tuple[float, float]:
     return low - margin, high + margin
 
 
-def paint_curves(title: str, series: Sequence[Series], arms: Sequence[str], reach: Reach) -> Figure:
+def paint_curves(title: str, series: Sequence[Series], names: Sequence[str], reach: Reach) -> Figure:
     """Draw scores against training records, and below the gains over scratch, with their intervals."""
     trends = [one for one in series if one.trend is not None]
     height = HEAD + UPPER + FOOT + (BETWEEN + LOWER if trends else 0)
@@ -83,7 +83,7 @@ def paint_curves(title: str, series: Sequence[Series], arms: Sequence[str], reac
     upper = panel(figure, LEFT, HEAD, width, UPPER)
     upper.set_ylim(reach.scores)
     for one in series:
-        _draw_curve(upper, one, arms)
+        _draw_curve(upper, one, names)
     records = sorted({point.records for one in series for point in one.curve.points})
     _records_axis(upper, records, labels=not trends)
     if trends:
@@ -92,7 +92,7 @@ def paint_curves(title: str, series: Sequence[Series], arms: Sequence[str], reac
         lower.set_ylim(reach.gains)
         lower.axhline(0, color=light("ink"), linewidth=1.0)
         for position, one in enumerate(trends):
-            _draw_gain(lower, one, arms, position - (len(trends) - 1) / 2)
+            _draw_gain(lower, one, names, position - (len(trends) - 1) / 2)
         _records_axis(lower, records, labels=True)
         lower.yaxis.set_major_locator(MaxNLocator(nbins=4))
         lower.yaxis.set_major_formatter(FuncFormatter(_signed_tick))
@@ -107,8 +107,8 @@ def _title(figure: Figure, title: str, unit: str) -> None:
     words.text(0, 27, fit(unit, SMALL, PANEL), size=SMALL, color=light("muted"), va="baseline")
 
 
-def _draw_curve(axes: Axes, one: Series, arms: Sequence[str]) -> None:
-    colour = light(series_role(one.arm, arms))
+def _draw_curve(axes: Axes, one: Series, names: Sequence[str]) -> None:
+    colour = light(series_role(one.name, names))
     points = one.curve.points
     records = [point.records for point in points]
     ends = [(point.records, point.low, point.high) for point in points]
@@ -121,17 +121,17 @@ def _draw_curve(axes: Axes, one: Series, arms: Sequence[str]) -> None:
         [point.mean for point in points],
         color=colour,
         linewidth=1.8,
-        marker=series_marker(one.arm, arms),
+        marker=series_marker(one.name, names),
         markersize=6,
         markeredgecolor=light("paper"),
         markeredgewidth=1.0,
     )
 
 
-def _draw_gain(axes: Axes, one: Series, arms: Sequence[str], offset: float) -> None:
+def _draw_gain(axes: Axes, one: Series, names: Sequence[str], offset: float) -> None:
     """Draw gains with intervals; arms stand a little apart, so that none hides another."""
     assert one.trend is not None
-    colour = light(series_role(one.arm, arms))
+    colour = light(series_role(one.name, names))
     for point in one.trend.points:
         at = point.records * 1.04**offset
         gain = point.difference
@@ -144,7 +144,7 @@ def _draw_gain(axes: Axes, one: Series, arms: Sequence[str], offset: float) -> N
             [gain.estimate],
             linestyle="none",
             color=colour,
-            marker=series_marker(one.arm, arms),
+            marker=series_marker(one.name, names),
             markersize=6,
             markeredgecolor=light("paper"),
             markeredgewidth=1.0,
@@ -196,7 +196,7 @@ def paint_break_even(one: BreakEven) -> Figure:
         level = one.tasks * one.scratch_seconds / divisor
         axes.plot([one.tasks], [level], linestyle="none", marker="o", color=light("ink"), markersize=7)
         axes.annotate(
-            f"{'at least ' if one.censored else ''}{significant(one.tasks)} tasks",
+            f"{'at least ' if one.censored else ''}{significant(one.tasks).removesuffix('.0')} tasks",
             (one.tasks, level),
             xytext=(9, -14),
             textcoords="offset points",

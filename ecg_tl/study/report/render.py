@@ -80,6 +80,7 @@ def render_page(findings: Findings, csv_names: list[str]) -> str:
         "percent": wording.percent,
         "duration": wording.duration,
         "moment": _moment,
+        "typeset": wording.typeset,
     }
     environment.globals |= {
         "plural": wording.plural,

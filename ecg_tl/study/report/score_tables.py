@@ -30,6 +30,7 @@ from ecg_tl.study.report.wording import (
     number,
     p_value,
     signed,
+    typeset,
 )
 
 
@@ -52,7 +53,7 @@ def comparisons_table(findings: Findings) -> Table | None:
             "#Seeds": f"{len(one.seeds)}",
             "#Test records / patients": f"{count(one.records)} / {count(one.patients)}",
             "#Classes scored": f"{one.classes_scored} / {one.classes}",
-            "Note": one.note,
+            "Note": typeset(one.note),
         }
         for one in findings.comparisons
     ]
@@ -214,6 +215,7 @@ def axes_table(findings: Findings) -> Table | None:
             "#Gain here": difference_cell(one.gain_value, one.verdict_value, drawn=False),
             "#Gain changes by": difference_cell(one.gain_change, drawn=False),
             "Gain turns its sign": Cell("yes", tone="caution") if one.sign_flips else "no",
+            "In words": typeset(one.explanation),
         }
         for one in findings.axis_effects
     ]

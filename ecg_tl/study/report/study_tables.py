@@ -24,6 +24,7 @@ from ecg_tl.study.report.wording import (
     signed,
     significant,
     span,
+    typeset,
 )
 
 
@@ -44,9 +45,9 @@ def efficiency_table(findings: Findings) -> Table | None:
             else "not reached",
             "#Times fewer (95 % interval)": Cell(
                 f"{bounds[one.bound]}{significant(one.factor)}×" if one.factor is not None else NOTHING,
-                f"{significant(one.low)} to {significant(one.high)}" if one.low is not None else "",
+                _range(one.low, one.high),
             ),
-            "Note": one.reason,
+            "Note": typeset(one.reason),
         }
         for one in findings.label_efficiency
     ]
@@ -54,6 +55,14 @@ def efficiency_table(findings: Findings) -> Table | None:
         "How many times fewer labelled records",
         rows,
     )
+
+
+def _range(low: float | None, high: float | None) -> str:
+    """Write an interval of a factor that may be open at one end."""
+    if low is None or high is None:
+        ends = (("at least", low), ("at most", high))
+        return "".join(f"{words} {significant(end)}" for words, end in ends if end is not None)
+    return f"{significant(low)} to {significant(high)}"
 
 
 def convergence_table(findings: Findings) -> Table | None:
@@ -89,7 +98,7 @@ def break_even_table(findings: Findings) -> Table | None:
     def tasks(one: BreakEven) -> str:
         if one.tasks is None:
             return "never"
-        return f"{'at least ' if one.censored else ''}{significant(one.tasks)}"
+        return f"{'at least ' if one.censored else ''}{significant(one.tasks).removesuffix('.0')}"
 
     rows: list[Line] = [
         {
@@ -107,6 +116,7 @@ def break_even_table(findings: Findings) -> Table | None:
             ),
             "#Paid after tasks": tasks(one),
             "#Trainings": f"{one.trainings}",
+            "In words": typeset(one.explanation),
         }
         for one in findings.break_even
     ]
@@ -157,7 +167,7 @@ def transferability_table(findings: Findings) -> Table | None:
                 span(one.correlation.low, one.correlation.high, 2) if one.correlation.low is not None else "",
             ),
             "#Comparisons": f"{len(one.points)}",
-            "In words": one.explanation,
+            "In words": typeset(one.explanation),
         }
         for one in findings.transferability
     ]

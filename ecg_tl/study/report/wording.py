@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Sequence
 
 MINUS = "\u2212"
 THIN = "\u202f"
 NOTHING = "–"
+
+_HYPHEN_MINUS = re.compile(r"(?<![\w.)-])-(?=\d)")
 
 
 def number(value: float | None, digits: int = 3) -> str:
@@ -81,6 +84,11 @@ def significant(value: float | None, digits: int = 2) -> str:
         return "0"
     decimals = max(0, digits - 1 - math.floor(math.log10(abs(value))))
     return count(value) if not decimals else number(value, decimals)
+
+
+def typeset(sentence: str) -> str:
+    """Put true minus signs into a sentence."""
+    return _HYPHEN_MINUS.sub(MINUS, sentence)
 
 
 def plural(value: float, one: str, many: str = "") -> str:

@@ -36,6 +36,7 @@ from ecg_tl.study.report.wording import (
     signed,
     significant,
     span,
+    typeset,
 )
 
 numbers = st.floats(-1, 1)
@@ -164,6 +165,10 @@ def test_series_keep_colour_and_marker_apart() -> None:
         (significant(3.24), "3.2"),
         (significant(0.0456), "0.046"),
         (significant(0), "0"),
+        (
+            typeset("it is -0.03 (-0.05 to -.01), CPSC-2018, 1-8"),
+            f"it is {MINUS}0.03 ({MINUS}0.05 to -.01), CPSC-2018, 1-8",
+        ),
         (plural(1, "class", "classes"), "1 class"),
         (plural(9, "class", "classes"), "9 classes"),
         (plural(2, "seed"), "2 seeds"),

@@ -1,0 +1,74 @@
+"""The findings in short, for a terminal: the answers, the comparisons, the claims."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from rich.table import Table
+from rich.text import Text
+
+from ecg_tl.study.findings import Comparison, Findings
+from ecg_tl.study.report.wording import number, p_value, signed, span, typeset
+
+_TONES = {"win": "green", "loss": "red", "open": ""}
+
+
+def summarize(findings: Findings) -> Iterator[Table | Text]:
+    """Give what a report opens with, piece by piece."""
+    for warning in findings.warnings:
+        yield Text(typeset(warning), style="yellow")
+    for answer in findings.answers:
+        yield Text.assemble("\n", (f"{answer.downstream}: ", "bold"), (typeset(answer.headline), "bold"))
+        yield Text(typeset(answer.explanation))
+    if findings.comparisons:
+        yield _comparisons(findings)
+    yield _claims(findings)
+
+
+def _comparisons(findings: Findings) -> Table:
+    table = Table(title="\nMacro AUROC on the test records", title_justify="left")
+    for column in ("downstream", "network", "arm"):
+        table.add_column(column)
+    for column in (
+        "records",
+        "seeds",
+        "classes",
+        "scratch",
+        "arm's",
+        "difference",
+        "95 % interval",
+        "p (Holm)",
+    ):
+        table.add_column(column, justify="right")
+    for one in findings.comparisons:
+        table.add_row(
+            one.downstream,
+            one.network,
+            _arm(one),
+            str(one.train_records),
+            str(len(one.seeds)),
+            f"{one.classes_scored} of {one.classes}",
+            number(one.scratch_mean),
+            number(one.arm_mean),
+            signed(one.difference.estimate),
+            span(one.difference.low, one.difference.high),
+            p_value(one.p_holm),
+            style=_TONES[one.verdict],
+        )
+    return table
+
+
+def _arm(comparison: Comparison) -> str:
+    origin = "" if comparison.upstream is None else f" from {comparison.upstream}"
+    values = ", ".join(value for _, value in comparison.axes)
+    return f"{comparison.arm}{origin}" + (f" ({values})" if values else "")
+
+
+def _claims(findings: Findings) -> Table:
+    table = Table(title="\nThe paper's claims", title_justify="left", show_lines=False)
+    table.add_column("")
+    table.add_column("claim")
+    table.add_column("verdict", no_wrap=True)
+    for claim in findings.claims:
+        table.add_row(str(claim.number), typeset(claim.statement), claim.verdict)
+    return table
