@@ -13,7 +13,7 @@ from lightning.pytorch import Trainer
 from lightning.pytorch.callbacks import EarlyStopping
 from lightning.pytorch.cli import LightningArgumentParser
 
-from ecg_tl.callbacks import EcgPictures, RunCheckpoint
+from ecg_tl.callbacks import EcgPictures, RunCheckpoint, ScoreCurves
 from ecg_tl.datamodules import EcgDataModule, SplitSettings
 from ecg_tl.errors import EcgTlError, SettingError
 from ecg_tl.parsing import essence, hint, own_error
@@ -21,11 +21,11 @@ from ecg_tl.study.overlay import digest
 from ecg_tl.study.runs import Run
 from ecg_tl.study.settings import Overlay
 from ecg_tl.tasks import EcgClassifier
-from ecg_tl.training import LINKED_TO_DATA
+from ecg_tl.training import LINKED_TO_DATA, EcgCLI
 from ecg_tl.transfer.callback import TransferLearning
 from ecg_tl.transforms import Augmentation
 
-_SECTIONS = ("seed_everything", "trainer", "data", "model", "checkpoint", "pictures")
+_SECTIONS = ("seed_everything", "trainer", "data", "model", "checkpoint", "pictures", "curves", "speed")
 _NO_CLASS = re.compile(r"Expected a dot import path string: (\w+)")
 
 
@@ -36,7 +36,7 @@ def check_runs(runs: Iterable[Run]) -> None:
         SettingError: If a run's config has a key or value that `ecg-tl fit` does not take; the first run that
             has it is named.
     """
-    parsers = (_parser(linked=False), _parser(linked=True))
+    parsers = (_run_parser(), _data_parser())
     seen: set[str] = set()
     for run in runs:
         for required, of, such_as in (
@@ -55,7 +55,7 @@ def check_runs(runs: Iterable[Run]) -> None:
             if key not in seen:
                 seen.add(key)
                 # A network waits for its data: it is parsed, and not made.
-                parser = parsers[section == "model"]
+                parser = parsers[section == "data"]
                 _parse(parser, section, content, f"{run.id}: {section}", make=section != "model")
 
 
@@ -65,26 +65,27 @@ def make_data(run: Run) -> EcgDataModule:
     Raises:
         SettingError: If its settings cannot be carried out.
     """
-    made = _parse(_parser(linked=False), "data", run.config["data"], f"{run.id}: data")
+    made = _parse(_data_parser(), "data", run.config["data"], f"{run.id}: data")
     assert isinstance(made, EcgDataModule)
     return made
 
 
-def _parser(linked: bool) -> LightningArgumentParser:
-    """Make a parser of what a run's config can hold: the sections of `ecg-tl fit`.
-
-    Args:
-        linked: Whether a network takes from its data what it must know of them, and needs no such settings.
-    """
+def _run_parser() -> LightningArgumentParser:
+    """Make the parser of `ecg-tl fit`, without what it does."""
     parser = LightningArgumentParser(exit_on_error=False)
-    parser.add_argument("--seed_everything", type=bool | int)
+    parser.add_argument("--seed_everything", type=bool | int, default=0)
     parser.add_lightning_class_args(Trainer, "trainer")
     parser.add_lightning_class_args(EcgDataModule, "data", subclass_mode=True, required=False)
     parser.add_lightning_class_args(EcgClassifier, "model", subclass_mode=True, required=False)
-    parser.add_lightning_class_args(RunCheckpoint, "checkpoint")
-    parser.add_lightning_class_args(EcgPictures, "pictures")
-    for name in LINKED_TO_DATA if linked else ():
-        parser.link_arguments(f"data.{name}", f"model.init_args.{name}", apply_on="instantiate")
+    # Not initialised, which would parse the command line: the method adds to the parser alone.
+    EcgCLI.__new__(EcgCLI).add_arguments_to_parser(parser)
+    return parser
+
+
+def _data_parser() -> LightningArgumentParser:
+    """Make a parser without links to a network: to follow them, LUDB's classes are counted in its files."""
+    parser = LightningArgumentParser(exit_on_error=False)
+    parser.add_lightning_class_args(EcgDataModule, "data", subclass_mode=True)
     return parser
 
 
@@ -135,6 +136,7 @@ def _owners() -> list[Callable[..., Any]]:
         Augmentation,
         RunCheckpoint,
         EcgPictures,
+        ScoreCurves,
         TransferLearning,
         *EcgDataModule.__subclasses__(),
         *EcgClassifier.__subclasses__(),

@@ -20,7 +20,7 @@ _PLACE = (
     *(f"trainer.{name}" for name in ("accelerator", "devices", "num_nodes", "strategy")),
     *(f"trainer.{name}" for name in ("default_root_dir", "logger", "profiler", "log_every_n_steps")),
     *(f"checkpoint.{name}" for name in ("dirpath", "filename", "save_last", "verbose")),
-    *("runs_dir", "experiment", "pictures"),
+    *("runs_dir", "experiment", "pictures", "curves"),
 )
 _PLACE_PREFIXES = ("trainer.enable_",)
 

@@ -42,7 +42,7 @@ class RunGroup:
 
 
 def group_runs(plan: Plan) -> list[RunGroup]:
-    """Put a plan's runs into groups: upstreams, scratch, fine-tuned, controls, and then the second opinion."""
+    """Put a plan's runs into groups: upstreams first, the second opinion last."""
     by_network: dict[tuple[object, ...], list[Run]] = {}
     for run in plan.runs:
         by_network.setdefault((*_kind(run), run.network), []).append(run)

@@ -22,7 +22,7 @@ Keep = Literal["upstreams", "best"]
 ALL_RECORDS: Final = "all"
 
 OVERLAYS = (
-    *("settings", "upstream_settings", "downstream_settings"),
+    *("settings", "upstream_settings", "downstream_settings", "size_settings"),
     *("upstreams", "downstreams", "networks", "axes"),
 )
 """Settings of a study that hold parts of configs."""
