@@ -128,6 +128,7 @@ def _parser() -> ArgumentParser:
         "rate and length, brought to what the network was trained on as `ecg-tl data prepare` does. The exit "
         f"status is 1 if a record could not be used. {NOTICE}",
         exit_on_error=False,
+        allow_abbrev=False,
     )
     parser.add_argument(
         "checkpoint",
