@@ -1,4 +1,4 @@
-"""The demo runs from nothing to its table, and again."""
+"""The demo runs from nothing to its report, and again."""
 
 from __future__ import annotations
 
@@ -10,23 +10,37 @@ from ecg_tl.cli import main
 
 TINY = ["--upstream_records", "60", "--downstream_records", "40", "--progress", "false"]
 TINY += ["--upstream_epochs", "1", "--downstream_epochs", "1"]
+STUDY = Path(__file__).parents[1] / "configs" / "study" / "demo.yaml"
+SEEDS = "seeds: [0, 1, 2]"
 
 
 @pytest.mark.slow
-def test_the_demo_prints_one_table_and_says_where_things_are(
+def test_the_demo_ends_with_the_report_and_makes_nothing_twice(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("COLUMNS", "200")
+    assert SEEDS in STUDY.read_text()
+    Path("study.yaml").write_text(STUDY.read_text().replace(SEEDS, "seeds: [0]"))
+    words = ["demo", *TINY, "--study", "study.yaml"]
+    assert main(words) == 0
+    folder = tmp_path / "demo" / "60-40-0" / "study"
+    page = folder / "report" / "index.html"
+    printed = capfd.readouterr().out
+    for part in ("Macro AUROC on the test records", "The paper's claims", str(page.relative_to(tmp_path))):
+        assert part in printed
+    assert "<svg" in page.read_text()
+    results = {path: path.stat().st_mtime_ns for path in folder.glob("runs/*/result.json")}
+    assert len(results) == 2 + 2 * 2  # an upstream a network, and its two arms
+
+    assert main(words) == 0
+    assert "is there already" in capfd.readouterr().out
+    assert {path: path.stat().st_mtime_ns for path in folder.glob("runs/*/result.json")} == results
+
+
+def test_without_its_study_the_demo_says_what_to_do(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("COLUMNS", "120")
-    assert main(["demo", *TINY]) == 0
-    printed = capsys.readouterr().out
-    for column in ("network", "arm", "macro AUROC", "weighted F1", "epochs to best", "seconds"):
-        assert column in printed
-    for network in ("resnet1d18", "lstm"):
-        for arm in ("upstream", "scratch", "fine-tuned"):
-            run = tmp_path / "demo" / "runs" / f"{network}-{arm}" / "version_0"
-            assert (run / "checkpoints" / "best.ckpt").is_file()
-            assert (run / "test" / "scores.json").is_file()
-            assert (run / "transfer_report.json").is_file() == (arm == "fine-tuned")
-    assert "tensorboard --logdir demo/runs" in printed
-    assert "demo/runs/*/version_*/checkpoints/best.ckpt" in printed
+    assert main(["demo"]) == 2
+    assert "configs/study/demo.yaml: found no such file" in capsys.readouterr().err

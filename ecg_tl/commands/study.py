@@ -95,6 +95,7 @@ def report(config: str, options: argparse.Namespace, overrides: Sequence[str]) -
 
     from ecg_tl.study.find import find
     from ecg_tl.study.report.render import write_report
+    from ecg_tl.study.report.terminal import summarize
     from ecg_tl.study.results import load_results
 
     settings = read_study(config, overrides)
@@ -117,7 +118,11 @@ def report(config: str, options: argparse.Namespace, overrides: Sequence[str]) -
             on_progress=lambda done, total: progress.update(task, completed=done, total=total),
         )
     folder = Path(settings.folder) / "report" if options.out is None else Path(options.out)
-    _console().print(f"report  {write_report(findings, folder)}", highlight=False, soft_wrap=True)
+    page = write_report(findings, folder)
+    console = _console()
+    for piece in summarize(findings):
+        console.print(piece)
+    console.print(f"\nreport  {page}", highlight=False, soft_wrap=True)
     return 0
 
 
