@@ -1,0 +1,147 @@
+"""Training epochs of `ecg-tl fit` against a bare loop over the same steps, on data already in memory.
+
+    python benchmarks/trainer_overhead.py [--quick]
+
+`ecg-tl fit` runs as it always does: sampler, loader, normalisation, learning-rate schedule, logging to
+TensorBoard, scores, checkpoints. The bare loop has the same network, normalisation, loss, optimizer, schedule
+and precision, and takes its batches by index from one tensor. After every epoch of the one comes an epoch of
+the other. What follows an epoch (validation and the checkpoint) is given apart: the bare loop has none.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import copy
+import io
+import logging
+import statistics
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from lightning.pytorch import Callback, LightningModule, Trainer
+from stores import write_noise_store
+from timing import print_machine, print_table, synchronize
+
+from ecg_tl.signals import MICROVOLTS_PER_STEP
+from ecg_tl.tasks import EcgClassifier
+from ecg_tl.tasks.optimization import make_optimizer, make_schedule, parameter_groups
+from ecg_tl.training import silence_noise, train
+
+BATCH = 64
+NETWORKS = {"resnet1d18": "CnnClassifier", "lstm": "RnnClassifier"}
+
+
+class Alternate(Callback):
+    """Times the training epochs of a trainer, and runs an epoch of the bare loop after each.
+
+    Args:
+        bfloat16: Whether the bare loop computes in bfloat16 where that is safe.
+    """
+
+    def __init__(self, bfloat16: bool) -> None:
+        self.bfloat16 = bfloat16
+        self.trained: list[float] = []
+        self.bare: list[float] = []
+        self.rest: list[float] = []
+        self._start = self._stop = 0.0
+
+    def on_fit_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Make the bare loop's copy of everything."""
+        assert isinstance(pl_module, EcgClassifier)
+        data: Any = trainer.datamodule  # type: ignore[attr-defined]
+        device = pl_module.device
+        rows = torch.from_numpy(data.parts.split.train)
+        self.signals = torch.from_numpy(data.store.signals()[rows.numpy()]).to(device)
+        self.targets = torch.from_numpy(data.parts.targets)[rows].to(device)
+        self.network = copy.deepcopy(pl_module.network)
+        self.normalization = pl_module.normalization
+        groups = parameter_groups(self.network, 1e-3, 0.01)
+        self.optimizer = make_optimizer("adamw", groups, fused=True)
+        self.schedule = make_schedule(
+            "one_cycle", self.optimizer, int(trainer.estimated_stepping_batches) + 9
+        )
+
+    def on_train_epoch_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Start the trainer's watch."""
+        synchronize()
+        self._start = time.perf_counter()
+
+    def on_train_batch_end(self, trainer: Trainer, pl_module: LightningModule, *_: object) -> None:
+        """Stop it after the last batch, before the validation."""
+        if trainer.is_last_batch:
+            synchronize()
+            self._stop = time.perf_counter()
+
+    def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Let the bare loop run."""
+        synchronize()
+        self.rest.append(time.perf_counter() - self._stop)
+        self.trained.append(self._stop - self._start)
+        start = time.perf_counter()
+        self._epoch()
+        synchronize()
+        self.bare.append(time.perf_counter() - start)
+
+    def _epoch(self) -> None:
+        device = self.signals.device
+        for rows in torch.randperm(len(self.signals), device=device).split(BATCH):
+            signal = self.normalization(self.signals[rows].float() * (MICROVOLTS_PER_STEP / 1000))
+            self.optimizer.zero_grad()
+            with torch.autocast(device.type, torch.bfloat16, enabled=self.bfloat16):
+                logits = self.network(signal)
+            F.binary_cross_entropy_with_logits(logits.float(), self.targets[rows]).backward()
+            self.optimizer.step()
+            if self.schedule is not None:
+                self.schedule.step()
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--epochs", type=int, default=4, help="that count; one more comes first")
+    parser.add_argument("--records", type=int, default=640)
+    parser.add_argument("--quick", action="store_true", help="short signals, one epoch: does it run?")
+    arguments = parser.parse_args()
+    print_machine("trainer_overhead: `ecg-tl fit` against a bare loop")
+    silence_noise()
+    logging.disable(logging.INFO)
+    rows: list[list[object]] = []
+    with tempfile.TemporaryDirectory() as place:
+        folder = Path(place)
+        records, samples = (100, 100) if arguments.quick else (arguments.records, 1000)
+        store = write_noise_store(folder / "store", records, samples)
+        for network, task in NETWORKS.items():
+            for precision in ("32-true", "bf16-mixed"):
+                alternate = Alternate(precision == "bf16-mixed")
+                words = ["fit", "--data", "PtbXlDataModule", "--data.store", str(store.path)]
+                words += ["--data.num_samples", str(samples), "--data.batch_size", str(BATCH)]
+                words += ["--model", task, "--model.network", network, "--trainer.precision", precision]
+                words += ["--trainer.max_epochs", str(2 if arguments.quick else 1 + arguments.epochs)]
+                words += ["--trainer.enable_model_summary", "false", "--trainer.enable_progress_bar", "false"]
+                words += ["--pictures.records", "0", "--runs_dir", str(folder / "runs")]
+                with contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(io.StringIO()):
+                    train(words, callbacks=[alternate])
+                count = len(alternate.signals)
+                trained, bare = alternate.trained[1:], alternate.bare[1:]  # the first epochs warm up
+                shares = [one / other for one, other in zip(bare, trained, strict=True)]
+                rows.append(
+                    [
+                        network,
+                        precision,
+                        count / statistics.median(bare),
+                        count / statistics.median(trained),
+                        f"{statistics.median(shares):.1%}",
+                        f"{min(shares):.1%}-{max(shares):.1%}",
+                        statistics.median(alternate.rest[1:]),
+                    ]
+                )
+    columns = ["network", "precision", "bare loop, records/s", "`ecg-tl fit`, records/s", "of bare loop"]
+    print_table([*columns, "epochs' range", "validation and checkpoint, s"], rows)
+
+
+if __name__ == "__main__":
+    main()
