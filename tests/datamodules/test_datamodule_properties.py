@@ -21,9 +21,11 @@ from ecg_tl.datamodules import (
     PtbDataModule,
     PtbXlDataModule,
 )
+from ecg_tl.datamodules.settings import SplitSettings
 from ecg_tl.errors import DatasetError, SettingError, StoreError
 from ecg_tl.store.reader import Store
 from ecg_tl.synthesis import synthesize
+from ecg_tl.transforms import Augmentation
 
 SIGNALS: dict[str, Any] = {"sampling_rate": SAMPLING_RATE, "num_samples": NUM_SAMPLES}
 
@@ -123,6 +125,22 @@ def test_the_description_loads_as_plain_values(
     assert description["records"] == {part: len(rows) for part, rows in data.parts.split.parts().items()}
     assert sum(description["records"].values()) + description["unlabelled"] == 60
     assert description["class_codes"]["HYP"] == ["LAO/LAE", "LVH", "RAO/RAE", "RVH", "SEHYP"]
+
+
+def test_the_description_holds_what_inference_needs(
+    ptbxl_root: Path, ptbxl_store: Store, prepared: Path
+) -> None:
+    description = prepared_ptbxl(ptbxl_root, prepared, augmentation=Augmentation(lead_dropout=0.2)).describe()
+    assert description["augmentation"]["lead_dropout"] == 0.2
+    assert description["augmentation"]["lead_dropout_probability"] == 0.5
+    assert description["crop"] == "start"
+    ranges = description["signal_ranges"]
+    assert ranges["records"] == description["records"]["train"]
+    assert len(ranges["deviation_mv"]) == len(ranges["frequency_hz"]) == 12
+    subset = SplitSettings(train_records=10)
+    other = prepared_ptbxl(ptbxl_root, prepared, split=subset).describe()["signal_ranges"]
+    assert other["records"] < ranges["records"]
+    assert other != ranges
 
 
 def test_the_description_names_what_decides_the_scores(
