@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import pandas as pd
@@ -12,8 +13,9 @@ import pandas as pd
 from ecg_tl.errors import StoreError
 
 
-def write_text(path: Path, text: str) -> None:
-    """Write a file under a temporary name and rename it.
+@contextmanager
+def written_whole(path: Path) -> Iterator[Path]:
+    """Give a temporary name beside `path` to write under; rename what is there if all went well.
 
     Raises:
         StoreError: If the disk is full or the folder cannot be written.
@@ -21,10 +23,11 @@ def write_text(path: Path, text: str) -> None:
     temporary = path.with_name(f".{path.name}.partial-{os.getpid()}")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        temporary.write_text(text, encoding="utf-8")
+        yield temporary
         temporary.replace(path)
     except OSError as error:
-        temporary.unlink(missing_ok=True)
+        with suppress(OSError):  # as its folder is a file, or gone
+            temporary.unlink()
         raise StoreError(
             path,
             error.strerror or str(error),
@@ -33,11 +36,17 @@ def write_text(path: Path, text: str) -> None:
         ) from error
 
 
+def write_text(path: Path, text: str) -> None:
+    """Write a text file; see `written_whole`."""
+    with written_whole(path) as temporary:
+        temporary.write_text(text, encoding="utf-8")
+
+
 def write_json(path: Path, content: Mapping[str, object]) -> None:
-    """Write a mapping of primitives; see `write_text`."""
+    """Write a mapping of primitives; see `written_whole`."""
     write_text(path, json.dumps(content, indent=2) + "\n")
 
 
 def write_csv(path: Path, table: pd.DataFrame) -> None:
-    """Write a table without its index; see `write_text`."""
+    """Write a table without its index; see `written_whole`."""
     write_text(path, table.to_csv(index=False, lineterminator="\n"))

@@ -4,16 +4,21 @@ import os
 import subprocess
 import sys
 import time
+from itertools import combinations
 from pathlib import Path
 
 import matplotlib
 import numpy as np
 import pytest
+from matplotlib.collections import LineCollection
+from matplotlib.colors import to_rgba
 from matplotlib.figure import Figure
 from matplotlib.offsetbox import AnnotationBbox, TextArea
 
-from ecg_tl.errors import SettingError
-from ecg_tl.figures import ecg_figure, figure_to_image
+from ecg_tl.errors import SettingError, StoreError
+from ecg_tl.figures import Decision, ecg_figure, figure_to_image, finding_figure, save_figure
+from ecg_tl.figures.attribution import AGAINST, FOR
+from ecg_tl.figures.scores import confusion_figure, reliability_figure
 from ecg_tl.signals import LEADS, standard_lead
 
 RATE = 100.0
@@ -191,6 +196,195 @@ def test_drawing_takes_less_than_a_second() -> None:
 def test_what_is_no_ecg_is_refused(signal: np.ndarray, leads: tuple[str, ...], rate: float) -> None:
     with pytest.raises(SettingError, match="ECG to draw"):
         ecg_figure(signal, leads, rate)
+
+
+# What a network looked at -----------------------------------------------------------------------------------
+
+
+def bands(figure: Figure) -> list[LineCollection]:
+    """The coloured stretches, of the strips in the order drawn."""
+    collections = [c for c in figure.axes[0].collections if isinstance(c, LineCollection)]
+    return [c for c in collections if c.get_zorder() == 1.8]
+
+
+def looked_at(lead: str, second: float, value: float) -> np.ndarray:
+    attribution = np.zeros((12, 1000))
+    middle = round(second * RATE)
+    attribution[LEADS.index(lead), middle - 5 : middle + 5] = value
+    return attribution
+
+
+@pytest.mark.parametrize(("value", "colour"), [(0.3, FOR), (-0.3, AGAINST)])
+def test_attribution_colours_the_trace_where_it_lies(value: float, colour: str) -> None:
+    # V1 is in the third column, from 5 s to 7.5 s: half a second into it.
+    figure = ecg_figure(beats(), LEADS, RATE, attribution=looked_at("V1", 5.5, value), explained="MI")
+    coloured = [band for band in bands(figure) if len(band.get_segments())]
+    (band,) = coloured
+    x = np.concatenate(band.get_segments())[:, 0]
+    pulse = 10.0
+    assert x.mean() == pytest.approx(pulse + 5.5 * 25, abs=0.5)
+    assert np.ptp(x) < 8
+    strongest = band.get_colors()[np.argmax(band.get_linewidths())]
+    np.testing.assert_allclose(strongest[:3], to_rgba(colour)[:3], atol=0.05)
+    assert {"speaks for MI", "speaks against MI"} <= set(words(figure))
+
+
+def test_what_the_classic_layout_cuts_off_is_on_the_map() -> None:
+    # Lead V1 at 1 s is not among its traces, which begin at 5 s.
+    figure = ecg_figure(beats(), LEADS, RATE, attribution=looked_at("V1", 1.0, 0.3))
+    assert not any(len(band.get_segments()) for band in bands(figure))
+    maps = [image for image in figure.axes[0].images if image.get_array().shape == (12, 1000)]
+    (drawn,) = maps
+    row, column = np.unravel_index(np.argmax(drawn.get_array()), (12, 1000))
+    assert LEADS[row] == "V1"
+    assert column == pytest.approx(100, abs=8)
+    left, right, _, _ = drawn.get_extent()
+    assert (left, right) == (10.0, 260.0), "in line with the rhythm strip"
+
+
+def test_leads_that_are_drawn_in_full_need_no_map() -> None:
+    figure = ecg_figure(beats(2, 3.0), LEADS[:2], RATE, attribution=np.ones((2, 300)))
+    assert len(bands(figure)) == 2
+    assert not [image for image in figure.axes[0].images if image.get_array().shape == (2, 300)]
+    right = max(text.get_window_extent().x1 for text in figure.axes[0].texts)
+    assert right < figure.bbox.width, "the legend fits a narrow sheet"
+
+
+def test_an_attribution_of_nothing_is_drawn_as_nothing() -> None:
+    figure = ecg_figure(beats(), LEADS, RATE, attribution=np.zeros((12, 1000)))
+    assert not any(len(band.get_segments()) for band in bands(figure))
+    figure_to_image(figure)
+
+
+def test_an_attribution_of_another_record_is_refused() -> None:
+    with pytest.raises(SettingError, match="attribution to draw"):
+        ecg_figure(beats(), LEADS, RATE, attribution=np.zeros((12, 500)))
+
+
+# The finding ------------------------------------------------------------------------------------------------
+
+DECISIONS = [
+    Decision("NORM", 0.1, 0.4, False),
+    Decision("MI", 0.934, 0.41, True),
+    Decision("CD", 0.4004, 0.4, True),
+]
+
+
+def test_the_finding_says_what_was_found_and_how_it_was_decided() -> None:
+    figure = finding_figure(
+        beats(),
+        LEADS,
+        RATE,
+        DECISIONS,
+        title="record 7",
+        subtitle="a network",
+        warnings=["lead V3 is flat"],
+        attribution=looked_at("V1", 5.5, 1.0),
+        explained="MI",
+        notice="Research software.",
+    )
+    text = words(figure)
+    assert {"record 7", "a network", "⚠ lead V3 is flat", "Research software.", "speaks for MI"} <= set(text)
+    assert {"0.93 ≥ 0.41  found", "0.4004 ≥ 0.4000  found", "0.10 < 0.40"} <= set(text)
+    positions = {t.get_text(): t.get_position()[1] for t in figure.axes[0].texts}
+    assert positions["MI"] > positions["CD"], "what is found comes first, the surest before others"
+    assert len(traces(figure)) == 13
+
+
+def test_the_finding_is_drawn_to_scale() -> None:
+    figure = finding_figure(beats(), LEADS, RATE, DECISIONS, title="t", warnings=["w"] * 3)
+    axes = figure.axes[0]
+    assert [np.ptp(limits) for limits in (axes.get_xlim(), axes.get_ylim())] == pytest.approx(
+        [inches * MM for inches in figure.get_size_inches()]
+    )
+
+
+def test_nothing_of_the_finding_overlaps_or_leaves_the_sheet() -> None:
+    long = "a class that is called at length and never ends"
+    decisions = [Decision(f"{long} {k}", 0.2, 0.3 + k / 200, k < 3) for k in range(70)]
+    figure = finding_figure(
+        beats(2, 2.0),
+        LEADS[:2],
+        RATE,
+        decisions,
+        subtitle="a long line " * 20,
+        warnings=["a warning that goes on and on " * 10, *("w" * k for k in range(1, 20))],
+    )
+    figure_to_image(figure)
+    boxes = {t.get_text(): t.get_window_extent() for t in figure.axes[0].texts if t.get_text()}
+    assert any("and 58 classes" in text for text in boxes)
+    assert any("and 14 more warnings" in text for text in boxes)
+    for text, box in boxes.items():
+        assert 0 <= box.x0 < box.x1 <= figure.bbox.width, text
+        assert 0 <= box.y0 < box.y1 <= figure.bbox.height, text
+    extents = sorted(boxes.values(), key=lambda box: box.y0)
+    assert not any(
+        first.overlaps(second)
+        for first, second in combinations(extents, 2)
+        if min(first.y1, second.y1) - max(first.y0, second.y0) > 3
+    )
+
+
+@pytest.mark.parametrize(("suffix", "magic"), [(".png", b"\x89PNG"), (".PDF", b"%PDF")])
+def test_a_figure_is_saved_by_its_suffix_and_always_the_same(
+    suffix: str, magic: bytes, tmp_path: Path
+) -> None:
+    contents = []
+    for name in ("a", "b"):
+        path = tmp_path / "new" / f"{name}{suffix}"
+        save_figure(finding_figure(beats(1, 1.0), ("II",), RATE, DECISIONS), path)
+        contents.append(path.read_bytes())
+    assert contents[0].startswith(magic)
+    assert contents[0] == contents[1]
+
+
+def test_other_files_are_refused_and_nothing_half_is_left(tmp_path: Path) -> None:
+    figure = finding_figure(beats(1, 1.0), ("II",), RATE, DECISIONS)
+    with pytest.raises(SettingError, match=r"\.png or \.pdf"):
+        save_figure(figure, tmp_path / "a.gif")
+    (tmp_path / "taken").write_text("a file")
+    with pytest.raises(StoreError, match="folder"):
+        save_figure(figure, tmp_path / "taken" / "a.png")
+    (tmp_path / "folder.png").mkdir()
+    with pytest.raises(StoreError):
+        save_figure(figure, tmp_path / "folder.png")
+    assert {path.name for path in tmp_path.iterdir()} == {"taken", "folder.png"}
+
+
+# Scores -----------------------------------------------------------------------------------------------------
+
+
+def test_probabilities_that_hold_lie_on_the_diagonal() -> None:
+    rng = np.random.default_rng(0)
+    p = rng.random((4000, 2))
+    y = (rng.random((4000, 2)) < p).astype(float)
+    figure = reliability_figure(p**3, p, y, ["A", "B"], "title")
+    assert [axes.get_title() for axes in figure.axes] == ["all classes", "A", "B"]
+    for axes in figure.axes:
+        _, before, after = (line.get_xydata().T for line in axes.lines)
+        assert np.abs(after[0] - after[1]).max() < 0.08
+        assert (before[1] - before[0]).max() > 0.2
+    labels = [text.get_text() for text in figure.axes[0].get_legend().get_texts()]
+    assert labels[0].startswith("uncalibrated, ECE 0.")
+    assert labels[1].startswith("calibrated, ECE 0.0")
+
+
+def test_many_classes_share_one_reliability_diagram() -> None:
+    p = np.full((6, 30), 0.3)
+    figure = reliability_figure(p, None, np.eye(6, 30), [str(k) for k in range(30)])
+    assert len(figure.axes) == 1
+    figure_to_image(figure)
+
+
+def test_each_class_has_its_four_counts() -> None:
+    p = np.array([[0.9, 0.2], [0.5, 0.4], [0.3, 0.6], [0.1, 0.8]])
+    y = np.array([[1, 0], [0, 0], [1, 0], [0, 0]])
+    figure = confusion_figure(p, y, ["A", "B"], [0.3, 0.5], "title")
+    cells = [[text.get_text() for text in axes.texts] for axes in figure.axes]
+    assert cells[0] == ["2\n100%", "0\n0%", "1\n50%", "1\n50%"]
+    assert cells[1] == ["none", "none", "2\n50%", "2\n50%"]
+    assert [axes.get_title() for axes in figure.axes] == ["A", "B"]
+    figure_to_image(figure)
 
 
 @pytest.mark.realdata

@@ -136,8 +136,25 @@ class RunHistory(Callback):
                 averages = {
                     f"hp/{name}": value for name, value in best.scores.items() if name.startswith("val/")
                 }
-                settings = {name: value for name, value in pl_module.hparams.items() if name != "class_names"}
+                settings = _hyperparameters(trainer, pl_module, result["data"])
                 logger.log_hyperparams(settings, {**averages, "hp/epochs_to_best": best.epoch})
+
+
+def _hyperparameters(trainer: Trainer, task: LightningModule, data: dict[str, Any] | None) -> dict[str, Any]:
+    """Gather what runs differ by: settings of the task, the data, the training, the upstream."""
+    # `_class_path` and its like are the command line's.
+    settings = {name: v for name, v in task.hparams.items() if name != "class_names" and name[0] != "_"}
+    if data is not None:
+        settings |= {f"data/{name}": data[name] for name in ("dataset", "task", "split")}
+        settings |= {"data/training_records": data["records"]["train"]}
+        settings |= {"batch_size": trainer.datamodule.batch_size}  # type: ignore[attr-defined]  # attached
+    transfer = getattr(task, "transfer_report", None)
+    upstream = None if transfer is None else transfer.get("upstream")
+    return settings | {
+        "max_epochs": trainer.max_epochs,
+        "precision": trainer.precision,
+        "upstream": "scratch" if upstream is None else str(upstream),
+    }
 
 
 def run_folder(trainer: Trainer) -> Path | None:

@@ -16,6 +16,9 @@ from ecg_tl.figures import ecg_figure, figure_to_image
 from ecg_tl.signals import MICROVOLTS_PER_STEP
 from ecg_tl.tasks.base import EcgClassifier
 
+ATTRIBUTION_STEPS = 16
+"""Half of what one finding is worth: several records are drawn, to look at and not to measure."""
+
 
 class EcgPictures(Callback):
     """Draw a fixed handful of validation records on millimetre paper, with true and predicted labels.
@@ -95,6 +98,6 @@ def _picture(task: EcgClassifier, datamodule: EcgDataModule, position: int, expl
         title=f"{datamodule.dataset.title}, record {datamodule.parts.record_ids[row]}",
         true=[name for name, is_true in zip(names, has, strict=True) if is_true],
         predicted={n: p for n, p, t in zip(names, probabilities, thresholds, strict=True) if p >= t},
-        attribution=integrated_gradients(task, signal, explained) if explain else None,
+        attribution=integrated_gradients(task, signal, explained, ATTRIBUTION_STEPS) if explain else None,
         explained=names[explained],
     )

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
 import numpy as np
@@ -10,7 +9,8 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
-from ecg_tl.errors import SettingError, StoreError
+from ecg_tl.errors import SettingError
+from ecg_tl.files import written_whole
 
 FORMATS = ("png", "pdf")
 
@@ -49,16 +49,5 @@ def save_figure(figure: Figure, path: Path) -> None:
     """
     check_figure_path(path)
     kind = path.suffix.lower().removeprefix(".")
-    temporary = path.with_name(f".{path.name}.partial-{os.getpid()}")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
+    with written_whole(path) as temporary:
         figure.savefig(temporary, format=kind, metadata={"CreationDate": None} if kind == "pdf" else None)
-        temporary.replace(path)
-    except OSError as error:
-        temporary.unlink(missing_ok=True)
-        raise StoreError(
-            path,
-            error.strerror or str(error),
-            "a folder that can be written",
-            "Free space or name another folder.",
-        ) from error

@@ -228,6 +228,10 @@ def test_hyperparameters_come_with_the_final_scores(trained_run: Path) -> None:
     assert any("hparams" in tag for tag in summaries)
     content = str(summaries["_hparams_/session_start_info"])
     assert all(name in content for name in ("learning_rate", "hidden_size", "lr_decay"))
+    assert all(
+        name in content for name in ("data/dataset", "data/training_records", "upstream", "max_epochs")
+    )
+    assert "_class_path" not in content
 
 
 # Predictions ------------------------------------------------------------------------------------------------
@@ -321,6 +325,12 @@ def test_a_full_disk_leaves_the_old_file(tmp_path: Path, monkeypatch: pytest.Mon
         write_text(path, "something new")
     assert [p.name for p in tmp_path.iterdir()] == ["metrics.csv"]
     assert path.read_text() == "old"
+
+
+def test_a_file_in_the_place_of_a_folder_is_one_line(tmp_path: Path) -> None:
+    (tmp_path / "taken").write_text("a file")
+    with pytest.raises(StoreError, match="a folder that can be written"):
+        write_text(tmp_path / "taken" / "a.json", "{}")
 
 
 def test_a_run_on_a_full_disk_ends_with_one_line(
