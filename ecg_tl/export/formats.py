@@ -84,7 +84,9 @@ def make_program(graph: ExportedGraph, description: ModelDescription) -> bytes:
     from ecg_tl.inference.program_model import METADATA_FILE
 
     batch: Any = torch.export.Dim("batch", min=1)
-    with torch.no_grad():
+    with torch.no_grad(), warnings.catch_warnings():
+        # Recurrent layers of torch list their weights anew whenever they run.
+        warnings.filterwarnings("ignore", message="The tensor attributes .* were assigned during export")
         program = torch.export.export(graph, (_example(description),), dynamic_shapes=({0: batch},))
     buffer = io.BytesIO()
     torch.export.save(program, buffer, extra_files={METADATA_FILE: to_json(description)})

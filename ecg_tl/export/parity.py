@@ -16,7 +16,7 @@ from ecg_tl.inference.leads import provide_leads
 from ecg_tl.inference.model import ModelDescription
 from ecg_tl.inference.reading import Said, find_records, read_record
 from ecg_tl.inference.windows import cut_windows
-from ecg_tl.signals import LEADS, Recording
+from ecg_tl.signals import LEADS, Recording, select_leads
 from ecg_tl.synthesis.conditions import CONDITIONS
 from ecg_tl.synthesis.simulator import simulate
 
@@ -38,7 +38,8 @@ class Parity:
         signals: How many signals were compared.
         source: Where they came from.
         probability: Greatest difference of a calibrated probability.
-        logits: Greatest difference of an uncalibrated logit, divided by its size where that is over 1.
+        logits: Greatest difference of an uncalibrated logit, divided by the greatest logit of the batch where
+            that is over 1.
     """
 
     signals: int
@@ -78,10 +79,11 @@ def synthetic_signals(description: ModelDescription, seed: int = 0) -> Signals:
     )
     # By the filter, whatever the network's own way: taking every k-th sample works for few rates.
     filtered = replace(description, resampling="polyphase")
-    kept = [
-        _one_window(Recording(values, LEADS, SYNTHETIC_RATE), filtered, "simulated record")
-        for values in simulated
-    ]
+    kept = []
+    for values in simulated:
+        rows = select_leads(Recording(values, LEADS, SYNTHETIC_RATE), description.leads, "simulated record")
+        recording = Recording(rows, description.leads, SYNTHETIC_RATE)
+        kept.append(_one_window(recording, filtered, "simulated record"))
     flat = kept[0].copy()
     flat[0] = 0.25
     return np.stack([*kept, np.zeros_like(flat), flat, 40 * kept[1]])
@@ -168,4 +170,4 @@ def _one_window(recording: Recording, description: ModelDescription, where: obje
 def _differences(found: tuple[Any, Any], wanted: tuple[Signals, Signals]) -> tuple[float, float]:
     probability, logits = (np.abs(a.astype(np.float64) - b) for a, b in zip(found, wanted, strict=True))
     # Of logits in the thousands, single precision keeps no fourth decimal.
-    return float(probability.max()), float((logits / np.maximum(np.abs(wanted[1]), 1.0)).max())
+    return float(probability.max()), float(logits.max() / max(float(np.abs(wanted[1]).max()), 1.0))
