@@ -23,6 +23,8 @@ MOST_LINES = 32
 """Of a figure: what a printed page holds."""
 
 SIZE, SMALL = 12.5, 11.0  # of text
+GAP = 8.0  # between words of a row
+FONT_MARGIN = 1.1  # by which a browser's letters may be wider than estimated
 LINE = 15.0  # between two lines of small text
 
 
@@ -178,11 +180,14 @@ def paint_forest(
     place = _Place(left, right, lowest, highest, scale.logarithmic)
 
     ticks = list(_ticks(place, right - left))
+    room = width if narrow else left - 14
+    column = None if narrow else _detail_column(groups, room)
     _draw_axis(axes, place, scale, ticks, top, top + body, width)
     y = top
     for group, head in zip(groups, heads, strict=True):
-        room = width if narrow or y else left - 90  # beside the first heading stands what the sides mean
-        _write(axes, 0, y + 22, group.title, SIZE + 0.5, "ink", weight="bold", room=room)
+        # Beside the first heading stands what the sides mean.
+        head_room = width if narrow or y else left - 90
+        _write(axes, 0, y + 22, group.title, SIZE + 0.5, "ink", weight="bold", room=head_room)
         for line, words in enumerate(_wrapped(group.subtitle, SMALL, width)):
             _write(axes, 0, y + 22 + LINE * (line + 1), words, SMALL, "muted")
         y += head
@@ -193,7 +198,7 @@ def paint_forest(
             middle = y + (31.0 if narrow else row_height / 2)
             if narrow:  # the words of a row stand above its interval, so the rules leave them out
                 _draw_rules(axes, place, scale, ticks, y + 21, bottom - 3)
-            _draw_words(axes, row, y + 11 if narrow else middle, width if narrow else left - 14, width)
+            _draw_words(axes, row, y + 11 if narrow else middle, room, column, width)
             _draw_row(axes, row, middle, place)
             y = bottom
     return figure
@@ -283,16 +288,31 @@ def _draw_rules(
         axes.plot([x, x], [top, bottom], color=light("ink"), linewidth=1.0, zorder=1)
 
 
-def _draw_words(axes: Axes, row: Row, y: float, room: float, right: float) -> None:
-    """Write a row's label, what details it, and its numbers at the right edge."""
-    if room == right:  # a phone: the numbers share the line
+def _draw_words(axes: Axes, row: Row, y: float, room: float, column: float | None, right: float) -> None:
+    """Write a row's label, what details it, and its numbers at the right edge.
+
+    Args:
+        axes: Of the sheet.
+        row: Gives the words.
+        y: Of their line.
+        room: For label and detail.
+        column: Where details start; right behind the label if None, as on a phone.
+        right: Edge of the figure.
+    """
+    if column is None:  # the numbers share the line
         room -= 1.02 * text_width(row.text, SMALL) + 10
-    label = fit(row.label, SIZE, room)
-    rest = room - text_width(label, SIZE) - 7
+    label = fit(row.label, SIZE, column - GAP if column and row.detail else room)
+    start = column or FONT_MARGIN * text_width(label, SIZE) + GAP
     _write(axes, 0, y, label, SIZE, "ink")
-    if row.detail and rest > 30:
-        _write(axes, text_width(label, SIZE) + 7, y, row.detail, SMALL, "muted", room=rest)
+    if row.detail and room - start > 30:
+        _write(axes, start, y, row.detail, SMALL, "muted", room=room - start)
     _write(axes, right, y, row.text, SMALL, row.role if row.filled else "ink", align="right")
+
+
+def _detail_column(groups: Sequence[Group], room: float) -> float:
+    """Find where details start: behind the longest label, but leaving them a third of the room."""
+    widest = max(text_width(row.label, SIZE) for group in groups for row in group.rows)
+    return min(FONT_MARGIN * widest + GAP, 0.68 * room)
 
 
 def _draw_row(axes: Axes, row: Row, y: float, place: _Place) -> None:
