@@ -6,7 +6,6 @@ import csv
 import io
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import fields, is_dataclass
-from pathlib import Path
 from typing import Any
 
 from ecg_tl.study.findings import Findings, Interval
@@ -102,8 +101,3 @@ def write_csv(rows: Sequence[Mapping[str, object]]) -> str:
     writer.writeheader()
     writer.writerows({key: "" if value is None else value for key, value in row.items()} for row in rows)
     return text.getvalue()
-
-
-def file_name(folder: Path, name: str) -> Path:
-    """Give the path of a table's file."""
-    return folder / f"{name}.csv"

@@ -84,7 +84,6 @@ def render_page(findings: Findings, csv_names: list[str]) -> str:
     }
     environment.globals |= {
         "plural": wording.plural,
-        "listed": wording.listed,
         "interval_text": interval_text,
     }
     return environment.get_template("page.html.j2").render(

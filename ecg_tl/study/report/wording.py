@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Sequence
 
 MINUS = "\u2212"
 THIN = "\u202f"
@@ -94,10 +93,3 @@ def typeset(sentence: str) -> str:
 def plural(value: float, one: str, many: str = "") -> str:
     """Write a count with its noun."""
     return f"{count(value)} {one if value == 1 else many or one + 's'}"
-
-
-def listed(names: Sequence[str], most: int = 6) -> str:
-    """Write names as a sentence does; past so many, say how many more there are."""
-    if len(names) > most:
-        return f"{', '.join(names[:most])} and {len(names) - most} more"
-    return " and ".join(filter(None, (", ".join(names[:-1]), names[-1]))) if names else "none"

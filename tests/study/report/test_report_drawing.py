@@ -27,7 +27,6 @@ from ecg_tl.study.report.wording import (
     THIN,
     count,
     duration,
-    listed,
     memory,
     number,
     p_value,
@@ -172,10 +171,6 @@ def test_series_keep_colour_and_marker_apart() -> None:
         (plural(1, "class", "classes"), "1 class"),
         (plural(9, "class", "classes"), "9 classes"),
         (plural(2, "seed"), "2 seeds"),
-        (listed(["a"]), "a"),
-        (listed(["a", "b", "c"]), "a, b and c"),
-        (listed([]), "none"),
-        (listed(list("abcdefgh")), "a, b, c, d, e, f and 2 more"),
     ],
 )
 def test_numbers_in_words(written: str, words: str) -> None:
