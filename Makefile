@@ -14,15 +14,18 @@ PROTOCOL ?= strict
 RECIPE ?= full
 SEED ?= 0
 RUNS ?= runs
+CONFIG ?= configs/study/sample.yaml
 # Anything else for the command, such as ARGS="--trainer.max_epochs 5".
 ARGS ?=
+# For `ecg-tl study run` alone, such as RUN_ARGS="--concurrent 4".
+RUN_ARGS ?=
 
 FIT = $(ECG_TL) fit -c configs/data/$(DATA).yaml -c configs/model/$(MODEL).yaml \
       -c configs/protocol/$(PROTOCOL).yaml --data.root $(ROOT) --seed_everything $(SEED) --runs_dir $(RUNS)
 
 .DEFAULT_GOAL := help
 .PHONY: help setup demo test lint format types data synthesize prepare check pretrain finetune scratch \
-        tensorboard clean
+        study bench bench-gpu tensorboard clean
 
 help: ## list the targets
 	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -36,7 +39,7 @@ $(STAMP): pyproject.toml constraints.txt
 	$(BIN)/python -m pip install --constraint constraints.txt --editable '.[dev]'
 	touch $@
 
-demo: setup ## the main job on synthetic records, from files to a table of scores
+demo: setup ## the main job on synthetic records, from files to a report
 	$(ECG_TL) demo $(ARGS)
 
 test: setup ## the test suite, with coverage
@@ -75,6 +78,10 @@ finetune: setup ## fine-tune an upstream: UPSTREAM=checkpoint DATA=dataset MODEL
 	@test -n "$(UPSTREAM)" || { echo "name the checkpoint: make finetune UPSTREAM=runs/.../best.ckpt"; exit 1; }
 	$(FIT) -c configs/transfer/$(RECIPE).yaml --trainer.callbacks.upstream $(UPSTREAM) \
 	  --experiment $(DATA)-$(MODEL)-$(RECIPE) $(ARGS)
+
+study: setup ## run a study, or go on with it, and write its report: CONFIG=study.yaml ARGS="--data_root FOLDER"
+	$(ECG_TL) study run $(CONFIG) $(RUN_ARGS) $(ARGS)
+	$(ECG_TL) study report $(CONFIG) $(ARGS)
 
 tensorboard: setup ## look at the runs: RUNS=folder
 	$(BIN)/tensorboard --logdir $(RUNS)
