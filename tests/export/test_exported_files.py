@@ -1,0 +1,229 @@
+"""What an exported file carries, what it needs to run, and what is said of files that are none."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import zipfile
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import onnx
+import onnxruntime
+import pytest
+import torch
+from untrained import CALIBRATION, CLASSES, NUM_SAMPLES, SAMPLING_RATE
+
+from ecg_tl import __version__
+from ecg_tl.errors import CheckpointError, SettingError
+from ecg_tl.inference.metadata import METADATA_KEY
+from ecg_tl.inference.model import open_model
+from ecg_tl.inference.onnx_model import OnnxModel
+from ecg_tl.inference.program_model import METADATA_FILE
+from ecg_tl.signals import LEADS
+
+SIGNAL = np.random.default_rng(3).normal(size=(2, 12, NUM_SAMPLES)).astype(np.float32)
+
+
+def check_metadata(text: str) -> None:
+    """What anybody can read who has a JSON parser and no ecg_tl."""
+    said = json.loads(text)
+    assert said["class_names"] == list(CLASSES)
+    assert said["class_codes"]["MI"] == ["AMI", "IMI"]
+    assert said["code_system"] == "scp"
+    assert said["leads"] == list(LEADS)
+    assert (said["sampling_rate"], said["num_samples"], said["units"]) == (SAMPLING_RATE, NUM_SAMPLES, "mV")
+    assert said["thresholds"] == list(CALIBRATION.thresholds)
+    assert said["tuned"] == list(CALIBRATION.tuned)
+    assert said["temperature"] == CALIBRATION.temperature
+    assert said["version"] == __version__
+
+
+def test_onnx_describes_itself_and_its_batch_is_free(onnx_file: Path) -> None:
+    session = onnxruntime.InferenceSession(str(onnx_file), providers=["CPUExecutionProvider"])
+    check_metadata(session.get_modelmeta().custom_metadata_map[METADATA_KEY])
+    shapes = {one.name: one.shape for one in (*session.get_inputs(), *session.get_outputs())}
+    assert shapes == {
+        "signal": ["batch", 12, NUM_SAMPLES],
+        "probability": ["batch", len(CLASSES)],
+        "logits": ["batch", len(CLASSES)],
+    }
+    described = onnx.load(str(onnx_file)).doc_string
+    assert "mV at 25 Hz" in described
+    assert "no medical device" in described
+
+
+def test_a_program_describes_itself(program_file: Path) -> None:
+    extra = {METADATA_FILE: ""}
+    torch.export.load(program_file, extra_files=extra)
+    check_metadata(extra[METADATA_FILE])
+
+
+def run_without(blocked: tuple[str, ...], *lines: str) -> str:
+    """Run lines in a Python that cannot import some packages."""
+    guard = (
+        "import sys",
+        "class Guard:",
+        "    def find_spec(self, name, *_):",
+        f"        if any((name + '.').startswith(b + '.') for b in {blocked!r}): raise ImportError(name)",
+        "sys.meta_path.insert(0, Guard())",
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", "\n".join([*guard, *lines])], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def test_onnx_runs_without_torch(onnx_file: Path) -> None:
+    printed = run_without(
+        ("torch", "lightning", "onnx", "ecg_tl.models", "ecg_tl.tasks"),
+        "import numpy as np",
+        "from ecg_tl.inference.model import open_model",
+        f"model = open_model({str(onnx_file)!r})",
+        f"print(model.logits(np.zeros((5, 12, {NUM_SAMPLES}), dtype=np.float32)).shape)",
+    )
+    assert printed.strip() == f"(5, {len(CLASSES)})"
+
+
+def test_a_program_runs_without_this_project(program_file: Path) -> None:
+    printed = run_without(
+        ("ecg_tl", "lightning"),
+        "import torch",
+        f"program = torch.export.load({str(program_file)!r}).module()",
+        f"print([tuple(out.shape) for out in program(torch.zeros(5, 12, {NUM_SAMPLES}))])",
+    )
+    assert printed.strip() == str([(5, len(CLASSES))] * 2)
+
+
+def test_opening_a_program_takes_none_of_the_networks_code(program_file: Path) -> None:
+    run_without(
+        ("lightning", "ecg_tl.models", "ecg_tl.tasks", "ecg_tl.transforms"),
+        "from ecg_tl.inference.model import open_model",
+        f"open_model({str(program_file)!r})",
+    )
+
+
+def test_a_missing_onnxruntime_is_named_with_how_to_install_it(
+    onnx_file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "onnxruntime", None)
+    with pytest.raises(SettingError, match=r"pip install 'ecg-tl\[onnx\]'"):
+        OnnxModel(onnx_file)
+
+
+def with_metadata(source: Path, target: Path, text: str | None) -> Path:
+    """Copy an ONNX file with other metadata."""
+    model = onnx.load(str(source))
+    del model.metadata_props[:]
+    if text is not None:
+        onnx.helper.set_model_props(model, {METADATA_KEY: text})
+    onnx.save(model, str(target))
+    return target
+
+
+def metadata_of(source: Path) -> dict[str, object]:
+    content: dict[str, object] = json.loads(onnx.load(str(source)).metadata_props[0].value)
+    return content
+
+
+class TestAnOnnxFile:
+    def test_without_metadata_is_refused(self, onnx_file: Path, tmp_path: Path) -> None:
+        bare = with_metadata(onnx_file, tmp_path / "bare.onnx", None)
+        with pytest.raises(CheckpointError, match=r"bare.onnx: found no description of itself"):
+            open_model(bare)
+
+    @pytest.mark.parametrize(
+        ("text", "found"),
+        [
+            ("not json {", "metadata that are no JSON"),
+            ('{"author": "somebody"}', "a description of format None"),
+            ('["NORM"]', "a malformed description"),
+        ],
+    )
+    def test_with_other_metadata_is_refused(
+        self, text: str, found: str, onnx_file: Path, tmp_path: Path
+    ) -> None:
+        with pytest.raises(CheckpointError, match=found):
+            open_model(with_metadata(onnx_file, tmp_path / "other.onnx", text))
+
+    @pytest.mark.parametrize(
+        ("change", "found"),
+        [
+            ({"num_samples": 100}, "a graph of 12 leads, 32 samples and 3 classes"),
+            ({"leads": ["I", "II"]}, "2, 32 and 3, as its metadata say"),
+            ({"class_names": ["NORM", "MI"], "thresholds": [], "tuned": []}, "12, 32 and 2"),
+            ({"thresholds": [0.5]}, "1 thresholds"),
+            ({"temperature": 0}, "temperature 0"),
+        ],
+    )
+    def test_that_is_not_what_it_says_is_refused(
+        self, change: dict[str, object], found: str, onnx_file: Path, tmp_path: Path
+    ) -> None:
+        text = json.dumps(metadata_of(onnx_file) | change)
+        with pytest.raises(CheckpointError, match=found):
+            open_model(with_metadata(onnx_file, tmp_path / "altered.onnx", text))
+
+    def test_of_another_project_with_our_key_is_refused(self, onnx_file: Path, tmp_path: Path) -> None:
+        text = json.dumps(metadata_of(onnx_file))
+        value = onnx.helper.make_tensor_value_info("x", onnx.TensorProto.FLOAT, ["n", 12, NUM_SAMPLES])
+        out = onnx.helper.make_tensor_value_info("y", onnx.TensorProto.FLOAT, ["n", 12, NUM_SAMPLES])
+        graph = onnx.helper.make_graph([onnx.helper.make_node("Relu", ["x"], ["y"])], "g", [value], [out])
+        model = onnx.helper.make_model(graph, opset_imports=[onnx.helper.make_opsetid("", 17)], ir_version=8)
+        onnx.save(model, str(tmp_path / "foreign.onnx"))
+        foreign = with_metadata(tmp_path / "foreign.onnx", tmp_path / "foreign.onnx", text)
+        with pytest.raises(CheckpointError, match="inputs x and outputs y"):
+            open_model(foreign)
+
+
+DAMAGE: dict[str, Callable[[bytes], bytes]] = {
+    "empty": lambda content: b"",
+    "truncated": lambda content: content[: len(content) // 2],
+    "of another kind": lambda content: b"record,label\n1,0\n" * 50,
+    "zeros": lambda content: bytes(len(content)),
+}
+
+
+@pytest.mark.parametrize("damage", DAMAGE)
+@pytest.mark.parametrize("file", ["onnx_file", "program_file"])
+def test_a_damaged_file_is_one_clear_error(
+    file: str, damage: str, request: pytest.FixtureRequest, tmp_path: Path
+) -> None:
+    source: Path = request.getfixturevalue(file)
+    spoilt = tmp_path / f"spoilt{source.suffix}"
+    spoilt.write_bytes(DAMAGE[damage](source.read_bytes()))
+    with pytest.raises(CheckpointError, match="an empty, truncated or damaged file") as caught:
+        open_model(spoilt)
+    assert "\n" not in str(caught.value)
+    assert str(spoilt) in str(caught.value)
+
+
+class TestAProgram:
+    def test_of_another_project_is_refused_before_it_is_loaded(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        program = torch.export.export(torch.nn.Linear(2, 1), (torch.zeros(1, 2),))
+        torch.export.save(program, tmp_path / "foreign.pt2")
+        monkeypatch.setattr(torch.export, "load", lambda *_, **__: pytest.fail("it was loaded"))
+        with pytest.raises(CheckpointError, match="no description of itself"):
+            open_model(tmp_path / "foreign.pt2")
+
+    def test_whose_bytes_were_changed_is_refused(self, program_file: Path, tmp_path: Path) -> None:
+        content = bytearray(program_file.read_bytes())
+        content[len(content) // 2] ^= 0xFF
+        (tmp_path / "changed.pt2").write_bytes(content)
+        with pytest.raises(CheckpointError, match="damaged file"):
+            open_model(tmp_path / "changed.pt2")
+
+    def test_that_is_not_what_it_says_is_refused(self, program_file: Path, tmp_path: Path) -> None:
+        altered = tmp_path / "altered.pt2"
+        with zipfile.ZipFile(program_file) as source, zipfile.ZipFile(altered, "w") as target:
+            for entry in source.infolist():
+                content = source.read(entry)
+                if entry.filename.endswith(METADATA_FILE):
+                    content = json.dumps(json.loads(content) | {"num_samples": 100}).encode()
+                target.writestr(entry.filename, content)
+        with pytest.raises(CheckpointError, match="a graph of 12 leads, 32 samples and 3 classes"):
+            open_model(altered)
