@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
-from typing import Any, Final, Literal
+from typing import TYPE_CHECKING, Any, Final, Literal
 
 from jsonargparse import ArgumentError, ArgumentParser, get_loader
 from yaml import YAMLError
@@ -15,6 +15,11 @@ from ecg_tl.parsing import essence, hint
 
 Overlay = dict[str, Any]
 """Part of a config of `ecg-tl fit` (keys `data`, `model`, `trainer`, `checkpoint`); merged key by key."""
+
+if not TYPE_CHECKING:
+    # A `class_path` in `Any` is for the parser an object to make: it would import the class, and put all of
+    # the class's defaults over the layers below.
+    Overlay = dict
 
 Protocol = Literal["strict", "paper"]
 Keep = Literal["upstreams", "best"]
@@ -39,7 +44,7 @@ class Arm:
         settings: Laid over the run's other settings.
     """
 
-    transfer: dict[str, Any] | None = None
+    transfer: Overlay | None = None
     pretrained: bool = True
     settings: Overlay = field(default_factory=dict)
 
@@ -143,11 +148,16 @@ def read_study(path: str | Path, overrides: Sequence[str] = ()) -> StudySettings
     parser.add_class_arguments(StudySettings)
     try:
         words, inner = _apart(overrides)
-        parsed = parser.instantiate(parser.parse_args(["--config", str(file), *words]))
+        parsed = parser.parse_args(["--config", str(file), *words]).as_dict()
     except UnicodeDecodeError as error:
         raise SettingError(file, str(error), "text in UTF-8", "Name another file.") from error
     except (ArgumentError, ValueError) as error:
         raise _refusal(file, overrides, str(error)) from error
+    # Made here, not by the parser: it would make an object of every `class_path` in a part of a config.
+    parsed |= {
+        "arms": {name: Arm(**arm) for name, arm in parsed["arms"].items()},
+        "grid": tuple(Block(**block) for block in parsed["grid"]),
+    }
     settings = StudySettings(**{field.name: parsed[field.name] for field in fields(StudySettings)})
     for (name, *inside), value in inner:
         settings = replace(settings, **{name: _with(getattr(settings, name), inside, value)})

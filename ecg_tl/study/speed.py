@@ -16,6 +16,7 @@ import torch
 from jsonargparse import ArgumentParser
 from torch import Tensor
 
+from ecg_tl.acceleration import choose_precision, describe_hardware
 from ecg_tl.datamodules import EcgDataModule
 from ecg_tl.files import write_json
 from ecg_tl.study.check import fill_model
@@ -92,8 +93,11 @@ def describe_place(device: torch.device) -> list[str]:
 
 
 def precision(run: Run) -> str:
-    """Return a run's precision as the trainer takes it."""
-    return str(run.config.get("trainer", {}).get("precision") or "32-true")
+    """Return the precision that a run trains in here, chosen for the hardware where it is not set."""
+    trainer = run.config.get("trainer", {})
+    hardware = describe_hardware(str(trainer.get("accelerator") or "auto"))
+    wanted = run.config.get("speed", {}).get("precision", "auto")
+    return str(choose_precision(wanted, trainer.get("precision"), hardware).value)
 
 
 def measure_speed(run: Run, data: EcgDataModule, device: torch.device, threads: int) -> Speed:
