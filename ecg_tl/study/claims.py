@@ -89,7 +89,8 @@ def small_sets(primary: Sequence[Compared]) -> Claim:
         text = (
             f"Over {plural(len(small), 'comparison')} with at most {SMALL_RECORDS:,} training records the "
             "mean "
-            f"gain is {signed(effect)} in macro AUROC: {wins} win, {losses} lose, {unclear} are open."
+            f"gain is {signed(effect)} in macro AUROC: {plural(wins, 'win')}, "
+            f"{plural(losses, 'loss', 'losses')}, {unclear} open."
         )
     return Claim(
         1,
@@ -132,8 +133,9 @@ def not_always(primary: Sequence[Compared]) -> Claim:
         effect = mean_interval([lowest.gain], 1 - 0.05 / len(tested))
         verdict = "supported" if none else "contradicted" if not unclear else "open"
         text = (
-            f"Of {plural(len(tested), 'comparison')}, {losses} lose, {len(none) - losses} more are shown to "
-            f"gain less than {MARGIN}, {len(wins)} win and {unclear} are open. The lowest is "
+            f"Of {plural(len(tested), 'comparison')}: {plural(losses, 'loss', 'losses')}, "
+            f"{len(none) - losses} shown "
+            f"to gain less than {MARGIN}, {plural(len(wins), 'win')}, {unclear} open. The lowest is "
             f"{lowest.comparison.label}: {signed(effect)}."
         )
     return Claim(
@@ -235,7 +237,7 @@ def scratch_catches_up(grid: Grid, trends: Sequence[Trend]) -> Claim:
             f"At the largest size ({most:,} training records at most) the mean gain is {signed(effect)}: "
             "scratch "
             f"has caught up after longer training in {support} of {plural(len(trends), 'sweep')}, is still "
-            f"behind in {contradict}, and {unclear} are open."
+            f"behind in {contradict}, and it is open in {unclear}."
         )
         if longer:
             text += f" There scratch took {mean(longer):.2f} times the epochs of fine-tuning to its own best."

@@ -786,6 +786,7 @@ class DataRow:
         classes: Support of each.
         warnings: Sentences.
         axes: The axis values that this row holds for.
+        filtered: Records that `query` left out.
     """
 
     name: str
@@ -811,6 +812,7 @@ class DataRow:
     classes: tuple[ClassSupport, ...]
     warnings: tuple[str, ...]
     axes: Axes
+    filtered: int = 0
 
 
 @dataclass(frozen=True)

@@ -318,7 +318,7 @@ def test_claim_2_counts_a_gain_that_is_shown_to_be_nothing(tmp_path: Path) -> No
     study.add("full", 2.0, upstream="up")
     one = claim(found(study), 2)
     assert (one.verdict, one.support) == ("supported", 1)
-    assert "gain less than 0.01" in one.explanation
+    assert "1 shown to gain less than 0.01" in one.explanation
 
 
 def test_claim_4_is_supported_where_scratch_catches_up_after_longer(tmp_path: Path) -> None:

@@ -198,6 +198,7 @@ def _data_row(
         classes=classes,
         warnings=tuple(_data_warnings(run, data, classes)),
         axes=axes,
+        filtered=int(data.get("filtered") or 0),
     )
 
 

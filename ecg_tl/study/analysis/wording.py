@@ -14,9 +14,9 @@ def signed(interval: Interval) -> str:
     return f"{interval.estimate:+.3f} ({interval.low:+.3f} to {interval.high:+.3f})"
 
 
-def plural(number: int, noun: str) -> str:
-    """Write a count with its noun."""
-    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
+def plural(number: int, noun: str, many: str = "") -> str:
+    """Write a count with its noun, whose plural takes an s unless `many` says otherwise."""
+    return f"{number} {noun if number == 1 else many or noun + 's'}"
 
 
 def side(interval: Interval) -> int:
