@@ -25,7 +25,10 @@ from ecg_tl.training import LINKED_TO_DATA, EcgCLI
 from ecg_tl.transfer.callback import TransferLearning
 from ecg_tl.transforms import Augmentation
 
-_SECTIONS = ("seed_everything", "trainer", "data", "model", "checkpoint", "pictures", "curves", "speed")
+_SECTIONS = (
+    *("data", "model", "trainer", "checkpoint", "pictures", "curves", "speed"),
+    *("seed_everything", "runs_dir", "experiment"),
+)
 _NO_CLASS = re.compile(r"Expected a dot import path string: (\w+)")
 
 
@@ -51,6 +54,14 @@ def check_runs(runs: Iterable[Run]) -> None:
                     f"Add it to the {of}.",
                 )
         for section, content in run.config.items():
+            if section not in _SECTIONS:
+                close = get_close_matches(section, _SECTIONS, n=1)
+                raise SettingError(
+                    run.id,
+                    f"a section `{section}` of its config",
+                    f"one of {', '.join(_SECTIONS)}",
+                    f"Did you mean {close[0]}?" if close else "Correct it in the study's config.",
+                )
             key = digest([section, content])
             if key not in seen:
                 seen.add(key)
@@ -121,7 +132,7 @@ def _refusal(where: str, fault: str) -> SettingError:
         close = get_close_matches(misspelt[1], _classes(), n=1)
         fault, expected = f"the class {misspelt[1]}", f"one such as {', '.join(close or _classes())}"
     elif "not accept" in fault:
-        expected += hint(fault, _owners(), _SECTIONS)
+        expected += hint(fault, _owners())
     return SettingError(where, fault, expected, "Correct it in the study's config.")
 
 

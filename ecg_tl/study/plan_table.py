@@ -43,9 +43,13 @@ class RunGroup:
 
 def group_runs(plan: Plan) -> list[RunGroup]:
     """Put a plan's runs into groups: upstreams first, the second opinion last."""
-    by_network: dict[tuple[object, ...], list[Run]] = {}
+    by_size: dict[tuple[object, ...], list[Run]] = {}
     for run in plan.runs:
-        by_network.setdefault((*_kind(run), run.network), []).append(run)
+        by_size.setdefault((*_kind(run), run.network, run.size), []).append(run)
+    by_network: dict[tuple[object, ...], list[Run]] = {}
+    for runs in by_size.values():
+        seeds = frozenset(run.seed for run in runs)
+        by_network.setdefault((*_kind(runs[0]), runs[0].network, seeds), []).extend(runs)
     together: dict[tuple[object, ...], list[Run]] = {}
     for runs in by_network.values():
         reach = frozenset((run.size, run.seed) for run in runs)
