@@ -1,4 +1,7 @@
-"""What a run ran on, and how much memory it took."""
+"""What a run ran on, and how much memory it took.
+
+PyTorch is imported where a GPU is asked for: the process that only hands out runs does without.
+"""
 
 from __future__ import annotations
 
@@ -9,8 +12,6 @@ import sys
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
-
-import torch
 
 _STATUS = Path("/proc/self/status")
 _CLEAR = Path("/proc/self/clear_refs")
@@ -24,6 +25,8 @@ def reset_peak_memory() -> None:
     """
     with suppress(OSError):  # not Linux, or forbidden in this container
         _CLEAR.write_text("5")
+    import torch
+
     if torch.cuda.is_available():
         torch.cuda.reset_peak_memory_stats()
 
@@ -46,12 +49,21 @@ def peak_memory_bytes() -> int:
 
 def peak_device_memory_bytes() -> int | None:
     """Return the most that tensors took on the GPU since `reset_peak_memory`; None without a GPU."""
+    import torch
+
     return torch.cuda.max_memory_allocated() if torch.cuda.is_available() else None
 
 
 def count_cores() -> int:
     """Return the cores that this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def count_gpus() -> int:
+    """Return the GPUs that this process may use."""
+    import torch
+
+    return torch.cuda.device_count()
 
 
 def memory_bytes() -> int | None:
@@ -64,6 +76,8 @@ def memory_bytes() -> int | None:
 
 def describe_hardware() -> dict[str, Any]:
     """Name the processor, its cores that may be used, the GPU, the memory and the system."""
+    import torch
+
     return {
         "cpu": _cpu_name(),
         "cores": count_cores(),

@@ -12,6 +12,7 @@ from typing import Any, Literal, get_args
 from ecg_tl.errors import SettingError, StoreError
 from ecg_tl.study.executors.base import Executor
 from ecg_tl.study.executors.local import LocalExecutor
+from ecg_tl.study.hardware import count_cores, count_gpus, memory_bytes
 from ecg_tl.study.job import Job, make_jobs
 from ecg_tl.study.progress import StudyProgress
 from ecg_tl.study.runs import Plan
@@ -113,12 +114,8 @@ def local_executor(jobs: list[Job], concurrent: int | None, runs_per_gpu: int) -
     Raises:
         SettingError: If more runs are asked for than fit on the GPUs.
     """
-    import torch  # takes seconds, and a study without anything to do needs none
-
-    from ecg_tl.study.hardware import count_cores, memory_bytes
-
     cores = count_cores()
-    gpus = [] if _all_on_cpu(jobs) else _visible_gpus(torch.cuda.device_count())
+    gpus = [] if _all_on_cpu(jobs) else _visible_gpus(count_gpus())
     if gpus:
         most = len(gpus) * runs_per_gpu
         if concurrent is not None and concurrent > most:

@@ -102,3 +102,14 @@ def states_of_files(folder: Path) -> dict[Path, tuple[int, int]]:
     """When each file of a study's runs was written, and its size."""
     files = [path for path in (folder / "runs").rglob("*") if path.is_file()]
     return {path: (path.stat().st_mtime_ns, path.stat().st_size) for path in files}
+
+
+def study_to_kill(folder: Path, roots: Path) -> StudySettings:
+    """Seven runs of up to five epochs, with stores of their own; some end early."""
+    return tiny_study(
+        folder,
+        roots,
+        settings={"trainer": {"max_epochs": 5, "accelerator": "cpu", "callbacks": [EARLY_STOPPING]}},
+        seeds=(0, 1),
+        second_opinion=True,
+    )

@@ -1,0 +1,260 @@
+"""A study on processes of this machine: failures, lost workers, two commands at once, Ctrl-C."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+from tiny_study import Done, states_of_files, tiny_study
+
+from ecg_tl.errors import SettingError, StoreError
+from ecg_tl.study import launch
+from ecg_tl.study.attempts import read_attempts
+from ecg_tl.study.executors.local import LocalExecutor
+from ecg_tl.study.folder import RunFolder, StudyFolder
+from ecg_tl.study.job import Job, Report, make_jobs
+from ecg_tl.study.launch import local_executor, run_study, schedule
+from ecg_tl.study.plan import make_plan
+from ecg_tl.study.runs import Plan, Run
+from ecg_tl.study.settings import StudySettings
+from ecg_tl.study.status import study_status
+
+HERE = Path(__file__).parent
+
+
+def children() -> set[int]:
+    """Processes that this one has started and not yet collected, zombies among them."""
+    listed = Path(f"/proc/self/task/{os.getpid()}/children")
+    return set(map(int, listed.read_text().split()))
+
+
+@pytest.fixture(autouse=True)
+def _nothing_left_behind() -> Iterator[None]:
+    before = children()
+    yield
+    assert children() <= before
+
+
+@pytest.fixture
+def study(roots: Path, prepared: Path, tmp_path: Path) -> StudySettings:
+    return tiny_study(tmp_path / "study", roots, store_dir=str(prepared))
+
+
+def place_of(settings: StudySettings, run: Run) -> RunFolder:
+    return StudyFolder(Path(settings.folder)).run(run.id)
+
+
+def executor() -> LocalExecutor:
+    """Processes that have imported everything already: these tests start many."""
+    return LocalExecutor([{}, {}], start_method="fork")
+
+
+@contextmanager
+def when(condition: Callable[[], object], then: Callable[[], None]) -> Iterator[None]:
+    """Do something as soon as a condition holds, beside what is done meanwhile."""
+    over = threading.Event()
+
+    def watch() -> None:
+        while not over.wait(0.005):
+            if condition():
+                then()
+                return
+
+    thread = threading.Thread(target=watch)
+    thread.start()
+    try:
+        yield
+    finally:
+        over.set()
+        thread.join()
+
+
+def test_the_number_of_processes_and_their_shares(
+    study: StudySettings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    jobs = list(make_jobs(study, make_plan(study)).values())
+    monkeypatch.setattr("ecg_tl.study.launch.count_cores", lambda: 8)
+    monkeypatch.setattr("ecg_tl.study.launch.memory_bytes", lambda: 2**40)
+    assert local_executor(jobs * 10, None, 1).slots == 8
+    assert local_executor(jobs * 10, 2, 1)._threads == 4
+    assert local_executor(jobs[:2], None, 1).slots == 2
+    monkeypatch.setattr("ecg_tl.study.launch.memory_bytes", lambda: 5 * 2**30)
+    assert local_executor(jobs * 10, None, 1).slots == 2
+
+
+def test_processes_on_gpus(study: StudySettings, monkeypatch: pytest.MonkeyPatch) -> None:
+    anywhere = tiny_study(Path(study.folder), Path("/nowhere"), settings={})
+    jobs = list(make_jobs(anywhere, make_plan(anywhere)).values()) * 10
+    monkeypatch.setattr("ecg_tl.study.launch.count_gpus", lambda: 2)
+    monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
+    two = local_executor(jobs, None, 2)
+    assert [place["CUDA_VISIBLE_DEVICES"] for place in two._environments] == ["0", "1", "0", "1"]
+    assert two._device_share == 0.5
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "5,GPU-abc")
+    named = local_executor(jobs, None, 1)
+    assert [place["CUDA_VISIBLE_DEVICES"] for place in named._environments] == ["5", "GPU-abc"]
+    with pytest.raises(SettingError, match="runs_per_gpu"):
+        local_executor(jobs, 3, 1)
+    # Where all runs are to be on the CPU, GPUs are hidden from them.
+    on_cpu = local_executor(list(make_jobs(study, make_plan(study)).values()), 2, 1)
+    assert [place["CUDA_VISIBLE_DEVICES"] for place in on_cpu._environments] == ["", ""]
+
+
+def test_one_that_fails_does_not_stop_the_others(study: StudySettings, roots: Path) -> None:
+    broken = {"scratch": study.arms["scratch"], "full": study.arms["full"]}
+    from ecg_tl.study.settings import Arm
+
+    broken["bad"] = Arm(transfer={"phases": [{"epoch": 0, "train": ["nonsense"]}]})
+    settings = tiny_study(Path(study.folder), roots, store_dir=study.store_dir, arms=broken)
+    plan = make_plan(settings)
+    outcome = schedule(make_jobs(settings, plan), executor(), progress=False, estimates={})
+    (bad,) = [run for run in plan.runs if run.arm == "bad"]
+    assert set(outcome.finished) == {run.id for run in plan.runs} - {bad.id}
+    assert "nonsense" in outcome.failed[bad.id]
+    (failed,) = [status for status in study_status(settings, plan) if status.state == "failed"]
+    assert failed.error == outcome.failed[bad.id]
+    assert "Traceback" in place_of(settings, bad).error.read_text()
+
+
+def test_a_worker_that_is_killed_is_replaced_and_its_run_gone_on_with(study: StudySettings) -> None:
+    plan = make_plan(study)
+    scratch = next(run for run in plan.runs if run.kind == "scratch")
+    place = place_of(study, scratch)
+    local = executor()
+
+    def kill() -> None:
+        os.kill(read_attempts(place.attempts).all[-1].pid, signal.SIGKILL)
+
+    with when(lambda: place.metrics.is_file(), kill):
+        outcome = schedule(make_jobs(study, plan), local, progress=False, estimates={})
+    assert len(outcome.finished) == len(plan.runs)
+    assert [one.outcome for one in read_attempts(place.attempts).all] == ["cut off", "finished"]
+
+
+def test_a_run_whose_worker_always_ends(study: StudySettings, monkeypatch: pytest.MonkeyPatch) -> None:
+    plan = Plan(tuple(run for run in make_plan(study).runs if run.kind == "scratch"))
+
+    def end(job: Job) -> Report:
+        os.kill(os.getpid(), signal.SIGKILL)
+        raise AssertionError
+
+    monkeypatch.setattr("ecg_tl.study.execute.execute", end)
+    outcome = schedule(make_jobs(study, plan), executor(), progress=False, estimates={})
+    (error,) = outcome.failed.values()
+    assert "SIGKILL" in error
+    assert "memory" in error
+    assert "3 times" in error
+    assert place_of(study, plan.runs[0]).failure() == error
+
+
+def test_a_study_that_is_finished_starts_no_process(finished: Done, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(launch, "local_executor", None)
+    before = states_of_files(finished.folder)
+    outcome = run_study(finished.settings, finished.plan)
+    assert outcome.finished == tuple(run.id for run in finished.plan.runs)
+    assert states_of_files(finished.folder) == before
+
+
+def test_a_folder_that_cannot_be_written(roots: Path, tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    settings = tiny_study(tmp_path / "file" / "study", roots)
+    with pytest.raises(StoreError, match="--folder"):
+        run_study(settings, make_plan(settings))
+
+
+@pytest.mark.parametrize("setting", ["concurrent", "runs_per_gpu"])
+def test_numbers_that_make_no_sense(setting: str, study: StudySettings) -> None:
+    with pytest.raises(SettingError, match=setting):
+        run_study(study, make_plan(study), **{setting: 0})
+
+
+# The whole command's processes ------------------------------------------------------------------------------
+
+
+def start(settings: StudySettings, method: str = "fork") -> subprocess.Popen[str]:
+    """Run a study in a process group of its own, as from a terminal."""
+    path = os.pathsep.join([str(HERE), str(HERE.parents[1]), os.environ.get("PYTHONPATH", "")])
+    roots = Path(settings.upstreams["ptbxl"]["data"]["init_args"]["root"]).parent
+    return subprocess.Popen(
+        [
+            sys.executable,
+            str(HERE / "run_tiny_study.py"),
+            settings.folder,
+            str(roots),
+            str(settings.store_dir),
+        ],
+        env={**os.environ, "PYTHONPATH": path},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        start_new_session=True,
+    )
+
+
+def in_group(group: int) -> list[int]:
+    """Processes of a group that are no zombies."""
+    found = []
+    for stat in Path("/proc").glob("[0-9]*/stat"):
+        try:
+            fields = stat.read_text().rpartition(")")[2].split()
+        except OSError:
+            continue
+        if int(fields[2]) == group and fields[0] != "Z":
+            found.append(int(stat.parent.name))
+    return found
+
+
+def wait_for(condition: Callable[[], object], seconds: float = 90) -> None:
+    until = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < until
+        time.sleep(0.02)
+
+
+@pytest.mark.slow
+def test_two_commands_share_a_study(study: StudySettings) -> None:
+    plan = make_plan(study)
+    commands = [start(study, "spawn") for _ in range(2)]
+    outputs = [command.communicate(timeout=200)[0] for command in commands]
+    assert [command.returncode for command in commands] == [0, 0], outputs
+    for run in plan.runs:
+        assert [one.outcome for one in read_attempts(place_of(study, run).attempts).all] == ["finished"]
+    assert all("3 finished, 0 failed" in output for output in outputs), outputs
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("ending", ["SIGINT", "SIGTERM"])
+def test_interrupted_ends_quickly_and_goes_on(ending: str, study: StudySettings) -> None:
+    upstream = place_of(study, make_plan(study).runs[0])
+    command = start(study)
+    wait_for(upstream.metrics.is_file)
+    began = time.monotonic()
+    if ending == "SIGINT":  # Ctrl-C reaches the whole group
+        os.killpg(command.pid, signal.SIGINT)
+    else:
+        command.terminate()
+    output, _ = command.communicate(timeout=60)
+    assert time.monotonic() - began < 20
+    assert command.returncode == 130
+    assert "The same command goes on" in output
+    assert "Traceback" not in output
+    wait_for(lambda: not in_group(command.pid), 20)  # multiprocessing's own helper ends a moment later
+    assert not upstream.error.exists()
+
+
+@pytest.mark.slow
+def test_workers_end_with_a_scheduler_that_is_killed(study: StudySettings) -> None:
+    upstream = place_of(study, make_plan(study).runs[0])
+    command = start(study)
+    wait_for(upstream.attempts.is_file)
+    command.kill()
+    command.communicate(timeout=60)
+    wait_for(lambda: not in_group(command.pid), 20)
