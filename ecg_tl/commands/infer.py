@@ -14,13 +14,13 @@ from rich.console import Console
 
 from ecg_tl.commands.arguments import argument_errors
 from ecg_tl.datasets.ludb import Amplitude
-from ecg_tl.errors import EcgTlError
+from ecg_tl.errors import EcgTlError, SettingError
 from ecg_tl.files import write_csv, write_text
 from ecg_tl.inference import NOTICE
 from ecg_tl.inference.answer import Aggregation, AnswerSettings, answer
 from ecg_tl.inference.model import InferenceModel, open_model
 from ecg_tl.inference.output import Failure, Outcome, as_json, as_table, render
-from ecg_tl.inference.reading import Said, find_records, read_record
+from ecg_tl.inference.reading import ReadSettings, find_records, read_record
 from ecg_tl.inference.windows import WhichWindows
 from ecg_tl.store.progress import record_progress
 
@@ -37,12 +37,17 @@ def run(words: Sequence[str]) -> int:
     parser = _parser()
     with argument_errors("infer", words[1:], [], _OPTIONS):
         given = parser.parse_args(list(words[1:]))
-    said = Said(
+    reading = ReadSettings(
         leads=None if given.leads is None else tuple(re.findall(r"[^\s,]+", given.leads)),
         sampling_rate=given.sampling_rate,
         units=given.units,
         amplitude=given.amplitude,
     )
+    to_output = [option for option in (given.json, given.csv) if option == STANDARD_OUTPUT]
+    if len(to_output) > 1:
+        raise SettingError(
+            "--csv and --json", "standard output for both", "it for one of them", "Name a file for the other."
+        )
     settings = AnswerSettings(given.aggregation, given.windows, given.strict)
     model_path = Path(given.checkpoint)
     model = open_model(model_path, given.accelerator)
@@ -52,10 +57,9 @@ def run(words: Sequence[str]) -> int:
     outcomes: list[Outcome] = []
     with record_progress("Running records", len(records), len(records) > 1) as advance:
         for record in records:
-            outcomes.append(_answer(record, model, said, settings, pictures, given.plot_class))
+            outcomes.append(_answer(record, model, reading, settings, pictures, given.plot_class))
             advance()
 
-    to_output = STANDARD_OUTPUT in (given.json, given.csv)
     if given.json is not None:
         content = as_json(outcomes, model.description, model_path, settings)
         _write(given.json, json.dumps(content, indent=2, ensure_ascii=False) + "\n")
@@ -78,14 +82,14 @@ def run(words: Sequence[str]) -> int:
 def _answer(
     record: Path,
     model: InferenceModel,
-    said: Said,
+    reading: ReadSettings,
     settings: AnswerSettings,
     pictures: dict[Path, Path],
     plot_class: str | None,
 ) -> Outcome:
     """Do one record's work. What is wrong with a record is an outcome; a full disk stops everything."""
     try:
-        result, windows = answer(model, record, read_record(record, said), settings)
+        result, windows = answer(model, record, read_record(record, reading), settings)
     except EcgTlError as error:
         return Failure(record, error)
     if record in pictures:

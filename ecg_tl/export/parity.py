@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from ecg_tl.errors import CheckpointError
 from ecg_tl.inference.leads import provide_leads
 from ecg_tl.inference.model import ModelDescription
-from ecg_tl.inference.reading import Said, find_records, read_record
+from ecg_tl.inference.reading import ReadSettings, find_records, read_record
 from ecg_tl.inference.windows import cut_windows
 from ecg_tl.signals import LEADS, Recording, select_leads
 from ecg_tl.synthesis.conditions import CONDITIONS
@@ -105,7 +105,7 @@ def recorded_signals(paths: Sequence[Path], description: ModelDescription) -> Si
     records, _ = find_records(paths)
     kept = []
     for path in records:
-        read = read_record(path, Said())
+        read = read_record(path, ReadSettings())
         provided = provide_leads(
             read.recording, description.leads, path, may_be_missing=description.lead_dropout
         )

@@ -114,8 +114,8 @@ def _determining_pair(recording: Recording) -> tuple[str, str] | None:
     pairs = list(combinations([lead for lead in _LIMB_LEADS if lead in recording.leads], 2))
     if not pairs:
         return None
-    # I and II come first and have the determinant 1, which is the greatest but for I with III and alike.
-    return max(pairs, key=lambda pair: (pair == ("I", "II"), _determinant(pair)))
+    # I and II come first and have the greatest determinant there is, 1: of equals, `max` takes the first.
+    return max(pairs, key=_determinant)
 
 
 def _determinant(pair: tuple[str, str]) -> float:

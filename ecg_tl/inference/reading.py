@@ -30,7 +30,7 @@ _UNITS = ("nV", "uV", "mV", "V")
 
 
 @dataclass(frozen=True)
-class Said:
+class ReadSettings:
     """What the user says of files that do not say it themselves.
 
     Attributes:
@@ -114,19 +114,19 @@ def find_records(paths: Iterable[Path]) -> tuple[list[Path], list[str]]:
     return list(dict.fromkeys(found)), passed_over
 
 
-def read_record(path: Path, said: Said) -> ReadRecord:
+def read_record(path: Path, settings: ReadSettings) -> ReadRecord:
     """Read one record.
 
     Args:
         path: As `find_records` gave it.
-        said: What the user says of files that do not say it themselves.
+        settings: What the user says of files that do not say it themselves.
 
     Raises:
         RecordError: If it is missing, cannot be read, does not say what it must, or is in other units than it
             is said to be.
     """
     if _beside(path, HEADER_SUFFIX).is_file():
-        return _read_wfdb(path, said)
+        return _read_wfdb(path, settings)
     try:
         if path.is_dir():
             raise RecordError(
@@ -140,9 +140,9 @@ def read_record(path: Path, said: Said) -> ReadRecord:
                 path, "no such file", f"a record, or a header {path.name}{HEADER_SUFFIX}", "Check the path."
             )
         if path.suffix.lower() == CSV_SUFFIX:
-            return _from_array(path, read_csv(path, said.leads), said)
+            return _from_array(path, read_csv(path, settings.leads), settings)
         if path.suffix.lower() in NUMPY_SUFFIXES:
-            return _from_array(path, read_numpy(path), said)
+            return _from_array(path, read_numpy(path), settings)
     except OSError as error:
         raise RecordError(
             path, error.strerror or str(error), "a file that can be read", "Check its permissions."
@@ -155,28 +155,32 @@ def read_record(path: Path, said: Said) -> ReadRecord:
     )
 
 
-def _read_wfdb(path: Path, said: Said) -> ReadRecord:
+def _read_wfdb(path: Path, settings: ReadSettings) -> ReadRecord:
     # The reader of LUDB is the one that can take steps as they are.
-    recording = read_recording(Ludb(amplitude=said.amplitude), path.parent, path.name)
+    recording = read_recording(Ludb(amplitude=settings.amplitude), path.parent, path.name)
     leads = tuple(spelled(lead) for lead in recording.leads)
     remarks = []
-    if said.leads is not None and len(said.leads) == len(leads) and not any(lead in LEADS for lead in leads):
-        leads = said.leads
+    if (
+        settings.leads is not None
+        and len(settings.leads) == len(leads)
+        and not any(lead in LEADS for lead in leads)
+    ):
+        leads = settings.leads
     else:
-        remarks += _ignored("leads", said.leads, leads)
-    remarks += _ignored("sampling_rate", said.sampling_rate, recording.sampling_rate)
+        remarks += _ignored("leads", settings.leads, leads)
+    remarks += _ignored("sampling_rate", settings.sampling_rate, recording.sampling_rate)
     return ReadRecord(replace(recording, leads=leads), tuple(remarks))
 
 
-def _from_array(path: Path, file: ArrayFile, said: Said) -> ReadRecord:
+def _from_array(path: Path, file: ArrayFile, settings: ReadSettings) -> ReadRecord:
     remarks = [
-        *_ignored("leads", said.leads, None if file.leads is None else tuple(map(spelled, file.leads))),
-        *_ignored("sampling_rate", said.sampling_rate, file.sampling_rate),
-        *_ignored("units", said.units, file.units),
+        *_ignored("leads", settings.leads, None if file.leads is None else tuple(map(spelled, file.leads))),
+        *_ignored("sampling_rate", settings.sampling_rate, file.sampling_rate),
+        *_ignored("units", settings.units, file.units),
     ]
-    leads = said.leads if file.leads is None else tuple(map(spelled, file.leads))
-    rate = said.sampling_rate if file.sampling_rate is None else file.sampling_rate
-    units = said.units if file.units is None else file.units
+    leads = settings.leads if file.leads is None else tuple(map(spelled, file.leads))
+    rate = settings.sampling_rate if file.sampling_rate is None else file.sampling_rate
+    units = settings.units if file.units is None else file.units
     missing = {"leads": leads, "sampling_rate": rate, "units": units}
     unsaid = [name for name, value in missing.items() if value is None]
     if leads is None or rate is None or units is None:
@@ -200,8 +204,8 @@ def _from_array(path: Path, file: ArrayFile, said: Said) -> ReadRecord:
     return ReadRecord(recording, tuple(remarks))
 
 
-def _ignored(option: str, said: object, found: object) -> list[Remark]:
-    if said is None or found is None or said == found:
+def _ignored(option: str, given: object, found: object) -> list[Remark]:
+    if given is None or found is None or given == found:
         return []
     shown = " ".join(found) if isinstance(found, tuple) else found
     return [Remark("option_not_used", f"the file says its {option} itself ({shown}): --{option} is not used")]

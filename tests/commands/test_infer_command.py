@@ -351,6 +351,7 @@ def test_strict_refuses_what_is_warned_of(infer: Infer, ecg: Recording, array: P
         (("--sampling_rate", "fast"), "fast"),
         (("--aggregation", "median"), "median"),
         (("--window", "one"), "such as windows"),
+        (("--csv", "-", "--json", "-"), "standard output for both"),
     ],
 )
 def test_a_setting_that_cannot_be_carried_out(

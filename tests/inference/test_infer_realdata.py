@@ -12,7 +12,7 @@ from fake_model import FakeModel
 from ecg_tl.cli import main
 from ecg_tl.datasets.ludb import Ludb
 from ecg_tl.inference.answer import Answer, AnswerSettings, answer
-from ecg_tl.inference.reading import Said, find_records, read_record
+from ecg_tl.inference.reading import ReadSettings, find_records, read_record
 from ecg_tl.inference.windows import Windows
 from ecg_tl.signals import LEADS
 from ecg_tl.store.conform import StoredSignal, conform
@@ -21,7 +21,7 @@ from ecg_tl.store.settings import StoreSettings
 pytestmark = pytest.mark.realdata
 
 
-def ask(path: Path, said: Said = Said()) -> tuple[Answer, Windows]:  # noqa: B008  (frozen)
+def ask(path: Path, said: ReadSettings = ReadSettings()) -> tuple[Answer, Windows]:  # noqa: B008  (frozen)
     (record,), _ = find_records([path])
     return answer(FakeModel(), record, read_record(record, said), AnswerSettings())
 
@@ -34,7 +34,7 @@ def test_a_georgia_file(sample_data: Path) -> None:
     said, windows = ask(sample_data / "cinc2020" / "WFDB_Ga" / "E00001.mat")
     assert (said.seconds, said.sampling_rate, said.leads) == (10.0, 500.0, LEADS)
     assert said.remarks == ()
-    recording = read_record(said.record, Said()).recording
+    recording = read_record(said.record, ReadSettings()).recording
     stored = conform(recording, StoreSettings(crop="start"), said.record)
     assert isinstance(stored, StoredSignal)
     np.testing.assert_array_equal(windows.steps[0], stored.steps)
@@ -57,7 +57,7 @@ def test_a_ludb_record_in_lower_case(sample_data: Path) -> None:
     assert said.leads == LEADS
     assert warnings(said) == ["lead_relations", "normalised"]
     assert "--amplitude steps" in said.warnings[1].message
-    steps, windows = ask(path, Said(amplitude="steps"))
+    steps, windows = ask(path, ReadSettings(amplitude="steps"))
     assert warnings(steps) == []
     stored = conform(Ludb().read(path.parent, path.name), StoreSettings(crop="start"), path)
     assert isinstance(stored, StoredSignal)

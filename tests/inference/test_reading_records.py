@@ -15,11 +15,11 @@ from hypothesis import strategies as st
 
 from ecg_tl.datasets.wfdb_recording import read_recording
 from ecg_tl.errors import RecordError, SettingError
-from ecg_tl.inference.reading import Said, find_records, read_record
+from ecg_tl.inference.reading import ReadSettings, find_records, read_record
 from ecg_tl.signals import LEADS, Recording
 
 WriteWfdb = Callable[..., Path]
-EVERYTHING = Said(leads=LEADS, sampling_rate=500, units="mV")
+EVERYTHING = ReadSettings(leads=LEADS, sampling_rate=500, units="mV")
 
 
 def assert_same(recording: Recording, ecg: Recording, tolerance: float = 1e-6) -> None:
@@ -46,16 +46,16 @@ def _npz(path: Path, **arrays: object) -> Path:
     return path
 
 
-FILES: dict[str, tuple[Callable[[Path, Recording], Path], Said]] = {
+FILES: dict[str, tuple[Callable[[Path, Recording], Path], ReadSettings]] = {
     "named columns": (
         lambda folder, ecg: _csv(folder / "a.csv", ecg, ",".join(LEADS).lower() + "\n" + _rows(ecg)),
-        Said(sampling_rate=500, units="mV"),
+        ReadSettings(sampling_rate=500, units="mV"),
     ),
     "named columns with units": (
         lambda folder, ecg: _csv(
             folder / "a.csv", ecg, ",".join(f"{lead} [uV]" for lead in LEADS) + "\n" + _rows(ecg, scale=1000)
         ),
-        Said(sampling_rate=500),
+        ReadSettings(sampling_rate=500),
     ),
     "a column of times": (
         lambda folder, ecg: _csv(
@@ -64,7 +64,7 @@ FILES: dict[str, tuple[Callable[[Path, Recording], Path], Said]] = {
             f"time,{','.join(LEADS)}\n"
             + "".join(f"{i / 500:.3f},{row}\n" for i, row in enumerate(_rows(ecg).splitlines())),
         ),
-        Said(units="mV"),
+        ReadSettings(units="mV"),
     ),
     "times in milliseconds and an index": (
         lambda folder, ecg: _csv(
@@ -73,7 +73,7 @@ FILES: dict[str, tuple[Callable[[Path, Recording], Path], Said]] = {
             f",Time (ms),{','.join(LEADS)}\n"
             + "".join(f"r{i},{i * 2},{row}\n" for i, row in enumerate(_rows(ecg).splitlines())),
         ),
-        Said(units="mV"),
+        ReadSettings(units="mV"),
     ),
     "comments": (
         lambda folder, ecg: _csv(
@@ -81,7 +81,7 @@ FILES: dict[str, tuple[Callable[[Path, Recording], Path], Said]] = {
             ecg,
             f"# sampling_rate: 500 Hz\n# units: uV\n{','.join(LEADS)}\n" + _rows(ecg, scale=1000),
         ),
-        Said(),
+        ReadSettings(),
     ),
     "no header": (lambda folder, ecg: _csv(folder / "a.csv", ecg, _rows(ecg)), EVERYTHING),
     "a lead a row": (
@@ -124,18 +124,18 @@ FILES: dict[str, tuple[Callable[[Path, Recording], Path], Said]] = {
             np.save(folder / "a.npy", np.rint(ecg.values.T * 1000).astype(np.int16)),
             folder / "a.npy",
         )[1],
-        Said(leads=LEADS, sampling_rate=500, units="uV"),
+        ReadSettings(leads=LEADS, sampling_rate=500, units="uV"),
     ),
     "npz that says all": (
         lambda folder, ecg: _npz(
             folder / "a.npz", signal=ecg.values / 1000, leads=list(LEADS), sampling_rate=500, units="V"
         ),
-        Said(),
+        ReadSettings(),
     ),
     "npz of one array": (lambda folder, ecg: _npz(folder / "a.npz", ecg=ecg.values), EVERYTHING),
     "leads that are none": (
         lambda folder, ecg: _npz(folder / "a.npz", signal=np.vstack([ecg.values[:1] * 0, ecg.values])),
-        Said(leads=("-", *LEADS), sampling_rate=500, units="mv"),
+        ReadSettings(leads=("-", *LEADS), sampling_rate=500, units="mv"),
     ),
 }
 
@@ -153,39 +153,39 @@ def test_a_wfdb_record_by_any_of_its_names(suffix: str, ecg: Recording, write_wf
     record = write_wfdb(ecg.values, "a.b")
     found, notes = find_records([record.with_name(record.name + suffix)])
     assert (found, notes) == ([record], [])
-    assert_same(read_record(found[0], Said()).recording, ecg, 5e-4)
+    assert_same(read_record(found[0], ReadSettings()).recording, ecg, 5e-4)
 
 
 def test_a_challenge_record(cpsc2018_root: Path, tmp_path: Path) -> None:
     source = sorted(cpsc2018_root.rglob("*.mat"))[0]
     found, _ = find_records([source])
-    recording = read_record(found[0], Said()).recording
+    recording = read_record(found[0], ReadSettings()).recording
     assert_same(recording, read_recording(source.with_suffix("")))
     alone = shutil.copy(source, tmp_path)
     with pytest.raises(RecordError, match=r"and no header A\d+\.hea beside it"):
-        read_record(find_records([Path(alone)])[0][0], Said())
+        read_record(find_records([Path(alone)])[0][0], ReadSettings())
 
 
 def test_microvolts_of_a_wfdb_header(ecg: Recording, write_wfdb: WriteWfdb) -> None:
     record = write_wfdb(ecg.values, gain=1000.0)
     text = record.with_name("record.hea").read_text()
     record.with_name("record.hea").write_text(text.replace("1000/mV", "1/uV"))
-    assert_same(read_record(record, Said()).recording, ecg, 5e-4)
+    assert_same(read_record(record, ReadSettings()).recording, ecg, 5e-4)
 
 
 def test_steps_are_microvolts_whatever_the_header_says(ecg: Recording, write_wfdb: WriteWfdb) -> None:
     record = write_wfdb(ecg.values, gain=1000.0)
     text = record.with_name("record.hea").read_text()
     record.with_name("record.hea").write_text(text.replace("1000/mV", "731/mV"))
-    assert_same(read_record(record, Said(amplitude="steps")).recording, ecg, 5e-4)
-    wrong = read_record(record, Said()).recording.values
+    assert_same(read_record(record, ReadSettings(amplitude="steps")).recording, ecg, 5e-4)
+    wrong = read_record(record, ReadSettings()).recording.values
     np.testing.assert_allclose(wrong * 0.731, ecg.values, atol=1e-3)
 
 
 def test_spelling_and_further_leads_of_a_wfdb_record(ecg: Recording, write_wfdb: WriteWfdb) -> None:
     names = [*(f"Lead {lead.upper()}" for lead in LEADS), "vx"]
     record = write_wfdb(np.vstack([ecg.values, ecg.values[:1]]), leads=names)
-    assert read_record(record, Said()).recording.leads == (*LEADS, "vx")
+    assert read_record(record, ReadSettings()).recording.leads == (*LEADS, "vx")
 
 
 def test_leads_that_a_wfdb_header_does_not_name(ecg: Recording, write_wfdb: WriteWfdb) -> None:
@@ -193,12 +193,12 @@ def test_leads_that_a_wfdb_header_does_not_name(ecg: Recording, write_wfdb: Writ
     header = record.with_name("record.hea")
     lines = header.read_text().splitlines()
     header.write_text("\n".join([lines[0], *(line.rsplit(" ", 1)[0] for line in lines[1:])]) + "\n")
-    assert read_record(record, Said(leads=LEADS)).recording.leads == LEADS
-    assert read_record(record, Said()).recording.leads[0] == "signal 1"
+    assert read_record(record, ReadSettings(leads=LEADS)).recording.leads == LEADS
+    assert read_record(record, ReadSettings()).recording.leads[0] == "signal 1"
 
 
 def test_what_the_file_says_wins_and_is_told(ecg: Recording, write_wfdb: WriteWfdb, tmp_path: Path) -> None:
-    told = Said(leads=LEADS[::-1], sampling_rate=250, units="uV")
+    told = ReadSettings(leads=LEADS[::-1], sampling_rate=250, units="uV")
     wfdb = read_record(write_wfdb(ecg.values), told)
     full = _npz(tmp_path / "a.npz", signal=ecg.values, leads=list(LEADS), sampling_rate=500.0, units="mV")
     numpy = read_record(full, told)
@@ -227,7 +227,7 @@ def test_the_rate_of_times_of_few_digits(
     path = tmp_path_factory.mktemp("times") / "a.csv"
     times = [f"{i / rate:.{digits}f},{np.sin(i):.3f}" for i in range(int(4 * rate))]
     path.write_text("time,II\n" + "\n".join(times) + "\n")
-    assert read_record(path, Said(units="mV")).recording.sampling_rate == rate
+    assert read_record(path, ReadSettings(units="mV")).recording.sampling_rate == rate
 
 
 # Folders ----------------------------------------------------------------------------------------------------
@@ -255,31 +255,36 @@ def test_a_folder_without_records_is_an_error_of_its_own(tmp_path: Path) -> None
     found, _ = find_records([tmp_path])
     assert found == [tmp_path]
     with pytest.raises(RecordError, match="a folder without records"):
-        read_record(found[0], Said())
+        read_record(found[0], ReadSettings())
 
 
 # Bad input --------------------------------------------------------------------------------------------------
 
-BAD_FILES: dict[str, tuple[str, str | bytes, Said, str]] = {
+BAD_FILES: dict[str, tuple[str, str | bytes, ReadSettings, str]] = {
     "nothing": ("a.csv", "", EVERYTHING, "an empty file"),
     "comments alone": ("a.csv", "# a\n", EVERYTHING, "an empty file"),
     "a header alone": ("a.csv", ",".join(LEADS) + "\n", EVERYTHING, "no samples"),
     "words": ("a.csv", "I,II\n1,two\n", EVERYTHING, "no table of numbers"),
     "ragged": ("a.csv", "I,II\n1,2\n1,2,3,4\n", EVERYTHING, "no table of numbers"),
     "more columns than named": ("a.csv", "I,II\n1,2,3\n1,2,3\n", EVERYTHING, "no table of numbers"),
-    "no times": ("a.csv", "time,I\n,1\n,1\n", Said(units="mV"), "do not go on evenly"),
+    "no times": ("a.csv", "time,I\n,1\n,1\n", ReadSettings(units="mV"), "do not go on evenly"),
     "bytes": ("a.csv", bytes(range(256)) * 9, EVERYTHING, "no table of numbers|columns"),
-    "no leads": ("a.csv", "x,y\n1,2\n", Said(sampling_rate=500, units="mV"), "the columns x, y"),
+    "no leads": ("a.csv", "x,y\n1,2\n", ReadSettings(sampling_rate=500, units="mV"), "the columns x, y"),
     "other leads": ("a.csv", "x,y\n1,2\n", EVERYTHING, "the columns x, y"),
     "other shape": ("a.csv", "1,2\n3,4\n", EVERYTHING, "2 rows and 2 columns"),
-    "a pause": ("a.csv", "time,I\n0,1\n0.01,1\n0.02,1\n5,1\n", Said(units="mV"), "do not go on evenly"),
-    "times that stand": ("a.csv", "time,I\n0,1\n0,1\n0,1\n", Said(units="mV"), "do not go on evenly"),
-    "backward": ("a.csv", "time,I\n2,1\n1,1\n0,1\n", Said(units="mV"), "do not go on evenly"),
-    "two units": ("a.csv", "I (mV),II (uV)\n1,2\n", Said(sampling_rate=5), "units mV, uV"),
-    "unknown unit": ("a.csv", "I (mmHg)\n1\n", Said(sampling_rate=5), "the unit 'mmHg'"),
-    "no rate": ("a.csv", "I (mV)\n1\n", Said(), "nothing about its sampling rate"),
-    "wrong rate": ("a.csv", "# sampling_rate: fast\nI (mV)\n1\n", Said(), "sampling_rate fast"),
-    "nothing said": ("a.csv", "1,2\n", Said(), "nothing about its leads, sampling rate, units"),
+    "a pause": (
+        "a.csv",
+        "time,I\n0,1\n0.01,1\n0.02,1\n5,1\n",
+        ReadSettings(units="mV"),
+        "do not go on evenly",
+    ),
+    "times that stand": ("a.csv", "time,I\n0,1\n0,1\n0,1\n", ReadSettings(units="mV"), "do not go on evenly"),
+    "backward": ("a.csv", "time,I\n2,1\n1,1\n0,1\n", ReadSettings(units="mV"), "do not go on evenly"),
+    "two units": ("a.csv", "I (mV),II (uV)\n1,2\n", ReadSettings(sampling_rate=5), "units mV, uV"),
+    "unknown unit": ("a.csv", "I (mmHg)\n1\n", ReadSettings(sampling_rate=5), "the unit 'mmHg'"),
+    "no rate": ("a.csv", "I (mV)\n1\n", ReadSettings(), "nothing about its sampling rate"),
+    "wrong rate": ("a.csv", "# sampling_rate: fast\nI (mV)\n1\n", ReadSettings(), "sampling_rate fast"),
+    "nothing said": ("a.csv", "1,2\n", ReadSettings(), "nothing about its leads, sampling rate, units"),
     "no array": ("a.npy", b"", EVERYTHING, "a file that NumPy cannot read"),
     "half an array": (
         "a.npy",
@@ -323,7 +328,7 @@ def test_an_array_that_is_no_signal(name: str, tmp_path: Path) -> None:
 
 def test_a_missing_file(tmp_path: Path) -> None:
     with pytest.raises(RecordError, match="no such file"):
-        read_record(tmp_path / "nothing", Said())
+        read_record(tmp_path / "nothing", ReadSettings())
 
 
 @pytest.mark.parametrize(
@@ -336,7 +341,7 @@ def test_wrong_units_are_told_with_those_that_fit(
     with pytest.raises(
         RecordError, match=rf"as --units says, expected 0\.1 to 20 mV\. Correct .* in {fitting} "
     ):
-        read_record(tmp_path / "a.npy", Said(leads=LEADS, sampling_rate=500, units=units))
+        read_record(tmp_path / "a.npy", ReadSettings(leads=LEADS, sampling_rate=500, units=units))
 
 
 @pytest.mark.parametrize(
@@ -353,4 +358,4 @@ def test_wrong_units_are_told_with_those_that_fit(
 )
 def test_what_cannot_be_said(said: dict[str, object], found: str) -> None:
     with pytest.raises(SettingError, match=found):
-        Said(**said)  # type: ignore[arg-type]
+        ReadSettings(**said)  # type: ignore[arg-type]
