@@ -4,8 +4,9 @@
 
 Stores of noise, 12 leads of 1000 samples: 350,000 records are 8.4 GB, CODE-15 %'s size. A process opens the
 store, divides its records and takes batches at random, as a training does; then two processes do so at the
-same time. "Own" memory is what a process has for itself (USS); pages of the store belong to the operating
-system's cache and are there once however many processes map them. Linux only: `/proc/self/smaps_rollup`.
+same time. "Own" memory is what a process has allocated (anonymous pages); mapped pages of the store belong to
+the operating system's cache, which takes them back when it must, and are there once however many processes
+map them. Linux only: `/proc/self/smaps_rollup`.
 """
 
 from __future__ import annotations
@@ -46,7 +47,7 @@ def main() -> None:
         finally:
             shutil.rmtree(place)
     columns = ["records", "GB", "written in s", "readers", "opened in s", "µs/record", "own MB: PyTorch"]
-    print_table([*columns, "with the table", "after batches", "shared MB", "records/s"], rows)
+    print_table([*columns, "with the table", "after batches", "mapped MB", "records/s"], rows)
 
 
 def read(store: str) -> list[float]:
@@ -70,17 +71,17 @@ def read(store: str) -> list[float]:
             break
         count += len(data.on_after_batch_transfer(batch, 0)["signal"])
     speed = count / (time.perf_counter() - began)
-    after, shared = memory()
-    return [opened, 1e6 * opened / records, before, divided, after, shared, speed]
+    after, mapped = memory()
+    return [opened, 1e6 * opened / records, before, divided, after, mapped, speed]
 
 
 def memory() -> tuple[float, float]:
-    """Return this process's own memory and what it maps together with others, in megabytes."""
+    """Return the memory that this process allocated, and what it maps of files, in megabytes."""
     sizes: dict[str, int] = {}
     for line in Path("/proc/self/smaps_rollup").read_text().splitlines()[1:]:
         name, size = line.split()[:2]
         sizes[name.rstrip(":")] = int(size)
-    own = sizes["Private_Clean"] + sizes["Private_Dirty"]
+    own = sizes["Anonymous"]
     return own / 1e3, (sizes["Rss"] - own) / 1e3
 
 

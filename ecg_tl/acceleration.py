@@ -20,6 +20,9 @@ CompileMode = Literal["auto", "none", "default", "reduce-overhead"]
 
 Value = TypeVar("Value")
 
+SLOW_IN_BFLOAT16 = ("gru",)
+"""Networks that PyTorch computes on a CPU step by step, where converting costs what multiplying saves."""
+
 
 @dataclass(frozen=True)
 class Speed:
@@ -91,18 +94,23 @@ def _cpu_has_bfloat16() -> bool:
     )
 
 
-def choose_precision(wanted: TrainingPrecision, given: object, hardware: Hardware) -> Choice[object]:
+def choose_precision(
+    wanted: TrainingPrecision, given: object, hardware: Hardware, network: str | None = None
+) -> Choice[object]:
     """Choose the trainer's precision.
 
     Args:
         wanted: `Speed.precision`.
         given: The trainer's own setting, which is above this one; None if there is none.
         hardware: What trains.
+        network: Name of what is trained, if it is known.
     """
     if given is not None:
         return Choice(given, "as set for the trainer")
     if wanted != "auto":
         return Choice(wanted, "as set")
+    if hardware.device == "cpu" and network in SLOW_IN_BFLOAT16:
+        return Choice("32-true", f"auto: bfloat16 does not make a {network} faster on a cpu")
     if hardware.bfloat16:
         return Choice("bf16-mixed", f"auto: this {hardware.device} multiplies bfloat16 itself")
     return Choice("32-true", f"auto: this {hardware.device} has no fast bfloat16")
@@ -205,6 +213,7 @@ class Acceleration:
 def choose_acceleration(
     speed: Speed,
     *,
+    network: str | None = None,
     accelerator: str = "auto",
     precision: object = None,
     benchmark: bool | None = None,
@@ -214,13 +223,14 @@ def choose_acceleration(
 
     Args:
         speed: The settings.
+        network: Name of what is trained, if it is known.
         accelerator: The trainer's.
         precision: The trainer's own, if it was given.
         benchmark: The trainer's own, if it was given.
         deterministic: Whether the trainer must be.
     """
     hardware = describe_hardware(accelerator)
-    chosen = choose_precision(speed.precision, precision, hardware)
+    chosen = choose_precision(speed.precision, precision, hardware, network)
     return Acceleration(
         hardware,
         precision=chosen,

@@ -122,6 +122,7 @@ class EcgCLI(LightningCLI):
             trainer = config.trainer
             self.acceleration = choose_acceleration(
                 Speed(**config.speed.as_dict()),
+                network=config.model.init_args.get("network"),
                 accelerator=str(trainer.accelerator),
                 precision=trainer.precision,
                 benchmark=trainer.benchmark,

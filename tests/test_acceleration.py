@@ -43,6 +43,12 @@ def test_auto_takes_bfloat16_where_the_hardware_has_it(hardware: Hardware, expec
     assert "auto: " in str(choice)
 
 
+def test_auto_knows_where_bfloat16_does_not_help() -> None:
+    assert choose_precision("auto", None, SERVER, "gru").value == "32-true"
+    assert choose_precision("auto", None, H100, "gru").value == "bf16-mixed"
+    assert choose_precision("bf16-mixed", None, SERVER, "gru").value == "bf16-mixed"
+
+
 def test_what_was_given_is_above_auto() -> None:
     assert choose_precision("32-true", None, H100).value == "32-true"
     assert choose_precision("bf16-mixed", "64-true", H100).value == "64-true"

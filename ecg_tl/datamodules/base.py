@@ -133,6 +133,7 @@ class EcgDataModule(LightningDataModule):
         self._parts: Parts | None = None
         self._on_device: Tensor | None = None
         self._first_row = 0
+        self._told: Residency | None = None
 
     # What the model is built from -----------------------------------------------------------------------
 
@@ -255,6 +256,7 @@ class EcgDataModule(LightningDataModule):
             if self._on_device is not None
             else choose_residency(self.residency, store.manifest.signals_bytes, device)
         )
+        self._tell(residency)
         signals: NDArray[np.int16] | None = store.signals() if residency == "disk" else None
         if residency == "memory":
             signals = self._in_memory
@@ -289,6 +291,15 @@ class EcgDataModule(LightningDataModule):
             # An iterator draws a seed for its workers: not from what a resumed training restores.
             generator=torch.Generator(),
         )
+
+    def _tell(self, residency: Residency) -> None:
+        """Say where signals are, once."""
+        if residency != self._told:
+            size = f"{self.store.manifest.signals_bytes / 1e6:,.0f} MB of signals"
+            rank_zero_info(
+                f"residency: {residency} ({'as set' if self.residency != 'auto' else 'auto'}: {size})"
+            )
+        self._told = residency
 
     @cached_property
     def _in_memory(self) -> NDArray[np.int16]:

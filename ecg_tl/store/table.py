@@ -5,6 +5,8 @@ from __future__ import annotations
 import csv
 import json
 from collections.abc import Callable, Mapping
+from functools import lru_cache
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +18,8 @@ from ecg_tl.errors import StoreError
 # A cell is text that people and other programs can read; what a column is, the manifest says. Empty stands
 # for a missing value; text that could be mistaken for something else is written as JSON.
 _ESCAPE = '"'
+
+_LINES_AT_ONCE = 4096
 
 
 def column_kinds(table: pd.DataFrame) -> dict[str, str]:
@@ -45,14 +49,19 @@ def read_table(path: Path, kinds: Mapping[str, str], rows: int) -> pd.DataFrame:
     remedy = "Delete the store's folder and prepare again."
     try:
         with path.open(encoding="utf-8", errors="surrogatepass", newline="") as handle:
-            header, *body = csv.reader(handle)
-        if header != list(kinds) or len(body) != rows:
-            found = f"{len(body)} rows of {', '.join(header)}"
-            raise StoreError(path, found, f"{rows} rows of {', '.join(kinds)}", remedy)
-        cells = zip(*body, strict=True) if body else [()] * len(kinds)
-        columns = {
-            name: _decoded(column, kind) for (name, kind), column in zip(kinds.items(), cells, strict=True)
-        }
+            reader = csv.reader(handle)
+            header = next(reader, [])
+            if header != list(kinds):
+                raise StoreError(path, f"columns {', '.join(header)}", f"columns {', '.join(kinds)}", remedy)
+            pieces: dict[str, list[pd.Series[Any]]] = {name: [_decoded((), kinds[name])] for name in kinds}
+            # In pieces: as text, a whole table takes several times the memory of its content.
+            while lines := list(islice(reader, _LINES_AT_ONCE)):
+                for name, cells in zip(kinds, zip(*lines, strict=True), strict=True):
+                    pieces[name].append(_decoded(cells, kinds[name]))
+        columns = {name: pd.concat(parts, ignore_index=True) for name, parts in pieces.items()}
+        found = len(next(iter(columns.values()), ()))
+        if found != rows:
+            raise StoreError(path, f"{found} rows", f"{rows} rows", remedy)
     except OSError as error:
         raise StoreError(path, error.strerror or str(error), "the table of records", remedy) from error
     except (ValueError, KeyError, TypeError, csv.Error) as error:
@@ -108,12 +117,18 @@ def _unescaped(cell: str) -> str | None:
     return text
 
 
+@lru_cache(maxsize=_LINES_AT_ONCE)
+def _codes(cell: str) -> tuple[str, ...]:
+    # Most records share theirs with others: one tuple serves them all.
+    return tuple(json.loads(cell))
+
+
 def _plain(value: object) -> object:
     return value.item() if isinstance(value, np.generic) else value
 
 
 _OBJECTS: dict[str, tuple[Callable[[str], object], Any]] = {
-    "codes": (lambda cell: tuple(json.loads(cell)), object),
+    "codes": (_codes, object),
     "text": (_unescaped, object),
     "string": (_unescaped, "str"),
     "json": (lambda cell: json.loads(cell) if cell else None, object),
