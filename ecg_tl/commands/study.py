@@ -190,9 +190,14 @@ def _parser(word: str) -> argparse.ArgumentParser:
     )
     if word in ("plan", "run"):
         parser.add_argument(
-            "--concurrent", type=int, help="runs at a time; by default what GPUs, or cores and memory, allow"
+            "--concurrent",
+            type=_positive,
+            metavar="N",
+            help="runs at a time; by default what GPUs, or cores and memory, allow",
         )
-        parser.add_argument("--runs_per_gpu", type=int, default=1, help="runs that share a GPU (1)")
+        parser.add_argument(
+            "--runs_per_gpu", type=_positive, default=1, metavar="N", help="runs that share a GPU (1)"
+        )
     if word == "run":
         parser.add_argument(
             "--executor", choices=["local", "ray"], default="local", help="where runs are done"
@@ -205,8 +210,16 @@ def _parser(word: str) -> argparse.ArgumentParser:
         parser.add_argument("--every", action="store_true", help="list every run")
     if word == "report":
         parser.add_argument("--out", help="folder of the report; `report` in the study's folder if not given")
-        parser.add_argument("--resamples", type=int, default=1000, help="of patients, for intervals (1000)")
+        parser.add_argument(
+            "--resamples", type=_positive, default=1000, metavar="N", help="of patients, for intervals (1000)"
+        )
     return parser
+
+
+def _positive(word: str) -> int:
+    if not (word.isascii() and word.isdigit() and int(word) > 0):
+        raise argparse.ArgumentTypeError(f"{word!r} is no whole number from 1")
+    return int(word)
 
 
 def _is_true(word: str) -> bool:

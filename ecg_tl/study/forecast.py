@@ -74,7 +74,8 @@ def forecast(
     accelerators = {str(run.config.get("trainer", {}).get("accelerator", "auto")) for run in plan.runs}
     book = SpeedBook(Path(settings.folder), threads, *(accelerators if len(accelerators) == 1 else ()))
     columns = (TextColumn("measuring {task.description}"), BarColumn(20), MofNCompleteColumn())
-    with Progress(*columns, console=console or Console(stderr=True), transient=True) as progress:
+    console = console or Console(stderr=True)
+    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as progress:
         task = progress.add_task("speeds", total=None, visible=False)
         seconds = estimate(
             plan.runs,
@@ -113,7 +114,8 @@ def summary(plan: Plan, cast: Forecast) -> list[str]:
         lines.append(f"{len(cast.finished)} of {len(plan.runs)} runs are finished already.")
     for dataset, reason in cast.absent.items():
         without = sum(run.dataset == dataset for run in plan.runs)
-        lines.append(f"{dataset}: sizes unknown, {reason}; its {without} runs are not in the estimate.")
+        runs = "one run is" if without == 1 else f"{without} runs are"
+        lines.append(f"{dataset}: sizes unknown, {reason}; {runs} not in the estimate.")
     if cast.speeds:
         told = ", ".join(f"{name} {speed.train:.0f}" for name, speed in cast.speeds.items())
         lines.append(f"Measured here, training records a second of one run alone: {told}.")
