@@ -58,7 +58,7 @@ def integrated_gradients(
         _without_cudnn_for(task.network),
     ):
         millivolts = torch.as_tensor(
-            np.array(signal.detach().cpu() if isinstance(signal, Tensor) else signal, dtype=np.float32),
+            np.array(signal.detach().cpu().numpy() if isinstance(signal, Tensor) else signal, dtype="f4"),
             device=parameter.device,
         )
         _check_signal(task, millivolts)
