@@ -18,6 +18,10 @@ _COMMANDS = {
     "test": (_TRAINER, "score a checkpoint on the test records, and write their probabilities"),
     "predict": (_TRAINER, "write the probabilities of every record"),
     "study": ("ecg_tl.commands.study", "fine-tune, or train from scratch? a grid of runs, and the report"),
+    "robustness": (
+        "ecg_tl.commands.robustness",
+        "score checkpoints on test records with noise, lost leads, wrong gains",
+    ),
     "infer": ("ecg_tl.commands.infer", "say what a checkpoint or an exported network finds in any recording"),
     "data": ("ecg_tl.commands.data", "list, synthesize, prepare, check or compare datasets"),
     "transfer": (

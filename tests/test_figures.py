@@ -325,7 +325,7 @@ def test_nothing_of_the_finding_overlaps_or_leaves_the_sheet() -> None:
     )
 
 
-@pytest.mark.parametrize(("suffix", "magic"), [(".png", b"\x89PNG"), (".PDF", b"%PDF")])
+@pytest.mark.parametrize(("suffix", "magic"), [(".png", b"\x89PNG"), (".PDF", b"%PDF"), (".svg", b"<?xml")])
 def test_a_figure_is_saved_by_its_suffix_and_always_the_same(
     suffix: str, magic: bytes, tmp_path: Path
 ) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import matplotlib as mpl
 import numpy as np
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
@@ -12,7 +13,10 @@ from numpy.typing import NDArray
 from ecg_tl.errors import SettingError
 from ecg_tl.files import written_whole
 
-FORMATS = ("png", "pdf")
+FORMATS = ("png", "pdf", "svg")
+
+_TIME_OF_DAY = {"pdf": "CreationDate", "svg": "Date"}
+"""Under which name a format would keep it."""
 
 
 def figure_to_image(figure: Figure) -> NDArray[np.uint8]:
@@ -27,7 +31,7 @@ def check_figure_path(path: Path) -> None:
     """Check, before anything is computed, that a figure can be written under this name.
 
     Raises:
-        SettingError: If its suffix is neither `.png` nor `.pdf`.
+        SettingError: If its suffix is none of `.png`, `.pdf` and `.svg`.
     """
     if path.suffix.lower().removeprefix(".") not in FORMATS:
         raise SettingError(
@@ -39,7 +43,7 @@ def check_figure_path(path: Path) -> None:
 
 
 def save_figure(figure: Figure, path: Path) -> None:
-    """Write a figure as PNG or PDF, by the file's suffix; whole or not at all.
+    """Write a figure as PNG, PDF or SVG, by the file's suffix; whole or not at all.
 
     The file depends on the figure alone: no time of day is in it.
 
@@ -49,5 +53,7 @@ def save_figure(figure: Figure, path: Path) -> None:
     """
     check_figure_path(path)
     kind = path.suffix.lower().removeprefix(".")
-    with written_whole(path) as temporary:
-        figure.savefig(temporary, format=kind, metadata={"CreationDate": None} if kind == "pdf" else None)
+    metadata = {_TIME_OF_DAY[kind]: None} if kind in _TIME_OF_DAY else None
+    # The salt is what ids in an SVG are made of, a random one by default.
+    with written_whole(path) as temporary, mpl.rc_context({"svg.hashsalt": "ecg_tl"}):
+        figure.savefig(temporary, format=kind, metadata=metadata)

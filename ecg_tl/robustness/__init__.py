@@ -1,0 +1,1 @@
+"""How far a network's scores fall when records are disturbed: conditions, evaluation, table, figure."""

@@ -1,0 +1,154 @@
+"""Robustness as a figure: a panel a kind of disturbance, a colour a checkpoint."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+
+from ecg_tl.robustness.conditions import Kind
+from ecg_tl.robustness.evaluation import CLEAN, Outcome, Robustness
+from ecg_tl.robustness.output import METRIC_TITLES
+from ecg_tl.study.report.svg import drawing, new_figure, panel
+from ecg_tl.study.report.theme import MARKERS, SERIES, light
+
+COLUMNS = 3
+PANEL_WIDTH, PANEL_HEIGHT = 290.0, 175.0  # in pixels, as all lengths here
+LEFT, RIGHT, TOP, BOTTOM = 52.0, 14.0, 92.0, 22.0
+GAP_ACROSS, GAP_DOWN = 26.0, 84.0
+CHANCE = {"auroc_macro": 0.5}
+BREADTH = 0.36  # of the checkpoints' markers side by side, where neighbours are 1 apart
+
+
+def robustness_figure(result: Robustness) -> Figure:
+    """Draw scores against the level of each kind of disturbance, with 95 % intervals over patients.
+
+    Levels stand at equal distances, whatever their values. A broken line is the checkpoint's clean score.
+    All panels share the axis of the score, so that kinds can be compared.
+    """
+    columns = min(COLUMNS, len(result.kinds))
+    rows = math.ceil(len(result.kinds) / columns)
+    width = max(LEFT + columns * PANEL_WIDTH + (columns - 1) * GAP_ACROSS + RIGHT, 560.0)
+    height = TOP + rows * (PANEL_HEIGHT + GAP_DOWN) + BOTTOM
+    low, high = _range(result)
+    with drawing():
+        figure = new_figure(width, height)
+        figure.set_facecolor(light("paper"))
+        metric = METRIC_TITLES[result.metric]
+        scored = f"{result.classes_scored(result.outcomes[0])} of {len(result.class_names)} classes"
+        title = f"{metric} when records are disturbed"
+        under = f"{result.dataset}: {result.records:,} test records, {scored} scored"
+        _text(figure, LEFT, 24, title, size=14, weight="bold", color=light("ink"))
+        _text(figure, LEFT, 43, under, size=11, color=light("muted"))
+        _legend(figure, [subject.name for subject in result.subjects], 64)
+        for number, kind in enumerate(result.kinds):
+            row, column = divmod(number, columns)
+            axes = panel(
+                figure,
+                LEFT + column * (PANEL_WIDTH + GAP_ACROSS),
+                TOP + 22 + row * (PANEL_HEIGHT + GAP_DOWN),
+                PANEL_WIDTH,
+                PANEL_HEIGHT,
+            )
+            axes.set(xlim=(-0.6, len(kind.conditions) - 0.4), ylim=(low, high))
+            if column:
+                axes.tick_params(labelleft=False)
+            _draw_kind(axes, kind, result)
+    return figure
+
+
+def _draw_kind(axes: Axes, kind: Kind, result: Robustness) -> None:
+    axes.set_title(kind.title, loc="left", size=12, color=light("ink"), pad=7)
+    axes.set_xlabel(kind.scale, size=10.5, color=light("muted"), labelpad=5)
+    positions = np.arange(len(kind.conditions))
+    axes.set_xticks(positions, [_two_lines(one.tick) for one in kind.conditions])
+    if not kind.is_ordered:
+        axes.tick_params(axis="x", labelsize=9.5)
+    if result.metric in CHANCE:
+        axes.axhline(CHANCE[result.metric], color=light("muted"), linewidth=0.8, linestyle=(0, (1, 2)))
+    subjects = result.subjects
+    for number, subject in enumerate(subjects):
+        colour = light(_role(number))
+        (clean,) = result.of(subject.name, CLEAN)
+        axes.axhline(
+            clean.scores[result.metric], color=colour, linewidth=1.0, linestyle=(0, (5, 3)), alpha=0.8
+        )
+        outcomes = result.of(subject.name, kind.name)
+        aside = BREADTH * (number - (len(subjects) - 1) / 2) / max(len(subjects) - 1, 1)
+        values = [one.scores[result.metric] for one in outcomes]
+        reach = np.array([_reach(one, result.metric) for one in outcomes]).T
+        axes.errorbar(
+            positions + aside,
+            values,
+            yerr=reach,
+            color=colour,
+            marker=MARKERS[number % len(MARKERS)],
+            markersize=5,
+            linestyle="-" if kind.is_ordered else "none",
+            linewidth=1.4,
+            elinewidth=1.0,
+        )
+
+
+def _reach(outcome: Outcome, metric: str) -> tuple[float, float]:
+    """Give how far the interval reaches below and above the score; 0 where there is none."""
+    interval, value = outcome.interval, outcome.scores[metric]
+    if interval is None or interval.low is None or interval.high is None:
+        return 0.0, 0.0
+    return max(value - interval.low, 0.0), max(interval.high - value, 0.0)
+
+
+def _range(result: Robustness) -> tuple[float, float]:
+    """Give the least and greatest score to show, with a little room, in steps of 0.05."""
+    values = [one.scores[result.metric] for one in result.outcomes]
+    reaches = [_reach(one, result.metric) for one in result.outcomes]
+    ends = [v - below for v, (below, _) in zip(values, reaches, strict=True)]
+    ends += [v + above for v, (_, above) in zip(values, reaches, strict=True)]
+    known = [end for end in ends if math.isfinite(end)] or [0.0, 1.0]
+    low = math.floor(min(known) * 20) / 20
+    return low - 0.01, min(max(math.ceil(max(known) * 20) / 20, low + 0.05), 1.0) + 0.01
+
+
+def _legend(figure: Figure, names: Sequence[str], top: float) -> None:
+    """Name the checkpoints in a line, each with its colour and marker."""
+    width, height = figure.get_size_inches() * 72
+    handles = [
+        Line2D([], [], color=light(_role(n)), marker=MARKERS[n % len(MARKERS)], markersize=6, linewidth=1.6)
+        for n in range(len(names))
+    ]
+    handles.append(Line2D([], [], color=light("muted"), linewidth=1.0, linestyle=(0, (5, 3))))
+    figure.legend(
+        handles,
+        [*names, "the same on clean records"],
+        loc="center left",
+        bbox_to_anchor=((LEFT - 8) / width, 1 - top / height),
+        ncols=len(handles),
+        frameon=False,
+        fontsize=11,
+        labelcolor=light("ink"),
+        borderpad=0,
+        handlelength=1.8,
+        columnspacing=1.6,
+    )
+
+
+def _text(figure: Figure, left: float, top: float, text: str, **style: Any) -> None:
+    width, height = figure.get_size_inches() * 72
+    figure.text(left / width, 1 - top / height, text, va="center", **style)
+
+
+def _role(number: int) -> str:
+    # The first of the series is the grey that reports give to scratch.
+    return f"series-{number % SERIES + 1}"
+
+
+def _two_lines(label: str) -> str:
+    """Break a name of several words near its middle, so that neighbours stay apart."""
+    words = label.split()
+    half = -(-len(words) // 2)
+    return "\n".join(filter(None, (" ".join(words[:half]), " ".join(words[half:]))))
