@@ -10,6 +10,9 @@ from pathlib import Path
 import pytest
 
 from ecg_tl.cli import main
+from ecg_tl.study.check import check_runs
+from ecg_tl.study.plan import make_plan
+from ecg_tl.study.settings import read_study
 from ecg_tl.synthesis import synthesize
 
 REPOSITORY = Path(__file__).parents[1]
@@ -67,7 +70,7 @@ def upstream(workplace: Path) -> Path:
 
 
 def test_every_folder_of_configs_is_tested_here() -> None:
-    tested = {"data", "model", "protocol", "trainer", "transfer", "experiment"}
+    tested = {"data", "model", "protocol", "trainer", "transfer", "experiment", "study"}
     assert {path.name for path in CONFIGS.iterdir()} == tested
     assert all(yamls(folder) for folder in tested)
 
@@ -134,3 +137,62 @@ def test_each_experiment_trains(here: Path, upstream: Path, experiment: str) -> 
         words += ["--trainer.callbacks.upstream", str(upstream)]
     assert fit(*words) == 0
     assert (here / "runs" / experiment / "version_0" / "config.yaml").is_file()
+
+
+@pytest.mark.parametrize("study", yamls("study"))
+def test_each_study_can_be_planned(study: str) -> None:
+    settings = read_study(CONFIGS / "study" / f"{study}.yaml")
+    assert settings.name == study
+    plan = make_plan(settings)
+    check_runs(plan.runs)
+    for run in plan.runs:  # each root lies where `--data_root` says
+        root = Path(run.config["data"]["init_args"]["root"])
+        assert root.parent == Path(settings.data_root)
+        assert run.config["trainer"]["max_epochs"] > 0
+
+
+def test_the_papers_study_has_the_papers_runs() -> None:
+    runs = make_plan(read_study(CONFIGS / "study" / "paper.yaml")).runs
+    whole = [run for run in runs if run.size is None]
+    assert sum(run.kind == "fine-tuned" for run in whole) == 72
+    assert sum(run.kind == "scratch" for run in whole) == 30
+    assert sum(run.kind == "upstream" for run in whole) == 3 * 6
+    sweep = [(run.arm, run.size) for run in runs if run.size is not None]
+    assert sorted(sweep) == [(arm, size) for arm in ("full", "scratch") for size in range(2000, 12001, 2000)]
+    for run in runs:
+        data = run.config["data"]["init_args"]
+        assert data["split"].get("stratify", False) == (run.dataset == "cpsc2018")
+        assert data["normalization"] == ("none" if run.dataset == "ptb" else "min_max")
+        assert data.get("equivalences", True) == (run.dataset not in ("cpsc2018", "georgia"))
+        assert (data["split"]["kind"], data["resampling"], data["batch_size"]) == ("paper", "stride", 256)
+        assert run.seed == 0
+        if run.size is not None:
+            assert data["split"]["subset"] == "first"
+            assert (run.dataset, run.network, run.upstream) == (
+                *("ptbxl", "resnet1d18"),
+                None if run.arm == "scratch" else "georgia",
+            )
+
+
+@pytest.mark.slow
+def test_the_demos_study_runs_to_its_report(
+    here: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("ecg_tl.study.speed.LONGEST_SECONDS", 0.1)
+    for layout in ("ptbxl", "cpsc2018"):
+        simulate(here, layout)
+    words = ["configs/study/demo.yaml", "--data_root", "data", "--folder", "demo-study", "--seeds", "[0]"]
+    for part in ("upstream_settings", "downstream_settings"):
+        words += [f"--{part}.trainer.max_epochs", "1", f"--{part}.trainer.precision", "32-true"]
+        words += [
+            f"--{part}.data.init_args.num_samples",
+            "100",
+            f"--{part}.data.init_args.sampling_rate",
+            "50",
+        ]
+        words += [f"--{part}.trainer.accelerator", "cpu"]
+    assert main(["study", "run", *words, "--concurrent", "2", "--progress", "false"]) == 0
+    assert main(["study", "status", *words]) == 0
+    assert "6 runs: 6 finished" in capsys.readouterr().out
+    assert main(["study", "report", *words, "--resamples", "50"]) == 0
+    assert (here / "demo-study" / "report" / "index.html").is_file()
