@@ -24,12 +24,15 @@ def run(words: Sequence[str]) -> int:
         settings = parser.parse_args(list(words[1:]))
     format: Format = settings.format
     records = [Path(path) for path in settings.records or []]
-    exported = export(
-        Path(settings.checkpoint),
-        format,
-        None if settings.output is None else Path(settings.output),
-        None if not records else lambda description: recorded_signals(records, description),
-    )
+    # Shown on terminals alone, where a minute without a word would look like a hang.
+    waiting = "exporting" if format == "onnx" else "exporting; recurrent layers take torch a minute or two"
+    with Console(stderr=True).status(waiting):
+        exported = export(
+            Path(settings.checkpoint),
+            format,
+            None if settings.output is None else Path(settings.output),
+            None if not records else lambda description: recorded_signals(records, description),
+        )
     _print(exported, format)
     return 0
 
