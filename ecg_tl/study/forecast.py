@@ -17,7 +17,7 @@ from ecg_tl.study.plan_table import duration
 from ecg_tl.study.runs import Plan
 from ecg_tl.study.settings import StudySettings
 from ecg_tl.study.sizes import measure_sizes
-from ecg_tl.study.speed import Speed, SpeedBook
+from ecg_tl.study.speed import SPEED_FILE, Speed, SpeedBook
 from ecg_tl.study.status import study_status
 
 
@@ -118,7 +118,7 @@ def summary(plan: Plan, cast: Forecast) -> list[str]:
         lines.append(f"{dataset}: sizes unknown, {reason}; {runs} not in the estimate.")
     if cast.speeds:
         told = ", ".join(f"{name} {speed.train:.0f}" for name, speed in cast.speeds.items())
-        lines.append(f"Measured here, training records a second of one run alone: {told}.")
+        lines.append(f"Training records a second, measured on one run alone: {told} (kept in {SPEED_FILE}).")
     if cast.correction != 1:
         lines.append(
             f"Finished runs took {cast.correction:.2f} times as long as such speeds say; that is reckoned in."
