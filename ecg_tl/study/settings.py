@@ -77,9 +77,9 @@ class StudySettings:
     """A study.
 
     A run's config is laid in layers, key by key, each over those before it: what `configs/protocol/` says of
-    the protocol; `settings`; `upstream_settings` or `downstream_settings`; the network; the dataset; the value
-    of each axis; and downstream the arm, the size and `size_settings`. A list takes the place of the one below
-    it, but for `trainer.callbacks`, to which each layer adds.
+    the protocol; `settings`; `upstream_settings` or `downstream_settings`; the network; the dataset; the
+    value of each axis; and downstream the arm, the size and `size_settings`. A list takes the place of the
+    one below it, but for `trainer.callbacks`, to which each layer adds.
 
     Attributes:
         name: Of the study; its folder is `folder`.
