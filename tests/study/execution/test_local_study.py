@@ -179,18 +179,33 @@ def test_numbers_that_make_no_sense(setting: str, study: StudySettings) -> None:
 # The whole command's processes ------------------------------------------------------------------------------
 
 
-def start(settings: StudySettings, method: str = "fork") -> subprocess.Popen[str]:
-    """Run a study in a process group of its own, as from a terminal."""
+Start = Callable[..., subprocess.Popen[str]]
+
+
+@pytest.fixture
+def start() -> Iterator[Start]:
+    """What runs a study in a process group of its own, as from a terminal."""
+    started: list[subprocess.Popen[str]] = []
+
+    def start_one(settings: StudySettings, method: str = "fork") -> subprocess.Popen[str]:
+        started.append(_start(settings, method))
+        return started[-1]
+
+    yield start_one
+    for command in started:
+        assert command.stdout is not None
+        if command.poll() is None:
+            os.killpg(command.pid, signal.SIGKILL)
+        if not command.stdout.closed:
+            print(command.communicate()[0])  # what a failing test is to be understood by
+
+
+def _start(settings: StudySettings, method: str) -> subprocess.Popen[str]:
     path = os.pathsep.join([str(HERE), str(HERE.parents[1]), os.environ.get("PYTHONPATH", "")])
     roots = Path(settings.upstreams["ptbxl"]["data"]["init_args"]["root"]).parent
+    words = [settings.folder, str(roots), str(settings.store_dir), method]
     return subprocess.Popen(
-        [
-            sys.executable,
-            str(HERE / "run_tiny_study.py"),
-            settings.folder,
-            str(roots),
-            str(settings.store_dir),
-        ],
+        [sys.executable, str(HERE / "run_tiny_study.py"), *words],
         env={**os.environ, "PYTHONPATH": path},
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
@@ -212,15 +227,18 @@ def in_group(group: int) -> list[int]:
     return found
 
 
-def wait_for(condition: Callable[[], object], seconds: float = 90) -> None:
+def wait_for(
+    condition: Callable[[], object], seconds: float = 200, command: subprocess.Popen[str] | None = None
+) -> None:
     until = time.monotonic() + seconds
     while not condition():
+        assert command is None or command.poll() is None
         assert time.monotonic() < until
         time.sleep(0.02)
 
 
 @pytest.mark.slow
-def test_two_commands_share_a_study(study: StudySettings) -> None:
+def test_two_commands_share_a_study(start: Start, study: StudySettings) -> None:
     plan = make_plan(study)
     commands = [start(study, "spawn") for _ in range(2)]
     outputs = [command.communicate(timeout=200)[0] for command in commands]
@@ -232,10 +250,10 @@ def test_two_commands_share_a_study(study: StudySettings) -> None:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("ending", ["SIGINT", "SIGTERM"])
-def test_interrupted_ends_quickly_and_goes_on(ending: str, study: StudySettings) -> None:
+def test_interrupted_ends_quickly_and_goes_on(ending: str, start: Start, study: StudySettings) -> None:
     upstream = place_of(study, make_plan(study).runs[0])
     command = start(study)
-    wait_for(upstream.metrics.is_file)
+    wait_for(upstream.metrics.is_file, command=command)
     began = time.monotonic()
     if ending == "SIGINT":  # Ctrl-C reaches the whole group
         os.killpg(command.pid, signal.SIGINT)
@@ -251,10 +269,10 @@ def test_interrupted_ends_quickly_and_goes_on(ending: str, study: StudySettings)
 
 
 @pytest.mark.slow
-def test_workers_end_with_a_scheduler_that_is_killed(study: StudySettings) -> None:
+def test_workers_end_with_a_scheduler_that_is_killed(start: Start, study: StudySettings) -> None:
     upstream = place_of(study, make_plan(study).runs[0])
     command = start(study)
-    wait_for(upstream.attempts.is_file)
+    wait_for(upstream.attempts.is_file, command=command)
     command.kill()
     command.communicate(timeout=60)
     wait_for(lambda: not in_group(command.pid), 20)
