@@ -30,7 +30,7 @@ METHODS = (
     "A class is scored if at least two test patients have it and two do not. Patients of a class that fewer "
     "than ten have (or lack) are drawn as a group of their own, so that resamples keep it. Where a class has "
     f"fewer than {FEW_PATIENTS} such patients the interval is marked as rough.",
-    "In simulations with known truth the intervals hold it in 93 to 97 of 100 studies; docs/statistics.md "
+    "In simulations with known truth the intervals hold it in 93 to 98 of 100 studies; docs/statistics.md "
     "has "
     "the table, and where they do not: with two seeds, or with fewer than five patients of a class. With "
     "three "
