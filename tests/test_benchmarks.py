@@ -1,0 +1,42 @@
+"""Every benchmark runs and prints its table; what the figures are is no matter here."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+BENCHMARKS = Path(__file__).parents[1] / "benchmarks"
+PARTS = {"timing", "stores"}  # of the others
+ON_REAL_RECORDS = {"fingerprints"}
+NAMES = sorted({path.stem for path in BENCHMARKS.glob("*.py")} - PARTS - ON_REAL_RECORDS)
+
+
+def run(name: str, *words: str) -> str:
+    done = subprocess.run(
+        [sys.executable, str(BENCHMARKS / f"{name}.py"), *words],
+        env=os.environ | {"OMP_NUM_THREADS": "1"},
+        capture_output=True,
+        text=True,
+        timeout=280,
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", NAMES)
+def test_a_benchmark_prints_a_table(name: str) -> None:
+    said = run(name, "--quick")
+    assert said.startswith(f"# {name}: ")
+    assert "cores" in said.splitlines()[2]
+    assert any(line.startswith("| -") for line in said.splitlines())
+
+
+def test_all_that_was_asked_for_is_there() -> None:
+    assert {"training_step", "trainer_overhead", "feeding", "prepare", "study_throughput", "startup"} <= set(
+        NAMES
+    )
