@@ -113,3 +113,9 @@ def study_to_kill(folder: Path, roots: Path) -> StudySettings:
         seeds=(0, 1),
         second_opinion=True,
     )
+
+
+def study_on_two_nodes(folder: Path, roots: Path, stores: Path) -> StudySettings:
+    """Three runs, long enough to be caught at work."""
+    settings = {"trainer": {"max_epochs": 40, "accelerator": "cpu"}}
+    return tiny_study(folder, roots, store_dir=str(stores), settings=settings)
