@@ -119,7 +119,7 @@ def render(outcomes: Sequence[Outcome], description: ModelDescription) -> Render
 
 def _in_full(outcome: Outcome) -> RenderableType:
     if isinstance(outcome, Failure):
-        return Text.assemble((str(outcome.record), "bold"), "  ", ("failed", "red"), f": {outcome.error}")
+        return Text.assemble((str(outcome.record), "bold"), "  ", ("failed", "red"))  # why, the error says
     heading = Text.assemble(
         (str(outcome.record), "bold"),
         f"  {outcome.seconds:.4g} s at {outcome.sampling_rate:g} Hz, {len(outcome.leads)} leads",

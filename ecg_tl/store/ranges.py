@@ -121,10 +121,13 @@ def unfamiliar(
         outside = [lead for lead, value in enumerate(values) if value < low[lead] or value > high[lead]]
         if len(outside) < math.ceil(len(leads) / 3):
             continue
-        worst = max(outside, key=lambda lead: abs(math.log(values[lead] / max(low[lead], _TINY))))
+        worst = max(
+            outside, key=lambda lead: max(low[lead] / values[lead], values[lead] / max(high[lead], _TINY))
+        )
+        named = "all leads" if len(outside) == len(leads) else ", ".join(leads[lead] for lead in outside)
         said.append(
-            f"{name} of {', '.join(leads[lead] for lead in outside)}, {leads[worst]} for example "
-            f"{values[worst]:.3g} {unit} where {low[worst]:.3g} to {high[worst]:.3g} {unit} are usual"
+            f"{name} of {named}; {leads[worst]}, for one, has {values[worst]:.3g} {unit}, and usual are "
+            f"{low[worst]:.3g} to {high[worst]:.3g} {unit}"
         )
     return said
 

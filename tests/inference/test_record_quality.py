@@ -93,7 +93,7 @@ def test_a_record_unlike_the_training_records(ecg: Recording) -> None:
     assert remarks(ecg, description) == []
     (remark,) = remarks(spoiled(ecg, lambda values: np.multiply(values, 4, out=values)), description)
     assert (remark.kind, remark.is_warning) == ("unfamiliar", True)
-    assert remark.message.startswith("unlike the training records: standard deviation of I, II")
+    assert remark.message.startswith("unlike the training records: standard deviation of all leads; ")
 
 
 def test_padding_is_not_unfamiliar(ecg: Recording) -> None:

@@ -28,9 +28,9 @@ RANGES = SignalRanges(((0.1, 0.5),) * 3, ((2.0, 10.0),) * 3, 100)
     ("amplitude", "frequency", "said"),
     [
         (0.2, 5.0, ()),
-        (2.0, 5.0, ("standard deviation of I, II, V1", "2 mV where 0.1 to 0.5 mV are usual")),
-        (0.01, 5.0, ("standard deviation of I, II, V1",)),
-        (0.2, 1.0, ("mean frequency of I, II, V1", "Hz where 2 to 10 Hz are usual")),
+        (2.0, 5.0, ("standard deviation of all leads; I, for one, has 2 mV", "usual are 0.1 to 0.5 mV")),
+        (0.01, 5.0, ("standard deviation of all leads",)),
+        (0.2, 1.0, ("mean frequency of all leads", "usual are 2 to 10 Hz")),
         (0.2, 20.0, ("mean frequency",)),
     ],
 )
@@ -46,8 +46,8 @@ def test_a_third_of_the_leads_must_be_outside() -> None:
     signal = sines(0.2, 5.0, 12)
     signal[:3] *= 10
     assert unfamiliar(ranges, [signal], leads, RATE) == []
-    signal[3] *= 10
-    assert "V0, V1, V2, V3" in unfamiliar(ranges, [signal], leads, RATE)[0]
+    signal[3] *= 20
+    assert "of V0, V1, V2, V3; V3, for one, has 4 mV" in unfamiliar(ranges, [signal], leads, RATE)[0]
     assert unfamiliar(SignalRanges(((0.1, 0.5),), ((2.0, 10.0),), 9), [signal[:1]], ("II",), RATE)
 
 
