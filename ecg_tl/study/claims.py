@@ -88,8 +88,7 @@ def small_sets(primary: Sequence[Compared]) -> Claim:
     if effect is not None:
         text = (
             f"Over {plural(len(small), 'comparison')} with at most {SMALL_RECORDS:,} training records the "
-            "mean "
-            f"gain is {signed(effect)} in macro AUROC: {plural(wins, 'win')}, "
+            f"mean gain is {signed(effect)} in macro AUROC: {plural(wins, 'win')}, "
             f"{plural(losses, 'loss', 'losses')}, {unclear} open."
         )
     return Claim(
@@ -143,8 +142,7 @@ def not_always(primary: Sequence[Compared]) -> Claim:
         "Not always: some pairs of upstream and downstream gain nothing or lose.",
         verdict,
         "Each pair and network at its largest training size. A comparison supports the claim if it is a "
-        "loss, "
-        f"or if its gain is shown to be less than {MARGIN} (one-sided, Holm). Supported: one does. "
+        f"loss, or if its gain is shown to be less than {MARGIN} (one-sided, Holm). Supported: one does. "
         "Contradicted: all are wins. Otherwise open.",
         effect,
         AUROC,
@@ -180,9 +178,8 @@ def gain_declines(trends: Sequence[Trend]) -> Claim:
         )
         text = (
             f"Over {plural(len(tested), 'size sweep')} the gain changes by {signed(effect)} in macro AUROC "
-            "for ten "
-            f"times as many training records; it declines in {falling}, rises in {rising}, and is open in "
-            f"{len(tested) - falling - rising}."
+            f"for ten times as many training records; it declines in {falling}, rises in {rising}, and is "
+            f"open in {len(tested) - falling - rising}."
         )
     return Claim(
         3,
@@ -190,8 +187,7 @@ def gain_declines(trends: Sequence[Trend]) -> Claim:
         verdict,
         "In each size sweep, the slope of the gain on log10 of the training records. Supported: the 95 % "
         "interval of the mean slope lies below 0 and no sweep rises (Holm). Contradicted: it lies above 0 "
-        "and "
-        "none declines. Mixed: both. Otherwise open. Differences between datasets are not used.",
+        "and none declines. Mixed: both. Otherwise open. Differences between datasets are not used.",
         effect,
         "macro AUROC per tenfold records",
         "mean change of the gain for ten times as many records",
@@ -235,9 +231,8 @@ def scratch_catches_up(grid: Grid, trends: Sequence[Trend]) -> Claim:
         most = max(trend.found.points[-1].records for trend in trends)
         text = (
             f"At the largest size ({most:,} training records at most) the mean gain is {signed(effect)}: "
-            "scratch "
-            f"has caught up after longer training in {support} of {plural(len(trends), 'sweep')}, is still "
-            f"behind in {contradict}, and it is open in {unclear}."
+            f"scratch has caught up after longer training in {support} of {plural(len(trends), 'sweep')}, is "
+            f"still behind in {contradict}, and it is open in {unclear}."
         )
         if longer:
             text += f" There scratch took {mean(longer):.2f} times the epochs of fine-tuning to its own best."
@@ -248,13 +243,10 @@ def scratch_catches_up(grid: Grid, trends: Sequence[Trend]) -> Claim:
         "With enough data training from scratch catches up, after longer training.",
         verdict,
         "A size sweep supports it if at its smallest size the gain's 95 % interval lies above 0, at its "
-        "largest "
-        f"wholly below {MARGIN}, and scratch there needs more epochs to its best validation score than the "
-        "arm "
-        "to its own. It contradicts it, as far as its sizes go, if the gain at the largest size still lies "
-        "above 0. Supported: some support, none contradict; contradicted: the reverse; mixed: both; "
-        "otherwise "
-        "open. Intervals of single sweeps are not corrected for their number.",
+        f"largest wholly below {MARGIN}, and scratch there needs more epochs to its best validation score "
+        "than the arm to its own. It contradicts it, as far as its sizes go, if the gain at the largest "
+        "size still lies above 0. Supported: some support, none contradict; contradicted: the reverse; "
+        "mixed: both; otherwise open. Intervals of single sweeps are not corrected for their number.",
         effect,
         AUROC,
         "mean gain at the largest size of each sweep",
@@ -316,9 +308,9 @@ def converges_faster(primary: Sequence[Compared]) -> Claim:
         verdict,
         "Epochs to the first validation score as good as scratch's best, over scratch's epochs to it. A "
         "training that never gets there counts as slower. Supported: significantly more are faster than "
-        "slower "
-        "(sign test, 0.05); contradicted: the reverse; otherwise open. By comparison (median over its seeds) "
-        "where there are six, else by training, which takes seeds of one comparison as independent.",
+        "slower (sign test, 0.05); contradicted: the reverse; otherwise open. By comparison (median over "
+        "its seeds) where there are six, else by training, which takes seeds of one comparison as "
+        "independent.",
         effect,
         "ratio of epochs",
         "median epochs to match scratch, relative to scratch's",
@@ -375,12 +367,9 @@ def cnns_gain_more(families: Sequence[FamilyContrast], primary: Sequence[Compare
         "CNNs gain more from transfer than RNNs.",
         verdict,
         "Mean gain of CNNs less that of RNNs on the same pairs, at the largest size. Only RNNs with a head "
-        "as "
-        "small as a CNN's (pooled over time) decide: supported if the 95 % interval lies above 0, "
-        "contradicted "
-        "below 0, otherwise open. With the paper's flattened heads alone the verdict stays open, whatever "
-        "the "
-        "difference. Pairs are counted by their own intervals (Holm).",
+        "as small as a CNN's (pooled over time) decide: supported if the 95 % interval lies above 0, "
+        "contradicted below 0, otherwise open. With the paper's flattened heads alone the verdict stays "
+        "open, whatever the difference. Pairs are counted by their own intervals (Holm).",
         effect,
         AUROC,
         "gain of CNNs less gain of RNNs",

@@ -31,17 +31,15 @@ METHODS = (
     "than ten have (or lack) are drawn as a group of their own, so that resamples keep it. Where a class has "
     f"fewer than {FEW_PATIENTS} such patients the interval is marked as rough.",
     "In simulations with known truth the intervals hold it in 93 to 98 of 100 studies; docs/statistics.md "
-    "has "
-    "the table, and where they do not: with two seeds, or with fewer than five patients of a class. With "
-    "three "
-    "seeds that differ more than patients do, p-values far below 0.01 are too small; five seeds mend that.",
+    "has the table, and where they do not: with two seeds, or with fewer than five patients of a class. "
+    "With three seeds that differ more than patients do, p-values far below 0.01 are too small; five seeds "
+    "mend that.",
     "Verdicts are corrected by Holm's method: over the primary comparisons (the primary arm at the default "
-    "of "
-    "all axes), over the other pretrained ones, over the controls, and over the classes of each comparison.",
+    "of all axes), over the other pretrained ones, over the controls, and over the classes of each "
+    "comparison.",
     "What is recommended is chosen on validation scores; its gain is measured on the test set afterwards.",
     "Intervals hold for these datasets, splits, upstream trainings and settings. Another training set, "
-    "another "
-    "split or another hospital would change more than they show.",
+    "another split or another hospital would change more than they show.",
 )
 
 
@@ -106,8 +104,7 @@ def _warnings(results: StudyResults, settings: StudySettings) -> list[str]:
     if settings.protocol == "paper":
         warnings.append(
             "Protocol `paper`: the epoch is chosen on the test records and patients may be in both parts. "
-            "Scores "
-            "are too high, and differences are not trustworthy; it is here to repeat the paper."
+            "Scores are too high, and differences are not trustworthy; it is here to repeat the paper."
         )
     elif any(
         run.result["data"].get("selects_on_test") and run.run["protocol"] != SECOND_OPINION

@@ -161,8 +161,7 @@ def _decided(answer: Answer, p_holm: float | None) -> Answer:
     recipe = f"fine-tune {pretrained.network} from {pretrained.upstream} with {pretrained.arm}"
     measured = (
         f"On {plural(answer.patients, 'test patient')} and {plural(effect.seeds, 'seed')}, {pretrained.arm} "
-        "from "
-        f"{pretrained.upstream} ({pretrained.network}) changes macro AUROC by {signed(effect)} against "
+        f"from {pretrained.upstream} ({pretrained.network}) changes macro AUROC by {signed(effect)} against "
         f"scratch ({scratch.network}). Both were chosen on validation scores, not on these."
     )
     if certainty == "not sure" or effect.estimate is None:
