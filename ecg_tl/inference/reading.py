@@ -167,8 +167,9 @@ def _read_wfdb(path: Path, settings: ReadSettings) -> ReadRecord:
     ):
         leads = settings.leads
     else:
-        remarks += _ignored("leads", settings.leads, leads)
-    remarks += _ignored("sampling_rate", settings.sampling_rate, recording.sampling_rate)
+        remarks += _ignored("leads", settings.leads, leads, contradicts=False)
+    rate = recording.sampling_rate
+    remarks += _ignored("sampling_rate", settings.sampling_rate, rate, contradicts=False)
     return ReadRecord(replace(recording, leads=leads), tuple(remarks))
 
 
@@ -204,11 +205,13 @@ def _from_array(path: Path, file: ArrayFile, settings: ReadSettings) -> ReadReco
     return ReadRecord(recording, tuple(remarks))
 
 
-def _ignored(option: str, given: object, found: object) -> list[Remark]:
+def _ignored(option: str, given: object, found: object, *, contradicts: bool = True) -> list[Remark]:
+    """Say that an option is not used; it is expected where it is meant for other files of the same run."""
     if given is None or found is None or given == found:
         return []
     shown = " ".join(found) if isinstance(found, tuple) else found
-    return [Remark("option_not_used", f"the file says its {option} itself ({shown}): --{option} is not used")]
+    message = f"the file says its {option} itself ({shown}): --{option} is not used"
+    return [Remark("option_not_used", message, is_warning=contradicts)]
 
 
 def _leads_first(path: Path, file: ArrayFile, leads: int) -> NDArray[np.float64]:

@@ -202,6 +202,8 @@ def test_what_the_file_says_wins_and_is_told(ecg: Recording, write_wfdb: WriteWf
     wfdb = read_record(write_wfdb(ecg.values), told)
     full = _npz(tmp_path / "a.npz", signal=ecg.values, leads=list(LEADS), sampling_rate=500.0, units="mV")
     numpy = read_record(full, told)
+    assert not any(remark.is_warning for remark in wfdb.remarks)  # a run may hold other files as well
+    assert all(remark.is_warning for remark in numpy.remarks)
     for read, options in ((wfdb, ("leads", "sampling_rate")), (numpy, ("leads", "sampling_rate", "units"))):
         assert_same(read.recording, ecg, 5e-4)
         assert [remark.kind for remark in read.remarks] == ["option_not_used"] * len(options)
