@@ -19,10 +19,13 @@ from ecg_tl.study.report.theme import MARKERS, SERIES, light
 
 COLUMNS = 3
 PANEL_WIDTH, PANEL_HEIGHT = 290.0, 175.0  # in pixels, as all lengths here
-LEFT, RIGHT, TOP, BOTTOM = 52.0, 14.0, 92.0, 22.0
+LEFT, RIGHT, TOP, BOTTOM = 52.0, 14.0, 66.0, 4.0
 GAP_ACROSS, GAP_DOWN = 26.0, 84.0
 CHANCE = {"auroc_macro": 0.5}
+LEGEND_LINE, LEGEND_MARK, LEGEND_LETTER = 18.0, 48.0, 6.6
 BREADTH = 0.36  # of the checkpoints' markers side by side, where neighbours are 1 apart
+
+_BROKEN, _DOTTED = (0, (5, 3)), (0, (1, 2))
 
 
 def robustness_figure(result: Robustness) -> Figure:
@@ -34,24 +37,27 @@ def robustness_figure(result: Robustness) -> Figure:
     columns = min(COLUMNS, len(result.kinds))
     rows = math.ceil(len(result.kinds) / columns)
     width = max(LEFT + columns * PANEL_WIDTH + (columns - 1) * GAP_ACROSS + RIGHT, 560.0)
-    height = TOP + rows * (PANEL_HEIGHT + GAP_DOWN) + BOTTOM
+    entries = _entries(result)
+    in_line = max(1, int((width - LEFT) / (LEGEND_MARK + LEGEND_LETTER * max(len(e[0]) for e in entries))))
+    top = TOP + LEGEND_LINE * math.ceil(len(entries) / in_line)
+    height = top + rows * (PANEL_HEIGHT + GAP_DOWN) + BOTTOM  # names of levels stand in the last gap
     low, high = _range(result)
     with drawing():
         figure = new_figure(width, height)
         figure.set_facecolor(light("paper"))
         metric = METRIC_TITLES[result.metric]
         scored = f"{result.classes_scored(result.outcomes[0])} of {len(result.class_names)} classes"
-        title = f"{metric} when records are disturbed"
+        title = f"{metric[0].upper()}{metric[1:]} when records are disturbed"
         under = f"{result.dataset}: {result.records:,} test records, {scored} scored"
         _text(figure, LEFT, 24, title, size=14, weight="bold", color=light("ink"))
         _text(figure, LEFT, 43, under, size=11, color=light("muted"))
-        _legend(figure, [subject.name for subject in result.subjects], 64)
+        _legend(figure, entries, in_line)
         for number, kind in enumerate(result.kinds):
             row, column = divmod(number, columns)
             axes = panel(
                 figure,
                 LEFT + column * (PANEL_WIDTH + GAP_ACROSS),
-                TOP + 22 + row * (PANEL_HEIGHT + GAP_DOWN),
+                top + 22 + row * (PANEL_HEIGHT + GAP_DOWN),
                 PANEL_WIDTH,
                 PANEL_HEIGHT,
             )
@@ -70,14 +76,12 @@ def _draw_kind(axes: Axes, kind: Kind, result: Robustness) -> None:
     if not kind.is_ordered:
         axes.tick_params(axis="x", labelsize=9.5)
     if result.metric in CHANCE:
-        axes.axhline(CHANCE[result.metric], color=light("muted"), linewidth=0.8, linestyle=(0, (1, 2)))
+        axes.axhline(CHANCE[result.metric], color=light("muted"), linewidth=1.0, linestyle=_DOTTED)
     subjects = result.subjects
     for number, subject in enumerate(subjects):
         colour = light(_role(number))
         (clean,) = result.of(subject.name, CLEAN)
-        axes.axhline(
-            clean.scores[result.metric], color=colour, linewidth=1.0, linestyle=(0, (5, 3)), alpha=0.8
-        )
+        axes.axhline(clean.scores[result.metric], color=colour, linewidth=1.0, linestyle=_BROKEN, alpha=0.8)
         outcomes = result.of(subject.name, kind.name)
         aside = BREADTH * (number - (len(subjects) - 1) / 2) / max(len(subjects) - 1, 1)
         values = [one.scores[result.metric] for one in outcomes]
@@ -114,24 +118,37 @@ def _range(result: Robustness) -> tuple[float, float]:
     return low - 0.01, min(max(math.ceil(max(known) * 20) / 20, low + 0.05), 1.0) + 0.01
 
 
-def _legend(figure: Figure, names: Sequence[str], top: float) -> None:
-    """Name the checkpoints in a line, each with its colour and marker."""
-    width, height = figure.get_size_inches() * 72
-    handles = [
-        Line2D([], [], color=light(_role(n)), marker=MARKERS[n % len(MARKERS)], markersize=6, linewidth=1.6)
-        for n in range(len(names))
+def _entries(result: Robustness) -> list[tuple[str, Line2D]]:
+    """Give each checkpoint's name with its colour and marker, and what the broken lines are."""
+    entries = [
+        (
+            subject.name,
+            Line2D(
+                [], [], color=light(_role(n)), marker=MARKERS[n % len(MARKERS)], markersize=6, linewidth=1.6
+            ),
+        )
+        for n, subject in enumerate(result.subjects)
     ]
-    handles.append(Line2D([], [], color=light("muted"), linewidth=1.0, linestyle=(0, (5, 3))))
+    broken = {"the same on clean records": _BROKEN} | ({"chance": _DOTTED} if result.metric in CHANCE else {})
+    muted = light("muted")
+    return entries + [
+        (what, Line2D([], [], color=muted, linewidth=1.0, linestyle=style)) for what, style in broken.items()
+    ]
+
+
+def _legend(figure: Figure, entries: Sequence[tuple[str, Line2D]], in_line: int) -> None:
+    width, height = figure.get_size_inches() * 72
     figure.legend(
-        handles,
-        [*names, "the same on clean records"],
-        loc="center left",
-        bbox_to_anchor=((LEFT - 8) / width, 1 - top / height),
-        ncols=len(handles),
+        [line for _, line in entries],
+        [name for name, _ in entries],
+        loc="upper left",
+        bbox_to_anchor=((LEFT - 8) / width, 1 - 56 / height),
+        ncols=in_line,
         frameon=False,
         fontsize=11,
         labelcolor=light("ink"),
         borderpad=0,
+        labelspacing=0.4,
         handlelength=1.8,
         columnspacing=1.6,
     )
@@ -148,7 +165,9 @@ def _role(number: int) -> str:
 
 
 def _two_lines(label: str) -> str:
-    """Break a name of several words near its middle, so that neighbours stay apart."""
+    """Break a name of several words where the longer of the two lines is shortest."""
     words = label.split()
-    half = -(-len(words) // 2)
-    return "\n".join(filter(None, (" ".join(words[:half]), " ".join(words[half:]))))
+    if len(words) == 1:
+        return label
+    breaks = [(" ".join(words[:n]), " ".join(words[n:])) for n in range(len(words) - 1, 0, -1)]
+    return "\n".join(min(breaks, key=lambda lines: max(len(lines[0]), len(lines[1]))))
