@@ -230,6 +230,7 @@ def silence_noise() -> None:
         r"The number of training batches \(\d+\) is smaller than the logging interval",
         r"LightningCLI's args parameter is intended to run from within Python",  # as `demo` does
         r"Precision .* is not supported by the model summary",
+        r"The dirpath has changed from",  # the checkpoint that is tested lies in another folder
         r"The '\w+_dataloader' does not have many workers",  # batches are one gather, without any work
         r"It is recommended to use `self\.log\(.*, sync_dist=True\)`",  # scores are equal on every process
     ):
