@@ -170,4 +170,5 @@ def _two_lines(label: str) -> str:
     if len(words) == 1:
         return label
     breaks = [(" ".join(words[:n]), " ".join(words[n:])) for n in range(len(words) - 1, 0, -1)]
-    return "\n".join(min(breaks, key=lambda lines: max(len(lines[0]), len(lines[1]))))
+    best = min(breaks, key=lambda lines: max(len(lines[0]), len(lines[1])))
+    return "\n".join(best)

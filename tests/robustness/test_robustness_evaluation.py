@@ -47,8 +47,19 @@ def make_data(ptbxl_root: Path, ptbxl_store: Store, prepared: Path) -> Callable[
 
 
 @pytest.fixture(scope="session")
-def result(checkpoint: Path, ptbxl_root: Path, ptbxl_store: Store, prepared: Path) -> Robustness:
-    """The same checkpoint under two names."""
+def other(checkpoint: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The checkpoint with other weights."""
+    content = torch.load(checkpoint, map_location="cpu", weights_only=True)
+    generator = torch.Generator().manual_seed(0)
+    for name, tensor in content["state_dict"].items():
+        content["state_dict"][name] = torch.randn(tensor.shape, generator=generator)
+    path = tmp_path_factory.mktemp("other") / "best.ckpt"
+    torch.save(content, path)
+    return path
+
+
+@pytest.fixture(scope="session")
+def result(checkpoint: Path, other: Path, ptbxl_root: Path, ptbxl_store: Store, prepared: Path) -> Robustness:
     data = PtbXlDataModule(
         str(ptbxl_root),
         store_dir=str(prepared),
@@ -57,7 +68,7 @@ def result(checkpoint: Path, ptbxl_root: Path, ptbxl_store: Store, prepared: Pat
         split=SPLIT,
     )
     names = ["one", "other"]
-    return evaluate([checkpoint] * 2, data, names=names, kinds=SOME, resamples=200, progress=False)
+    return evaluate([checkpoint, other], data, names=names, kinds=SOME, resamples=200, progress=False)
 
 
 class Witness(nn.Module):
@@ -131,9 +142,11 @@ def test_every_outcome_has_classes_records_and_intervals(result: Robustness) -> 
         if one.change is not None:
             clean = result.of(one.subject, CLEAN)[0].scores["auroc_macro"]
             assert one.change.estimate == pytest.approx(one.scores["auroc_macro"] - clean, abs=1e-6)
-        if one.subject == "other":  # the same checkpoint
-            assert one.difference is not None
-            assert one.difference.estimate == 0
+        assert (one.difference is None) == (one.subject == "one")
+        if one.difference is not None:
+            (first,) = (o for o in result.of("one", one.kind) if o.label == one.label)
+            apart = one.scores["auroc_macro"] - first.scores["auroc_macro"]
+            assert one.difference.estimate == pytest.approx(apart, abs=1e-6)
     ratios = [one.snr_db for one in result.of("one", "muscle")]
     assert ratios == sorted(ratios, key=lambda ratio: -(ratio or 0))
 
