@@ -41,7 +41,7 @@ class Study:
     roots: Path
 
     def data(self, layout: Literal["cpsc2018", "custom"] = "cpsc2018", **settings: Any) -> EcgDataModule:
-        """Six training batches of four records an epoch; 5 records validate."""
+        """Six training batches of four records an epoch; 4 records validate."""
         kind = {"cpsc2018": Cpsc2018DataModule, "custom": CustomDataModule}[layout]
         settings = {
             "leads": LEADS,
