@@ -8,10 +8,10 @@ import shutil
 import sys
 import traceback
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager, redirect_stderr, redirect_stdout
 from copy import deepcopy
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
 
 import torch
 import yaml
@@ -243,16 +243,31 @@ def _reset_switches() -> None:
 @contextmanager
 def _output_to(path: Path) -> Iterator[None]:
     """Append what this process writes to the terminal to a file, also what C libraries write."""
-    streams = (sys.stdout, sys.stderr)
     saved = [os.dup(number) for number in (1, 2)]
-    with path.open("a", encoding="utf-8") as log:
+    with path.open("a", encoding="utf-8", buffering=1) as log:
+        sys.stdout.flush()
+        sys.stderr.flush()
         try:
             for number in (1, 2):
-                streams[number - 1].flush()
                 os.dup2(log.fileno(), number)
-            yield
+            # Something else in the place of Python's streams, as in a notebook, leads elsewhere: it is replaced.
+            # Else they stay: a library that keeps the stream that it found would be left with a closed one.
+            with ExitStack() as replaced:
+                if not _leads_to(sys.stdout, 1):
+                    replaced.enter_context(redirect_stdout(log))
+                if not _leads_to(sys.stderr, 2):
+                    replaced.enter_context(redirect_stderr(log))
+                yield
         finally:
+            sys.stdout.flush()
+            sys.stderr.flush()
             for number, before in zip((1, 2), saved, strict=True):
-                streams[number - 1].flush()
                 os.dup2(before, number)
                 os.close(before)
+
+
+def _leads_to(stream: TextIO, number: int) -> bool:
+    try:
+        return stream.fileno() == number
+    except (AttributeError, OSError, ValueError):
+        return False
