@@ -13,7 +13,7 @@ from lightning.pytorch import Callback, LightningModule, Trainer
 from lightning.pytorch.callbacks import ModelCheckpoint
 from lightning.pytorch.loggers import TensorBoardLogger
 
-from ecg_tl.callbacks.files import write_csv, write_json
+from ecg_tl.files import write_csv, write_json
 
 METRICS_FILE = "metrics.csv"
 RESULT_FILE = "result.json"

@@ -28,7 +28,7 @@ STANDARD_OUTPUT = "-"
 
 _OPTIONS = (
     *("checkpoint", "records", "leads", "sampling_rate", "units", "amplitude", "windows", "aggregation"),
-    *("strict", "accelerator", "csv", "json", "plot", "plot_class", "plot_format"),
+    *("strict", "accelerator", "trust_program", "csv", "json", "plot", "plot_class", "plot_format"),
 )
 
 
@@ -50,7 +50,7 @@ def run(words: Sequence[str]) -> int:
         )
     settings = AnswerSettings(given.aggregation, given.windows, given.strict)
     model_path = Path(given.checkpoint)
-    model = open_model(model_path, given.accelerator)
+    model = open_model(model_path, given.accelerator, trust_program=given.trust_program)
     records, passed_over = find_records(map(Path, given.records))
     pictures = _pictures(given, records, model)
 
@@ -178,6 +178,11 @@ def _parser() -> ArgumentParser:
     how.add_argument("--strict", action="store_true", help="Refuse a record about which there is a warning.")
     how.add_argument(
         "--accelerator", choices=["auto", "cpu", "cuda"], default="auto", help="Where a checkpoint runs."
+    )
+    how.add_argument(
+        "--trust_program",
+        action="store_true",
+        help="Load a `.pt2` file, which can execute anything when it is loaded.",
     )
     out = parser.add_argument_group("output, besides the table; - for FILE is standard output in its place")
     out.add_argument("--csv", type=str, metavar="FILE", default=None, help="A row a class of each record.")

@@ -152,15 +152,17 @@ class InferenceModel(Protocol):
         """Turn signals `(batch, leads, samples)` in mV into uncalibrated logits `(batch, classes)`."""
 
 
-def open_model(path: str | Path, accelerator: str = "auto") -> InferenceModel:
+def open_model(path: str | Path, accelerator: str = "auto", *, trust_program: bool = False) -> InferenceModel:
     """Open a checkpoint written by `ecg-tl fit`, or a network exported by `ecg-tl export`.
 
     Args:
         path: Of the file; one that ends in `.onnx` or `.pt2` is an exported network.
         accelerator: `auto` takes a GPU for a checkpoint if there is one; `cpu`, `cuda`.
+        trust_program: Whether a `.pt2` file may be loaded: loading one can execute what is in it.
 
     Raises:
-        CheckpointError: If the file is missing, damaged, of another project, or does not describe itself.
+        CheckpointError: If the file is missing, damaged, of another project, does not describe itself, or is a
+            program that was not said to be trusted.
     """
     path = Path(path)
     if not path.is_file():
@@ -171,6 +173,13 @@ def open_model(path: str | Path, accelerator: str = "auto") -> InferenceModel:
 
         return OnnxModel(path)
     if path.suffix.lower() == PROGRAM_SUFFIX:
+        if not trust_program:
+            raise CheckpointError(
+                path,
+                "a program of torch.export, which can execute anything when it is loaded",
+                "an ONNX file or a checkpoint, which cannot",
+                "If it comes from somebody you trust, add `--trust_program`.",
+            )
         from ecg_tl.inference.program_model import ProgramModel
 
         return ProgramModel(path)

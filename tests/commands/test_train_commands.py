@@ -14,8 +14,8 @@ from tiny import GRU, HALF_TRAINS, QUIET, RESNET, data_words, fit
 from tiny_events import scalars
 
 from ecg_tl.cli import main
-from ecg_tl.training import EcgCLI, train
 from ecg_tl.store.reader import Store
+from ecg_tl.training import EcgCLI, train
 
 
 def words_of(run: Path, command: str, checkpoint: str = "best", *more: str) -> list[str]:

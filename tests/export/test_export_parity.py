@@ -36,7 +36,7 @@ def test_every_network_gives_the_same_numbers(network: str, format: Format, tmp_
     assert exported.path == checkpoint.with_suffix(FORMATS[format].suffix)
     assert exported.parity.largest < TOLERANCE
 
-    original, model = CheckpointModel(checkpoint), open_model(exported.path)
+    original, model = CheckpointModel(checkpoint), open_model(exported.path, trust_program=True)
     assert model.description == original.description
     rng = np.random.default_rng(1)
     for batch in (1, 3, 10):
@@ -61,15 +61,18 @@ def test_every_normalization_is_in_the_graph(normalization: str, tmp_path: Path)
     # In millivolts, and a flat lead among them: the graph must normalise, and as the task does.
     signal = 3 * np.random.default_rng(0).normal(size=(2, 12, NUM_SAMPLES)).astype(np.float32)
     signal[0, 4] = 0.7
-    found, wanted = open_model(exported.path).logits(signal), CheckpointModel(checkpoint).logits(signal)
+    found, wanted = (
+        open_model(exported.path, trust_program=True).logits(signal),
+        CheckpointModel(checkpoint).logits(signal),
+    )
     np.testing.assert_allclose(found, wanted, atol=1e-5)
-    scaled = open_model(exported.path).logits(2 * signal + 1)
+    scaled = open_model(exported.path, trust_program=True).logits(2 * signal + 1)
     assert np.allclose(scaled, found, atol=1e-4) == (normalization != "none")  # it is what removes both
 
 
 @pytest.mark.parametrize("file", ["onnx_file", "program_file"])
 def test_temperature_and_sigmoid_are_in_the_graph(file: str, request: pytest.FixtureRequest) -> None:
-    model: Any = open_model(request.getfixturevalue(file))
+    model: Any = open_model(request.getfixturevalue(file), trust_program=True)
     signal = np.random.default_rng(0).normal(size=(4, 12, NUM_SAMPLES)).astype(np.float32)
     probability, logits = model.outputs(signal)
     assert probability.shape == logits.shape == (4, len(CLASSES))
@@ -79,7 +82,7 @@ def test_temperature_and_sigmoid_are_in_the_graph(file: str, request: pytest.Fix
 
 def test_a_checkpoint_that_was_never_validated_keeps_its_probabilities(tmp_path: Path) -> None:
     checkpoint = save_checkpoint(tmp_path / "best.ckpt", calibration=None, hidden_size=8)
-    model: Any = open_model(export(checkpoint).path)
+    model: Any = open_model(export(checkpoint).path, trust_program=True)
     assert not model.description.calibrated
     probability, logits = model.outputs(np.ones((1, 12, NUM_SAMPLES), dtype=np.float32))
     np.testing.assert_allclose(probability, 1 / (1 + np.exp(-logits)), rtol=1e-5)

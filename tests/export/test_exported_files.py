@@ -82,7 +82,7 @@ def test_onnx_runs_without_torch(onnx_file: Path) -> None:
         ("torch", "lightning", "onnx", "ecg_tl.models", "ecg_tl.tasks"),
         "import numpy as np",
         "from ecg_tl.inference.model import open_model",
-        f"model = open_model({str(onnx_file)!r})",
+        f"model = open_model({str(onnx_file)!r}, trust_program=True)",
         f"print(model.logits(np.zeros((5, 12, {NUM_SAMPLES}), dtype=np.float32)).shape)",
     )
     assert printed.strip() == f"(5, {len(CLASSES)})"
@@ -102,7 +102,7 @@ def test_opening_a_program_takes_none_of_the_networks_code(program_file: Path) -
     run_without(
         ("lightning", "ecg_tl.models", "ecg_tl.tasks", "ecg_tl.transforms"),
         "from ecg_tl.inference.model import open_model",
-        f"open_model({str(program_file)!r})",
+        f"open_model({str(program_file)!r}, trust_program=True)",
     )
 
 
@@ -133,7 +133,7 @@ class TestAnOnnxFile:
     def test_without_metadata_is_refused(self, onnx_file: Path, tmp_path: Path) -> None:
         bare = with_metadata(onnx_file, tmp_path / "bare.onnx", None)
         with pytest.raises(CheckpointError, match=r"bare.onnx: found no description of itself"):
-            open_model(bare)
+            open_model(bare, trust_program=True)
 
     @pytest.mark.parametrize(
         ("text", "found"),
@@ -147,7 +147,7 @@ class TestAnOnnxFile:
         self, text: str, found: str, onnx_file: Path, tmp_path: Path
     ) -> None:
         with pytest.raises(CheckpointError, match=found):
-            open_model(with_metadata(onnx_file, tmp_path / "other.onnx", text))
+            open_model(with_metadata(onnx_file, tmp_path / "other.onnx", text), trust_program=True)
 
     @pytest.mark.parametrize(
         ("change", "found"),
@@ -164,7 +164,7 @@ class TestAnOnnxFile:
     ) -> None:
         text = json.dumps(metadata_of(onnx_file) | change)
         with pytest.raises(CheckpointError, match=found):
-            open_model(with_metadata(onnx_file, tmp_path / "altered.onnx", text))
+            open_model(with_metadata(onnx_file, tmp_path / "altered.onnx", text), trust_program=True)
 
     def test_of_another_project_with_our_key_is_refused(self, onnx_file: Path, tmp_path: Path) -> None:
         text = json.dumps(metadata_of(onnx_file))
@@ -175,7 +175,7 @@ class TestAnOnnxFile:
         onnx.save(model, str(tmp_path / "foreign.onnx"))
         foreign = with_metadata(tmp_path / "foreign.onnx", tmp_path / "foreign.onnx", text)
         with pytest.raises(CheckpointError, match="inputs x and outputs y"):
-            open_model(foreign)
+            open_model(foreign, trust_program=True)
 
 
 DAMAGE: dict[str, Callable[[bytes], bytes]] = {
@@ -195,12 +195,19 @@ def test_a_damaged_file_is_one_clear_error(
     spoilt = tmp_path / f"spoilt{source.suffix}"
     spoilt.write_bytes(DAMAGE[damage](source.read_bytes()))
     with pytest.raises(CheckpointError, match="an empty, truncated or damaged file") as caught:
-        open_model(spoilt)
+        open_model(spoilt, trust_program=True)
     assert "\n" not in str(caught.value)
     assert str(spoilt) in str(caught.value)
 
 
 class TestAProgram:
+    def test_is_not_loaded_unless_it_is_said_to_be_trusted(
+        self, program_file: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(torch.export, "load", lambda *_, **__: pytest.fail("it was loaded"))
+        with pytest.raises(CheckpointError, match="--trust_program"):
+            open_model(program_file)
+
     def test_of_another_project_is_refused_before_it_is_loaded(
         self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
@@ -208,14 +215,14 @@ class TestAProgram:
         torch.export.save(program, tmp_path / "foreign.pt2")
         monkeypatch.setattr(torch.export, "load", lambda *_, **__: pytest.fail("it was loaded"))
         with pytest.raises(CheckpointError, match="no description of itself"):
-            open_model(tmp_path / "foreign.pt2")
+            open_model(tmp_path / "foreign.pt2", trust_program=True)
 
     def test_whose_bytes_were_changed_is_refused(self, program_file: Path, tmp_path: Path) -> None:
         content = bytearray(program_file.read_bytes())
         content[len(content) // 2] ^= 0xFF
         (tmp_path / "changed.pt2").write_bytes(content)
         with pytest.raises(CheckpointError, match="damaged file"):
-            open_model(tmp_path / "changed.pt2")
+            open_model(tmp_path / "changed.pt2", trust_program=True)
 
     def test_that_is_not_what_it_says_is_refused(self, program_file: Path, tmp_path: Path) -> None:
         altered = tmp_path / "altered.pt2"
@@ -226,4 +233,4 @@ class TestAProgram:
                     content = json.dumps(json.loads(content) | {"num_samples": 100}).encode()
                 target.writestr(entry.filename, content)
         with pytest.raises(CheckpointError, match="a graph of 12 leads, 32 samples and 3 classes"):
-            open_model(altered)
+            open_model(altered, trust_program=True)
