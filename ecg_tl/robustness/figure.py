@@ -23,7 +23,7 @@ LEFT, RIGHT, TOP, BOTTOM = 52.0, 14.0, 66.0, 4.0
 GAP_ACROSS, GAP_DOWN = 26.0, 84.0
 CHANCE = {"auroc_macro": 0.5}
 LEGEND_LINE, LEGEND_MARK, LEGEND_LETTER = 18.0, 48.0, 6.6
-BREADTH = 0.36  # of the checkpoints' markers side by side, where neighbours are 1 apart
+ASIDE, BREADTH = 0.13, 0.5  # of one checkpoint's marker and of all, where levels are 1 apart
 
 _BROKEN, _DOTTED = (0, (5, 3)), (0, (1, 2))
 
@@ -83,7 +83,7 @@ def _draw_kind(axes: Axes, kind: Kind, result: Robustness) -> None:
         (clean,) = result.of(subject.name, CLEAN)
         axes.axhline(clean.scores[result.metric], color=colour, linewidth=1.0, linestyle=_BROKEN, alpha=0.8)
         outcomes = result.of(subject.name, kind.name)
-        aside = BREADTH * (number - (len(subjects) - 1) / 2) / max(len(subjects) - 1, 1)
+        aside = min(ASIDE, BREADTH / len(subjects)) * (number - (len(subjects) - 1) / 2)
         values = [one.scores[result.metric] for one in outcomes]
         reach = np.array([_reach(one, result.metric) for one in outcomes]).T
         axes.errorbar(
@@ -108,14 +108,14 @@ def _reach(outcome: Outcome, metric: str) -> tuple[float, float]:
 
 
 def _range(result: Robustness) -> tuple[float, float]:
-    """Give the least and greatest score to show, with a little room, in steps of 0.05."""
+    """Give the least and greatest score to show, with a little room."""
     values = [one.scores[result.metric] for one in result.outcomes]
     reaches = [_reach(one, result.metric) for one in result.outcomes]
     ends = [v - below for v, (below, _) in zip(values, reaches, strict=True)]
     ends += [v + above for v, (_, above) in zip(values, reaches, strict=True)]
     known = [end for end in ends if math.isfinite(end)] or [0.0, 1.0]
-    low = math.floor(min(known) * 20) / 20
-    return low - 0.01, min(max(math.ceil(max(known) * 20) / 20, low + 0.05), 1.0) + 0.01
+    low, high = min(known), max(known)
+    return low - 0.015, max(high, low + 0.05) + 0.015
 
 
 def _entries(result: Robustness) -> list[tuple[str, Line2D]]:
