@@ -250,8 +250,8 @@ def _output_to(path: Path) -> Iterator[None]:
         try:
             for number in (1, 2):
                 os.dup2(log.fileno(), number)
-            # Something else in the place of Python's streams, as in a notebook, leads elsewhere: it is replaced.
-            # Else they stay: a library that keeps the stream that it found would be left with a closed one.
+            # Something else in the place of Python's streams, as in a notebook, leads elsewhere.
+            # Python's own stay: a library that keeps the one that it found would be left with a closed file.
             with ExitStack() as replaced:
                 if not _leads_to(sys.stdout, 1):
                     replaced.enter_context(redirect_stdout(log))

@@ -19,7 +19,7 @@ KILLS = 10
 HERE = Path(__file__).parent
 
 
-def run_script(name: str, *words: object, timeout: float = 280) -> str:
+def run_script(name: str, *words: object, timeout: float = 550) -> str:
     """Run a script of this folder in a process of its own; return what it printed."""
     path = os.pathsep.join([str(HERE), str(HERE.parents[1]), os.environ.get("PYTHONPATH", "")])
     done = subprocess.run(

@@ -55,7 +55,7 @@ def wait(pid: int, seconds: float) -> int | None:
 
 def main(roots: Path, folder: Path, kills: int, seed: int) -> None:
     began = time.monotonic()
-    assert wait(start(folder / "whole", roots), 200) == 0
+    assert wait(start(folder / "whole", roots), 400) == 0
     whole = time.monotonic() - began
     moments = random.Random(seed)
     killed = 0
@@ -71,7 +71,7 @@ def main(roots: Path, folder: Path, kills: int, seed: int) -> None:
         os.waitpid(pid, 0)
         killed += 1
         print(f"killed after {delay:.2f} s", file=sys.stderr)
-    assert wait(start(folder / "killed", roots), 200) == 0
+    assert wait(start(folder / "killed", roots), 400) == 0
     print(killed)
 
 
