@@ -7,7 +7,9 @@ from collections.abc import Iterator
 from rich.table import Table
 from rich.text import Text
 
-from ecg_tl.study.findings import Comparison, Findings
+from ecg_tl.study.findings import Axes, Comparison, Findings
+from ecg_tl.study.report.main_figure import default_axes
+from ecg_tl.study.report.tables import axis_words
 from ecg_tl.study.report.wording import number, p_value, signed, span, typeset
 
 _TONES = {"win": "green", "loss": "red", "open": ""}
@@ -40,11 +42,12 @@ def _comparisons(findings: Findings) -> Table:
         "p (Holm)",
     ):
         table.add_column(column, justify="right")
+    default = default_axes(findings)
     for one in findings.comparisons:
         table.add_row(
             one.downstream,
             one.network,
-            _arm(one),
+            _arm(one, default),
             str(one.train_records),
             str(len(one.seeds)),
             f"{one.classes_scored} of {one.classes}",
@@ -58,10 +61,10 @@ def _comparisons(findings: Findings) -> Table:
     return table
 
 
-def _arm(comparison: Comparison) -> str:
+def _arm(comparison: Comparison, default: Axes) -> str:
     origin = "" if comparison.upstream is None else f" from {comparison.upstream}"
-    values = ", ".join(value for _, value in comparison.axes)
-    return f"{comparison.arm}{origin}" + (f" ({values})" if values else "")
+    values = axis_words(comparison.axes, default)
+    return f"{comparison.arm}{origin}" + (f", {values}" if values else "")
 
 
 def _claims(findings: Findings) -> Table:
