@@ -17,6 +17,14 @@ README = (REPOSITORY / "README.md").read_text(encoding="utf-8")
 ELSEWHERE = {"make demo", "make test", "make tensorboard"}
 CUT_SHORT = ["--trainer.max_epochs", "1", "--trainer.limit_train_batches", "2"]
 CUT_SHORT += ["--trainer.enable_progress_bar", "false", "--trainer.enable_model_summary", "false"]
+CUT_SHORT += ["--pictures.records", "1"]
+SHORT_STUDY = ["--seeds", "[0]"]
+SHORT_STUDY += [
+    "--upstream_settings.trainer.max_epochs",
+    "1",
+    "--downstream_settings.trainer.max_epochs",
+    "1",
+]
 
 
 def commands() -> list[str]:
@@ -49,6 +57,8 @@ def test_every_command_of_the_readme_runs(tmp_path: Path, monkeypatch: pytest.Mo
             words = words_behind_make(command)
         if words[0] == "fit":
             words += CUT_SHORT
+        if words[0] == "study":
+            words += SHORT_STUDY
         if words[:2] == ["data", "synthesize"]:
             words[words.index("--records") + 1] = "80"
         assert main(words) == 0, command
