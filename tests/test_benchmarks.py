@@ -12,7 +12,8 @@ import pytest
 BENCHMARKS = Path(__file__).parents[1] / "benchmarks"
 PARTS = {"timing", "stores"}  # of the others
 ON_REAL_RECORDS = {"fingerprints"}
-NAMES = sorted({path.stem for path in BENCHMARKS.glob("*.py")} - PARTS - ON_REAL_RECORDS)
+OF_STATISTICS = {"interval_coverage"}  # not of speed
+NAMES = sorted({path.stem for path in BENCHMARKS.glob("*.py")} - PARTS - ON_REAL_RECORDS - OF_STATISTICS)
 
 
 def run(name: str, *words: str) -> str:
@@ -34,6 +35,14 @@ def test_a_benchmark_prints_a_table(name: str) -> None:
     assert said.startswith(f"# {name}: ")
     assert "cores" in said.splitlines()[2]
     assert any(line.startswith("| -") for line in said.splitlines())
+
+
+@pytest.mark.slow
+def test_the_coverage_of_intervals_is_simulated() -> None:
+    lines = run("interval_coverage", "--studies", "2").splitlines()
+    assert lines[0].startswith("| patients |")
+    assert len(lines) > 10
+    assert all(line.count("|") == lines[0].count("|") for line in lines)
 
 
 def test_all_that_was_asked_for_is_there() -> None:

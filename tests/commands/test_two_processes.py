@@ -64,6 +64,6 @@ def test_two_processes_train_one_network_and_score_each_record_once(
     pd.testing.assert_frame_equal(*tables, rtol=1e-5)
     assert tables[0]["record_id"].is_unique
     contents = [json.loads((folder / name / "scores.json").read_text()) for name in ("test", "test_2")]
-    assert len(tables[0]) == contents[0]["data"]["records"]["test"] == 14
+    assert len(tables[0]) == contents[0]["data"]["records"]["test"] == 15
     assert contents[0]["scores"] == pytest.approx(contents[1]["scores"], rel=1e-5)
     assert contents[0]["data"] == contents[1]["data"]
