@@ -161,8 +161,8 @@ def open_model(path: str | Path, accelerator: str = "auto", *, trust_program: bo
         trust_program: Whether a `.pt2` file may be loaded: loading one can execute what is in it.
 
     Raises:
-        CheckpointError: If the file is missing, damaged, of another project, does not describe itself, or is a
-            program that was not said to be trusted.
+        CheckpointError: If the file is missing, damaged, of another project, does not describe itself, or is
+            a program that was not said to be trusted.
     """
     path = Path(path)
     if not path.is_file():
