@@ -413,7 +413,8 @@ def cost_matters(pay: Sequence[BreakEven]) -> Claim:
         finite_tasks = sorted(t for t in tasks if math.isfinite(t))
         text = f"Of {plural(len(pay), 'upstream training')}, {never} never pay in time"
         if finite_tasks:
-            text += f"; the others after {finite_tasks[0]:.1f} to {finite_tasks[-1]:.1f} downstream tasks"
+            ends = dict.fromkeys(f"{few:.1f}" for few in (finite_tasks[0], finite_tasks[-1]))
+            text += f"; the others after {' to '.join(ends)} downstream tasks"
         text += f". Pre-training took {median(row.upstream_seconds for row in pay):,.0f} s in the median."
         if any(row.censored for row in pay):
             text += " Some trainings never reached scratch's best, so these numbers are too low."
