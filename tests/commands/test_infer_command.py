@@ -279,7 +279,6 @@ def test_pictures_that_cannot_be_drawn(
 @pytest.fixture(scope="module")
 def exported(trained_run: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     pytest.importorskip("onnxruntime")
-    pytest.importorskip("onnxscript")
     target = tmp_path_factory.mktemp("exported") / "model.onnx"
     checkpoint = trained_run / "checkpoints" / "best.ckpt"
     assert main(["export", str(checkpoint), "--format", "onnx", "--output", str(target)]) == 0
