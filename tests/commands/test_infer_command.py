@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import onnx
 import pandas as pd
 import pytest
 from tiny import HALF_TRAINS, data_words, fit
@@ -278,7 +279,6 @@ def test_pictures_that_cannot_be_drawn(
 
 @pytest.fixture(scope="module")
 def exported(trained_run: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    pytest.importorskip("onnxruntime")
     target = tmp_path_factory.mktemp("exported") / "model.onnx"
     checkpoint = trained_run / "checkpoints" / "best.ckpt"
     assert main(["export", str(checkpoint), "--format", "onnx", "--output", str(target)]) == 0
@@ -380,8 +380,6 @@ def test_a_model_that_is_none(infer: Infer, array: Path, tmp_path: Path) -> None
 
 
 def test_an_onnx_file_without_metadata(infer: Infer, array: Path, tmp_path: Path) -> None:
-    onnx = pytest.importorskip("onnx")
-    pytest.importorskip("onnxruntime")
     signal, output = (
         onnx.helper.make_tensor_value_info(name, onnx.TensorProto.FLOAT, ["batch", 12, 250])
         for name in ("signal", "output")

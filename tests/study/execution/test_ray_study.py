@@ -21,7 +21,6 @@ from ecg_tl.study.plan import make_plan
 def test_a_node_that_is_killed(
     roots: Path, prepared: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    pytest.importorskip("ray")
     # That a node is gone is noticed within a second or two, not within half a minute.
     monkeypatch.setitem(os.environ, "RAY_health_check_initial_delay_ms", "1000")
     monkeypatch.setitem(os.environ, "RAY_health_check_period_ms", "1000")

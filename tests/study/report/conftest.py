@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 from fake_findings import empty_findings, make_findings
+from playwright.sync_api import sync_playwright
 
 from ecg_tl.study.findings import Findings
 from ecg_tl.study.report.render import write_report
@@ -63,10 +64,9 @@ def reports(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
 @pytest.fixture(scope="session")
 def browser() -> Iterator[Any]:
     """Headless Chromium."""
-    playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
     if not CHROMIUM.exists():
         pytest.skip(f"there is no {CHROMIUM}")
-    with playwright.sync_playwright() as running:
+    with sync_playwright() as running:
         words = ["--no-sandbox", "--disable-gpu", "--disable-background-networking"]
         chromium = running.chromium.launch(executable_path=str(CHROMIUM), args=words)
         yield chromium
