@@ -1,0 +1,161 @@
+"""One arm against scratch, by score, by class and by the time that it took."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from ecg_tl.study.findings.values import Axes, Interval, Verdict
+
+
+@dataclass(frozen=True)
+class MetricDifference:
+    """Arm against scratch in one metric.
+
+    Attributes:
+        metric: `auroc_macro`, `auprc_macro`, `f1_weighted_tuned`, ...
+        scratch: Mean over the seeds.
+        arm: Mean over the seeds.
+        difference: Arm less scratch.
+    """
+
+    metric: str
+    scratch: float | None
+    arm: float | None
+    difference: Interval
+
+
+@dataclass(frozen=True)
+class ClassChange:
+    """One class's gain or loss in AUROC.
+
+    Attributes:
+        name: Of the class.
+        support: Positives among the test records.
+        train_support: Positives among the training records; None if not known.
+        scratch: Mean AUROC over the seeds; None without positives or negatives.
+        arm: As `scratch`.
+        difference: Arm less scratch.
+        p_holm: Corrected for the number of classes of this comparison.
+        verdict: By `p_holm`. `loss` is negative transfer for this class.
+    """
+
+    name: str
+    support: int
+    train_support: int | None
+    scratch: float | None
+    arm: float | None
+    difference: Interval
+    p_holm: float | None
+    verdict: Verdict
+
+
+@dataclass(frozen=True)
+class Match:
+    """How long one training needed to reach the best validation score of its scratch partner.
+
+    Attributes:
+        seed: Of both trainings.
+        reached: Whether it did.
+        scratch_epochs: Epochs of scratch to its best.
+        scratch_seconds: Seconds of it.
+        epochs: None if it was not reached.
+        seconds: None if it was not reached.
+        epochs_trained: All that it was trained for: where it was not reached, the lower bound of `epochs`.
+        seconds_trained: As `epochs_trained`.
+    """
+
+    seed: int
+    reached: bool
+    scratch_epochs: int
+    scratch_seconds: float
+    epochs: int | None
+    seconds: float | None
+    epochs_trained: int
+    seconds_trained: float
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """One arm against training from scratch: same data, same split, same network, same seeds, paired.
+
+    Attributes:
+        key: Unique in the study, fit for an HTML id.
+        label: For people: `PTB-XL → LUDB, resnet1d18, full, 500 records`.
+        downstream: Name of it.
+        upstream: Name of it; None for a control.
+        network: As the study names it.
+        family: `cnn` or `rnn`.
+        head: `pooled` or `flatten`.
+        arm: As the study names it.
+        primary: Whether it counts for the claims: the study's primary arm at the default of all axes.
+        control: Whether the arm starts from no upstream (a frozen random encoder).
+        size: Training records asked for; None for all.
+        train_records: Training records that there were.
+        axes: Value of each axis.
+        difference: Of macro AUROC; `difference.p` is uncorrected.
+        p_holm: Corrected by Holm within its family: the primary comparisons, the other pretrained ones, or
+            the controls.
+        verdict: By `p_holm` at 0.05 and the sign.
+        scratch_mean: Macro AUROC, mean over the seeds.
+        arm_mean: Macro AUROC, mean over the seeds.
+        seeds: Those that both arms have, in order.
+        scratch_scores: Macro AUROC for each of `seeds`.
+        arm_scores: Macro AUROC for each of `seeds`.
+        records: Test records.
+        patients: Test patients.
+        classes: All.
+        classes_scored: With positives and negatives in the test set: those in the mean.
+        scratch_seeds_unpaired: Seeds of scratch without a partner, left out.
+        arm_seeds_unpaired: Seeds of the arm without a partner, left out.
+        metrics: The other metrics.
+        per_class: Gain and loss by class, in the order of the targets.
+        matches: One a seed; empty where no run says.
+        epochs_ratio: Epochs to match over scratch's epochs, median over the seeds; below 1 is faster. Where
+            the median is a training that did not match, a lower bound.
+        epochs_ratio_censored: Whether `epochs_ratio` is a lower bound (`at least`).
+        seconds_ratio: As `epochs_ratio`, in seconds.
+        seconds_ratio_censored: As `epochs_ratio_censored`.
+        melep: Of the upstream on this downstream; lower promises more.
+        melep_entropy: What MELEP would be with an uninformative upstream.
+        logme: Higher promises more.
+        note: What weakens it, as a sentence; else empty.
+    """
+
+    key: str
+    label: str
+    downstream: str
+    upstream: str | None
+    network: str
+    family: str
+    head: str
+    arm: str
+    primary: bool
+    control: bool
+    size: int | None
+    train_records: int
+    axes: Axes
+    difference: Interval
+    p_holm: float | None
+    verdict: Verdict
+    scratch_mean: float | None
+    arm_mean: float | None
+    seeds: tuple[int, ...]
+    scratch_scores: tuple[float, ...]
+    arm_scores: tuple[float, ...]
+    records: int
+    patients: int
+    classes: int
+    classes_scored: int
+    scratch_seeds_unpaired: tuple[int, ...] = ()
+    arm_seeds_unpaired: tuple[int, ...] = ()
+    metrics: tuple[MetricDifference, ...] = ()
+    per_class: tuple[ClassChange, ...] = ()
+    matches: tuple[Match, ...] = ()
+    epochs_ratio: float | None = None
+    epochs_ratio_censored: bool = False
+    seconds_ratio: float | None = None
+    seconds_ratio_censored: bool = False
+    melep: float | None = None
+    melep_entropy: float | None = None
+    logme: float | None = None
+    note: str = ""
