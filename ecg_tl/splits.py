@@ -109,10 +109,7 @@ def check_patients(split: Split, patient_ids: Sequence[Hashable]) -> None:
     Raises:
         SettingError: If one is.
     """
-    sets = {
-        name: {patient_ids[row] for row in rows if not _is_unknown(patient_ids[row])}
-        for name, rows in split.parts().items()
-    }
+    sets = _known_patients(split, patient_ids)
     for one, other in combinations(sets, 2):
         if split.selects_on_test and (one, other) == ("validation", "test"):
             continue
@@ -124,6 +121,19 @@ def check_patients(split: Split, patient_ids: Sequence[Hashable]) -> None:
                 "each patient in one part",
                 "Split by patient, or correct the folds.",
             )
+
+
+def patients_trained_and_tested(split: Split, patient_ids: Sequence[Hashable]) -> int:
+    """Count the known patients that a split by record put into training and test alike."""
+    sets = _known_patients(split, patient_ids)
+    return len(sets["train"] & sets["test"])
+
+
+def _known_patients(split: Split, patient_ids: Sequence[Hashable]) -> dict[str, set[Hashable]]:
+    return {
+        name: {patient_ids[row] for row in rows if not _is_unknown(patient_ids[row])}
+        for name, rows in split.parts().items()
+    }
 
 
 def official_folds(

@@ -22,6 +22,7 @@ from ecg_tl.splits import (
     official_folds,
     paper_split,
     patient_split,
+    patients_trained_and_tested,
     remove_leaks,
     split_hash,
     training_subset,
@@ -42,6 +43,7 @@ class Parts:
         unlabelled: How many of these have none of the classes.
         unlabelled_dropped: Whether those were left out.
         leaks: Training and validation records removed, as a part that judges holds the same recording.
+        patients_shared: Patients that are trained and tested on; only the `paper` split has any.
         class_names: Of the targets' columns.
     """
 
@@ -54,6 +56,7 @@ class Parts:
     unlabelled: int
     unlabelled_dropped: bool
     leaks: Leaks
+    patients_shared: int
     class_names: tuple[str, ...]
 
     @property
@@ -96,6 +99,7 @@ class Parts:
             "unlabelled": self.unlabelled,
             "unlabelled_dropped": self.unlabelled_dropped,
             "leaks_removed": {"train": self.leaks.train, "validation": self.leaks.validation},
+            "patients_shared": self.patients_shared,
         }
 
 
@@ -158,6 +162,7 @@ def divide(
         unlabelled=int((~labelled[kept]).sum()),
         unlabelled_dropped=drop_unlabelled,
         leaks=leaks,
+        patients_shared=patients_trained_and_tested(split, patients),
         class_names=rule.class_names,
     )
 

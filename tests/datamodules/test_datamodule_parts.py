@@ -59,6 +59,13 @@ def test_no_patient_is_in_two_parts(seed: int, ptbxl: MakeData) -> None:
     assert not patients[0] & patients[1]
     assert not patients[0] & patients[2]
     assert not patients[1] & patients[2]
+    assert data.describe()["patients_shared"] == 0
+
+
+def test_patients_that_the_papers_split_parts_are_counted(ptbxl: MakeData) -> None:
+    data = ptbxl(split=SplitSettings(kind="paper"))
+    trained, tested = (set(column(data, "patient_id", part)) for part in ("train", "test"))
+    assert data.describe()["patients_shared"] == len(trained & tested) > 0
 
 
 def test_official_needs_folds(cpsc2018: MakeData) -> None:

@@ -164,6 +164,7 @@ class FakeStudy:
                 "split": "record" if protocol != "strict" else "patient",
                 "split_hash": f"{dataset}{given['size']}",
                 "selects_on_test": protocol != "strict",
+                "patients_shared": 3 if protocol != "strict" else 0,
                 "records": {"train": train, "validation": 20, "test": len(patient)},
                 "support": {part: dict.fromkeys(names, 30) for part in ("train", "validation", "test")},
                 "normalization": {"name": "fixed_scale", "scale_mv": 0.3},

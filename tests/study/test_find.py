@@ -517,6 +517,7 @@ def test_second_opinion(whole: tuple[FakeStudy, Findings]) -> None:
     assert opinion.peeking_verdict == "win"
     assert opinion.recordwise_f1 == pytest.approx(-0.1)
     assert opinion.recordwise_verdict == "loss"
+    assert opinion.shared_patients is True
     assert not opinion.agrees
     assert opinion.arm_optimism == pytest.approx(0.65 - 0.6)  # epoch 5 was chosen
     assert findings.second_opinion.recordwise_losses == 2
