@@ -14,6 +14,8 @@ from typing import Generic, Literal, TypeVar
 import torch
 from torch import nn
 
+from ecg_tl.errors import SettingError
+
 Auto = Literal["auto"]
 TrainingPrecision = Literal["auto", "32-true", "bf16-mixed"]
 CompileMode = Literal["auto", "none", "default", "reduce-overhead"]
@@ -71,6 +73,21 @@ class Choice(Generic[Value]):
 
     def __str__(self) -> str:
         return f"{self.value} ({self.reason})"
+
+
+def choose_device(accelerator: str) -> torch.device:
+    """Return where a network runs outside of a trainer.
+
+    Args:
+        accelerator: `auto` takes a GPU if there is one; `cpu`, `cuda`.
+
+    Raises:
+        SettingError: If a GPU is asked for that is not there.
+    """
+    found = "cuda" if torch.cuda.is_available() else "cpu"
+    if accelerator == "cuda" and found == "cpu":
+        raise SettingError("accelerator", "cuda", "a GPU that torch can use", "Use `auto` or `cpu`.")
+    return torch.device(found if accelerator == "auto" else accelerator)
 
 
 def describe_hardware(accelerator: str = "auto") -> Hardware:

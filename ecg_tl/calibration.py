@@ -6,7 +6,7 @@ Never on test data: both are part of the model, and are kept in its checkpoint.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, Literal, get_args
 
@@ -146,10 +146,17 @@ def f1_optimal_thresholds(
     """
     p, y = check_predictions(probabilities, targets)
     tuned = y.sum(dim=0) >= min_positives
+    return _tuned_thresholds(p, y, tuned, _best_threshold), tuned
+
+
+def _tuned_thresholds(
+    p: Tensor, y: Tensor, tuned: Tensor, choose: Callable[[Tensor, Tensor], float]
+) -> Tensor:
+    """Choose a threshold for each tuned class from its column; the others keep 0.5."""
     thresholds = torch.full((p.shape[1],), DEFAULT_THRESHOLD, dtype=torch.float64)
     for k in torch.nonzero(tuned).flatten().tolist():
-        thresholds[k] = _best_threshold(p[:, k], y[:, k])
-    return thresholds, tuned
+        thresholds[k] = choose(p[:, k], y[:, k])
+    return thresholds
 
 
 def _best_threshold(p: Tensor, y: Tensor) -> float:
@@ -191,13 +198,14 @@ def sensitivity_thresholds(
     """
     p, y = check_predictions(probabilities, targets)
     tuned = y.sum(dim=0) >= min_positives
-    thresholds = torch.full((p.shape[1],), DEFAULT_THRESHOLD, dtype=torch.float64)
-    for k in torch.nonzero(tuned).flatten().tolist():
-        found = p[y[:, k] == 1, k].sort(descending=True).values
+
+    def highest_that_finds(p: Tensor, y: Tensor) -> float:
+        found = p[y == 1].sort(descending=True).values
         lowest = found[_count_reaching(target, len(found)) - 1]
-        below = p[p[:, k] < lowest, k]
-        thresholds[k] = _between(float(lowest), float(below.max()) if len(below) else 0.0)
-    return thresholds, tuned
+        below = p[p < lowest]
+        return _between(float(lowest), float(below.max()) if len(below) else 0.0)
+
+    return _tuned_thresholds(p, y, tuned, highest_that_finds), tuned
 
 
 def specificity_thresholds(
@@ -222,13 +230,14 @@ def specificity_thresholds(
     """
     p, y = check_predictions(probabilities, targets)
     tuned = (y.sum(dim=0) >= min_records) & ((1 - y).sum(dim=0) >= min_records)
-    thresholds = torch.full((p.shape[1],), DEFAULT_THRESHOLD, dtype=torch.float64)
-    for k in torch.nonzero(tuned).flatten().tolist():
-        rejected = p[y[:, k] == 0, k].sort().values
-        highest = rejected[_count_reaching(target, len(rejected)) - 1]
-        above = p[p[:, k] > highest, k]
-        thresholds[k] = _between(float(above.min()) if len(above) else 1.0, float(highest))
-    return thresholds, tuned
+
+    def lowest_that_spares(p: Tensor, y: Tensor) -> float:
+        spared = p[y == 0].sort().values
+        highest = spared[_count_reaching(target, len(spared)) - 1]
+        above = p[p > highest]
+        return _between(float(above.min()) if len(above) else 1.0, float(highest))
+
+    return _tuned_thresholds(p, y, tuned, lowest_that_spares), tuned
 
 
 def _count_reaching(target: float, total: int) -> int:

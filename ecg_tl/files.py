@@ -26,14 +26,15 @@ def written_whole(path: Path) -> Iterator[Path]:
         yield temporary
         temporary.replace(path)
     except OSError as error:
-        with suppress(OSError):  # as its folder is a file, or gone
-            temporary.unlink()
         raise StoreError(
             path,
             error.strerror or str(error),
             "a folder that can be written",
             "Free space or name another folder.",
         ) from error
+    finally:
+        with suppress(OSError):  # renamed, or its folder is a file, or gone
+            temporary.unlink()
 
 
 def write_text(path: Path, text: str) -> None:

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import os
 import shutil
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +10,8 @@ from lightning.fabric.plugins import TorchCheckpointIO
 from lightning.pytorch import LightningModule, Trainer
 from lightning.pytorch.callbacks import ModelCheckpoint
 from lightning.pytorch.trainer.states import TrainerFn
+
+from ecg_tl.files import written_whole
 
 
 class RunCheckpoint(ModelCheckpoint):
@@ -88,21 +87,10 @@ class WholeCheckpointIO(TorchCheckpointIO):
         if "://" in str(path):  # storage of objects, which appear when they are complete
             super().save_checkpoint(checkpoint, path, storage_options)
             return
-        with _whole(Path(path)) as temporary:
+        with written_whole(Path(path)) as temporary:
             super().save_checkpoint(checkpoint, temporary, storage_options)
 
 
 def _copy(source: Path, target: Path) -> None:
-    with _whole(target) as temporary:
+    with written_whole(target) as temporary:
         shutil.copyfile(source, temporary)
-
-
-@contextmanager
-def _whole(target: Path) -> Iterator[Path]:
-    """Yield a path to write to that becomes `target` at the end: nobody finds half of a file there."""
-    temporary = target.with_name(f".{target.name}.partial-{os.getpid()}")
-    try:
-        yield temporary
-        temporary.replace(target)
-    finally:
-        temporary.unlink(missing_ok=True)

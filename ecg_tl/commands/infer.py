@@ -10,9 +10,9 @@ from pathlib import Path
 from typing import Any, get_args
 
 from jsonargparse import ArgumentParser
-from rich.console import Console
 
 from ecg_tl.commands.arguments import argument_errors
+from ecg_tl.commands.console import console_for
 from ecg_tl.datasets.ludb import Amplitude
 from ecg_tl.errors import EcgTlError, SettingError
 from ecg_tl.files import write_csv, write_text
@@ -117,12 +117,8 @@ def _write(path: str, text: str) -> None:
 
 
 def _print(outcomes: Sequence[Outcome], model: InferenceModel) -> None:
-    console = Console()
     content = render(outcomes, model.description)
-    if not console.is_terminal:  # a file or a pipe is as wide as it needs to be
-        unbounded = console.options.update(width=2000)
-        console.width = max(console.width, console.measure(content, options=unbounded).maximum)
-    console.print(content, highlight=False)
+    console_for(content).print(content, highlight=False)
 
 
 def _parser() -> ArgumentParser:

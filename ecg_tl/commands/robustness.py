@@ -6,14 +6,14 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-import torch
 from jsonargparse import ArgumentParser
-from rich.console import Console
 
+from ecg_tl.acceleration import choose_device
 from ecg_tl.commands.arguments import argument_errors
+from ecg_tl.commands.console import console_for
 from ecg_tl.commands.transfer import short_names
 from ecg_tl.datamodules import EcgDataModule, SplitSettings
-from ecg_tl.errors import EcgTlError, SettingError
+from ecg_tl.errors import EcgTlError
 from ecg_tl.figures import check_figure_path, save_figure
 from ecg_tl.files import write_csv
 from ecg_tl.robustness.conditions import KINDS
@@ -35,7 +35,7 @@ def run(words: Sequence[str]) -> int:
     figure = None if given.figure is None else Path(given.figure)
     if figure is not None:
         check_figure_path(figure)
-    device = _device(given.accelerator)
+    device = choose_device(given.accelerator)
     try:
         data = parser.instantiate_classes(given).data
     except ValueError as error:  # the parser's own, around what a datamodule said of its settings
@@ -62,22 +62,12 @@ def run(words: Sequence[str]) -> int:
 
         with drawing():  # fonts are looked up when a figure is written
             save_figure(robustness_figure(result), figure)
-    console = Console()
     table = render(result)
-    if not console.is_terminal:  # a file or a pipe is as wide as it needs to be
-        unbounded = console.options.update(width=1000)
-        console.width = max(console.width, console.measure(table, options=unbounded).maximum)
+    console = console_for(table)
     console.print(table)
     for line in result.remarks:
         console.print(line, highlight=False, markup=False)
     return 0
-
-
-def _device(accelerator: str) -> torch.device:
-    found = "cuda" if torch.cuda.is_available() else "cpu"
-    if accelerator == "cuda" and found == "cpu":
-        raise SettingError("accelerator", "cuda", "a GPU that torch can use", "Use `auto` or `cpu`.")
-    return torch.device(found if accelerator == "auto" else accelerator)
 
 
 def _parser() -> ArgumentParser:

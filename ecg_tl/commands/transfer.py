@@ -7,14 +7,15 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-import torch
 from jsonargparse import ArgumentParser
 from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from ecg_tl.acceleration import choose_device
 from ecg_tl.commands.arguments import argument_errors
+from ecg_tl.commands.console import console_for
 from ecg_tl.datamodules import EcgDataModule, SplitSettings
 from ecg_tl.errors import EcgTlError
 from ecg_tl.files import write_csv
@@ -41,14 +42,9 @@ def rank_candidates(
         csv: File for the same table with full paths and digits.
         accelerator: `auto` takes a GPU if there is one.
     """
-    found = "cuda" if torch.cuda.is_available() else "cpu"
-    device = torch.device(found if accelerator == "auto" else accelerator)
-    ranked = rank(checkpoints, data, sort_by=sort_by, device=device)
-    console = Console()
+    ranked = rank(checkpoints, data, sort_by=sort_by, device=choose_device(accelerator))
     table = _rank_table(ranked, data, sort_by)
-    if not console.is_terminal:  # a file or a pipe is as wide as it needs to be
-        unbounded = console.options.update(width=1000)
-        console.width = max(console.width, console.measure(table, options=unbounded).maximum)
+    console = console_for(table)
     console.print(table)
     console.print(
         "MELEP, entropy and difference in nats: MELEP is at most the entropy, and the difference is what the "

@@ -10,8 +10,9 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from ecg_tl.acceleration import choose_device
 from ecg_tl.datasets import DATASETS
-from ecg_tl.errors import CheckpointError, SettingError
+from ecg_tl.errors import CheckpointError
 from ecg_tl.inference.model import ModelDescription
 from ecg_tl.tasks.base import EcgClassifier
 from ecg_tl.tasks.description import CheckpointDescription, read_description
@@ -45,10 +46,7 @@ class CheckpointModel:
                 path, "no settings of its network", "those that a fit wrote", "Give an intact checkpoint."
             )
         self.description = describe(said, str(hyperparameters.get("network")), path)
-        found = "cuda" if torch.cuda.is_available() else "cpu"
-        if accelerator == "cuda" and found == "cpu":
-            raise SettingError("accelerator", "cuda", "a GPU that torch can use", "Use `auto` or `cpu`.")
-        self.device = torch.device(found if accelerator == "auto" else accelerator)
+        self.device = choose_device(accelerator)
         self.task: EcgClassifier = restore_task(path, hyperparameters).to(self.device)
         _check_shape(self.task, self.description, path)
 

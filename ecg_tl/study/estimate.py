@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import heapq
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING
 
 from ecg_tl.study.runs import Run
-from ecg_tl.study.sizes import PartSizes, StudySizes
-from ecg_tl.study.speed import Speed, SpeedBook
+
+if TYPE_CHECKING:  # they import PyTorch, which arithmetic does without
+    from ecg_tl.study.sizes import PartSizes, StudySizes
+    from ecg_tl.study.speed import Speed, SpeedBook
 
 DEFAULT_EPOCHS = 20
 """Of `ecg-tl fit`."""

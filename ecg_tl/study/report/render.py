@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from datetime import datetime
 from pathlib import Path
 
@@ -10,6 +9,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
 from ecg_tl.errors import StoreError
+from ecg_tl.files import write_text
 from ecg_tl.study.findings import Claim, Findings, Interval
 from ecg_tl.study.report import score_tables, study_tables, wording
 from ecg_tl.study.report.csv_files import csv_tables, write_csv
@@ -43,24 +43,19 @@ def write_report(findings: Findings, folder: Path) -> Path:
         for name, rows in found.items():
             path = folder / f"{name}.csv"
             if rows:
-                _replace(path, write_csv(rows))
+                _write(path, write_csv(rows))
             else:
                 path.unlink(missing_ok=True)  # of an earlier report
-        _replace(folder / PAGE, page)
+        _write(folder / PAGE, page)
     except OSError as error:
         remedy = "Free some space, or name a folder that can be written."
         raise StoreError(folder, str(error), "a folder for the report", remedy) from error
     return folder / PAGE
 
 
-def _replace(path: Path, text: str) -> None:
-    """Write a file whole or not at all."""
-    temporary = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
-        temporary.write_text(text, encoding="utf-8", errors="replace")
-        temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)
+def _write(path: Path, text: str) -> None:
+    # A name out of a file may hold what UTF-8 cannot.
+    write_text(path, text.encode(errors="replace").decode())
 
 
 def render_page(findings: Findings, csv_names: list[str]) -> str:
