@@ -13,7 +13,7 @@ from ecg_tl.datasets.base import EcgDataset
 from ecg_tl.errors import DatasetError
 from ecg_tl.store.settings import StoreSettings
 
-FORMAT_VERSION = 2
+FORMAT_VERSION = 3
 """Raised whenever the same files and settings would give another content, in `store` or in a reader."""
 
 SIGNALS_FILE = "signals.i16"

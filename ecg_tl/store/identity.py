@@ -93,9 +93,7 @@ def _band_passed(signal: NDArray[np.float64], sampling_rate: float) -> NDArray[n
     """Return `(leads, grid)` between `LOWEST` and `HIGHEST`, on a grid that is the same for all rates."""
     samples = signal.shape[1]
     duration = samples / sampling_rate
-    instants = (np.arange(samples) + 0.5) / sampling_rate
-    to_edge = np.minimum(instants, duration - instants)
-    taper = np.sin(np.pi / 2 * np.clip(to_edge / _TAPER, 0, 1)) ** 2
+    taper = _taper(samples, sampling_rate)
     # Zeros up to 2 * SECONDS bring the transform's k-th frequency to k / (2 * SECONDS) at every rate. (Where
     # that is no whole number of samples, it is within a ten-thousandth.)
     spectrum = np.fft.rfft(signal * taper, round(2 * SECONDS * sampling_rate), axis=1).real / sampling_rate
@@ -104,6 +102,14 @@ def _band_passed(signal: NDArray[np.float64], sampling_rate: float) -> NDArray[n
     known = spectrum[:, steps[0] : steps[-1] + 1]
     coefficients[:, : known.shape[1]] = known
     return np.asarray(coefficients @ _waves()[:, : max(1, int(duration * _GRID_RATE + 1e-6))])
+
+
+@lru_cache(maxsize=32)
+def _taper(samples: int, sampling_rate: float) -> NDArray[np.float64]:
+    """Return a rise at the start and a fall at the end, `(samples,)`."""
+    instants = (np.arange(samples) + 0.5) / sampling_rate
+    to_edge = np.minimum(instants, samples / sampling_rate - instants)
+    return np.asarray(np.sin(np.pi / 2 * np.clip(to_edge / _TAPER, 0, 1)) ** 2)
 
 
 def _frequency_steps() -> NDArray[np.int64]:

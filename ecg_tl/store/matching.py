@@ -66,13 +66,15 @@ def first_of_recording(fingerprints: Fingerprints, signal_hashes: Sequence[str])
         fingerprints: Of all rows.
         signal_hashes: Of all rows' stored signals.
     """
-    from scipy.sparse import coo_array  # slow to import, and needed only while a store is made
-    from scipy.sparse.csgraph import connected_components
-
     rows = len(signal_hashes)
     first_of_hash: dict[str, int] = {}
     by_hash = [first_of_hash.setdefault(signal_hash, row) for row, signal_hash in enumerate(signal_hashes)]
     matches = find_duplicates(fingerprints)
+    if len(first_of_hash) == rows and not len(matches.one):
+        return np.arange(rows)
+    from scipy.sparse import coo_array  # slow to import, and few datasets hold a recording twice
+    from scipy.sparse.csgraph import connected_components
+
     edges = (np.concatenate([np.arange(rows), matches.one]), np.concatenate([by_hash, matches.other]))
     _, group = connected_components(coo_array((np.ones(len(edges[0]), np.int8), edges), shape=(rows, rows)))
     _, first = np.unique(group, return_index=True)

@@ -12,13 +12,15 @@ from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from typing import Any, TypeVar
 
+from threadpoolctl import threadpool_limits
+
 from ecg_tl.errors import SettingError, StoreError
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
 
 SERIAL_BELOW = 500
-"""Records. Starting processes takes two seconds, in which one process reads as many."""
+"""Records. Processes take half a second to start, and then save half of the second that so many take one."""
 
 LARGEST_CHUNK = 32
 """Records a task: 0.8 MB of results at 12 x 1000 samples, and under a second until Ctrl-C is answered."""
@@ -114,6 +116,9 @@ def refuse_unguarded_script(what: str) -> None:
 def _start_worker(function: Callable[[Any], Any]) -> None:
     global _function
     _function = function
+    # The processes share the cores out; with threads as well, BLAS waits for cores that are taken, and
+    # `prepare` is four times as slow.
+    threadpool_limits(1)
     # Ctrl-C reaches every process of the terminal; the main one answers for all.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     threading.Thread(target=_end_with_parent, daemon=True).start()

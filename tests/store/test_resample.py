@@ -6,9 +6,18 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scipy.signal import firwin, kaiser_beta, kaiserord, resample_poly
 
 from ecg_tl.errors import SettingError
-from ecg_tl.store.resample import find_window, rate_ratio, resample, resampled_length, window_at
+from ecg_tl.store.resample import (
+    PASS_BAND,
+    STOP_BAND_DB,
+    find_window,
+    rate_ratio,
+    resample,
+    resampled_length,
+    window_at,
+)
 
 
 def tone(frequency: float, rate: float, seconds: float = 10.0) -> np.ndarray:
@@ -44,6 +53,24 @@ def test_tones_within_the_band_are_kept_without_delay(rate: float, frequency: fl
 def test_an_offset_does_not_ring_at_the_edges(rate: float) -> None:
     constant = np.full((1, 10 * rate), 5.0, dtype=np.float32)
     np.testing.assert_allclose(resample(constant, rate_ratio(rate, 100), "polyphase"), 5.0, rtol=2e-3)
+
+
+@pytest.mark.parametrize("rate", [500.0, 1000.0, 257.0, 360.0, 250.0, 400.0, 50.0, 360.4, 128.205])
+@pytest.mark.parametrize("samples", [1, 2, 40, 777, 3000])
+def test_polyphase_is_scipys_with_the_same_filter(rate: float, samples: int) -> None:
+    ratio = rate_ratio(rate, 100)
+    slower = (1 - PASS_BAND) / max(ratio.numerator, ratio.denominator)
+    half = kaiserord(STOP_BAND_DB, slower)[0] // 2 + 1
+    taps = firwin(
+        2 * half + 1,
+        (1 + PASS_BAND) / 2 / max(ratio.numerator, ratio.denominator),
+        window=("kaiser", kaiser_beta(STOP_BAND_DB)),
+    )
+    noise = np.random.default_rng(samples).standard_normal((2, samples)).astype(np.float32)
+    expected = resample_poly(
+        noise.astype(np.float64), ratio.numerator, ratio.denominator, axis=1, window=taps, padtype="symmetric"
+    )
+    np.testing.assert_allclose(resample(noise, ratio, "polyphase"), expected, atol=1e-6)
 
 
 def test_an_equal_rate_changes_nothing() -> None:
