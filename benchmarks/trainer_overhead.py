@@ -4,8 +4,9 @@
 
 `ecg-tl fit` runs as it always does: sampler, loader, normalisation, learning-rate schedule, logging to
 TensorBoard, scores, checkpoints. The bare loop has the same network, normalisation, loss, optimizer, schedule
-and precision, and takes its batches by index from one tensor. After every epoch of the one comes an epoch of
-the other. What follows an epoch (validation and the checkpoint) is given apart: the bare loop has none.
+and precision, and takes its batches by index from one tensor. After every step of the one comes a step of
+the other, so that both see the same machine. What follows an epoch (validation and the checkpoint) is given
+apart: the bare loop has none.
 """
 
 from __future__ import annotations
@@ -26,6 +27,7 @@ import torch.nn.functional as F
 from lightning.pytorch import Callback, LightningModule, Trainer
 from stores import write_noise_store
 from timing import print_machine, print_table, synchronize
+from torch import Tensor
 
 from ecg_tl.signals import MICROVOLTS_PER_STEP
 from ecg_tl.tasks import EcgClassifier
@@ -37,7 +39,7 @@ NETWORKS = {"resnet1d18": "CnnClassifier", "lstm": "RnnClassifier"}
 
 
 class Alternate(Callback):
-    """Times the training epochs of a trainer, and runs an epoch of the bare loop after each.
+    """Times the training epochs of a trainer, and after each of its steps a step of the bare loop.
 
     Args:
         bfloat16: Whether the bare loop computes in bfloat16 where that is safe.
@@ -48,7 +50,7 @@ class Alternate(Callback):
         self.trained: list[float] = []
         self.bare: list[float] = []
         self.rest: list[float] = []
-        self._start = self._stop = 0.0
+        self._resumed = 0.0
 
     def on_fit_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Make the bare loop's copy of everything."""
@@ -67,43 +69,46 @@ class Alternate(Callback):
         )
 
     def on_train_epoch_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Start the trainer's watch."""
-        synchronize()
-        self._start = time.perf_counter()
+        """Start both watches; the bare loop's shuffle counts as well."""
+        self.trained.append(0.0)
+        start = now()
+        self.batches = iter(torch.randperm(len(self.signals), device=self.signals.device).split(BATCH))
+        self._resumed = now()
+        self.bare.append(self._resumed - start)
 
     def on_train_batch_end(self, trainer: Trainer, pl_module: LightningModule, *_: object) -> None:
-        """Stop it after the last batch, before the validation."""
-        if trainer.is_last_batch:
-            synchronize()
-            self._stop = time.perf_counter()
+        """Stop the trainer's watch while the bare loop takes its step."""
+        paused = now()
+        self.trained[-1] += paused - self._resumed
+        self._step(next(self.batches))
+        self._resumed = now()
+        self.bare[-1] += self._resumed - paused
 
     def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Let the bare loop run."""
-        synchronize()
-        self.rest.append(time.perf_counter() - self._stop)
-        self.trained.append(self._stop - self._start)
-        start = time.perf_counter()
-        self._epoch()
-        synchronize()
-        self.bare.append(time.perf_counter() - start)
+        """Note what came after the last step."""
+        self.rest.append(now() - self._resumed)
 
-    def _epoch(self) -> None:
-        device = self.signals.device
-        for rows in torch.randperm(len(self.signals), device=device).split(BATCH):
-            signal = self.normalization(self.signals[rows].float() * (MICROVOLTS_PER_STEP / 1000))
-            self.optimizer.zero_grad()
-            with torch.autocast(device.type, torch.bfloat16, enabled=self.bfloat16):
-                logits = self.network(signal)
-            F.binary_cross_entropy_with_logits(logits.float(), self.targets[rows]).backward()
-            self.optimizer.step()
-            if self.schedule is not None:
-                self.schedule.step()
+    def _step(self, rows: Tensor) -> None:
+        signal = self.normalization(self.signals[rows].float() * (MICROVOLTS_PER_STEP / 1000))
+        self.optimizer.zero_grad()
+        with torch.autocast(signal.device.type, torch.bfloat16, enabled=self.bfloat16):
+            logits = self.network(signal)
+        F.binary_cross_entropy_with_logits(logits.float(), self.targets[rows]).backward()
+        self.optimizer.step()
+        if self.schedule is not None:
+            self.schedule.step()
+
+
+def now() -> float:
+    """Return the time at which the device is done with everything so far."""
+    synchronize()
+    return time.perf_counter()
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--epochs", type=int, default=4, help="that count; one more comes first")
-    parser.add_argument("--records", type=int, default=640)
+    parser.add_argument("--epochs", type=int, default=5, help="that count; one more comes first")
+    parser.add_argument("--records", type=int, default=500)
     parser.add_argument("--quick", action="store_true", help="short signals, one epoch: does it run?")
     arguments = parser.parse_args()
     print_machine("trainer_overhead: `ecg-tl fit` against a bare loop")

@@ -9,11 +9,12 @@ from __future__ import annotations
 
 import platform
 from dataclasses import dataclass
-from typing import Generic, Literal, TypeVar
+from typing import Any, Generic, Literal, TypeVar
 
 import torch
 from torch import nn
 
+from ecg_tl.allocation import can_keep_freed_memory, keep_freed_memory
 from ecg_tl.errors import SettingError
 
 Auto = Literal["auto"]
@@ -28,7 +29,7 @@ SLOW_IN_BFLOAT16 = ("gru",)
 
 @dataclass(frozen=True)
 class Speed:
-    """How a training uses the hardware. Scoring does not: it is in single precision unless asked otherwise.
+    """How a training uses the hardware. Scoring heeds `keep_memory` alone, and is in single precision.
 
     Attributes:
         precision: Of a training whose `trainer.precision` is not given. `auto` is `bf16-mixed` where the
@@ -37,6 +38,8 @@ class Speed:
             training is in mixed precision; with `32-true` PyTorch's defaults stay.
         cudnn_benchmark: Whether cuDNN tries its algorithms for each shape and takes the fastest. `auto` does
             on a GPU, but for trainings that must be deterministic.
+        keep_memory: Whether the process keeps what a step frees for the next one; see `ecg_tl.allocation`.
+            `auto` does on a CPU, where the C library is glibc.
         compile: Whether, and in which of its modes, `torch.compile` translates the network;
             `reduce-overhead` uses CUDA graphs. `auto` is `none`.
         fused_optimizer: Whether the optimizer updates parameters in one kernel. `auto` does on CPU and CUDA.
@@ -45,6 +48,7 @@ class Speed:
     precision: TrainingPrecision = "auto"
     tf32: bool | Auto = "auto"
     cudnn_benchmark: bool | Auto = "auto"
+    keep_memory: bool | Auto = "auto"
     compile: CompileMode = "auto"
     fused_optimizer: bool | Auto = "auto"
 
@@ -75,8 +79,8 @@ class Choice(Generic[Value]):
         return f"{self.value} ({self.reason})"
 
 
-def choose_device(accelerator: str) -> torch.device:
-    """Return where a network runs outside of a trainer.
+def take_device(accelerator: str) -> torch.device:
+    """Return where a network runs outside of a trainer; on a CPU, freed memory is kept from now on.
 
     Args:
         accelerator: `auto` takes a GPU if there is one; `cpu`, `cuda`.
@@ -87,7 +91,10 @@ def choose_device(accelerator: str) -> torch.device:
     found = "cuda" if torch.cuda.is_available() else "cpu"
     if accelerator == "cuda" and found == "cpu":
         raise SettingError("accelerator", "cuda", "a GPU that torch can use", "Use `auto` or `cpu`.")
-    return torch.device(found if accelerator == "auto" else accelerator)
+    device = torch.device(found if accelerator == "auto" else accelerator)
+    if device.type == "cpu":
+        keep_freed_memory()
+    return device
 
 
 def describe_hardware(accelerator: str = "auto") -> Hardware:
@@ -166,6 +173,17 @@ def choose_cudnn_benchmark(
     return Choice(True, "auto: all batches have one shape")
 
 
+def choose_keep_memory(wanted: bool | Auto, hardware: Hardware) -> Choice[bool]:
+    """Choose whether the process keeps what it frees."""
+    if not can_keep_freed_memory():
+        return Choice(False, "only glibc has this setting")
+    if wanted != "auto":
+        return Choice(wanted, "as set")
+    if hardware.device != "cpu":
+        return Choice(False, f"auto: PyTorch keeps a {hardware.device}'s memory by itself")
+    return Choice(True, "auto: to ask for it again takes up to half of a step")
+
+
 def choose_compile(wanted: CompileMode) -> Choice[CompileMode]:
     """Choose a mode of `torch.compile`, or `none`."""
     if wanted != "auto":
@@ -201,6 +219,7 @@ class Acceleration:
         precision: The trainer's.
         tf32: None leaves what PyTorch does.
         cudnn_benchmark: None leaves what PyTorch does.
+        keep_memory: Whether the process keeps what it frees.
         compile: A mode of `torch.compile`, or `none`.
     """
 
@@ -208,17 +227,22 @@ class Acceleration:
     precision: Choice[object]
     tf32: Choice[bool | None]
     cudnn_benchmark: Choice[bool | None]
+    keep_memory: Choice[bool]
     compile: Choice[CompileMode]
 
     def lines(self) -> list[str]:
-        """Say what was chosen and why, a line each; of a GPU's settings only where there is one."""
-        chosen = {"precision": self.precision, "compile": self.compile}
+        """Say what was chosen and why, a line each; of a GPU's and of a CPU's own settings only there."""
+        chosen: dict[str, Choice[Any]] = {"precision": self.precision, "compile": self.compile}
         if self.hardware.device == "cuda":
             chosen |= {"tf32": self.tf32, "cudnn_benchmark": self.cudnn_benchmark}
+        if self.hardware.device == "cpu":
+            chosen |= {"keep_memory": self.keep_memory}
         return [f"{name}: {choice}" for name, choice in chosen.items()]
 
     def apply(self, network: nn.Module) -> None:
-        """Set PyTorch's switches for this process, and let the network be compiled when it is first used."""
+        """Set this process's switches, and let the network be compiled when it is first used."""
+        if self.keep_memory.value:
+            keep_freed_memory()
         if self.tf32.value is not None:
             torch.set_float32_matmul_precision("high" if self.tf32.value else "highest")
             torch.backends.cudnn.allow_tf32 = self.tf32.value
@@ -253,5 +277,6 @@ def choose_acceleration(
         precision=chosen,
         tf32=choose_tf32(speed.tf32, chosen.value, hardware),
         cudnn_benchmark=choose_cudnn_benchmark(speed.cudnn_benchmark, benchmark, deterministic, hardware),
+        keep_memory=choose_keep_memory(speed.keep_memory, hardware),
         compile=choose_compile(speed.compile),
     )

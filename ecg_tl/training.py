@@ -17,7 +17,14 @@ from lightning.pytorch.loggers import TensorBoardLogger
 from lightning_utilities.core.rank_zero import rank_zero_info
 
 import ecg_tl.transfer.callback  # noqa: F401  (importing makes the short name TransferLearning known)
-from ecg_tl.acceleration import Acceleration, Speed, choose_acceleration
+from ecg_tl.acceleration import (
+    Acceleration,
+    Speed,
+    choose_acceleration,
+    choose_keep_memory,
+    describe_hardware,
+)
+from ecg_tl.allocation import keep_freed_memory
 from ecg_tl.callbacks import (
     DecisionLog,
     EcgPictures,
@@ -118,10 +125,15 @@ class EcgCLI(LightningCLI):
         # Unpickle nothing but tensors and primitives, whatever Lightning's default for local files is.
         if config.get("weights_only") is None:
             config["weights_only"] = True
-        if self.config.subcommand == "fit":
-            trainer = config.trainer
+        speed, trainer = Speed(**config.speed.as_dict()), config.trainer
+        if self.config.subcommand != "fit":
+            kept = choose_keep_memory(speed.keep_memory, describe_hardware(str(trainer.accelerator)))
+            rank_zero_info(f"keep_memory: {kept}")
+            if kept.value:
+                keep_freed_memory()
+        else:
             self.acceleration = choose_acceleration(
-                Speed(**config.speed.as_dict()),
+                speed,
                 network=config.model.init_args.get("network"),
                 accelerator=str(trainer.accelerator),
                 precision=trainer.precision,

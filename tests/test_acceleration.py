@@ -18,6 +18,7 @@ from ecg_tl.acceleration import (
     choose_compile,
     choose_cudnn_benchmark,
     choose_fused_optimizer,
+    choose_keep_memory,
     choose_precision,
     choose_tf32,
 )
@@ -74,6 +75,16 @@ def test_cudnn_compares_algorithms_but_for_deterministic_trainings() -> None:
     assert choose_cudnn_benchmark("auto", None, True, H100).value is None
 
 
+def test_memory_is_kept_on_a_cpu_where_the_c_library_can(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(acceleration, "can_keep_freed_memory", lambda: True)
+    assert choose_keep_memory("auto", LAPTOP).value is True
+    assert choose_keep_memory("auto", H100).value is False
+    assert choose_keep_memory(True, H100).value is True
+    assert choose_keep_memory(False, LAPTOP).value is False
+    monkeypatch.setattr(acceleration, "can_keep_freed_memory", lambda: False)
+    assert choose_keep_memory(True, LAPTOP).value is False
+
+
 def test_optimizers_are_fused_where_that_is_known_to_work() -> None:
     network = create_network("gru", 2, 1, 20, hidden_size=2)
     assert choose_fused_optimizer("auto", network, "bf16-mixed").value is True
@@ -81,13 +92,13 @@ def test_optimizers_are_fused_where_that_is_known_to_work() -> None:
     assert choose_fused_optimizer("auto", network.to("meta"), "32-true").value is False
 
 
-def test_the_log_names_a_gpus_settings_only_beside_one(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_log_names_a_devices_own_settings_only_beside_one(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(acceleration, "describe_hardware", lambda accelerator: H100)
     lines = choose_acceleration(Speed()).lines()
     assert [line.split(":")[0] for line in lines] == ["precision", "compile", "tf32", "cudnn_benchmark"]
     monkeypatch.setattr(acceleration, "describe_hardware", lambda accelerator: LAPTOP)
     lines = choose_acceleration(Speed()).lines()
-    assert [line.split(":")[0] for line in lines] == ["precision", "compile"]
+    assert [line.split(":")[0] for line in lines] == ["precision", "compile", "keep_memory"]
 
 
 def test_the_switches_are_set(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -143,7 +154,13 @@ def test_a_run_says_what_was_chosen_and_its_config_keeps_it(
         trained = train([*words, *RESNET])
     assert trained.trainer.precision == "bf16-mixed"
     said = "\n".join(record.getMessage() for record in caplog.records)
-    for setting in ("precision: bf16-mixed (auto", "compile: none", "memory_format: ", "fused_optimizer: "):
+    for setting in (
+        "precision: bf16-mixed (auto",
+        "compile: none",
+        "keep_memory: ",
+        "memory_format: ",
+        "fused_optimizer: ",
+    ):
         assert setting in said
     config = tmp_path / "runs" / "default" / "version_0" / "config.yaml"
     monkeypatch.setattr(acceleration, "_cpu_has_bfloat16", lambda: False)

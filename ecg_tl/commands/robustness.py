@@ -8,7 +8,7 @@ from typing import Any
 
 from jsonargparse import ArgumentParser
 
-from ecg_tl.acceleration import choose_device
+from ecg_tl.acceleration import take_device
 from ecg_tl.commands.arguments import argument_errors
 from ecg_tl.commands.console import console_for
 from ecg_tl.commands.transfer import short_names
@@ -35,7 +35,7 @@ def run(words: Sequence[str]) -> int:
     figure = None if given.figure is None else Path(given.figure)
     if figure is not None:
         check_figure_path(figure)
-    device = choose_device(given.accelerator)
+    device = take_device(given.accelerator)
     try:
         data = parser.instantiate_classes(given).data
     except ValueError as error:  # the parser's own, around what a datamodule said of its settings

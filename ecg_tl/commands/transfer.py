@@ -13,7 +13,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from ecg_tl.acceleration import choose_device
+from ecg_tl.acceleration import take_device
 from ecg_tl.commands.arguments import argument_errors
 from ecg_tl.commands.console import console_for
 from ecg_tl.datamodules import EcgDataModule, SplitSettings
@@ -42,7 +42,7 @@ def rank_candidates(
         csv: File for the same table with full paths and digits.
         accelerator: `auto` takes a GPU if there is one.
     """
-    ranked = rank(checkpoints, data, sort_by=sort_by, device=choose_device(accelerator))
+    ranked = rank(checkpoints, data, sort_by=sort_by, device=take_device(accelerator))
     table = _rank_table(ranked, data, sort_by)
     console = console_for(table)
     console.print(table)

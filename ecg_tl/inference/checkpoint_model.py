@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from ecg_tl.acceleration import choose_device
+from ecg_tl.acceleration import take_device
 from ecg_tl.datasets import DATASETS
 from ecg_tl.errors import CheckpointError
 from ecg_tl.inference.model import ModelDescription
@@ -46,7 +46,7 @@ class CheckpointModel:
                 path, "no settings of its network", "those that a fit wrote", "Give an intact checkpoint."
             )
         self.description = describe(said, str(hyperparameters.get("network")), path)
-        self.device = choose_device(accelerator)
+        self.device = take_device(accelerator)
         self.task: EcgClassifier = restore_task(path, hyperparameters).to(self.device)
         _check_shape(self.task, self.description, path)
 

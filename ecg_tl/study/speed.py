@@ -17,6 +17,7 @@ from jsonargparse import ArgumentParser
 from torch import Tensor
 
 from ecg_tl.acceleration import choose_precision, describe_hardware
+from ecg_tl.allocation import keep_freed_memory
 from ecg_tl.datamodules import EcgDataModule
 from ecg_tl.files import write_json
 from ecg_tl.study.check import fill_model
@@ -109,6 +110,8 @@ def measure_speed(run: Run, data: EcgDataModule, device: torch.device, threads: 
         device: Where it runs.
         threads: CPU threads.
     """
+    if device.type == "cpu":
+        keep_freed_memory()  # as the runs do
     with _threads(threads), _random_state_kept():
         task = make_task(run, data).to(device)
         optimizer = torch.optim.AdamW(task.parameters())
