@@ -3,26 +3,51 @@
     python benchmarks/scale.py [--records 35000 350000] [--folder FOLDER] [--quick]
 
 Stores of noise, 12 leads of 1000 samples: 350,000 records are 8.4 GB, CODE-15 %'s size. A process opens the
-store, divides its records and takes batches at random, as a training does; then two processes do so at the
-same time. "Own" memory is what a process has allocated (anonymous pages); mapped pages of the store belong to
-the operating system's cache, which takes them back when it must, and are there once however many processes
-map them. Linux only: `/proc/self/smaps_rollup`.
+store, divides its records and takes batches at random, as a training does; then `ecg-tl fit` trains a small
+LSTM on two DDP ranks that read one store. "Own" memory is what a process has allocated (anonymous pages).
+Mapped pages of the signals belong to the operating system's cache, which takes them back when it must, and
+are there once however many processes map them; "copied" are those that a process changed, and so has for
+itself. Linux only: `/proc/self/smaps`.
 """
 
 from __future__ import annotations
 
 import argparse
+import json
+import logging
 import multiprocessing
 import shutil
+import subprocess
+import sys
 import tempfile
 import time
 from concurrent.futures import ProcessPoolExecutor
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
+from lightning.pytorch import Callback, LightningModule, Trainer
 from stores import write_noise_store
 from timing import print_machine, print_table
 
+from ecg_tl.store.fingerprint import SIGNALS_FILE
+
 BATCHES = 200
+RANKS = 2
+
+
+@dataclass(frozen=True)
+class Memory:
+    """Megabytes of this process.
+
+    Attributes:
+        own: Allocated.
+        mapped: Pages of a store's signals.
+        copied: Those of them that are no longer the file's.
+    """
+
+    own: float
+    mapped: float
+    copied: float
 
 
 def main() -> None:
@@ -30,59 +55,120 @@ def main() -> None:
     parser.add_argument("--records", type=int, nargs="+", default=[10_000, 40_000])
     parser.add_argument("--folder", type=Path, help="where the stores are written, and removed again")
     parser.add_argument("--quick", action="store_true", help="few records: does it run?")
+    parser.add_argument("--train", type=Path, help=argparse.SUPPRESS)  # a rank's store; see `train_on_ranks`
     arguments = parser.parse_args()
+    if arguments.train is not None:
+        train(arguments.train)
+        return
     print_machine("scale: time a record and memory a process, residency disk")
     rows: list[list[object]] = []
     for records in [500, 1000] if arguments.quick else arguments.records:
         place = Path(tempfile.mkdtemp(dir=arguments.folder))
         try:
             began = time.perf_counter()
-            store = str(write_noise_store(place / "store", records).path)
+            store = write_noise_store(place / "store", records).path
             written = time.perf_counter() - began
-            context = multiprocessing.get_context("spawn")
-            for readers in (1, 2):
-                with ProcessPoolExecutor(readers, context) as pool:
-                    found = list(pool.map(read, [store] * readers))
-                rows += [[records, records * 24e-6, written, readers, *numbers] for numbers in found]
+            shared = [records, f"{records * 24e-6:.2f}", f"{written:.1f}"]
+            with ProcessPoolExecutor(1, multiprocessing.get_context("spawn")) as pool:
+                opened, speed, memories = pool.submit(read, str(store)).result()
+            times = [f"{opened:.2f}", f"{1e6 * opened / records:.1f}", f"{speed:,.0f}"]
+            rows.append([*shared, "one reader", *times, *columns_of(memories)])
+            for rank, ranks in enumerate(train_on_ranks(store, 2 if arguments.quick else BATCHES // RANKS)):
+                rows.append([*shared, f"rank {rank} of {RANKS}", "-", "-", "-", *columns_of(ranks)])
         finally:
             shutil.rmtree(place)
-    columns = ["records", "GB", "written in s", "readers", "opened in s", "µs/record", "own MB: PyTorch"]
-    print_table([*columns, "with the table", "after batches", "mapped MB", "records/s"], rows)
+    columns = ["records", "GB", "written in s", "process", "opened in s", "µs/record", "read, records/s"]
+    print_table(
+        [*columns, "own MB before", "with the table", "after batches", "mapped MB", "copied MB"], rows
+    )
 
 
-def read(store: str) -> list[float]:
-    """Open a store and take batches from it; return seconds, megabytes and records a second."""
-    import logging
+def columns_of(memories: list[Memory]) -> list[float]:
+    """Return the table's last columns from memory before, with the table, and after batches."""
+    last = memories[-1]
+    return [*(memory.own for memory in memories), last.mapped, last.copied]
 
+
+def read(store: str) -> tuple[float, float, list[Memory]]:
+    """Open a store and take batches from it; return seconds to open, records a second, and memory."""
     from ecg_tl.datamodules.ptbxl import PtbXlDataModule
 
     logging.disable(logging.INFO)
-    before, _ = memory()
+    memories = [memory()]
     began = time.perf_counter()
     data = PtbXlDataModule(store=store, residency="disk", batch_size=64)
     data.setup("fit")
     loader = data.train_dataloader()
     opened = time.perf_counter() - began
-    records = len(data.store)
-    divided, _ = memory()
+    memories.append(memory())
     began, count = time.perf_counter(), 0
     for number, batch in enumerate(loader):
         if number == BATCHES:
             break
         count += len(data.on_after_batch_transfer(batch, 0)["signal"])
     speed = count / (time.perf_counter() - began)
-    after, mapped = memory()
-    return [opened, 1e6 * opened / records, before, divided, after, mapped, speed]
+    return opened, speed, [*memories, memory()]
 
 
-def memory() -> tuple[float, float]:
-    """Return the memory that this process allocated, and what it maps of files, in megabytes."""
-    sizes: dict[str, int] = {}
-    for line in Path("/proc/self/smaps_rollup").read_text().splitlines()[1:]:
-        name, size = line.split()[:2]
-        sizes[name.rstrip(":")] = int(size)
-    own = sizes["Anonymous"]
-    return own / 1e3, (sizes["Rss"] - own) / 1e3
+def train_on_ranks(store: Path, batches: int) -> list[list[Memory]]:
+    """Train on two processes that read one store; return the memory of each."""
+    # A process of its own, which Lightning starts once more for the other rank.
+    command = [sys.executable, __file__, "--train", str(store)]
+    (store.parent / "batches").write_text(str(batches))
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    if done.returncode:
+        sys.exit(done.stderr)
+    texts = [(store.parent / f"rank{rank}.json").read_text() for rank in range(RANKS)]
+    return [[Memory(**numbers) for numbers in json.loads(text)] for text in texts]
+
+
+def train(store: Path) -> None:
+    """Be one of the ranks."""
+    from ecg_tl.training import train as fit
+
+    words = ["fit", "--data", "PtbXlDataModule", "--data.store", str(store), "--data.residency", "disk"]
+    words += ["--model", "RnnClassifier", "--model.network", "lstm", "--model.hidden_size", "16"]
+    words += ["--trainer.accelerator", "cpu", "--trainer.devices", str(RANKS), "--trainer.strategy", "ddp"]
+    words += ["--trainer.max_epochs", "1", "--trainer.limit_val_batches", "2", "--pictures.records", "0"]
+    words += ["--trainer.limit_train_batches", (store.parent / "batches").read_text()]
+    words += ["--runs_dir", str(store.parent / "runs")]
+    fit(words, callbacks=[MemoryOfRank(store.parent)])
+
+
+class MemoryOfRank(Callback):
+    """Writes how much memory this process has when training begins, and when it ends.
+
+    Args:
+        folder: Where to.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.memories = [memory()]
+
+    def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Look at the table's memory."""
+        self.memories.append(memory())
+
+    def on_train_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Look at the batches' memory, and write."""
+        numbers = [asdict(one) for one in [*self.memories, memory()]]
+        (self.folder / f"rank{trainer.global_rank}.json").write_text(json.dumps(numbers))
+
+
+def memory() -> Memory:
+    """Add up this process's pages."""
+    own = mapped = copied = 0
+    of_signals = False
+    for line in Path("/proc/self/smaps").read_text().splitlines():
+        name, _, rest = line.partition(":")
+        if " " in name:  # the head of a mapping: addresses, permissions, ..., file
+            of_signals = line.endswith(SIGNALS_FILE)
+            continue
+        own += int(rest.split()[0]) if name == "Anonymous" else 0
+        mapped += int(rest.split()[0]) if of_signals and name == "Rss" else 0
+        copied += int(rest.split()[0]) if of_signals and name == "Private_Dirty" else 0
+    return Memory(own / 1e3, mapped / 1e3, copied / 1e3)
 
 
 if __name__ == "__main__":

@@ -24,8 +24,8 @@ def can_keep_freed_memory() -> bool:
 def keep_freed_memory() -> bool:
     """Let this process keep what it frees, from now on; return whether that could be done.
 
-    A process then stays as large as it ever was. Its largest size is what it was for ResNets and up to 1.8 times
-    that for a BiLSTM (1.7 GB at 64 records of 12 x 1000). No number that is computed changes.
+    A process then stays as large as it ever was. Its largest size is what it was for ResNets, and up to 1.8
+    times that for a BiLSTM (1.7 GB at 64 records of 12 x 1000). No number that is computed changes.
     """
     if not can_keep_freed_memory():
         return False

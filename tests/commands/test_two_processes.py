@@ -37,18 +37,26 @@ def run(words: list[str], folder: Path) -> str:
 
 @pytest.mark.ddp
 @pytest.mark.slow
-def test_two_processes_train_one_network_and_score_each_record_once(
+def test_two_processes_train_one_network_on_one_store_and_score_each_record_once(
     ptbxl_root: Path, ptbxl_store: Store, prepared: Path, tmp_path: Path
 ) -> None:
     # Odd numbers of records to validate (15) and of batches: the processes have different numbers of them.
     data = [*data_words("PtbXlDataModule", ptbxl_root, prepared), *HALF_TRAINS, "--data.batch_size", "7"]
     words = ["fit", *data, *RESNET, *QUIET, *TWO, "--trainer.max_epochs", "2", "--pictures.records", "0"]
-    words += ["--trainer.callbacks+", "rank_weights.RankWeights", "--trainer.callbacks.folder", str(tmp_path)]
+    words += ["--data.residency", "disk"]
+    pages_are_known = Path("/proc/self/smaps").exists()
+    for callback in ("RankWeights", "RankPages") if pages_are_known else ("RankWeights",):
+        words += ["--trainer.callbacks+", f"ranks.{callback}", "--trainer.callbacks.folder", str(tmp_path)]
     logged = run([*words, "--runs_dir", str(tmp_path / "runs")], tmp_path)
     assert "sync_dist" not in logged
 
     weights = [torch.load(tmp_path / f"rank{rank}.pt", weights_only=True) for rank in range(2)]
     assert all(torch.equal(tensor, weights[1][name]) for name, tensor in weights[0].items())
+    for rank in range(2) if pages_are_known else ():
+        pages = json.loads((tmp_path / f"pages{rank}.json").read_text())
+        # Of one store, which is read where it lies: a copy would be pages of a process's own.
+        assert pages["Rss"] * 1024 > 0.5 * ptbxl_store.manifest.signals_bytes
+        assert pages["Private_Dirty"] == 0
     folder = tmp_path / "runs" / "default" / "version_0"
     last = torch.load(folder / "checkpoints" / "last.ckpt", weights_only=True)
     assert all(torch.equal(tensor, last["state_dict"][name]) for name, tensor in weights[0].items())
