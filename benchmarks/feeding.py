@@ -20,7 +20,7 @@ import torch.nn.functional as F
 from stores import write_noise_store
 from timing import interleave, print_machine, print_table
 
-from ecg_tl.acceleration import describe_hardware
+from ecg_tl.acceleration import describe_hardware, take_device
 from ecg_tl.datamodules.base import EcgDataModule
 from ecg_tl.datamodules.batches import Residency
 from ecg_tl.datamodules.ptbxl import PtbXlDataModule
@@ -41,7 +41,7 @@ def main() -> None:
     arguments = parser.parse_args()
     logging.disable(logging.INFO)
     print_machine("feeding: records a second from store to device")
-    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    device = take_device("auto")
     with tempfile.TemporaryDirectory() as folder:
         records, samples = (200, 100) if arguments.quick else (arguments.records, 1000)
         store = write_noise_store(Path(folder) / "store", records, samples)
