@@ -98,7 +98,8 @@ def precision(run: Run) -> str:
     trainer = run.config.get("trainer", {})
     hardware = describe_hardware(str(trainer.get("accelerator") or "auto"))
     wanted = run.config.get("speed", {}).get("precision", "auto")
-    return str(choose_precision(wanted, trainer.get("precision"), hardware).value)
+    network = run.config["model"].get("init_args", {}).get("network")
+    return str(choose_precision(wanted, trainer.get("precision"), hardware, network).value)
 
 
 def measure_speed(run: Run, data: EcgDataModule, device: torch.device, threads: int) -> Speed:

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from rich.console import Console
 from tiny import NUM_SAMPLES, SAMPLING_RATE
 
+from ecg_tl import acceleration
 from ecg_tl.errors import SettingError
 from ecg_tl.store.reader import Store
 from ecg_tl.study.check import check_runs
@@ -26,7 +27,7 @@ from ecg_tl.study.plan_table import dependencies, duration, group_runs, plan_tab
 from ecg_tl.study.runs import Run
 from ecg_tl.study.settings import Arm, Block, StudySettings
 from ecg_tl.study.sizes import PartSizes, measure_sizes
-from ecg_tl.study.speed import SPEED_FILE, Speed, SpeedBook
+from ecg_tl.study.speed import SPEED_FILE, Speed, SpeedBook, precision
 
 
 @pytest.fixture
@@ -294,3 +295,14 @@ def test_runs_are_shown_in_groups_that_hold_each_once(study: StudySettings) -> N
 )
 def test_durations_have_the_unit_that_suits_them(seconds: float, said: str) -> None:
     assert duration(seconds) == said
+
+
+@pytest.mark.parametrize(("network", "expected"), [("gru", "32-true"), ("lstm", "bf16-mixed")])
+def test_a_speed_is_that_of_the_precision_that_fit_chooses(
+    study: StudySettings, monkeypatch: pytest.MonkeyPatch, network: str, expected: str
+) -> None:
+    monkeypatch.setattr(acceleration, "_cpu_has_bfloat16", lambda: True)
+    run = one(study, "scratch")
+    trainer = {name: value for name, value in run.config["trainer"].items() if name != "precision"}
+    model = layered(run.config["model"], {"init_args": {"network": network}})
+    assert precision(replace(run, config={**run.config, "trainer": trainer, "model": model})) == expected
