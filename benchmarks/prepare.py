@@ -4,7 +4,7 @@
 
 Simulated records in PTB-XL's layout, 12 leads of 10 s at 500 Hz. The loop only reads; `prepare` reads,
 checks, resamples to 100 Hz, fingerprints and writes the store. Both run in a process of their own, whose
-start counts; of several rounds the fastest is given. Peak memory is that of the largest process.
+start counts, and take turns. Peak memory is that of the largest process.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from timing import print_machine, print_table
+from timing import Paired, print_machine, print_table
 
 from ecg_tl.synthesis import synthesize
 
@@ -45,7 +45,7 @@ print(json.dumps([seconds, resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrs
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--records", type=int, nargs="+", default=[500, 1000, 2000])
-    parser.add_argument("--rounds", type=int, default=2)
+    parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--quick", action="store_true", help="few records: does it run?")
     arguments = parser.parse_args()
     counts, rounds = ([20], 1) if arguments.quick else (arguments.records, arguments.rounds)
@@ -61,14 +61,22 @@ def main() -> None:
             paths = [str(path.with_suffix("")) for path in sorted((root / "records500").rglob("*.hea"))]
             taken: dict[str, list[tuple[float, float]]] = {"serial": [], "prepare": []}
             for turn in range(rounds):
-                taken["serial"].append(measure(["-c", SERIAL], "\n".join(paths)))
                 stores = str(folder / f"stores-{count}-{turn}")
                 words = ["data", "prepare", "ptbxl", "--root", str(root), "--store_dir", stores]
-                taken["prepare"].append(measure([str(script), *words]))
-            serial, ours = (min(each)[0] for each in taken.values())
+                # The one is first as often as the other: machines slow down under work.
+                for name in ("serial", "prepare") if turn % 2 else ("prepare", "serial"):
+                    given = (
+                        ([str(script), *words], "")
+                        if name == "prepare"
+                        else (["-c", SERIAL], "\n".join(paths))
+                    )
+                    taken[name].append(measure(*given))
+            timed = Paired({name: [seconds for seconds, _ in each] for name, each in taken.items()})
+            serial, ours = timed.median("serial"), timed.median("prepare")
+            ratios = timed.ratio("serial", "prepare"), timed.spread("serial", "prepare")
             memory = [max(peak for _, peak in each) / 1e6 for each in taken.values()]
-            rows.append([count, count / serial, count / ours, serial / ours, *memory])
-    columns = ["records", "serial, records/s", "prepare, records/s", "x serial"]
+            rows.append([count, count / serial, count / ours, *ratios, *memory])
+    columns = ["records", "serial, records/s", "prepare, records/s", "x serial", "rounds' range"]
     print_table([*columns, "serial, peak MB", "prepare, peak MB"], rows)
     if arguments.quick:
         print("fewer than 500 records are read without worker processes")

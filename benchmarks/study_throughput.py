@@ -3,7 +3,8 @@
     python benchmarks/study_throughput.py [--quick]
 
 Each training is what a study runs: `train` with its logger, scores and checkpoints, here a small network on
-few records. The processes stay and import PyTorch once. With a GPU, they share it.
+few records. The processes stay and import PyTorch once, and the numbers of them take turns. With a GPU, they
+share it.
 """
 
 from __future__ import annotations
@@ -11,18 +12,21 @@ from __future__ import annotations
 import argparse
 import contextlib
 import io
+import itertools
 import logging
 import multiprocessing
 import os
 import tempfile
-import time
 import warnings
+from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor
+from contextlib import ExitStack
+from functools import partial
 from pathlib import Path
 
 import torch
 from stores import write_noise_store
-from timing import cores, print_machine, print_table
+from timing import Paired, cores, interleave, print_machine, print_table
 
 NETWORKS = {"gru": "RnnClassifier", "lstm": "RnnClassifier", "resnet1d18": "CnnClassifier"}
 
@@ -30,7 +34,8 @@ NETWORKS = {"gru": "RnnClassifier", "lstm": "RnnClassifier", "resnet1d18": "CnnC
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--networks", nargs="+", default=["gru", "resnet1d18"], choices=list(NETWORKS))
-    parser.add_argument("--runs", type=int, default=2, help="trainings for each measurement")
+    parser.add_argument("--runs", type=int, default=1, help="trainings a process for each measurement")
+    parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--epochs", type=int, default=2)
     parser.add_argument("--records", type=int, default=250)
     parser.add_argument("--together", type=int, nargs="+", help="processes; 1 and 2 on a CPU, to 8 on a GPU")
@@ -40,45 +45,60 @@ def main() -> None:
     print_machine("study_throughput: small trainings an hour")
     together = arguments.together or ([1, 2, 4, 8] if gpu else [1, cores()])
     runs, records, samples = (1, 100, 100) if arguments.quick else (arguments.runs, arguments.records, 1000)
+    rounds = 1 if arguments.quick else arguments.rounds
     networks = ["gru"] if arguments.quick else arguments.networks
     rows: list[list[object]] = []
     with tempfile.TemporaryDirectory() as place:
         store = write_noise_store(Path(place) / "store", records, samples).path
         for network in networks:
-            alone = 0.0
+            words = command(network, store, samples, arguments.epochs)
+            timed = measure(words, together, runs, rounds, Path(place) / network)
+            alone = timed.median(str(together[0])) / (runs * together[0])
             for processes in together:
                 # As many a process in every measurement: all are busy to the end.
                 count = runs * processes
-                seconds = measure(network, processes, count, store, Path(place), samples, arguments.epochs)
-                hourly = 3600 * count / seconds
-                alone = alone or hourly
+                seconds = timed.median(str(processes))
                 threads = max(1, cores() // processes)
-                rows.append([network, processes, threads, count, seconds, hourly, hourly / alone])
+                faster = alone * count / seconds
+                rows.append([network, processes, threads, count, seconds, 3600 * count / seconds, faster])
     columns = ["network", "processes", "threads each", "runs", "seconds", "runs/hour", "x one at a time"]
     print_table(columns, rows)
     if not gpu:
         print("Several runs a GPU: not measured")
 
 
-def measure(
-    network: str, processes: int, runs: int, store: Path, folder: Path, samples: int, epochs: int
-) -> float:
-    """Return the seconds that so many trainings take on so many processes."""
-    threads = max(1, cores() // processes)
+def command(network: str, store: Path, samples: int, epochs: int) -> list[str]:
+    """Return the words of one training."""
     words = ["fit", "--data", "PtbXlDataModule", "--data.store", str(store)]
     words += ["--data.num_samples", str(samples), "--data.batch_size", "32"]
     words += ["--model", NETWORKS[network], "--model.network", network]
     words += ["--trainer.max_epochs", str(epochs), "--trainer.enable_progress_bar", "false"]
-    words += ["--trainer.enable_model_summary", "false", "--pictures.records", "0"]
+    return [*words, "--trainer.enable_model_summary", "false", "--pictures.records", "0"]
+
+
+def measure(words: list[str], together: list[int], runs: int, rounds: int, folder: Path) -> Paired:
+    """Time trainings on so many processes, `runs` on each, by the number of processes."""
     context = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(processes, context, initializer=start, initargs=(threads,)) as pool:
-        # A first one each: imports, and pages of the store.
-        places = [str(folder / f"{network}-{processes}" / str(number)) for number in range(runs + processes)]
-        everything = [[*words, "--runs_dir", place] for place in places]
-        list(pool.map(train_one, everything[runs:]))
-        began = time.perf_counter()
-        list(pool.map(train_one, everything[:runs]))
-        return time.perf_counter() - began
+    numbers = itertools.count()
+    with ExitStack() as stack:
+        subjects: dict[str, Callable[[], object]] = {}
+        for processes in together:
+            threads = max(1, cores() // processes)
+            pool = ProcessPoolExecutor(processes, context, initializer=start, initargs=(threads,))
+            stack.enter_context(pool)
+            subjects[str(processes)] = partial(
+                train_all, pool, words, folder / str(processes), runs * processes, numbers
+            )
+        # The first turn, which does not count, imports and makes the store's pages known.
+        return interleave(subjects, budget=0, fewest=rounds, most=rounds)
+
+
+def train_all(
+    pool: ProcessPoolExecutor, words: list[str], folder: Path, runs: int, numbers: Iterator[int]
+) -> None:
+    """Train so many times, each in a folder of its own."""
+    everything = [[*words, "--runs_dir", str(folder / str(next(numbers)))] for _ in range(runs)]
+    list(pool.map(train_one, everything))
 
 
 def start(threads: int) -> None:

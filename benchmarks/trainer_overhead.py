@@ -107,7 +107,7 @@ def now() -> float:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--epochs", type=int, default=4, help="that count; one more comes first")
+    parser.add_argument("--epochs", type=int, default=3, help="that count; one more comes first")
     parser.add_argument("--records", type=int, default=500)
     parser.add_argument("--quick", action="store_true", help="short signals, one epoch: does it run?")
     arguments = parser.parse_args()

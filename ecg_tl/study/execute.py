@@ -17,6 +17,7 @@ import torch
 import yaml
 from lightning.pytorch import Callback, LightningModule, Trainer
 
+from ecg_tl.acceleration import choose_precision, describe_hardware
 from ecg_tl.errors import CheckpointError, EcgTlError, SettingError, StoreError
 from ecg_tl.files import write_text
 from ecg_tl.store.lock import try_lock
@@ -163,7 +164,7 @@ def complete_config(job: Job, precision: str | None = None) -> dict[str, Any]:
 
     Args:
         job: The run.
-        precision: Of the training, if none is set; None leaves the choice to the training.
+        precision: Of the training, if none is set; None chooses for the hardware at hand.
 
     Raises:
         SettingError: If the run asks for several devices: a study runs several runs at once instead.
@@ -183,12 +184,10 @@ def complete_config(job: Job, precision: str | None = None) -> dict[str, Any]:
     config.setdefault("pictures", {}).setdefault("records", 0)
     config.setdefault("curves", {}).setdefault("every_n_epochs", 0)
     speed = config.setdefault("speed", {})
-    if (
-        precision is not None
-        and trainer.get("precision") is None
-        and speed.get("precision", "auto") == "auto"
-    ):
-        speed["precision"] = precision
+    if trainer.get("precision") is None and speed.get("precision", "auto") == "auto":
+        hardware = describe_hardware(str(trainer["accelerator"]))
+        network = config["model"].get("init_args", {}).get("network")
+        speed["precision"] = precision or choose_precision("auto", None, hardware, network).value
     for callback in trainer.get("callbacks") or []:
         if callback["class_path"].rpartition(".")[2] == TRANSFER:
             upstream = None if job.run.needs is None else str(job.place_of(job.run.needs).best)
