@@ -52,7 +52,7 @@ class Memory:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--records", type=int, nargs="+", default=[10_000, 40_000])
+    parser.add_argument("--records", type=int, nargs="+", default=[10_000, 30_000])
     parser.add_argument("--folder", type=Path, help="where the stores are written, and removed again")
     parser.add_argument("--quick", action="store_true", help="few records: does it run?")
     parser.add_argument("--train", type=Path, help=argparse.SUPPRESS)  # a rank's store; see `train_on_ranks`

@@ -72,7 +72,7 @@ def main() -> None:
     parser.add_argument(
         "--batch", type=int, help="records a step; 64 (deep ResNets 16) on a CPU, 512 on a GPU"
     )
-    parser.add_argument("--budget", type=float, default=8.0, help="seconds for each network and mode")
+    parser.add_argument("--budget", type=float, default=6.0, help="seconds for each network and mode")
     parser.add_argument("--quick", action="store_true", help="short signals, few rounds: does it run?")
     arguments = parser.parse_args()
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
