@@ -56,9 +56,10 @@ def main() -> None:
     parser.add_argument("--folder", type=Path, help="where the stores are written, and removed again")
     parser.add_argument("--quick", action="store_true", help="few records: does it run?")
     parser.add_argument("--train", type=Path, help=argparse.SUPPRESS)  # a rank's store; see `train_on_ranks`
+    parser.add_argument("--batches", type=int, help=argparse.SUPPRESS)  # that the rank trains on
     arguments = parser.parse_args()
     if arguments.train is not None:
-        train(arguments.train)
+        train(arguments.train, arguments.batches)
         return
     print_machine("scale: time a record and memory a process, residency disk")
     rows: list[list[object]] = []
@@ -113,8 +114,7 @@ def read(store: str) -> tuple[float, float, list[Memory]]:
 def train_on_ranks(store: Path, batches: int) -> list[list[Memory]]:
     """Train on two processes that read one store; return the memory of each."""
     # A process of its own, which Lightning starts once more for the other rank.
-    command = [sys.executable, __file__, "--train", str(store)]
-    (store.parent / "batches").write_text(str(batches))
+    command = [sys.executable, __file__, "--train", str(store), "--batches", str(batches)]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     if done.returncode:
         sys.exit(done.stderr)
@@ -122,7 +122,7 @@ def train_on_ranks(store: Path, batches: int) -> list[list[Memory]]:
     return [[Memory(**numbers) for numbers in json.loads(text)] for text in texts]
 
 
-def train(store: Path) -> None:
+def train(store: Path, batches: int) -> None:
     """Be one of the ranks."""
     from ecg_tl.training import train as fit
 
@@ -130,7 +130,7 @@ def train(store: Path) -> None:
     words += ["--model", "RnnClassifier", "--model.network", "lstm", "--model.hidden_size", "16"]
     words += ["--trainer.accelerator", "cpu", "--trainer.devices", str(RANKS), "--trainer.strategy", "ddp"]
     words += ["--trainer.max_epochs", "1", "--trainer.limit_val_batches", "2", "--pictures.records", "0"]
-    words += ["--trainer.limit_train_batches", (store.parent / "batches").read_text()]
+    words += ["--trainer.limit_train_batches", str(batches)]
     words += ["--runs_dir", str(store.parent / "runs")]
     fit(words, callbacks=[MemoryOfRank(store.parent)])
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import platform
 from dataclasses import dataclass
-from typing import Any, Generic, Literal, TypeVar
+from typing import Generic, Literal, TypeVar
 
 import torch
 from torch import nn
@@ -219,7 +219,6 @@ class Acceleration:
         precision: The trainer's.
         tf32: None leaves what PyTorch does.
         cudnn_benchmark: None leaves what PyTorch does.
-        keep_memory: Whether the process keeps what it frees.
         compile: A mode of `torch.compile`, or `none`.
     """
 
@@ -227,22 +226,17 @@ class Acceleration:
     precision: Choice[object]
     tf32: Choice[bool | None]
     cudnn_benchmark: Choice[bool | None]
-    keep_memory: Choice[bool]
     compile: Choice[CompileMode]
 
     def lines(self) -> list[str]:
-        """Say what was chosen and why, a line each; of a GPU's and of a CPU's own settings only there."""
-        chosen: dict[str, Choice[Any]] = {"precision": self.precision, "compile": self.compile}
+        """Say what was chosen and why, a line each; of a GPU's settings only where there is one."""
+        chosen = {"precision": self.precision, "compile": self.compile}
         if self.hardware.device == "cuda":
             chosen |= {"tf32": self.tf32, "cudnn_benchmark": self.cudnn_benchmark}
-        if self.hardware.device == "cpu":
-            chosen |= {"keep_memory": self.keep_memory}
         return [f"{name}: {choice}" for name, choice in chosen.items()]
 
     def apply(self, network: nn.Module) -> None:
-        """Set this process's switches, and let the network be compiled when it is first used."""
-        if self.keep_memory.value:
-            keep_freed_memory()
+        """Set PyTorch's switches for this process, and let the network be compiled when it is first used."""
         if self.tf32.value is not None:
             torch.set_float32_matmul_precision("high" if self.tf32.value else "highest")
             torch.backends.cudnn.allow_tf32 = self.tf32.value
@@ -277,6 +271,5 @@ def choose_acceleration(
         precision=chosen,
         tf32=choose_tf32(speed.tf32, chosen.value, hardware),
         cudnn_benchmark=choose_cudnn_benchmark(speed.cudnn_benchmark, benchmark, deterministic, hardware),
-        keep_memory=choose_keep_memory(speed.keep_memory, hardware),
         compile=choose_compile(speed.compile),
     )

@@ -126,6 +126,10 @@ class EcgCLI(LightningCLI):
         if config.get("weights_only") is None:
             config["weights_only"] = True
         speed, trainer = Speed(**config.speed.as_dict()), config.trainer
+        kept = choose_keep_memory(speed.keep_memory, describe_hardware(str(trainer.accelerator)))
+        rank_zero_info(f"keep_memory: {kept}")
+        if kept.value:
+            keep_freed_memory()
         if self.config.subcommand == "fit":
             self.acceleration = choose_acceleration(
                 speed,
@@ -137,11 +141,6 @@ class EcgCLI(LightningCLI):
             )
             if trainer.precision is None:
                 config.speed.precision = self.acceleration.precision.value
-        else:
-            kept = choose_keep_memory(speed.keep_memory, describe_hardware(str(trainer.accelerator)))
-            rank_zero_info(f"keep_memory: {kept}")
-            if kept.value:
-                keep_freed_memory()
 
     def _accelerate(self, acceleration: Acceleration) -> dict[str, Any]:
         """Say and do what was chosen; return what the trainer must be told of it."""

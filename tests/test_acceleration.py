@@ -92,13 +92,13 @@ def test_optimizers_are_fused_where_that_is_known_to_work() -> None:
     assert choose_fused_optimizer("auto", network.to("meta"), "32-true").value is False
 
 
-def test_the_log_names_a_devices_own_settings_only_beside_one(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_log_names_a_gpus_settings_only_beside_one(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(acceleration, "describe_hardware", lambda accelerator: H100)
     lines = choose_acceleration(Speed()).lines()
     assert [line.split(":")[0] for line in lines] == ["precision", "compile", "tf32", "cudnn_benchmark"]
     monkeypatch.setattr(acceleration, "describe_hardware", lambda accelerator: LAPTOP)
     lines = choose_acceleration(Speed()).lines()
-    assert [line.split(":")[0] for line in lines] == ["precision", "compile", "keep_memory"]
+    assert [line.split(":")[0] for line in lines] == ["precision", "compile"]
 
 
 def test_the_switches_are_set(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,6 +1,5 @@
 """ECGs on paper: to scale, laid out as a cardiograph does, and what the heading says."""
 
-import os
 import subprocess
 import sys
 import time
@@ -388,11 +387,10 @@ def test_each_class_has_its_four_counts() -> None:
 
 
 @pytest.mark.realdata
-@pytest.mark.skipif("ECG_TL_SAMPLE_DATA" not in os.environ, reason="ECG_TL_SAMPLE_DATA names no real records")
-def test_a_real_record_is_drawn() -> None:
+def test_a_real_record_is_drawn(sample_data: Path) -> None:
     import wfdb
 
-    header = min((Path(os.environ["ECG_TL_SAMPLE_DATA"]) / "ptb-xl" / "records500").rglob("*.hea"))
+    header = min((sample_data / "ptb-xl" / "records500").rglob("*.hea"))
     signal, fields = wfdb.rdsamp(str(header.with_suffix("")))
     leads = tuple(standard_lead(name) for name in fields["sig_name"])
     figure = ecg_figure(signal.T, leads, fields["fs"], title=header.stem)

@@ -20,7 +20,7 @@ STOP_BAND_DB = 60.0
 """Attenuation from the lower Nyquist frequency on: what would alias is brought under a thousandth."""
 
 _OUTPUTS_AT_ONCE = 20
-"""Of one row of `_Block.matrix`: fewer make small products, more multiply zeros."""
+"""Columns of `_block_matrix`, at least: fewer make small products, more multiply zeros."""
 
 _LARGEST_BLOCK = 2**20
 """Numbers in a matrix. Every published rate needs under 50,000; 128.205 to 100 Hz would need 500 million."""
@@ -136,34 +136,20 @@ def resample(signal: NDArray[np.float32], ratio: Fraction, method: Resampling) -
     return np.asarray(filtered, dtype=np.float32)
 
 
-@dataclass(frozen=True)
-class _Block:
-    """Polyphase filtering as one product: so many new samples from one window of old ones.
-
-    Attributes:
-        matrix: `float64 (window, outputs)`; a column is the filter, moved to its output's instant.
-        advance: Old samples from one window to the next.
-        reach: Old samples in a window before the instant of its first output.
-    """
-
-    matrix: NDArray[np.float64]
-    advance: int
-    reach: int
-
-
 def _filter_in_blocks(signal: NDArray[np.float32], up: int, down: int) -> NDArray[np.float64]:
+    """Filter and resample as one product: so many new samples from each window of old ones."""
     # A fifth of the time of SciPy's loop over samples. In double precision, so that neither the order of
     # additions, which is another on every processor, nor the way taken decides how a stored step is rounded.
-    block = _block(up, down)
     leads, samples = signal.shape
-    window, outputs = block.matrix.shape
+    window, outputs = _block_shape(up, down)
+    before, advance = _reach(up, down), outputs * down // up
     length = resampled_length(samples, Fraction(up, down))
     blocks = -(-length // outputs)
-    after = (blocks - 1) * block.advance + window - block.reach - samples
-    padded = np.pad(signal.astype(np.float64), ((0, 0), (block.reach, after)), mode="symmetric")
-    windows = sliding_window_view(padded, window, axis=1)[:, :: block.advance]
+    after = (blocks - 1) * advance + window - before - samples
+    padded = np.pad(signal.astype(np.float64), ((0, 0), (before, after)), mode="symmetric")
+    windows = sliding_window_view(padded, window, axis=1)[:, ::advance]
     # One flat product: with overlapping rows NumPy would not hand it to BLAS.
-    filtered = np.ascontiguousarray(windows).reshape(-1, window) @ block.matrix
+    filtered = np.ascontiguousarray(windows).reshape(-1, window) @ _block_matrix(up, down)
     return filtered.reshape(leads, -1)[:, :length]
 
 
@@ -179,13 +165,13 @@ def _reach(up: int, down: int) -> int:
 
 
 @lru_cache(maxsize=32)
-def _block(up: int, down: int) -> _Block:
-    half, taps, reach = _half_length(up, down), _low_pass(up, down), _reach(up, down)
+def _block_matrix(up: int, down: int) -> NDArray[np.float64]:
+    """Return `(window, outputs)`; a column is the filter, moved to its output's instant."""
+    half, taps = _half_length(up, down), _low_pass(up, down)
     window, outputs = _block_shape(up, down)
     # On the grid of `up` times the old rate, sample i lies at i * up and output n at n * down.
-    offsets = np.arange(outputs) * down - (np.arange(window)[:, None] - reach) * up
-    matrix = np.where(np.abs(offsets) <= half, up * taps[np.clip(offsets + half, 0, 2 * half)], 0.0)
-    return _Block(matrix, outputs * down // up, reach)
+    offsets = np.arange(outputs) * down - (np.arange(window)[:, None] - _reach(up, down)) * up
+    return np.where(np.abs(offsets) <= half, up * taps[np.clip(offsets + half, 0, 2 * half)], 0.0)
 
 
 def _half_length(up: int, down: int) -> int:
@@ -199,6 +185,7 @@ def _half_length(up: int, down: int) -> int:
 @lru_cache(maxsize=32)
 def _low_pass(up: int, down: int) -> NDArray[np.float64]:
     """Return the filter's taps, as `scipy.signal.firwin` gives them; their sum is 1."""
+    # Not by that function: every process that reads records would spend a second on importing it.
     # SciPy's own default filter is 6 dB down at the Nyquist frequency: mains hum at 50 Hz would stay in a
     # signal at 100 Hz, and 52 Hz would turn into 48. This one has its whole transition below.
     cutoff = (1 + PASS_BAND) / 2 / max(up, down)

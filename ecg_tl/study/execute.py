@@ -17,7 +17,6 @@ import torch
 import yaml
 from lightning.pytorch import Callback, LightningModule, Trainer
 
-from ecg_tl.acceleration import choose_precision, describe_hardware
 from ecg_tl.errors import CheckpointError, EcgTlError, SettingError, StoreError
 from ecg_tl.files import write_text
 from ecg_tl.store.lock import try_lock
@@ -27,6 +26,7 @@ from ecg_tl.study.hardware import reset_peak_memory
 from ecg_tl.study.job import Job, Report
 from ecg_tl.study.result import read_json, write_result
 from ecg_tl.study.second_opinion import TestScoresByEpoch
+from ecg_tl.study.speed import chosen_precision
 from ecg_tl.training import silence_noise, train
 from ecg_tl.transfer.checkpoint import read_checkpoint
 
@@ -185,9 +185,7 @@ def complete_config(job: Job, precision: str | None = None) -> dict[str, Any]:
     config.setdefault("curves", {}).setdefault("every_n_epochs", 0)
     speed = config.setdefault("speed", {})
     if trainer.get("precision") is None and speed.get("precision", "auto") == "auto":
-        hardware = describe_hardware(str(trainer["accelerator"]))
-        network = config["model"].get("init_args", {}).get("network")
-        speed["precision"] = precision or choose_precision("auto", None, hardware, network).value
+        speed["precision"] = precision or chosen_precision(job.run)
     for callback in trainer.get("callbacks") or []:
         if callback["class_path"].rpartition(".")[2] == TRANSFER:
             upstream = None if job.run.needs is None else str(job.place_of(job.run.needs).best)

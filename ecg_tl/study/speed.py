@@ -16,7 +16,7 @@ import torch
 from jsonargparse import ArgumentParser
 from torch import Tensor
 
-from ecg_tl.acceleration import choose_precision, describe_hardware
+from ecg_tl.acceleration import Hardware, choose_keep_memory, choose_precision, describe_hardware
 from ecg_tl.allocation import keep_freed_memory
 from ecg_tl.datamodules import EcgDataModule
 from ecg_tl.files import write_json
@@ -83,7 +83,7 @@ class SpeedBook:
         shape = [data.num_leads, data.num_samples, data.batch_size]
         place = [*describe_place(self.device), self.threads, torch.__version__]
         network = init_args.get("network", model["class_path"])
-        return f"{network}-{digest([model['class_path'], init_args, shape, precision(run), place])}"
+        return f"{network}-{digest([model['class_path'], init_args, shape, chosen_precision(run), place])}"
 
 
 def describe_place(device: torch.device) -> list[str]:
@@ -93,13 +93,17 @@ def describe_place(device: torch.device) -> list[str]:
     return [platform.node(), platform.machine(), str(os.cpu_count())]
 
 
-def precision(run: Run) -> str:
+def hardware(run: Run) -> Hardware:
+    """Return what a run trains on here."""
+    return describe_hardware(str(run.config.get("trainer", {}).get("accelerator") or "auto"))
+
+
+def chosen_precision(run: Run) -> str:
     """Return the precision that a run trains in here, chosen for the hardware where it is not set."""
-    trainer = run.config.get("trainer", {})
-    hardware = describe_hardware(str(trainer.get("accelerator") or "auto"))
+    given = run.config.get("trainer", {}).get("precision")
     wanted = run.config.get("speed", {}).get("precision", "auto")
     network = run.config["model"].get("init_args", {}).get("network")
-    return str(choose_precision(wanted, trainer.get("precision"), hardware, network).value)
+    return str(choose_precision(wanted, given, hardware(run), network).value)
 
 
 def measure_speed(run: Run, data: EcgDataModule, device: torch.device, threads: int) -> Speed:
@@ -111,14 +115,14 @@ def measure_speed(run: Run, data: EcgDataModule, device: torch.device, threads: 
         device: Where it runs.
         threads: CPU threads.
     """
-    if device.type == "cpu":
-        keep_freed_memory()  # as the runs do
+    if choose_keep_memory(run.config.get("speed", {}).get("keep_memory", "auto"), hardware(run)).value:
+        keep_freed_memory()
     with _threads(threads), _random_state_kept():
         task = make_task(run, data).to(device)
         optimizer = torch.optim.AdamW(task.parameters())
         signal = torch.randn(data.batch_size, data.num_leads, data.num_samples, device=device)
         target = torch.zeros(data.batch_size, data.num_classes, device=device)
-        half = {"bf16-mixed": torch.bfloat16, "16-mixed": torch.float16}.get(precision(run))
+        half = {"bf16-mixed": torch.bfloat16, "16-mixed": torch.float16}.get(chosen_precision(run))
 
         def forward() -> Tensor:
             with torch.autocast(device.type, dtype=half, enabled=half is not None):

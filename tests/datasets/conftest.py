@@ -1,8 +1,7 @@
-"""Factories that lay small records out as the datasets do, and the real records where there are any."""
+"""Factories that lay small records out as the datasets do."""
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -81,12 +80,3 @@ def write_challenge_record() -> Callable[..., Path]:
         return write_wfdb(record, suffix=".mat", comments=comments, **options)  # type: ignore[arg-type]
 
     return write
-
-
-@pytest.fixture
-def sample_root() -> Path:
-    """The folder of real records that `ECG_TL_SAMPLE_DATA` names."""
-    folder = os.environ.get("ECG_TL_SAMPLE_DATA")
-    if not folder:
-        pytest.skip("ECG_TL_SAMPLE_DATA names no folder of real records")
-    return Path(folder)

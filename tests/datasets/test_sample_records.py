@@ -30,9 +30,9 @@ def positives(
     return dict(zip(rule.class_names, counts, strict=True))
 
 
-def test_ptbxl_labels_and_folds(sample_root: Path) -> None:
+def test_ptbxl_labels_and_folds(sample_data: Path) -> None:
     dataset = get_dataset("ptbxl")
-    scan = dataset.scan(sample_root / "ptb-xl")
+    scan = dataset.scan(sample_data / "ptb-xl")
     assert len(scan.records) == 2054
     assert positives(dataset, scan) == {"NORM": 982, "MI": 455, "STTC": 480, "HYP": 230, "CD": 402}
     labelled = {
@@ -46,8 +46,8 @@ def test_ptbxl_labels_and_folds(sample_root: Path) -> None:
     assert scan.records.groupby("patient_id")["fold"].nunique().max() == 1
 
 
-def test_ptbxl_records_at_both_rates_are_the_same_hearts(sample_root: Path) -> None:
-    root = sample_root / "ptb-xl"
+def test_ptbxl_records_at_both_rates_are_the_same_hearts(sample_data: Path) -> None:
+    root = sample_data / "ptb-xl"
     for rate in (500, 100):
         dataset = get_dataset("ptbxl", source_rate=rate)
         row = dataset.scan(root).records.iloc[0]
@@ -57,8 +57,8 @@ def test_ptbxl_records_at_both_rates_are_the_same_hearts(sample_root: Path) -> N
         assert recording.sampling_rate == row["sampling_rate"] == rate
 
 
-def test_embedded_scp_statements_are_the_published_ones(sample_root: Path) -> None:
-    table = pd.read_csv(sample_root / "ptb-xl/scp_statements.csv", index_col=0)
+def test_embedded_scp_statements_are_the_published_ones(sample_data: Path) -> None:
+    table = pd.read_csv(sample_data / "ptb-xl/scp_statements.csv", index_col=0)
     published = []
     for code, row in table.iterrows():
         letters = (("D", "diagnostic"), ("F", "form"), ("R", "rhythm"))
@@ -68,10 +68,10 @@ def test_embedded_scp_statements_are_the_published_ones(sample_root: Path) -> No
     assert [(s.code, s.description, s.kinds, s.superclass, s.subclass) for s in SCP_STATEMENTS] == published
 
 
-def test_embedded_snomed_codes_are_the_challenges(sample_root: Path) -> None:
+def test_embedded_snomed_codes_are_the_challenges(sample_data: Path) -> None:
     published: dict[str, str] = {}
     groups = set()
-    for file in sorted((sample_root / "cinc2020/tables").glob("*/dx_mapping_*.csv")):
+    for file in sorted((sample_data / "cinc2020/tables").glob("*/dx_mapping_*.csv")):
         table = pd.read_csv(file, dtype=str).rename(columns={"SNOMED CT Code": "SNOMEDCTCode"})
         published.update(zip(table["SNOMEDCTCode"], table["Abbreviation"].str.strip(), strict=True))
         for note in table.get("Notes", pd.Series(dtype=str)).dropna():
@@ -80,8 +80,8 @@ def test_embedded_snomed_codes_are_the_challenges(sample_root: Path) -> None:
     assert groups == set(CHALLENGE_EQUIVALENCES)
 
 
-def test_ludb_labels(sample_root: Path) -> None:
-    dataset, root = get_dataset("ludb"), sample_root / "ludb"
+def test_ludb_labels(sample_data: Path) -> None:
+    dataset, root = get_dataset("ludb"), sample_data / "ludb"
     scan = dataset.scan(root)
     assert len(scan.records) == 200
     assert not scan.left_out
@@ -94,8 +94,8 @@ def test_ludb_labels(sample_root: Path) -> None:
     assert recording.values.shape == (12, 5000)
 
 
-def test_ptb_records_have_fifteen_leads(sample_root: Path) -> None:
-    dataset, root = get_dataset("ptb"), sample_root / "ptbdb"
+def test_ptb_records_have_fifteen_leads(sample_data: Path) -> None:
+    dataset, root = get_dataset("ptb"), sample_data / "ptbdb"
     scan = dataset.scan(root)
     assert positives(dataset, scan) == {"NORM": 0, "MI": 3}
     assert set(scan.records["patient_id"]) == {"patient001"}
@@ -106,16 +106,16 @@ def test_ptb_records_have_fifteen_leads(sample_root: Path) -> None:
 
 
 @pytest.mark.parametrize(("name", "count"), [("cpsc2018", 21), ("georgia", 22)])
-def test_challenge_records_are_found_and_their_codes_known(sample_root: Path, name: str, count: int) -> None:
+def test_challenge_records_are_found_and_their_codes_known(sample_data: Path, name: str, count: int) -> None:
     dataset = get_dataset(name)
-    scan = dataset.scan(sample_root / "cinc2020")
+    scan = dataset.scan(sample_data / "cinc2020")
     assert len(scan.records) == count
     assert not scan.left_out
     assert not dataset.label_rule().unknown_codes(scan.records["codes"])
 
 
-def test_all_challenge_files_read_with_plausible_amplitudes_and_lead_relations(sample_root: Path) -> None:
-    headers = sorted((sample_root / "cinc2020").rglob("*.hea"))
+def test_all_challenge_files_read_with_plausible_amplitudes_and_lead_relations(sample_data: Path) -> None:
+    headers = sorted((sample_data / "cinc2020").rglob("*.hea"))
     assert len(headers) == 97
     for path in headers:
         recording = read_recording(path.with_suffix(""))
@@ -125,14 +125,14 @@ def test_all_challenge_files_read_with_plausible_amplitudes_and_lead_relations(s
         assert np.abs(residual).mean() < 0.05, path
 
 
-def test_code_labels_without_tracings_are_one_error(sample_root: Path) -> None:
+def test_code_labels_without_tracings_are_one_error(sample_data: Path) -> None:
     with pytest.raises(DatasetError, match=r"ecg_tracings\.hdf5: found no such file"):
-        get_dataset("code_test").scan(sample_root / "code-test")
+        get_dataset("code_test").scan(sample_data / "code-test")
 
 
 @pytest.mark.realdata
-def test_ludbs_steps_obey_the_limb_leads_and_its_headers_gains_are_extents(sample_root: Path) -> None:
-    root = sample_root / "ludb"
+def test_ludbs_steps_obey_the_limb_leads_and_its_headers_gains_are_extents(sample_data: Path) -> None:
+    root = sample_data / "ludb"
     for number in range(1, 201):
         values = Ludb().read(root, f"data/{number}").values.astype(np.float64)
         np.testing.assert_allclose(values[2], values[1] - values[0], atol=1e-6)

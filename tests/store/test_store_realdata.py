@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
 import numpy as np
@@ -15,26 +14,14 @@ from ecg_tl.store.encoding import decode
 from ecg_tl.store.inspection import Kind
 from ecg_tl.store.settings import StoreSettings
 
-SAMPLE = os.environ.get("ECG_TL_SAMPLE_DATA")
-
-pytestmark = [
-    pytest.mark.realdata,
-    pytest.mark.skipif(not SAMPLE, reason="ECG_TL_SAMPLE_DATA does not name a folder of real records"),
-]
-
-
-@pytest.fixture
-def sample() -> Path:
-    assert SAMPLE is not None
-    return Path(SAMPLE)
-
+pytestmark = pytest.mark.realdata
 
 PTBXL_DUPLICATES = [("137", "138"), ("143", "144"), ("145", "463"), ("456", "457"), ("459", "460")]
 
 
 @pytest.mark.slow
-def test_all_of_ptbxl_is_stored_and_its_duplicates_are_found(sample: Path, tmp_path: Path) -> None:
-    store = prepare(get_dataset("ptbxl"), sample / "ptb-xl", tmp_path, StoreSettings(), progress=False)
+def test_all_of_ptbxl_is_stored_and_its_duplicates_are_found(sample_data: Path, tmp_path: Path) -> None:
+    store = prepare(get_dataset("ptbxl"), sample_data / "ptb-xl", tmp_path, StoreSettings(), progress=False)
     counts = store.manifest.counts
     assert (counts.scanned, counts.stored, counts.left_out) == (2054, 2054, 0)
     assert set(PTBXL_DUPLICATES) <= set(store.manifest.identical)
@@ -44,8 +31,8 @@ def test_all_of_ptbxl_is_stored_and_its_duplicates_are_found(sample: Path, tmp_p
 
 
 @pytest.mark.slow
-def test_ptbxl_passes_the_check_but_for_its_known_faults(sample: Path) -> None:
-    report = check_dataset(get_dataset("ptbxl"), sample / "ptb-xl", progress=False)
+def test_ptbxl_passes_the_check_but_for_its_known_faults(sample_data: Path) -> None:
+    report = check_dataset(get_dataset("ptbxl"), sample_data / "ptb-xl", progress=False)
     assert not report.has_errors
     assert [tuple(f.record_id.split(", ")) for f in report.of_kind(Kind.DUPLICATE)] == PTBXL_DUPLICATES
     across = {f.record_id: f.detail for f in report.of_kind(Kind.DUPLICATE)}["145, 463"]
@@ -60,10 +47,10 @@ def test_ptbxl_passes_the_check_but_for_its_known_faults(sample: Path) -> None:
     [("cpsc2018", "cinc2020", 21), ("georgia", "cinc2020", 22), ("ptb", "ptbdb", 3)],
 )
 def test_good_records_of_other_datasets_pass(
-    sample: Path, tmp_path: Path, name: str, folder: str, records: int
+    sample_data: Path, tmp_path: Path, name: str, folder: str, records: int
 ) -> None:
-    report = check_dataset(get_dataset(name), sample / folder, progress=False)
+    report = check_dataset(get_dataset(name), sample_data / folder, progress=False)
     assert report.records == records
     assert report.findings == ()
-    store = prepare(get_dataset(name), sample / folder, tmp_path, StoreSettings(), progress=False)
+    store = prepare(get_dataset(name), sample_data / folder, tmp_path, StoreSettings(), progress=False)
     assert len(store) == records

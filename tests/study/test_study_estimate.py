@@ -27,7 +27,7 @@ from ecg_tl.study.plan_table import dependencies, duration, group_runs, plan_tab
 from ecg_tl.study.runs import Run
 from ecg_tl.study.settings import Arm, Block, StudySettings
 from ecg_tl.study.sizes import PartSizes, measure_sizes
-from ecg_tl.study.speed import SPEED_FILE, Speed, SpeedBook, precision
+from ecg_tl.study.speed import SPEED_FILE, Speed, SpeedBook, chosen_precision
 
 
 @pytest.fixture
@@ -305,4 +305,6 @@ def test_a_speed_is_that_of_the_precision_that_fit_chooses(
     run = one(study, "scratch")
     trainer = {name: value for name, value in run.config["trainer"].items() if name != "precision"}
     model = layered(run.config["model"], {"init_args": {"network": network}})
-    assert precision(replace(run, config={**run.config, "trainer": trainer, "model": model})) == expected
+    assert (
+        chosen_precision(replace(run, config={**run.config, "trainer": trainer, "model": model})) == expected
+    )
