@@ -1,0 +1,208 @@
+"""What an ECG can be, and what a file may grow to when it is read: bounds on numbers from outside.
+
+A number is checked where it enters, before anything of its size is made. The bounds are far beyond what is
+recorded anywhere, so that they refuse damage and malice and nothing else. Nothing here imports torch.
+"""
+
+from __future__ import annotations
+
+import numbers
+import zipfile
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from ecg_tl.errors import EcgTlError, SettingError
+
+
+@dataclass(frozen=True)
+class Limit:
+    """What a number may be.
+
+    Attributes:
+        name: Of the number, in errors.
+        lowest: Least value.
+        highest: Greatest value.
+        unit: Behind the value in errors; may be empty.
+        whole: Whether it must be a whole number.
+    """
+
+    name: str
+    lowest: float
+    highest: float
+    unit: str = ""
+    whole: bool = False
+
+    def holds(self, value: object) -> bool:
+        """Whether `value` is a number within the limit; NaN, infinity and booleans are not."""
+        kind = numbers.Integral if self.whole else numbers.Real
+        if isinstance(value, bool) or not isinstance(value, kind):
+            return False
+        number: Any = value  # compared as it is: a whole number may be beyond every float
+        return bool(self.lowest <= number <= self.highest)
+
+    def __str__(self) -> str:
+        kind = "a whole number" if self.whole else "a number"
+        unit = f" {self.unit}" if self.unit else ""
+        return f"{kind} from {self.lowest:,.10g} to {self.highest:,.10g}{unit}"
+
+
+# What an ECG can be --------------------------------------------------------------------------------------
+
+# A QRS complex has its energy at 5 to 40 Hz: below 10 Hz nothing of it is left. Research recorders of late
+# potentials and pacemaker spikes reach 75 kHz.
+SAMPLING_RATE = Limit("sampling_rate", 10.0, 100_000.0, "Hz")
+
+# Body surface maps have up to 256 electrodes; a night in a sleep laboratory has fewer signals than that.
+LEADS = Limit("leads", 1, 512, whole=True)
+
+# The longest recorders are worn for 30 days.
+DURATION = Limit("duration", 1e-3, 31 * 86_400.0, "s")
+
+# The longest recorders take 1,000 samples a second at most: 31 days of them.
+SAMPLES = Limit("samples", 1, 31 * 86_400 * 1000, whole=True)
+
+# Leads times samples that are held in memory at once: 24 hours of 12 leads at 1 kHz, 4 GB as float32.
+VALUES = Limit("values", 1, 2**30, whole=True)
+
+# Of the signal that a network takes at once: ten minutes at 1 kHz, and more than any is trained on.
+NETWORK_SAMPLES = Limit("num_samples", 1, 1_000_000, whole=True)
+
+# SCP-ECG has 71 statements, the vocabularies of cart makers some hundreds.
+CLASSES = Limit("num_classes", 1, 10_000, whole=True)
+
+# Each is a process; the largest nodes have some hundred cores.
+WORKERS = Limit("num_workers", 0, 1024, whole=True)
+
+
+def require(
+    limit: Limit,
+    value: object,
+    where: object,
+    error: type[EcgTlError] = SettingError,
+    remedy: str = "Correct it, or give an intact file.",
+) -> None:
+    """Refuse a number that is beyond a limit.
+
+    Args:
+        limit: What it may be.
+        value: As read; anything at all.
+        where: The file or setting that it came from.
+        error: What to raise.
+        remedy: What to do about it.
+
+    Raises:
+        EcgTlError: Of the kind `error`, if it is no number, or beyond the limit.
+    """
+    if not limit.holds(value):
+        raise error(where, f"{limit.name} {shown(value)}", str(limit), remedy)
+
+
+def shown(value: object, longest: int = 60) -> str:
+    """Give a value from outside as text of at most `longest` characters, whatever it is."""
+    try:
+        text = str(value) if isinstance(value, int | float) else repr(value)
+    except (ValueError, RecursionError):  # a whole number of thousands of digits; a structure without an end
+        text = f"a {type(value).__name__}"
+    return text if len(text) <= longest else f"{text[:longest]}..."
+
+
+# What a file may grow to ---------------------------------------------------------------------------------
+
+# An ECG shrinks to a tenth at most, deflate to a thousandth at most: a small file may be all zeros, a large
+# one that grows a hundredfold is made to fill the memory.
+MOST_GROWTH = 100
+ALWAYS_ALLOWED = 64 * 2**20
+MOST_BYTES = 8 * 2**30
+
+
+def most_bytes(file_bytes: int) -> int:
+    """Return how many bytes a file of `file_bytes` may grow to when it is read."""
+    return max(file_bytes, min(max(MOST_GROWTH * file_bytes, ALWAYS_ALLOWED), MOST_BYTES))
+
+
+def require_growth(
+    read_bytes: int, file_bytes: int, where: object, error: type[EcgTlError] = SettingError
+) -> None:
+    """Refuse a file that would take far more memory than it has bytes.
+
+    Args:
+        read_bytes: What it says that it holds: of an archive all entries, of an array its shape.
+        file_bytes: Its size on disk.
+        where: The file.
+        error: What to raise.
+
+    Raises:
+        EcgTlError: Of the kind `error`.
+    """
+    if not 0 <= read_bytes <= most_bytes(file_bytes):
+        raise error(
+            where,
+            f"{shown(read_bytes)} bytes in a file of {file_bytes:,}",
+            f"at most {most_bytes(file_bytes):,}",
+            "Give an intact file; a longer recording can be cut into several.",
+        )
+
+
+def require_archive_growth(
+    archive: zipfile.ZipFile, file_bytes: int, where: object, error: type[EcgTlError] = SettingError
+) -> None:
+    """Refuse a zip archive whose entries, as its directory says, would grow beyond `most_bytes`.
+
+    `zipfile` reads no more of an entry than the directory says.
+    """
+    require_growth(sum(entry.file_size for entry in archive.infolist()), file_bytes, where, error)
+
+
+# How large a tree of settings or metadata may be ---------------------------------------------------------
+
+# The deepest config of this project has nine levels, the largest metadata of a dataset some thousand values.
+MOST_LEVELS = 64
+MOST_NODES = 1_000_000
+
+
+def require_tree(content: object, where: object, error: type[EcgTlError] = SettingError) -> None:
+    """Refuse lists and mappings that have no end, are nested too deep, or are too many with all repetitions.
+
+    YAML lets a value be used again by an alias: a few lines can stand for billions of values, or for a value
+    that holds itself.
+
+    Args:
+        content: As parsed.
+        where: Its file.
+        error: What to raise.
+
+    Raises:
+        EcgTlError: Of the kind `error`.
+    """
+    sizes: dict[int, int] = {}  # of branches that are counted; by identity, so that an alias counts once
+    above: set[int] = set()
+    waiting: list[tuple[object, bool]] = [(content, False)]
+    while waiting:
+        node, counted = waiting.pop()
+        below = _branches(node)
+        if below is None or (id(node) in sizes and not counted):
+            continue
+        if counted:
+            above.discard(id(node))
+            sizes[id(node)] = 1 + sum(sizes.get(id(one), 1) for one in below)
+            if sizes[id(node)] > MOST_NODES:
+                raise _no_tree(where, error, f"more than {MOST_NODES:,} values, with all repetitions")
+            continue
+        if id(node) in above:
+            raise _no_tree(where, error, "a value that holds itself")
+        if len(above) >= MOST_LEVELS:
+            raise _no_tree(where, error, f"values nested more than {MOST_LEVELS} deep")
+        above.add(id(node))
+        waiting.append((node, True))
+        waiting.extend((one, False) for one in below)
+
+
+def _branches(node: object) -> list[object] | None:
+    if isinstance(node, Mapping):
+        return [*node.keys(), *node.values()]
+    return list(node) if isinstance(node, list | tuple | set | frozenset) else None
+
+
+def _no_tree(where: object, error: type[EcgTlError], found: str) -> EcgTlError:
+    return error(where, found, "settings or metadata of ordinary size", "Give an intact file.")
