@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
@@ -51,3 +52,14 @@ def write_json(path: Path, content: Mapping[str, object]) -> None:
 def write_csv(path: Path, table: pd.DataFrame) -> None:
     """Write a table without its index; see `written_whole`."""
     write_text(path, table.to_csv(index=False, lineterminator="\n"))
+
+
+def sha256_of(path: Path) -> str:
+    """Return the SHA-256 of a file's content, in hex digits."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def digests_of(folder: Path, names: Iterable[str]) -> dict[str, str]:
+    """Return the SHA-256 of each of these files that is there, by its path below `folder`."""
+    return {name: sha256_of(folder / name) for name in names if (folder / name).is_file()}

@@ -28,6 +28,7 @@ from ecg_tl.allocation import keep_freed_memory
 from ecg_tl.callbacks import (
     DecisionLog,
     EcgPictures,
+    KeepValidation,
     PredictionTables,
     RunCheckpoint,
     RunHistory,
@@ -281,6 +282,7 @@ def train(
             "callbacks": [
                 RunHistory(result_file),
                 PredictionTables(),
+                KeepValidation(),
                 StayStopped(),
                 DecisionLog(),
                 *callbacks,

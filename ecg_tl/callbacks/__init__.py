@@ -7,10 +7,12 @@ from ecg_tl.callbacks.pictures import EcgPictures
 from ecg_tl.callbacks.predictions import PredictionTables
 from ecg_tl.callbacks.stopping import StayStopped
 from ecg_tl.callbacks.summary import DecisionLog
+from ecg_tl.callbacks.validation import KeepValidation
 
 __all__ = [
     "DecisionLog",
     "EcgPictures",
+    "KeepValidation",
     "PredictionTables",
     "RunCheckpoint",
     "RunHistory",

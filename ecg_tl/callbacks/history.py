@@ -13,10 +13,13 @@ from lightning.pytorch import Callback, LightningModule, Trainer
 from lightning.pytorch.callbacks import ModelCheckpoint
 from lightning.pytorch.loggers import TensorBoardLogger
 
-from ecg_tl.files import write_csv, write_json
+from ecg_tl.files import digests_of, write_csv, write_json
+from ecg_tl.validation_predictions import VALIDATION_FILE
 
 METRICS_FILE = "metrics.csv"
 RESULT_FILE = "result.json"
+FILES_OF_A_FIT = ("config.yaml", METRICS_FILE, VALIDATION_FILE, "transfer_report.json")
+"""What a fit leaves beside its result, which holds their digests."""
 
 
 @dataclass(frozen=True)
@@ -129,6 +132,7 @@ class RunHistory(Callback):
             "best_scores": best.scores,
             "trainable_parameters": sum(p.numel() for p in pl_module.parameters() if p.requires_grad),
             "data": None if datamodule is None else datamodule.describe(),
+            "digests": digests_of(folder, FILES_OF_A_FIT),
         }
         write_json(folder / self.result_file, result)
         for logger in trainer.loggers:

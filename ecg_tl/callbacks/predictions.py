@@ -9,7 +9,7 @@ from lightning.pytorch import Callback, LightningModule, Trainer
 
 from ecg_tl.callbacks.history import run_folder
 from ecg_tl.datamodules.base import EcgDataModule
-from ecg_tl.files import write_csv, write_json
+from ecg_tl.files import digests_of, write_csv, write_json
 from ecg_tl.tasks.base import EcgClassifier
 from ecg_tl.tasks.predictions import Predictions, gather, on_device
 
@@ -43,6 +43,7 @@ class PredictionTables(Callback):
                 # None where the weights came from no checkpoint.
                 "overlap": None if overlap is None else overlap.as_dict(),
                 "data": _datamodule(trainer).describe(),
+                "digests": digests_of(folder, [PREDICTIONS_FILE]),
             },
         )
 

@@ -11,10 +11,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
+from ecg_tl.validation_predictions import VALIDATION_FILE
+
 CONFIG_FILE = "config.yaml"
 METRICS_FILE = "metrics.csv"
 TEST_BY_EPOCH_FILE = "test_by_epoch.csv"
 TRANSFER_REPORT_FILE = "transfer_report.json"
+TEST_FOLDER = "test"
 FIT_FILE = "fit.json"
 """What the training came to; with it the training is over, but not yet the run."""
 RESULT_FILE = "result.json"
@@ -57,6 +60,11 @@ class RunFolder:
         return self.path / METRICS_FILE
 
     @property
+    def validation(self) -> Path:
+        """Predictions of the validation records by epoch."""
+        return self.path / VALIDATION_FILE
+
+    @property
     def test_by_epoch(self) -> Path:
         """Test scores by epoch, which nothing chooses by."""
         return self.path / TEST_BY_EPOCH_FILE
@@ -74,7 +82,7 @@ class RunFolder:
     @property
     def test(self) -> Path:
         """Folder of predictions and scores."""
-        return self.path / "test"
+        return self.path / TEST_FOLDER
 
     @property
     def result(self) -> Path:

@@ -12,11 +12,13 @@ from typing import Any
 
 import pandas as pd
 
+from ecg_tl.callbacks.history import FILES_OF_A_FIT
+from ecg_tl.callbacks.predictions import PREDICTIONS_FILE, SCORES_FILE
 from ecg_tl.datamodules import EcgDataModule
 from ecg_tl.errors import EcgTlError, StoreError
-from ecg_tl.files import write_json
+from ecg_tl.files import digests_of, write_json
 from ecg_tl.study.attempts import Stopwatch
-from ecg_tl.study.folder import RunFolder
+from ecg_tl.study.folder import TEST_BY_EPOCH_FILE, TEST_FOLDER, RunFolder
 from ecg_tl.study.hardware import describe_hardware
 from ecg_tl.study.job import Job
 from ecg_tl.tasks import EcgClassifier, RnnClassifier
@@ -27,6 +29,14 @@ from ecg_tl.transfer.transferability import logme, melep
 
 FORMAT = 1
 """Raised when an older reader could no longer make sense of a result."""
+
+DIGESTED = (
+    *FILES_OF_A_FIT,
+    TEST_BY_EPOCH_FILE,
+    f"{TEST_FOLDER}/{PREDICTIONS_FILE}",
+    f"{TEST_FOLDER}/{SCORES_FILE}",
+)
+"""Files of a run whose digests its result holds, by their paths in its folder."""
 
 
 def write_result(
@@ -50,7 +60,7 @@ def write_result(
     Raises:
         StoreError: If a file is missing or damaged, or the disk is full.
     """
-    fit, tested = read_json(place.fit), read_json(place.test / "scores.json")
+    fit, tested = read_json(place.fit), read_json(place.test / SCORES_FILE)
     transferability = _transferability(job, datamodule) if job.measure_transferability else None
     attempts = stopwatch.note(outcome="finished")
     network = task.network
@@ -84,6 +94,7 @@ def write_result(
         "versions": describe_versions(),
         "hardware": describe_hardware(),
         "attempts": len(attempts.all),
+        "digests": digests_of(place.path, DIGESTED),
         "finished": datetime.now(UTC).isoformat(timespec="seconds"),
     }
     write_json(place.result, result)

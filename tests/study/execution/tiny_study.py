@@ -80,7 +80,7 @@ def outcome_of(settings: StudySettings, plan: Plan | None = None) -> dict[str, A
         kept = {
             name: value
             for name, value in result.items()
-            if not any(word in name for word in ("seconds", "bytes", "finished", "attempts"))
+            if not any(word in name for word in ("seconds", "bytes", "finished", "attempts", "digests"))
             and name not in of_time
         }
         best = result["to_scratch_best"]
@@ -89,6 +89,7 @@ def outcome_of(settings: StudySettings, plan: Plan | None = None) -> dict[str, A
         kept["transfer"] = transfer and {k: v for k, v in transfer.items() if k != "upstream"}
         kept["metrics"] = pd.read_csv(place.metrics).drop(columns="seconds").to_csv()
         kept["test_by_epoch"] = place.test_by_epoch.read_text() if place.test_by_epoch.is_file() else None
+        kept["validation"] = place.validation.read_bytes().hex()
         for name in ("predictions.csv", "scores.json"):
             kept[name] = (place.test / name).read_text()
         if run.kind == "upstream":
