@@ -16,6 +16,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from ecg_tl.datasets.identifiers import look_alike_key
 from ecg_tl.errors import SettingError
 from ecg_tl.stratification import assign_groups, group_counts, spread_order
 
@@ -106,6 +107,8 @@ def split_hash(split: Split, record_ids: Sequence[str]) -> str:
 def check_patients(split: Split, patient_ids: Sequence[Hashable]) -> None:
     """Check that no patient is in two parts; patients that are not known (None, NaN) are each on their own.
 
+    Patients whose identifiers look alike (`P7` and `p7`, `007` and `7`) may be one, and must be in one part.
+
     Raises:
         SettingError: If one is.
     """
@@ -113,27 +116,39 @@ def check_patients(split: Split, patient_ids: Sequence[Hashable]) -> None:
     for one, other in combinations(sets, 2):
         if split.selects_on_test and (one, other) == ("validation", "test"):
             continue
-        shared = sorted(map(str, sets[one] & sets[other]))
+        shared = sorted(
+            " = ".join(sorted(sets[one][key] | sets[other][key]))
+            for key in sets[one].keys() & sets[other].keys()
+        )
         if shared:
+            alike = any(" = " in names for names in shared)
             raise SettingError(
                 "split",
                 f"{len(shared)} patient(s) in both {one} and {other}: {', '.join(shared[:5])}",
                 "each patient in one part",
-                "Split by patient, or correct the folds.",
+                "Split by patient, or correct the folds."
+                + (
+                    " If they are different patients, give them names that differ in more than spelling."
+                    * alike
+                ),
             )
 
 
 def patients_trained_and_tested(split: Split, patient_ids: Sequence[Hashable]) -> int:
     """Count the known patients that a split by record put into training and test alike."""
     sets = _known_patients(split, patient_ids)
-    return len(sets["train"] & sets["test"])
+    return len(sets["train"].keys() & sets["test"].keys())
 
 
-def _known_patients(split: Split, patient_ids: Sequence[Hashable]) -> dict[str, set[Hashable]]:
-    return {
-        name: {patient_ids[row] for row in rows if not _is_unknown(patient_ids[row])}
-        for name, rows in split.parts().items()
-    }
+def _known_patients(split: Split, patient_ids: Sequence[Hashable]) -> dict[str, dict[str, set[str]]]:
+    """Return the known patients of each part: by `look_alike_key`, the ways in which each is written."""
+    patients: dict[str, dict[str, set[str]]] = {}
+    for name, rows in split.parts().items():
+        spellings = patients.setdefault(name, {})
+        for row in rows:
+            if not _is_unknown(patient_ids[row]):
+                spellings.setdefault(look_alike_key(patient_ids[row]), set()).add(str(patient_ids[row]))
+    return patients
 
 
 def official_folds(
@@ -315,13 +330,17 @@ def remove_leaks(split: Split, recordings: Sequence[Hashable]) -> tuple[Split, L
 def patient_groups(patient_ids: Sequence[Hashable]) -> Rows:
     """Number the patients from 0 in order of appearance; an unknown one (None, NaN) is a patient of its own.
 
+    Identifiers that look alike are one patient here, so that a split cannot divide it.
+
     Returns:
         The number of each record's patient.
     """
     numbers: dict[Hashable, int] = {}
     return np.fromiter(
         (
-            numbers.setdefault(("unknown", row) if _is_unknown(patient) else ("known", patient), len(numbers))
+            numbers.setdefault(
+                ("unknown", row) if _is_unknown(patient) else ("known", look_alike_key(patient)), len(numbers)
+            )
             for row, patient in enumerate(patient_ids)
         ),
         dtype=np.int64,

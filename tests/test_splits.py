@@ -319,3 +319,22 @@ def test_a_patient_in_two_parts_is_named() -> None:
 def test_positions_in_a_selection_become_rows_of_the_whole() -> None:
     split = Split(np.array([0, 2]), np.array([1]), np.array([3])).at(np.array([10, 20, 30, 40]))
     assert [rows.tolist() for rows in split.parts().values()] == [[10, 30], [20], [40]]
+
+
+SPELLINGS = st.sampled_from(["P7", "p7", " P7", "P 7", "P07", "p007", "Ｐ7"])
+
+
+@given(st.lists(SPELLINGS, min_size=2, max_size=6), st.integers(0, 5))
+def test_patients_that_look_alike_are_in_one_part(spellings: list[str], seed: int) -> None:
+    patients = [*spellings, *(f"q{number}" for number in range(10))]
+    split = patient_split(np.ones((len(patients), 1)), patients, seed=seed)
+    parts = [set(rows.tolist()) for rows in split.parts().values()]
+    assert sum(bool(part & set(range(len(spellings)))) for part in parts) == 1
+    check_patients(split, patients)
+
+
+@given(SPELLINGS, SPELLINGS)
+def test_folds_that_divide_patients_that_look_alike_are_refused(one: str, other: str) -> None:
+    split = Split(train=np.array([0]), validation=np.array([1]), test=np.array([2]))
+    with pytest.raises(SettingError, match="both train and test"):
+        check_patients(split, [one, "q", other])

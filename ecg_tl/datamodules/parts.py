@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -28,6 +29,9 @@ from ecg_tl.splits import (
     training_subset,
 )
 
+CLASSES_SHOWN = 12
+"""More are not listed with their counts in a log; results have all."""
+
 
 @dataclass(frozen=True)
 class Parts:
@@ -43,6 +47,8 @@ class Parts:
         unlabelled: How many of these have none of the classes.
         unlabelled_dropped: Whether those were left out.
         leaks: Training and validation records removed, as a part that judges holds the same recording.
+        patients_unknown: Selected records that do not say whose they are, in a table that says it of others;
+            each counts as a patient of its own.
         patients_shared: Patients that are trained and tested on; only the `paper` split has any.
         class_names: Of the targets' columns.
     """
@@ -58,6 +64,7 @@ class Parts:
     leaks: Leaks
     patients_shared: int
     class_names: tuple[str, ...]
+    patients_unknown: int = 0
 
     @property
     def filtered(self) -> int:
@@ -68,6 +75,9 @@ class Parts:
         """Say it in lines for a log."""
         sizes = ", ".join(f"{len(rows)} {part}" for part, rows in self.split.parts().items())
         lines = [f"{sizes} records ({self.kind} split {self.hash[:12]})"]
+        lines.append(f"positives in {', '.join(self.split.parts())}: {self._positives()}")
+        if self.patients_unknown:
+            lines.append(f"{self.patients_unknown} records do not say whose they are: a patient each")
         if self.filtered:
             lines.append(f"{self.filtered} records left out by the query")
         if self.unlabelled:
@@ -81,6 +91,16 @@ class Parts:
         if self.split.selects_on_test:
             lines.append("validation is the test set (protocol `paper`): scores select on test data")
         return lines
+
+    def _positives(self) -> str:
+        """Name every class with its positives in each part; of many classes the first."""
+        counts = [self.targets[rows].sum(axis=0).astype(int) for rows in self.split.parts().values()]
+        listed = [
+            f"{name} {'/'.join(map(str, column))}"
+            for name, column in zip(self.class_names, np.stack(counts, axis=1).tolist(), strict=True)
+        ]
+        rest = len(listed) - CLASSES_SHOWN
+        return ", ".join(listed[:CLASSES_SHOWN]) + (f" and {rest} classes more" if rest > 0 else "")
 
     def describe(self) -> dict[str, Any]:
         """Give the same in primitives, for checkpoints and results."""
@@ -164,7 +184,14 @@ def divide(
         leaks=leaks,
         patients_shared=patients_trained_and_tested(split, patients),
         class_names=rule.class_names,
+        patients_unknown=_unknown_patients(patients, selected),
     )
+
+
+def _unknown_patients(patients: Sequence[str | None], selected: NDArray[np.int64]) -> int:
+    """Count the selected records without a patient; a dataset that never says it is not counted."""
+    unknown = sum(patients[row] is None for row in selected)
+    return 0 if unknown == len(selected) else unknown
 
 
 def _split(

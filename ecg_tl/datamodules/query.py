@@ -15,6 +15,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from ecg_tl.datasets.identifiers import identifier
 from ecg_tl.errors import SettingError
 
 Rows = NDArray[np.bool_]
@@ -179,11 +180,29 @@ def _fits(compare: Callable[[Any, Any], Any], column: pd.Series[Any], value: flo
             raise _mismatch(column, "numbers", f"the text {value!r}", "a number")
         fits[there] = np.array([compare(one, value) for one in held], dtype=bool)
         return fits
-    numbers = pd.to_numeric(column[there], errors="coerce").to_numpy(dtype=float)
-    if len(numbers) and np.isnan(numbers).all():
+    numbers = [_number(one) for one in held]
+    if numbers and all(number is None for number in numbers):
         raise _mismatch(column, "texts", f"the number {value}", "a text in quotes")
-    fits[there] = compare(numbers, value) & ~np.isnan(numbers)
+    fits[there] = [number is not None and bool(compare(number, value)) for number in numbers]
     return fits
+
+
+def _number(held: object) -> int | float | None:
+    """Return a cell as a number; a whole one, such as an identifier, exactly and never as a float."""
+    if isinstance(held, int | float):
+        return None if held != held else held
+    text = identifier(held)
+    if text is None or "_" in text:  # which Python would pass over
+        return None
+    try:
+        return int(text)
+    except ValueError:
+        pass
+    try:
+        number = float(text)
+    except ValueError:
+        return None
+    return None if number != number else number
 
 
 def _mismatch(column: pd.Series[Any], held: str, compared: str, expected: str) -> SettingError:

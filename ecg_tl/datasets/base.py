@@ -18,6 +18,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from ecg_tl.datasets.identifiers import look_alikes
 from ecg_tl.errors import DatasetError, SettingError
 from ecg_tl.signals import Recording
 
@@ -224,7 +225,20 @@ def make_scan(
             "usable records",
             "Check that the root is the right folder and the dataset complete.",
         )
-    return Scan(record_table(rows, where), left_out, tuple(notes))
+    table = record_table(rows, where)
+    return Scan(table, left_out, (*notes, *_patient_notes(table)))
+
+
+def _patient_notes(table: pd.DataFrame) -> list[str]:
+    alike = look_alikes(patient for patient in table["patient_id"] if patient is not None)
+    if not alike:
+        return []
+    named = "; ".join(" = ".join(map(repr, group)) for group in alike[:5])
+    more = f" and {len(alike) - 5} more" if len(alike) > 5 else ""
+    return [
+        f"{len(alike)} patient(s) are written in more than one way ({named}{more}): "
+        "a split keeps them in one part."
+    ]
 
 
 def record_table(rows: Sequence[Mapping[str, object]], where: Path) -> pd.DataFrame:

@@ -2,29 +2,53 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path, PurePosixPath
+from unicodedata import normalize
 
 import pandas as pd
 
 from ecg_tl.datasets.base import EcgDataset, LabelClass, LabelRule, LeftOut, Scan, make_scan
 from ecg_tl.datasets.demographics import parse_age, parse_sex
-from ecg_tl.datasets.tables import cell_fault, read_table
-from ecg_tl.datasets.wfdb_header import read_header
+from ecg_tl.datasets.identifiers import identifier
+from ecg_tl.datasets.tables import READ_AS, cell_fault, column_key, parse_patient, read_table
+from ecg_tl.datasets.wfdb_header import header_path, read_header
 from ecg_tl.datasets.wfdb_recording import read_recording
 from ecg_tl.errors import DatasetError, RecordError, SettingError
 from ecg_tl.signals import Recording
 
 _LABELS = "labels.csv"
-_RESERVED = ("record", "patient_id", "fold", "age", "sex")
-_TRUE = frozenset({"1", "1.0"})
-_FALSE = frozenset({"0", "0.0"})
+_RECORD = "record"
+_OPTIONAL = ("patient_id", "fold", "age", "sex")
+_RESERVED = (_RECORD, *_OPTIONAL)
+_USUAL_NAMES = {
+    _RECORD: ("record_id", "record_name", "file", "filename", "path", "ecg_id", "study_id"),
+    "patient_id": (
+        "patient",
+        "patient_no",
+        "patient_number",
+        "pid",
+        "mrn",
+        "subject",
+        "subject_id",
+        "person_id",
+    ),
+    "fold": ("strat_fold", "split"),
+    "age": ("age_years", "age_at_recording"),
+    "sex": ("gender", "male", "female", "is_male", "is_female"),
+}
+_MEANT = {column_key(name): column for column, names in _USUAL_NAMES.items() for name in names}
+"""Names under which others keep what is reserved here: such a column is hardly a class."""
+
+_LARGEST_FOLD = 1_000_000
 
 
 class Custom(EcgDataset):
     """A folder of WFDB records with `labels.csv`.
 
     The column `record` names each record by its path relative to the folder, without extension. `patient_id`,
-    `fold`, `age` and `sex` are optional. Every other column is a class, with 0 or 1 in each row.
+    `fold`, `age` and `sex` are optional. Case, blanks, `_`, `-` and dots do not matter in these five names
+    (`Patient ID` is `patient_id`). Every other column is a class, with 0 or 1 in each row.
     """
 
     name = "custom"
@@ -40,13 +64,16 @@ class Custom(EcgDataset):
         """List the rows of `labels.csv` with what their headers say."""
         path = root / _LABELS
         table, class_names = _read_labels(path)
+        notes = [f"Column {text!r} is read as `{name}`." for name, text in table.attrs.pop(READ_AS).items()]
+        notes += _unknown_people(table)
         rows: list[dict[str, object]] = []
         left_out: list[LeftOut] = []
-        for number in range(len(table)):
-            cells = {str(name): str(cell) for name, cell in table.iloc[number].items()}
-            record = _parse_record(path, number, cells["record"])
+        for number, row in enumerate(table.to_dict("records")):
+            cells = {str(name): str(cell) for name, cell in row.items()}
+            record = _find_record(root, _parse_record(path, number, cells[_RECORD]))
             codes = tuple(name for name in class_names if _parse_label(path, number, name, cells[name]))
             fold = _parse_fold(path, number, cells["fold"]) if "fold" in cells else None
+            patient = parse_patient(path, number, "patient_id", cells.get("patient_id", ""))
             try:
                 header = read_header(root / record)
             except RecordError as error:
@@ -55,7 +82,7 @@ class Custom(EcgDataset):
             rows.append(
                 {
                     "record_id": record,
-                    "patient_id": cells.get("patient_id") or None,
+                    "patient_id": patient,
                     "path": record,
                     "sampling_rate": header.sampling_rate,
                     "length": header.length,
@@ -65,7 +92,7 @@ class Custom(EcgDataset):
                     "codes": codes,
                 }
             )
-        return make_scan(rows, path, left_out)
+        return make_scan(rows, path, left_out, notes)
 
     def read(self, root: Path, path: str) -> Recording:
         """Read one record."""
@@ -88,8 +115,17 @@ class Custom(EcgDataset):
 
 
 def _read_labels(path: Path) -> tuple[pd.DataFrame, tuple[str, ...]]:
-    table = read_table(path, ("record",), "records of your own")
+    table = read_table(path, (_RECORD,), "records of your own", optional=_OPTIONAL)
     class_names = tuple(str(column) for column in table.columns if column not in _RESERVED)
+    for name in class_names:
+        if column_key(name) in _MEANT:
+            column = _MEANT[column_key(name)]
+            raise DatasetError(
+                path,
+                f"a column {name!r} where every column but {', '.join(_RESERVED)} is a class",
+                "a class, or a reserved name",
+                f"Is it the {column}? Rename it to `{column}`, or remove it; a class needs another name.",
+            )
     if not class_names or "" in class_names:
         raise DatasetError(
             path,
@@ -100,10 +136,44 @@ def _read_labels(path: Path) -> tuple[pd.DataFrame, tuple[str, ...]]:
     return table, class_names
 
 
+def _unknown_people(table: pd.DataFrame) -> list[str]:
+    """Say which ages and sexes are given in a way that is not understood."""
+    notes = []
+    for column, expected in (("age", "years from 0 to 129"), ("sex", "M, F, male or female")):
+        cells = [str(cell) for cell in table[column]] if column in table else []
+        odd = [cell for cell in cells if identifier(cell) is not None and not _is_understood(column, cell)]
+        if odd:
+            shown = ", ".join(repr(cell) for cell in dict.fromkeys(odd[:100]))[:100]
+            notes.append(
+                f"The {column} of {len(odd)} record(s) is taken as unknown: {shown} is not {expected}."
+            )
+    return notes
+
+
+def _is_understood(column: str, cell: str) -> bool:
+    return parse_sex(cell) is not None if column == "sex" else not math.isnan(parse_age(cell))
+
+
+def _find_record(root: Path, record: str) -> str:
+    """Return the spelling of a record's path under which its header is there; `record` itself if none is.
+
+    Programs that write tables spell a name otherwise than the disk does: `7.0` for `7`, and the other of
+    Unicode's ways to write `é`.
+    """
+    spellings = (record, identifier(record) or record, *(normalize(form, record) for form in ("NFC", "NFD")))
+    return next((spelling for spelling in spellings if header_path(root / spelling).is_file()), record)
+
+
 def _parse_record(path: Path, number: int, cell: str) -> str:
     """Return the record's path in its shortest form, so that `a` and `./a` are the same record."""
     record = PurePosixPath(cell)
-    if not record.name or record.is_absolute() or ".." in record.parts or record.suffix == ".hea":
+    if (
+        not record.name
+        or "\0" in cell
+        or record.is_absolute()
+        or ".." in record.parts
+        or record.suffix == ".hea"
+    ):
         raise cell_fault(
             path, number, "record", cell, "a path below the folder, relative to it, without extension"
         )
@@ -111,15 +181,17 @@ def _parse_record(path: Path, number: int, cell: str) -> str:
 
 
 def _parse_label(path: Path, number: int, name: str, cell: str) -> bool:
-    if cell not in _TRUE | _FALSE:
+    label = identifier(cell)
+    if label not in ("0", "1"):
         raise cell_fault(
             path, number, name, cell, f"0 or 1 (any column but {', '.join(_RESERVED)} is a class)"
         )
-    return cell in _TRUE
+    return label == "1"
 
 
 def _parse_fold(path: Path, number: int, cell: str) -> int:
-    fold = cell.removesuffix(".0")
-    if not (fold.isascii() and fold.isdigit()):
-        raise cell_fault(path, number, "fold", cell, "a whole number in every row, or no such column")
+    fold = identifier(cell) or ""
+    if not (fold.isascii() and fold.isdigit()) or len(fold) > 9 or int(fold) > _LARGEST_FOLD:
+        expected = f"a whole number up to {_LARGEST_FOLD:,} in every row, or no such column"
+        raise cell_fault(path, number, "fold", cell, expected)
     return int(fold)

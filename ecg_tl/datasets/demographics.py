@@ -16,7 +16,7 @@ def parse_age(text: object) -> float:
     if stripped == ">89":
         return AGE_OVER_89
     try:
-        age = float(stripped)
+        age = float(stripped.replace("_", "?"))  # which Python takes for nothing, and nobody writes in an age
     except ValueError:
         return math.nan
     return age if 0 <= age < 130 else math.nan

@@ -16,6 +16,7 @@ import numpy as np
 
 from ecg_tl.datasets.base import EcgDataset, LabelClass, LabelRule, LeftOut, Scan, make_scan
 from ecg_tl.datasets.demographics import parse_age, parse_sex
+from ecg_tl.datasets.identifiers import identifier
 from ecg_tl.datasets.tables import read_table
 from ecg_tl.datasets.wfdb_header import read_header
 from ecg_tl.datasets.wfdb_recording import read_recording
@@ -172,9 +173,11 @@ def _read_statements(path: Path) -> list[tuple[dict[str, str], tuple[str, ...]]]
     people = []
     for row in table.to_dict("records"):
         lines = (line.strip() for column in _STATEMENT_COLUMNS for line in str(row[column]).splitlines())
+        person = {column: str(row[column]) for column in _PERSON}
+        person["ID"] = identifier(person["ID"]) or person["ID"]
         people.append(
             (
-                {column: str(row[column]) for column in _PERSON},
+                person,
                 tuple(dict.fromkeys(line for line in lines if line)),
             )
         )

@@ -12,8 +12,9 @@ from pathlib import Path
 
 from ecg_tl.datasets.base import EcgDataset, LabelClass, LabelRule, Scan, make_scan
 from ecg_tl.datasets.demographics import AGE_OVER_89, parse_age
+from ecg_tl.datasets.identifiers import identifier
 from ecg_tl.datasets.scp_statements import SCP_STATEMENTS, SUPERCLASSES
-from ecg_tl.datasets.tables import cell_fault, read_table
+from ecg_tl.datasets.tables import cell_fault, parse_patient, read_table
 from ecg_tl.datasets.wfdb_recording import read_recording
 from ecg_tl.errors import SettingError
 from ecg_tl.signals import Recording
@@ -22,6 +23,7 @@ _DATABASE = "ptbxl_database.csv"
 _DURATION = 10  # seconds, of every record
 _FILE_COLUMN = {500: "filename_hr", 100: "filename_lr"}
 _SEX = {"0": "M", "1": "F"}  # as the paper's data records define the column
+_FOLDS = frozenset(map(str, range(1, 11)))
 _KIND_OF_TASK = {"diagnostic": "D", "form": "F", "rhythm": "R", "all": "DFR"}
 
 
@@ -69,7 +71,7 @@ class PtbXl(EcgDataset):
         path = root / _DATABASE
         file_column = _FILE_COLUMN[self.source_rate]
         required = ("ecg_id", "patient_id", "age", "sex", "scp_codes", "strat_fold", file_column)
-        table = read_table(path, required, self.title)
+        table = read_table(path, required, self.title, optional=("site", "device"))
         optional = [column for column in ("site", "device") if column in table.columns]
         rows: list[dict[str, object]] = []
         very_old = 0
@@ -81,14 +83,14 @@ class PtbXl(EcgDataset):
                 age = str(AGE_OVER_89)
             rows.append(
                 {
-                    "record_id": cells["ecg_id"],
+                    "record_id": identifier(cells["ecg_id"]) or cells["ecg_id"],
                     "patient_id": _parse_patient(path, number, cells["patient_id"]),
                     "path": cells[file_column],
                     "sampling_rate": float(self.source_rate),
                     "length": self.source_rate * _DURATION,
                     "fold": _parse_fold(path, number, cells["strat_fold"]),
                     "age": parse_age(age),
-                    "sex": _SEX.get(cells["sex"].removesuffix(".0")),
+                    "sex": _SEX.get(identifier(cells["sex"]) or ""),
                     "codes": _parse_statements(path, number, cells["scp_codes"]),
                     **{column: cells[column] or None for column in optional},
                 }
@@ -125,20 +127,17 @@ class PtbXl(EcgDataset):
         return LabelRule(classes, known)
 
 
-def _parse_patient(path: Path, number: int, cell: str) -> str:
+def _parse_patient(path: Path, number: int, cell: str) -> str | None:
     """Return `"15709"` for the published `15709.0`."""
-    try:
-        patient = float(cell)
-        if patient != int(patient):
-            raise ValueError(cell)
-    except (ValueError, OverflowError):
-        raise cell_fault(path, number, "patient_id", cell, "a whole number") from None
-    return str(int(patient))
+    patient = parse_patient(path, number, "patient_id", cell)
+    if patient is not None and not (patient.isascii() and patient.isdigit()):
+        raise cell_fault(path, number, "patient_id", cell, "a whole number")
+    return patient
 
 
 def _parse_fold(path: Path, number: int, cell: str) -> int:
-    fold = cell.removesuffix(".0")
-    if fold not in map(str, range(1, 11)):
+    fold = identifier(cell)
+    if fold not in _FOLDS:
         raise cell_fault(path, number, "strat_fold", cell, "a fold from 1 to 10")
     return int(fold)
 

@@ -2,21 +2,35 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import re
+import unicodedata
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 import pandas as pd
 
+from ecg_tl.datasets.identifiers import identifier, is_rounded
 from ecg_tl.errors import DatasetError
 
+READ_AS = "read_as"
+"""In a table's `attrs`: the columns that are named otherwise in the file, and how they are named there."""
 
-def read_table(path: Path, required: Sequence[str], layout: str) -> pd.DataFrame:
+_BETWEEN_WORDS = re.compile(r"[\s_.\-]+")
+
+
+def read_table(
+    path: Path, required: Sequence[str], layout: str, optional: Sequence[str] = ()
+) -> pd.DataFrame:
     """Read a CSV file with all cells as text, blanks around names and cells removed, empty cells `""`.
+
+    The columns that a layout names are found in any spelling that `column_key` takes as the same, and have
+    the layout's spelling in the result; `attrs[READ_AS]` maps those to the file's.
 
     Args:
         path: Of the file.
         required: Columns that must be there.
         layout: Whose file this is, for the error.
+        optional: Columns that have a meaning if they are there.
 
     Raises:
         DatasetError: If the file is missing, is no CSV, lacks a column, names one twice, or has no rows.
@@ -32,28 +46,59 @@ def read_table(path: Path, required: Sequence[str], layout: str) -> pd.DataFrame
             path, f"a file that cannot be read ({error})", f"a CSV table of {layout}", "Fetch the file again."
         ) from error
     cells = pd.DataFrame({column: table[column].str.strip() for column in table.columns})
-    names = cells.iloc[0].tolist()
+    written = cells.iloc[0].tolist()
+    meant = {column_key(column): column for column in (*required, *optional)}
+    names = [meant.get(column_key(name), name) for name in written]
     missing = [column for column in required if column not in names]
     if missing:
         raise DatasetError(
             path,
-            f"no column {', '.join(missing)} among {', '.join(names)}"[:400],
+            f"no column {', '.join(missing)} among {', '.join(written)}"[:400],
             f"the columns {', '.join(required)}",
             f"Check that this is the table of {layout}.",
         )
-    repeated = sorted({name for name in names if names.count(name) > 1})
-    if repeated:
+    for alike in _same_columns(names, written):
         raise DatasetError(
             path,
-            f"the column {', '.join(repeated)} twice",
+            f"the column {' and '.join(alike)}, which mean the same"
+            if len(set(alike)) > 1
+            else f"the column {alike[0]} twice",
             "each column once",
             "Remove or rename one of them.",
         )
     rows = cells.iloc[1:].reset_index(drop=True)
     rows.columns = pd.Index(names)
+    rows.attrs[READ_AS] = {name: text for name, text in zip(names, written, strict=True) if name != text}
     if rows.empty:
         raise DatasetError(path, "no rows", "one row a record", "Fetch the file again.")
     return rows
+
+
+def column_key(name: str) -> str:
+    """Return what all spellings of one column's name share: `Patient ID`, `patient-id`, `PATIENT_ID`."""
+    return _BETWEEN_WORDS.sub("", unicodedata.normalize("NFKC", name).casefold())
+
+
+def _same_columns(names: Iterable[str], written: Iterable[str]) -> list[list[str]]:
+    """Return, as the file writes them, the names that are the same but for case and blanks."""
+    groups: dict[str, list[str]] = {}
+    for name, text in zip(names, written, strict=True):
+        key = " ".join(unicodedata.normalize("NFKC", name).casefold().split())
+        groups.setdefault(key, []).append(text)
+    return [group for key, group in groups.items() if key and len(group) > 1]
+
+
+def parse_patient(path: Path, row: int, column: str, cell: str) -> str | None:
+    """Return a patient's identifier; None where the cell says that it is not known.
+
+    Raises:
+        DatasetError: If the cell is a number that a program rounded.
+    """
+    if is_rounded(cell):
+        raise cell_fault(
+            path, row, column, cell, "the whole identifier, as a spreadsheet has rounded this one"
+        )
+    return identifier(cell)
 
 
 def cell_fault(path: Path, row: int, column: str, found: str, expected: str) -> DatasetError:

@@ -13,8 +13,11 @@ from ecg_tl.datasets.base import EcgDataset
 from ecg_tl.errors import DatasetError
 from ecg_tl.store.settings import StoreSettings
 
-FORMAT_VERSION = 3
+FORMAT_VERSION = 4
 """Raised whenever the same files and settings would give another content, in `store` or in a reader."""
+
+READABLE_FORMATS = (3, 4)
+"""Format 3 has patients as the files write them (`7` beside `7.0`, `NA`); `open_store` puts them right."""
 
 SIGNALS_FILE = "signals.i16"
 FINGERPRINTS_FILE = "fingerprints.i8"

@@ -10,11 +10,13 @@ from typing import Any
 
 from ecg_tl.datasets.base import LabelClass, LabelRule, LeftOut
 from ecg_tl.errors import SettingError, StoreError
+from ecg_tl.limits import shown
 from ecg_tl.store.encoding import SIGNAL_DTYPE
 from ecg_tl.store.fingerprint import (
     FINGERPRINTS_FILE,
     FORMAT_VERSION,
     MANIFEST_FILE,
+    READABLE_FORMATS,
     SIGNALS_FILE,
     Fingerprint,
 )
@@ -206,8 +208,9 @@ def read_manifest(store: Path) -> Manifest:
     remedy = "Delete the folder and prepare the dataset again."
     values = _read_json(path, remedy)
     version = values.get("format_version")
-    if version != FORMAT_VERSION:
-        raise StoreError(path, f"format version {version}", f"format version {FORMAT_VERSION}", remedy)
+    if version not in READABLE_FORMATS:
+        readable = " or ".join(map(str, READABLE_FORMATS))
+        raise StoreError(path, f"format version {shown(version)}", f"format version {readable}", remedy)
     try:
         manifest = Manifest.from_json(values)
     except (KeyError, TypeError, ValueError, AttributeError, SettingError) as error:

@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 
 from ecg_tl.datasets.base import EcgDataset
+from ecg_tl.datasets.identifiers import identifier
 from ecg_tl.store.encoding import SIGNAL_DTYPE
 from ecg_tl.store.fingerprint import (
     FINGERPRINTS_FILE,
@@ -61,9 +62,11 @@ def open_store(path: str | Path) -> Store:
     """
     folder = Path(path)
     manifest = read_manifest(folder)
-    return Store(
-        folder, manifest, read_table(folder / RECORDS_FILE, manifest.columns, manifest.counts.stored)
-    )
+    records = read_table(folder / RECORDS_FILE, manifest.columns, manifest.counts.stored)
+    if manifest.format_version == 3 and "patient_id" in records:
+        patients = [identifier(patient) for patient in records["patient_id"]]
+        records["patient_id"] = pd.Series(patients, index=records.index, dtype=object)
+    return Store(folder, manifest, records)
 
 
 def store_path(dataset: EcgDataset, root: str | Path, store_dir: str | Path, settings: StoreSettings) -> Path:

@@ -45,6 +45,8 @@ def render_store(store: Store) -> RenderableType:
     rows.append(("zero-padded", f"{counts.padded:,} records"))
     rows.append(("NaN mended", f"{counts.nan_samples:,} samples in {counts.mended:,} records"))
     rows.append(("clipped", f"{counts.clipped_samples:,} samples in {counts.clipped:,} records"))
+    rows.append(("classes", _classes(store)))
+    rows.append(("patients", _patients(store)))
     rows.append(("unknown codes", _codes(manifest.unknown_codes)))
     rows.append(("duplicates", _duplicates(manifest)))
     rows += [("note", note) for note in manifest.notes]
@@ -95,6 +97,26 @@ def _codes(counts: Mapping[str, int]) -> str:
         return "none"
     shown = [f"{code} ({count:,})" for code, count in list(counts.items())[: 2 * FIRST]]
     return ", ".join(shown) + (f" and {len(counts) - len(shown)} more" if len(counts) > len(shown) else "")
+
+
+def _classes(store: Store) -> str:
+    """Name the classes of the default task with their records."""
+    rule = store.manifest.rule()
+    counts = rule.targets(store.records["codes"].tolist()).sum(axis=0).astype(int).tolist()
+    return _codes(dict(zip(rule.class_names, counts, strict=True)))
+
+
+def _patients(store: Store) -> str:
+    known = store.records["patient_id"].dropna()
+    if known.empty:
+        return "not known: each record counts as a patient of its own"
+    unknown = len(store) - len(known)
+    said = f"{known.nunique():,}"
+    if unknown:
+        said += (
+            f", and {unknown:,} records that do not say whose they are: each counts as a patient of its own"
+        )
+    return said
 
 
 def _duplicates(manifest: Manifest) -> str:

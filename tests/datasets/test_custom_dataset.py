@@ -1,13 +1,24 @@
 from __future__ import annotations
 
+import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from ecg_tl.datasets.custom import Custom
 from ecg_tl.errors import DatasetError, SettingError
+
+
+def write_one(record: Path) -> None:
+    """Write the smallest record there is."""
+    record.with_name(f"{record.name}.hea").write_text(
+        f"{record.name} 1 500 1\n{record.name}.dat 16 200 16 0 1 1 0 I\n"
+    )
+    record.with_name(f"{record.name}.dat").write_bytes(b"\1\0")
 
 
 @pytest.fixture
@@ -103,3 +114,88 @@ def test_empty_folder_is_one_error(tmp_path: Path) -> None:
 def test_classes_without_a_root_are_refused() -> None:
     with pytest.raises(SettingError, match="no root"):
         Custom().label_rule()
+
+
+@given(
+    number=st.integers(0, 10**20),
+    spelling=st.sampled_from(["{}", "{}.0", " {} ", "{}.", "{}.00"]),
+    other=st.sampled_from(["{}", "{}.0", " {} ", "{}.", "{}.00"]),
+)
+def test_a_patient_is_one_in_every_spelling_of_a_number(number: int, spelling: str, other: str) -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        for record in ("a", "b", "c"):
+            write_one(Path(folder) / record)
+        cells = spelling.format(number), other.format(number), str(number + 1)
+        table = "".join(f"{r},1,{cell}\n" for r, cell in zip("abc", cells, strict=True))
+        (Path(folder) / "labels.csv").write_text(f"record,AF,patient_id\n{table}")
+        patients = Custom().scan(Path(folder)).records["patient_id"].tolist()
+    assert patients == [str(number), str(number), str(number + 1)]
+
+
+@pytest.mark.parametrize("mark", ["NA", "unknown", "", "nan", "None", "-", "?", "N/A", "#N/A", "null"])
+def test_missing_patients_are_patients_of_their_own(layout: Callable[..., Path], mark: str) -> None:
+    root = layout(f"record,AF,patient_id\na,1,{mark}\nb,0,{mark}\nc,0,p\n", "a", "b", "c")
+    assert Custom().scan(root).records["patient_id"].tolist() == [None, None, "p"]
+
+
+def test_patients_that_differ_in_spelling_alone_are_named(layout: Callable[..., Path]) -> None:
+    scan = Custom().scan(layout("record,AF,patient_id\na,1,P7\nb,0,p07\n", "a", "b"))
+    assert any("'P7' = 'p07'" in note for note in scan.notes)
+
+
+def test_a_patient_that_a_spreadsheet_rounded_is_refused(layout: Callable[..., Path]) -> None:
+    with pytest.raises(DatasetError, match=r"'1.23457E\+11' in column patient_id of row 1"):
+        Custom().scan(layout("record,AF,patient_id\na,1,1.23457E+11\n", "a"))
+
+
+@pytest.mark.parametrize("column", ["record", "patient_id", "fold", "age", "sex"])
+@pytest.mark.parametrize("spell", [str.upper, str.title, " {} ".format, lambda c: c.replace("_", " "),
+                                   lambda c: c.replace("_", "-"), lambda c: c.replace("_", "")])  # fmt: skip
+def test_a_reserved_name_is_reserved_in_every_spelling(
+    layout: Callable[..., Path], column: str, spell: Callable[[str], str]
+) -> None:
+    names = ["record", "AF", *(name for name in ("patient_id", "fold", "age", "sex"))]
+    header = ",".join(spell(name) if name == column else name for name in names)
+    root = layout(f"{header}\na,1,1,1,1,1\nb,0,0,0,0,0\n", "a", "b")
+    scan = Custom().scan(root)
+    assert Custom().label_rule(root=root).class_names == ("AF",)
+    assert scan.records["patient_id"].tolist() == ["1", "0"]
+    assert scan.records["fold"].tolist() == [1, 0]
+    said = [note for note in scan.notes if "is read as" in note]
+    assert len(said) == (spell(column).strip() != column)
+
+
+@pytest.mark.parametrize(
+    ("header", "part"),
+    [
+        ("record,AF,sex,Sex", "the column sex and Sex, which mean the same"),
+        ("record,AF,af,age", "the column AF and af, which mean the same"),
+        ("record,AF,gender,age", "Is it the sex? Rename it to `sex`"),
+        ("record,AF,Subject ID,age", "Is it the patient_id?"),
+    ],
+)
+def test_columns_that_may_be_one_or_reserved_are_asked_about(
+    layout: Callable[..., Path], header: str, part: str
+) -> None:
+    with pytest.raises(DatasetError) as caught:
+        Custom().scan(layout(f"{header}\na,1,0,1\n", "a"))
+    assert part in str(caught.value)
+
+
+def test_ages_and_sexes_that_are_not_understood_are_counted(layout: Callable[..., Path]) -> None:
+    scan = Custom().scan(layout("record,AF,age,sex\na,1,old,0\nb,1,300,NA\nc,0,50,F\n", "a", "b", "c"))
+    notes = " ".join(scan.notes)
+    assert "The age of 2 record(s) is taken as unknown: 'old', '300'" in notes
+    assert "The sex of 1 record(s) is taken as unknown: '0'" in notes
+
+
+@pytest.mark.parametrize(("cell", "file"), [("7.0", "7"), ("7.0", "7.0"), ("é", "e\u0301")])
+def test_a_record_is_found_under_the_spelling_that_its_file_has(
+    layout: Callable[..., Path], cell: str, file: str
+) -> None:
+    assert Custom().scan(layout(f"record,AF\n{cell},1\n", file)).records["record_id"].tolist() == [file]
+
+
+def test_one_record_in_two_spellings_is_named_twice(layout: Callable[..., Path]) -> None:
+    with pytest.raises(DatasetError, match="named twice: 7"):
+        Custom().scan(layout("record,AF\n7,1\n7.0,1\n", "7"))

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
 from fake_dataset import FakeDataset
 
@@ -111,3 +112,14 @@ def test_a_folder_that_is_not_there_says_to_prepare(tmp_path: Path) -> None:
         open_store(tmp_path / "nowhere")
     with pytest.raises(StoreError, match=r"store\.json"):
         open_store(tmp_path)
+
+
+def test_a_store_of_format_3_opens_with_its_patients_put_right(store: Store) -> None:
+    file, table = store.path / "store.json", store.path / "records.csv"
+    values = json.loads(file.read_text())
+    file.write_text(json.dumps(values | {"format_version": 3}))
+    frame = pd.read_csv(table, dtype=str, keep_default_na=False)
+    frame["patient_id"] = ["7", "7.0", "NA", "unknown", "", "007", "p7", "p7"]
+    frame.to_csv(table, index=False)
+    opened = open_store(store.path)
+    assert opened.records["patient_id"].tolist() == ["7", "7", None, None, None, "007", "p7", "p7"]
