@@ -1,47 +1,85 @@
-"""Writing files so that a reader never finds half of one."""
+"""Writing files: a reader finds the old one or the new one, never a half, and nothing else is replaced.
+
+What a user names as an output may be anything that has a path: a device, a pipe (`>(...)`), a link, a file
+that only its owner may read, the very file that is being read. `written_whole` does what a careful program
+does with each, and `check_outputs` refuses, before any work is done, what nobody can have meant.
+"""
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import json
 import os
+import re
+import shutil
+import stat
+import sys
+import tempfile
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
+from dataclasses import dataclass
 from pathlib import Path
 
 import pandas as pd
 
-from ecg_tl.errors import StoreError
+from ecg_tl.errors import SettingError, StoreError
+
+_DESCRIPTOR = re.compile(r"/(?:dev|proc/(?P<process>self|thread-self|\d+))/fd/(?P<number>\d+)")
+_MOST_LINKS = 40
+"""As many as Linux follows in one path."""
+_NAME_BYTES = 200
+"""Of a file's name that its temporary name repeats: no name may have more than 255 bytes."""
+_NO_FOLDER_SYNC = (errno.EINVAL, errno.ENOTSUP, errno.EACCES, errno.EPERM, errno.EBADF)
+"""What file systems say that cannot write a folder to the disk when asked to, or need not."""
 
 
 @contextmanager
-def written_whole(path: Path) -> Iterator[Path]:
-    """Give a temporary name beside `path` to write under; rename what is there if all went well.
+def written_whole(path: Path, *, suffix: str = "") -> Iterator[Path]:
+    """Give a temporary name to write under; the file gets its own name if all went well.
+
+    A link is followed, and what it points to is replaced. A file that is replaced keeps its mode; a new one
+    has what the umask leaves. File and folder are on the disk before and after the renaming: after a crash of
+    the machine the file is the old or the new one. What is no regular file (a device, a pipe) is written
+    into.
+
+    Args:
+        path: The file.
+        suffix: Of the temporary name, for libraries that go by it.
 
     Raises:
-        StoreError: If the disk is full or the folder cannot be written.
+        StoreError: If the disk is full, the folder cannot be written, or the path is a folder's or of a file
+            that may not be written.
     """
-    temporary = path.with_name(f".{path.name}.partial-{os.getpid()}")
+    temporary: Path | None = None
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
+        target = _find_target(path)
+        temporary = target.temporary(suffix)
         yield temporary
-        temporary.replace(path)
+        target.take(temporary)
     except OSError as error:
+        # Another file than the output may be at fault, such as the one that is copied.
+        named = error.filename if isinstance(error.filename, (str, bytes, os.PathLike)) else None
+        where = path if named is None else Path(os.fsdecode(named))
+        if where in (temporary, path.parent):
+            where = path
         raise StoreError(
-            path,
+            where,
             error.strerror or str(error),
-            "a folder that can be written",
-            "Free space or name another folder.",
+            "a file in a folder that can be written",
+            "Free space, correct the permissions, or name another file.",
         ) from error
     finally:
-        with suppress(OSError):  # renamed, or its folder is a file, or gone
-            temporary.unlink()
+        if temporary is not None:
+            with suppress(OSError):  # renamed, or its folder is a file, or gone
+                temporary.unlink()
 
 
 def write_text(path: Path, text: str) -> None:
     """Write a text file; see `written_whole`."""
     with written_whole(path) as temporary:
-        temporary.write_text(text, encoding="utf-8")
+        # No newline is translated, and a file's name that is text in no encoding is written all the same.
+        temporary.write_text(text, encoding="utf-8", errors="surrogatepass", newline="")
 
 
 def write_json(path: Path, content: Mapping[str, object]) -> None:
@@ -63,3 +101,223 @@ def sha256_of(path: Path) -> str:
 def digests_of(folder: Path, names: Iterable[str]) -> dict[str, str]:
     """Return the SHA-256 of each of these files that is there, by its path below `folder`."""
     return {name: sha256_of(folder / name) for name in names if (folder / name).is_file()}
+
+
+def check_outputs(outputs: Mapping[str, str | Path | None], inputs: Iterable[str | Path] = ()) -> None:
+    """Refuse, before any work is done, an output that cannot be written or that something else is.
+
+    Args:
+        outputs: Files by the option that names them; None for an option that was not given.
+        inputs: Files that the command reads, also under other names: a link or a hard link of one is refused
+            as well. Of a folder, no file that lies in it already is an output.
+
+    Raises:
+        SettingError: If an output is a folder, may not be written, is an input, or is the output of another
+            option.
+    """
+    paths = {option: Path(given) for option, given in outputs.items() if given is not None}
+    # Where no output is there yet, none is an input: they need not be listed, which may take a while.
+    files, folders = _split_inputs(inputs if any(path.is_file() for path in paths.values()) else ())
+    taken: dict[object, str] = {}
+    for option, path in paths.items():
+        try:
+            found = _stat(path)
+        except OSError as error:  # a loop of links, a name that is too long
+            raise SettingError(
+                option, f"{path}: {(error.strerror or str(error)).lower()}", "a file", "Name another file."
+            ) from error
+        if found is not None and stat.S_ISDIR(found.st_mode):
+            raise SettingError(option, f"the folder {path}", "a file", "Name a file in it.")
+        if _descriptor(path) is not None or (found is not None and not stat.S_ISREG(found.st_mode)):
+            continue
+        real = Path(os.path.realpath(path))
+        if found is not None:
+            _refuse_input(option, path, found, real, files, folders)
+        key: object = real if found is None else (found.st_dev, found.st_ino)
+        if key in taken:
+            raise SettingError(
+                option,
+                f"{path}, as {taken[key]}",
+                "a file of its own for each output",
+                "Name another file for one of them.",
+            )
+        taken[key] = option
+        _check_writable(option, path, real, found)
+
+
+def sync_to_disk(path: Path) -> None:
+    """Wait until a file's content, or a folder's list of names, is on the disk."""
+    folder = path.is_dir()
+    if folder and os.name == "nt":  # Windows cannot open folders, and needs no such step
+        return
+    descriptor = os.open(path, os.O_RDONLY if folder or os.name != "nt" else os.O_RDWR)
+    try:
+        os.fsync(descriptor)
+    except OSError as error:
+        if not folder or error.errno not in _NO_FOLDER_SYNC:
+            raise
+    finally:
+        os.close(descriptor)
+
+
+@dataclass(frozen=True)
+class _Target:
+    """What a path stands for.
+
+    Attributes:
+        path: The file itself, behind all links.
+        existing: What is there; None if nothing is.
+        descriptor: Number of the open file of this process that it stands for; None for others.
+    """
+
+    path: Path
+    existing: os.stat_result | None
+    descriptor: int | None = None
+
+    @property
+    def replaced(self) -> bool:
+        """Whether a new file takes its name, in place of being written into."""
+        regular = self.existing is None or stat.S_ISREG(self.existing.st_mode)
+        return regular and self.descriptor is None
+
+    def temporary(self, suffix: str) -> Path:
+        """Return a name to write under, beside the file if it is replaced."""
+        if not self.replaced:
+            handle, name = tempfile.mkstemp(prefix="ecg-tl-", suffix=suffix)
+            os.close(handle)
+            return Path(name)
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        short = os.fsdecode(os.fsencode(self.path.name)[:_NAME_BYTES])
+        temporary = self.path.with_name(f".{short}.partial-{os.getpid()}{suffix}")
+        if self.existing is not None:
+            # Nobody may read meanwhile what the file itself would not let them read.
+            with suppress(FileNotFoundError):  # of a killed process that had the same number
+                temporary.unlink()
+            os.close(os.open(temporary, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
+        return temporary
+
+    def take(self, temporary: Path) -> None:
+        """Put what was written where it belongs."""
+        if not self.replaced:
+            self._write_through(temporary)
+            return
+        if self.existing is not None:
+            if os.name != "nt":
+                status = temporary.stat()
+                if (status.st_uid, status.st_gid) != (self.existing.st_uid, self.existing.st_gid):
+                    with suppress(OSError):  # only root may give files away
+                        os.chown(temporary, self.existing.st_uid, self.existing.st_gid)
+            temporary.chmod(stat.S_IMODE(self.existing.st_mode))
+        sync_to_disk(temporary)
+        temporary.replace(self.path)
+        sync_to_disk(self.path.parent)
+
+    def _write_through(self, temporary: Path) -> None:
+        if self.descriptor is None:
+            with temporary.open("rb") as content, self.path.open("wb") as stream:
+                shutil.copyfileobj(content, stream)
+            return
+        # The same open file, not the path opened anew: what was printed before stays in front.
+        sys.stdout.flush()
+        with temporary.open("rb") as content, os.fdopen(os.dup(self.descriptor), "wb") as stream:
+            shutil.copyfileobj(content, stream)
+
+
+def _find_target(path: Path) -> _Target:
+    descriptor = _descriptor(path)
+    if descriptor is not None:
+        return _Target(path, None, descriptor)
+    existing = _stat(path)
+    if existing is None:
+        return _Target(Path(os.path.realpath(path)), None)
+    if stat.S_ISDIR(existing.st_mode):
+        raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(path))
+    if not stat.S_ISREG(existing.st_mode):
+        return _Target(path, existing)
+    if not os.access(path, os.W_OK):  # renaming would replace it all the same
+        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(path))
+    return _Target(Path(os.path.realpath(path)), existing)
+
+
+def _descriptor(path: Path) -> int | None:
+    """Return the number behind `/dev/stdout`, `/dev/fd/63` (a shell's `>(...)`) and the like."""
+    # Links one by one, as text: resolved, such a name is that of the pipe or of the file behind it.
+    here = Path(os.path.normpath(path.absolute()))
+    for _ in range(_MOST_LINKS):
+        found = _DESCRIPTOR.fullmatch(str(here))
+        if found and found["process"] in (None, "self", "thread-self", str(os.getpid())):
+            return int(found["number"])
+        if not here.is_symlink():
+            return None
+        here = Path(os.path.normpath(here.parent / here.readlink()))
+    return None
+
+
+def _stat(path: Path) -> os.stat_result | None:
+    """Return what is behind a path and its links; None if nothing is."""
+    try:
+        return path.stat()
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+
+
+def _split_inputs(inputs: Iterable[str | Path]) -> tuple[dict[tuple[int, int], Path], list[Path]]:
+    """Return the regular files among inputs by their identity, and the folders, without links."""
+    files: dict[tuple[int, int], Path] = {}
+    folders: list[Path] = []
+    for given in inputs:
+        path = Path(given)
+        try:
+            found = path.stat()
+        except (OSError, ValueError):  # whoever reads it says what is wrong
+            continue
+        if stat.S_ISDIR(found.st_mode):
+            folders.append(Path(os.path.realpath(path)))
+        elif stat.S_ISREG(found.st_mode):
+            files[found.st_dev, found.st_ino] = path
+    return files, folders
+
+
+def _refuse_input(
+    option: str,
+    path: Path,
+    found: os.stat_result,
+    real: Path,
+    files: Mapping[tuple[int, int], Path],
+    folders: Iterable[Path],
+) -> None:
+    same = files.get((found.st_dev, found.st_ino))
+    inside = next((folder for folder in folders if folder in real.parents), None)
+    if same is None and inside is None:
+        return
+    what = f", in the folder {inside} that is read"
+    if same is not None:
+        what = ", which is read" if same == path else f", which is read as {same}"
+    raise SettingError(
+        option,
+        f"{path}{what}",
+        "a file that is no input of the command, since it would be replaced",
+        "Name another file.",
+    )
+
+
+def _check_writable(option: str, path: Path, real: Path, found: os.stat_result | None) -> None:
+    if found is not None and not os.access(path, os.W_OK):
+        raise SettingError(
+            option,
+            f"{path}, which may not be written",
+            "a file that may",
+            "Name another, or correct its mode.",
+        )
+    parent = next((folder for folder in real.parents if folder.exists()), real)
+    if not parent.is_dir():
+        raise SettingError(
+            option, f"{parent}, a file, as a folder of {path}", "a folder", "Name another file."
+        )
+    if not os.access(parent, os.W_OK | os.X_OK):
+        raise SettingError(
+            option,
+            f"{parent}, where nothing may be written",
+            "a folder that can be written",
+            "Name a file in another folder, or correct its mode.",
+        )

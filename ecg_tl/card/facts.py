@@ -10,7 +10,7 @@ from typing import Any
 
 import yaml
 
-from ecg_tl.card.scores import Evaluation, read_test
+from ecg_tl.card.scores import PREDICTIONS_FILE, SCORES_FILE, TEST_FOLDER, Evaluation, read_test
 from ecg_tl.contamination import TrainingSet, read_training_sets
 from ecg_tl.datasets.base import LeftOut
 from ecg_tl.errors import CheckpointError, EcgTlError
@@ -109,6 +109,15 @@ def gather_facts(path: Path, run: Path | None = None) -> CardFacts:
         test=test,
         untested=untested,
     )
+
+
+def card_files(path: Path, run: Path | None = None) -> list[Path]:
+    """List what a card is made from, as far as it is there; arguments as those of `gather_facts`."""
+    folder = _run_folder(path, run)
+    if folder is None:
+        return [path]
+    tested = folder / TEST_FOLDER
+    return [path, folder / CONFIG_FILE, tested / PREDICTIONS_FILE, tested / SCORES_FILE]
 
 
 def as_table(value: Any) -> Mapping[str, Any]:

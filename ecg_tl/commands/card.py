@@ -8,10 +8,10 @@ from pathlib import Path
 
 from jsonargparse import ArgumentParser
 
-from ecg_tl.card.facts import gather_facts
+from ecg_tl.card.facts import card_files, gather_facts
 from ecg_tl.card.render import render_card
 from ecg_tl.commands.arguments import argument_errors
-from ecg_tl.files import write_text
+from ecg_tl.files import check_outputs, write_text
 
 
 def run(words: Sequence[str]) -> int:
@@ -19,7 +19,9 @@ def run(words: Sequence[str]) -> int:
     parser = _parser()
     with argument_errors("card", words[1:], [], ("checkpoint", "output", "run")):
         settings = parser.parse_args(list(words[1:]))
-    facts = gather_facts(Path(settings.checkpoint), None if settings.run is None else Path(settings.run))
+    checkpoint, run_folder = Path(settings.checkpoint), None if settings.run is None else Path(settings.run)
+    check_outputs({"--output": settings.output}, card_files(checkpoint, run_folder))
+    facts = gather_facts(checkpoint, run_folder)
     if facts.test is None:
         print(f"ecg-tl: no scores in the card. {facts.untested}", file=sys.stderr)
     card = render_card(facts)

@@ -15,6 +15,7 @@ from ecg_tl.datasets import DATASETS, get_dataset
 from ecg_tl.datasets.base import EcgDataset
 from ecg_tl.datasets.custom import Custom
 from ecg_tl.datasets.ludb import Ludb
+from ecg_tl.files import check_outputs
 from ecg_tl.signals import LEADS
 
 MANY_CLASSES = 12
@@ -140,6 +141,7 @@ def overlap(store_a: str, store_b: str, csv: str | None = None) -> int:
     from ecg_tl.store.overlap import compare_stores, render_overlap, write_pairs
     from ecg_tl.store.reader import open_store
 
+    check_outputs({"--csv": csv}, [store_a, store_b])
     found = compare_stores(open_store(store_a), open_store(store_b))
     if csv is not None:
         write_pairs(found, Path(csv))

@@ -15,6 +15,7 @@ from ecg_tl.export.formats import FORMATS, Format
 from ecg_tl.export.parity import recorded_signals
 from ecg_tl.inference import NOTICE
 from ecg_tl.inference.metadata import INPUT, OUTPUTS
+from ecg_tl.inference.reading import find_records, record_files
 
 
 def run(words: Sequence[str]) -> int:
@@ -32,6 +33,7 @@ def run(words: Sequence[str]) -> int:
             format,
             None if settings.output is None else Path(settings.output),
             None if not records else lambda description: recorded_signals(records, description),
+            records=record_files(find_records(records)[0]),
         )
     _print(exported, format)
     return 0

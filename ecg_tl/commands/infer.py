@@ -6,6 +6,7 @@ import json
 import re
 import sys
 from collections.abc import Sequence
+from itertools import chain
 from pathlib import Path
 from typing import Any, get_args
 
@@ -15,12 +16,12 @@ from ecg_tl.commands.arguments import argument_errors
 from ecg_tl.commands.console import console_for
 from ecg_tl.datasets.ludb import Amplitude
 from ecg_tl.errors import EcgTlError, SettingError
-from ecg_tl.files import write_csv, write_text
+from ecg_tl.files import check_outputs, write_csv, write_text
 from ecg_tl.inference import NOTICE
 from ecg_tl.inference.answer import Aggregation, AnswerSettings, answer
 from ecg_tl.inference.model import InferenceModel, open_model
 from ecg_tl.inference.output import Failure, Outcome, as_json, as_table, render
-from ecg_tl.inference.reading import ReadSettings, find_records, read_record
+from ecg_tl.inference.reading import ReadSettings, find_records, read_record, record_files
 from ecg_tl.inference.windows import WhichWindows
 from ecg_tl.store.progress import record_progress
 
@@ -53,6 +54,11 @@ def run(words: Sequence[str]) -> int:
     model = open_model(model_path, given.accelerator, trust_program=given.trust_program)
     records, passed_over = find_records(map(Path, given.records))
     pictures = _pictures(given, records, model)
+    files = {f"--{name}": given[name] for name in ("csv", "json") if given[name] != STANDARD_OUTPUT}
+    check_outputs(
+        {**files, **{f"--plot {path}": path for path in pictures.values()}},
+        chain([model_path], record_files(records)),
+    )
 
     outcomes: list[Outcome] = []
     with record_progress("Running records", len(records), len(records) > 1) as advance:

@@ -15,7 +15,7 @@ from ecg_tl.commands.transfer import short_names
 from ecg_tl.datamodules import EcgDataModule, SplitSettings
 from ecg_tl.errors import EcgTlError
 from ecg_tl.figures import check_figure_path, save_figure
-from ecg_tl.files import write_csv
+from ecg_tl.files import check_outputs, write_csv
 from ecg_tl.robustness.conditions import KINDS
 from ecg_tl.robustness.evaluation import METRICS, evaluate
 from ecg_tl.robustness.output import as_table, render
@@ -43,6 +43,7 @@ def run(words: Sequence[str]) -> int:
             raise error.__cause__ from None
         raise
     paths = [Path(path) for path in given.checkpoints]
+    check_outputs({"--csv": given.csv, "--figure": figure}, [*paths, *data.source_paths])
     result = evaluate(
         paths,
         data,

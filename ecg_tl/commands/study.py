@@ -118,7 +118,7 @@ def report(config: str, options: argparse.Namespace, overrides: Sequence[str]) -
             on_progress=lambda done, total: progress.update(task, completed=done, total=total),
         )
     folder = Path(settings.folder) / "report" if options.out is None else Path(options.out)
-    page = write_report(findings, folder)
+    page = write_report(findings, folder, [Path(config), Path(settings.folder) / "runs"])
     console = _console()
     for piece in summarize(findings):
         console.print(piece)

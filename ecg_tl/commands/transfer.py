@@ -18,7 +18,7 @@ from ecg_tl.commands.arguments import argument_errors
 from ecg_tl.commands.console import console_for
 from ecg_tl.datamodules import EcgDataModule, SplitSettings
 from ecg_tl.errors import EcgTlError
-from ecg_tl.files import write_csv
+from ecg_tl.files import check_outputs, write_csv
 from ecg_tl.transfer.inspection import inspect_checkpoint, render_checkpoint
 from ecg_tl.transfer.ranking import Ranked, SortBy, as_table, rank
 
@@ -42,6 +42,7 @@ def rank_candidates(
         csv: File for the same table with full paths and digits.
         accelerator: `auto` takes a GPU if there is one.
     """
+    check_outputs({"--csv": csv}, [*checkpoints, *data.source_paths])
     ranked = rank(checkpoints, data, sort_by=sort_by, device=take_device(accelerator))
     table = _rank_table(ranked, data, sort_by)
     console = console_for(table)

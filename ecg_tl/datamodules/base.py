@@ -216,6 +216,11 @@ class EcgDataModule(LightningDataModule):
             raise RuntimeError("setup() comes before the parts of a datamodule are used")
         return self._parts
 
+    @property
+    def source_paths(self) -> list[Path]:
+        """Folders that are read: the records', and the prepared store's where one is named."""
+        return [self.root] if self.store_path is None else [self.root, self.store_path]
+
     def _open(self) -> Store:
         if self._store is None:
             if self.store_path is None:

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import os
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from ecg_tl.errors import SettingError, StoreError
+from ecg_tl.errors import SettingError
 from ecg_tl.export.formats import FORMATS, Format
 from ecg_tl.export.graph import ExportedGraph
 from ecg_tl.export.parity import Parity, Signals, compare, require_parity, synthetic_signals
+from ecg_tl.files import check_outputs, written_whole
 from ecg_tl.inference.checkpoint_model import CheckpointModel
 from ecg_tl.inference.model import ModelDescription
 
@@ -36,6 +35,7 @@ def export(
     format: Format = "onnx",
     output: Path | None = None,
     read_signals: Callable[[ModelDescription], Signals] | None = None,
+    records: Iterable[Path] = (),
 ) -> Exported:
     """Export a checkpoint, and check that the file gives the same numbers.
 
@@ -47,6 +47,7 @@ def export(
         output: The file to write; beside the checkpoint and named as it by default.
         read_signals: Gives the signals to compare on, `(signals, leads, samples)` in mV, once the model is
             known; simulated ones by default.
+        records: Files that `read_signals` reads, which the output may not be.
 
     Raises:
         CheckpointError: If the checkpoint cannot be read or says too little, or the numbers differ.
@@ -63,13 +64,12 @@ def export(
             f"a file that ends in {kind.suffix}, by which `ecg-tl infer` knows the format",
             "Correct the name.",
         )
+    check_outputs({"--output": output}, [checkpoint, *records])
     model = CheckpointModel(checkpoint)
     description = model.description
     signals = synthetic_signals(description) if read_signals is None else read_signals(description)
     # Same suffix: torch's loader goes by it.
-    temporary = output.with_name(f".{output.stem}.partial-{os.getpid()}{kind.suffix}")
-    try:
-        output.parent.mkdir(parents=True, exist_ok=True)
+    with written_whole(output, suffix=kind.suffix) as temporary:
         temporary.write_bytes(kind.make(ExportedGraph(model.task, description.temperature), description))
         parity = compare(
             _runner(format, temporary),
@@ -79,17 +79,6 @@ def export(
             "simulated" if read_signals is None else "recorded",
         )
         require_parity(parity, checkpoint)
-        temporary.replace(output)
-    except OSError as error:
-        raise StoreError(
-            output,
-            error.strerror or str(error),
-            "a folder that can be written",
-            "Free space or name another folder.",
-        ) from error
-    finally:
-        with suppress(OSError):  # as where its folder could not be made
-            temporary.unlink(missing_ok=True)
     return Exported(output, description, parity)
 
 

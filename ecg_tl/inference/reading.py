@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -10,7 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ecg_tl.datasets.ludb import Amplitude, Ludb
-from ecg_tl.errors import RecordError, SettingError
+from ecg_tl.datasets.wfdb_header import read_header
+from ecg_tl.errors import EcgTlError, RecordError, SettingError
 from ecg_tl.inference.arrays import ArrayFile, read_csv, read_numpy
 from ecg_tl.inference.leads import spelled
 from ecg_tl.inference.remarks import Remark
@@ -153,6 +154,25 @@ def read_record(path: Path, settings: ReadSettings) -> ReadRecord:
         f"a WFDB record with its header, or a file {', '.join(f'*{s}' for s in ARRAY_SUFFIXES)}",
         "Fetch the header too, or convert the file.",
     )
+
+
+def record_files(records: Iterable[Path]) -> Iterator[Path]:
+    """Give the files that records are read from, as far as they can be found.
+
+    Args:
+        records: As `find_records` gave them.
+    """
+    for record in records:
+        header = _beside(record, HEADER_SUFFIX)
+        if not header.is_file():
+            yield record
+            continue
+        yield header
+        try:
+            signals = read_header(record).signals
+        except (EcgTlError, OSError):  # said when it is read
+            continue
+        yield from {record.with_name(signal.file_name) for signal in signals}
 
 
 def _read_wfdb(path: Path, settings: ReadSettings) -> ReadRecord:

@@ -12,7 +12,7 @@ from rich.markup import escape
 from rich.table import Table
 from rich.text import Text
 
-from ecg_tl.errors import SettingError
+from ecg_tl.files import write_csv
 from ecg_tl.store.matching import comparable, find_matches
 from ecg_tl.store.reader import Store
 
@@ -69,14 +69,9 @@ def write_pairs(overlap: StoreOverlap, path: Path) -> None:
     """Write all pairs as CSV.
 
     Raises:
-        SettingError: If the file cannot be written.
+        StoreError: If the file cannot be written.
     """
-    try:
-        overlap.pairs.to_csv(path, index=False, lineterminator="\n")
-    except OSError as error:
-        raise SettingError(
-            path, (error.strerror or str(error)).lower(), "a file that can be written", "Name another file."
-        ) from error
+    write_csv(path, overlap.pairs)
 
 
 def render_overlap(overlap: StoreOverlap) -> RenderableType:

@@ -114,4 +114,4 @@ def test_a_folder_that_cannot_be_made_is_one_clear_error(
 ) -> None:
     (tmp_path / "file").write_text("")
     assert main(["export", str(untrained_gru), "--output", str(tmp_path / "file" / "model.onnx")]) == 2
-    assert "expected a folder that can be written" in capsys.readouterr().err
+    assert "a file, as a folder of" in capsys.readouterr().err

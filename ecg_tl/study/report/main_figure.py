@@ -8,6 +8,7 @@ from pathlib import Path
 from matplotlib.figure import Figure
 
 from ecg_tl.errors import SettingError
+from ecg_tl.files import write_text, written_whole
 from ecg_tl.study.findings import Axes, Comparison, Findings, Interval
 from ecg_tl.study.report.forest import WIDE, Group, Row, Scale, paint_forest, paint_forests
 from ecg_tl.study.report.svg import Picture, drawing, picture, to_svg
@@ -152,10 +153,10 @@ def main_figure(findings: Findings, path: Path) -> Path:
         width, height = figure.get_size_inches() * 72
         ground = f'<rect width="{width:g}" height="{height:g}" fill="{light("paper")}"/>'
         head, _, rest = svg.partition(">")
-        path.write_text(f"{head}>{ground}{rest}\n", encoding="utf-8")
+        write_text(path, f"{head}>{ground}{rest}\n")
     else:
-        with drawing():
-            figure.savefig(path, dpi=144, facecolor=light("paper"))
+        with drawing(), written_whole(path) as temporary:
+            figure.savefig(temporary, format=path.suffix[1:], dpi=144, facecolor=light("paper"))
     return path
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from datetime import datetime
 from pathlib import Path
 
@@ -9,7 +10,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
 from ecg_tl.errors import StoreError
-from ecg_tl.files import write_text
+from ecg_tl.files import check_outputs, write_text
 from ecg_tl.study.findings import Claim, Findings, Interval
 from ecg_tl.study.report import score_tables, study_tables, wording
 from ecg_tl.study.report.csv_files import csv_tables, write_csv
@@ -23,20 +24,25 @@ PAGE = "index.html"
 _TEMPLATES = Path(__file__).with_name("templates")
 
 
-def write_report(findings: Findings, folder: Path) -> Path:
+def write_report(findings: Findings, folder: Path, inputs: Iterable[Path] = ()) -> Path:
     """Write the report into a folder.
 
     Args:
         findings: What it shows; any part of them may be empty.
         folder: Made if it is not there. Files of an earlier report are replaced, and others left alone.
+        inputs: Files and folders that the findings were read from: none of them is replaced.
 
     Returns:
         The page, `index.html`.
 
     Raises:
         StoreError: If the folder cannot be written.
+        SettingError: If a file of the report is an input.
     """
     found = csv_tables(findings)
+    names = [PAGE, *(f"{name}.csv" for name in found)]
+    if not folder.exists() or folder.is_dir():
+        check_outputs({f"report {name}": folder / name for name in names}, inputs)
     page = render_page(findings, [name for name, rows in found.items() if rows])
     try:
         folder.mkdir(parents=True, exist_ok=True)
