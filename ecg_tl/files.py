@@ -10,6 +10,7 @@ from __future__ import annotations
 import errno
 import hashlib
 import json
+import math
 import os
 import re
 import shutil
@@ -82,9 +83,31 @@ def write_text(path: Path, text: str) -> None:
         temporary.write_text(text, encoding="utf-8", errors="surrogatepass", newline="")
 
 
+def json_text(
+    content: object, *, indent: int | None = 2, sort_keys: bool = False, ensure_ascii: bool = True
+) -> str:
+    """Put primitives into JSON that every reader takes: a number that is not finite is null.
+
+    JSON has no NaN. Python writes one all the same, on which browsers, jq, Java and R stop.
+    """
+    return json.dumps(
+        _finite(content), indent=indent, sort_keys=sort_keys, ensure_ascii=ensure_ascii, allow_nan=False
+    )
+
+
+def _finite(content: object) -> object:
+    if isinstance(content, float):
+        return content if math.isfinite(content) else None
+    if isinstance(content, Mapping):
+        return {key: _finite(value) for key, value in content.items()}
+    if isinstance(content, list | tuple):
+        return [_finite(value) for value in content]
+    return content
+
+
 def write_json(path: Path, content: Mapping[str, object]) -> None:
-    """Write a mapping of primitives; see `written_whole`."""
-    write_text(path, json.dumps(content, indent=2) + "\n")
+    """Write a mapping of primitives, as `json_text` puts it; see `written_whole`."""
+    write_text(path, json_text(content) + "\n")
 
 
 def write_csv(path: Path, table: pd.DataFrame) -> None:

@@ -71,14 +71,6 @@ class EcgCLI(LightningCLI):
         parser.add_lightning_class_args(RunCheckpoint, "checkpoint")
         parser.add_lightning_class_args(EcgPictures, "pictures")
         parser.add_lightning_class_args(ScoreCurves, "curves")
-        parser.set_defaults(
-            {
-                "checkpoint.monitor": "val/auroc_macro",
-                "checkpoint.mode": "max",
-                "checkpoint.filename": "best",
-                "checkpoint.save_last": True,
-            }
-        )
         parser.add_class_arguments(Speed, "speed")
         for name in LINKED_TO_DATA:
             parser.link_arguments(f"data.{name}", f"model.init_args.{name}", apply_on="instantiate")

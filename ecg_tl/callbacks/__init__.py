@@ -5,7 +5,7 @@ from ecg_tl.callbacks.curves import ScoreCurves
 from ecg_tl.callbacks.history import RunHistory
 from ecg_tl.callbacks.pictures import EcgPictures
 from ecg_tl.callbacks.predictions import PredictionTables
-from ecg_tl.callbacks.stopping import StayStopped
+from ecg_tl.callbacks.stopping import ScoreStopping, StayStopped
 from ecg_tl.callbacks.summary import DecisionLog
 from ecg_tl.callbacks.validation import KeepValidation
 
@@ -17,6 +17,7 @@ __all__ = [
     "RunCheckpoint",
     "RunHistory",
     "ScoreCurves",
+    "ScoreStopping",
     "StayStopped",
     "WholeCheckpointIO",
 ]

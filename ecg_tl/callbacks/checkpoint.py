@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import math
 import shutil
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from lightning.fabric.plugins import TorchCheckpointIO
 from lightning.pytorch import LightningModule, Trainer
 from lightning.pytorch.callbacks import ModelCheckpoint
 from lightning.pytorch.trainer.states import TrainerFn
+from torch import Tensor
 
+from ecg_tl.callbacks.monitors import check_monitors, choose_mode
 from ecg_tl.files import written_whole
 
 
@@ -24,7 +27,44 @@ class RunCheckpoint(ModelCheckpoint):
     first epoch after a resumption would become the "best" one, however good those before were. This one
     copies the best checkpoints into the new folder, and compares with them. A folder that was moved counts as
     another one, and has them already.
+
+    Where the monitored score has no value in any epoch (no class has positives and negatives among the
+    validation records), the checkpoint is of the last epoch; Lightning's callback would keep the first.
+
+    Args:
+        monitor: The score whose best epoch is kept, as it is logged; null keeps the last epoch.
+        mode: Whether more of it is better (`max`) or less (`min`); null takes what the score is.
+        filename: Of the best checkpoint, without its ending.
+        save_last: Whether to keep the last epoch as well, to go on from.
+        **kwargs: Those of `ModelCheckpoint`.
+
+    Raises:
+        SettingError: If the mode is not the score's, or, before a training begins, if it has no such score.
     """
+
+    def __init__(
+        self,
+        monitor: str | None = "val/auroc_macro",
+        mode: Literal["max", "min"] | None = None,
+        filename: str | None = "best",
+        save_last: bool | Literal["link"] | None = True,
+        **kwargs: Any,
+    ) -> None:
+        mode = choose_mode(monitor, mode, "checkpoint")
+        super().__init__(monitor=monitor, mode=mode, filename=filename, save_last=save_last, **kwargs)
+
+    def setup(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
+        """Refuse a score that the training will not have, here or in another callback."""
+        super().setup(trainer, pl_module, stage)
+        if stage == "fit":
+            check_monitors(trainer, pl_module)
+
+    def check_monitor_top_k(self, trainer: Trainer, current: Tensor | None = None) -> bool:
+        """Say whether an epoch is one of the best; while none has a score, the later one is."""
+        unscored = current is not None and math.isnan(float(current))
+        if unscored and self.save_top_k and all(math.isinf(v) for v in self.best_k_models.values()):
+            return True
+        return super().check_monitor_top_k(trainer, current)
 
     def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Save the epoch, if it is one of the best, and as the last one."""

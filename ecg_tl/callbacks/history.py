@@ -10,10 +10,13 @@ from typing import Any
 
 import pandas as pd
 from lightning.pytorch import Callback, LightningModule, Trainer
-from lightning.pytorch.callbacks import ModelCheckpoint
+from lightning.pytorch.callbacks import EarlyStopping, ModelCheckpoint
 from lightning.pytorch.loggers import TensorBoardLogger
+from lightning.pytorch.trainer.states import TrainerFn
+from lightning_utilities.core.rank_zero import rank_zero_warn
 
 from ecg_tl.files import digests_of, write_csv, write_json
+from ecg_tl.tasks.base import EcgClassifier
 from ecg_tl.validation_predictions import VALIDATION_FILE
 
 METRICS_FILE = "metrics.csv"
@@ -24,17 +27,19 @@ FILES_OF_A_FIT = ("config.yaml", METRICS_FILE, VALIDATION_FILE, "transfer_report
 
 @dataclass(frozen=True)
 class Best:
-    """The epoch that was chosen on validation data.
+    """The epoch that was chosen on validation data, or the last one, if there was nothing to choose by.
 
     Attributes:
         epoch: Counted from 1.
         seconds: Of training until it was over.
         scores: Of that epoch.
+        chosen: Whether the monitored score had a value in any epoch.
     """
 
     epoch: int
     seconds: float
     scores: dict[str, float]
+    chosen: bool = True
 
 
 class RunHistory(Callback):
@@ -42,6 +47,9 @@ class RunHistory(Callback):
 
     The rows are kept in the checkpoint, so that a resumed run's files are those of the whole run. The
     hyperparameters are logged to TensorBoard together with the scores of the best epoch.
+
+    A monitored score that has no value is said at the first validation and at the end. `result.json` is then
+    about the last epoch, whose checkpoint is kept, and names the reason as `unscored`, else null.
 
     Args:
         result_file: Another name for `result.json`.
@@ -53,6 +61,7 @@ class RunHistory(Callback):
         self._seconds_before = 0.0
         self._started = 0.0
         self._validated = False
+        self._warned = False
 
     def state_dict(self) -> dict[str, Any]:
         """Keep the rows and the time that they took."""
@@ -84,6 +93,22 @@ class RunHistory(Callback):
         """Note that there was one."""
         self._validated = True
 
+    def on_validation_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Say once, at the first validation, that there will be nothing to choose an epoch by."""
+        checkpoint = trainer.checkpoint_callback
+        if trainer.sanity_checking or trainer.state.fn != TrainerFn.FITTING or self._warned:
+            return
+        monitor = checkpoint.monitor if isinstance(checkpoint, ModelCheckpoint) else None
+        if monitor is None or not math.isnan(trainer.callback_metrics.get(monitor, 0.0)):
+            return
+        self._warned = True
+        rank_zero_warn(
+            f"{monitor} has no value in this validation: {_reason(pl_module)}. While it has none, no epoch "
+            "can be chosen by it, and the checkpoint that is kept is the last epoch's. Give validation more "
+            "records (`data.split`), or monitor another score (`checkpoint.monitor`, such as val/loss)."
+            + (" EarlyStopping ends the training here; ScoreStopping would go on." if _stops(trainer) else "")
+        )
+
     def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Append the epoch, validated or not."""
         row = {
@@ -104,13 +129,15 @@ class RunHistory(Callback):
             write_csv(folder / METRICS_FILE, pd.DataFrame(self.rows))
 
     def best(self, monitor: str, mode: str) -> Best | None:
-        """Find the epoch that a checkpoint callback with this monitor kept."""
-        scored = [row for row in self.rows if not math.isnan(row.get(monitor, math.nan))]
-        if not scored:
+        """Find the epoch that a checkpoint callback with this monitor kept; None without any epoch."""
+        if not self.rows:
             return None
-        chosen = (max if mode == "max" else min)(scored, key=lambda row: row[monitor])
-        scores = {name: value for name, value in chosen.items() if name not in ("epoch", "step", "seconds")}
-        return Best(int(chosen["epoch"]), chosen["seconds"], scores)
+        scored = [row for row in self.rows if not math.isnan(row.get(monitor, math.nan))]
+        best = (
+            (max if mode == "max" else min)(scored, key=lambda row: row[monitor]) if scored else self.rows[-1]
+        )
+        scores = {name: value for name, value in best.items() if name not in ("epoch", "step", "seconds")}
+        return Best(int(best["epoch"]), best["seconds"], scores, chosen=bool(scored))
 
     def on_fit_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Say what the run came to."""
@@ -124,24 +151,52 @@ class RunHistory(Callback):
         datamodule = getattr(trainer, "datamodule", None)
         result: dict[str, Any] = {
             "monitor": checkpoint.monitor,
+            "unscored": None if best.chosen else _reason(pl_module),
             "epochs": len(self.rows),
             "epochs_to_best": best.epoch,
             "seconds": self.seconds,
             "seconds_to_best": best.seconds,
             "best_checkpoint": checkpoint.best_model_path,
-            "best_scores": best.scores,
+            "best_scores": dict(best.scores),
             "trainable_parameters": sum(p.numel() for p in pl_module.parameters() if p.requires_grad),
             "data": None if datamodule is None else datamodule.describe(),
             "digests": digests_of(folder, FILES_OF_A_FIT),
         }
+        if not best.chosen:
+            result["best_scores"][checkpoint.monitor] = None
+            rank_zero_warn(
+                f"{checkpoint.monitor} had no value in any epoch: {result['unscored']}. "
+                f"{Path(checkpoint.best_model_path).name} is of the last epoch ({best.epoch}), which is not "
+                "known to be the best."
+            )
         write_json(folder / self.result_file, result)
         for logger in trainer.loggers:
             if isinstance(logger, TensorBoardLogger):
                 averages = {
-                    f"hp/{name}": value for name, value in best.scores.items() if name.startswith("val/")
+                    f"hp/{name}": value
+                    for name, value in best.scores.items()
+                    if name.startswith("val/") and math.isfinite(value)
                 }
                 settings = _hyperparameters(trainer, pl_module, result["data"])
                 logger.log_hyperparams(settings, {**averages, "hp/epochs_to_best": best.epoch})
+
+
+def _stops(trainer: Trainer) -> bool:
+    """Say whether Lightning's own early stopping has taken a score without a value for a training's end."""
+    callbacks: list[Callback] = trainer.callbacks  # type: ignore[attr-defined]  # Lightning attaches it
+    return any(
+        type(callback) is EarlyStopping
+        and callback.check_finite
+        and math.isnan(trainer.callback_metrics.get(callback.monitor, 0.0))
+        for callback in callbacks
+    )
+
+
+def _reason(task: LightningModule) -> str:
+    """Say why a score has no value."""
+    records = len(task.predictions["val"].index) if isinstance(task, EcgClassifier) else None
+    of = "the validation records" if records is None else f"{records} validation records"
+    return f"no class has both positives and negatives among {of}"
 
 
 def _hyperparameters(trainer: Trainer, task: LightningModule, data: dict[str, Any] | None) -> dict[str, Any]:

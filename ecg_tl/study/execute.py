@@ -197,8 +197,19 @@ def complete_config(job: Job, precision: str | None = None) -> dict[str, Any]:
 
 
 def _fit(job: Job, place: RunFolder, stopwatch: Stopwatch) -> None:
-    if place.fit.is_file():
-        return
+    if not place.fit.is_file():
+        _train(job, place, stopwatch)
+    unscored = read_json(place.fit).get("unscored") if place.fit.is_file() else "no epoch was completed"
+    if unscored is not None:
+        raise CheckpointError(
+            place.path,
+            f"a training that ended without an epoch to choose ({unscored})",
+            "at least one with a score to choose it by",
+            "Check the split, `trainer.max_epochs` and `checkpoint.monitor`.",
+        )
+
+
+def _train(job: Job, place: RunFolder, stopwatch: Stopwatch) -> None:
     words = ["fit", "-c", str(place.config)]
     if place.last.is_file():
         words += ["--ckpt_path", str(place.last)]
@@ -207,13 +218,6 @@ def _fit(job: Job, place: RunFolder, stopwatch: Stopwatch) -> None:
         callbacks.append(TestScoresByEpoch())
     _reset_switches()
     train(words, folder=place.path, callbacks=callbacks, result_file=FIT_FILE)
-    if not place.fit.is_file():
-        raise CheckpointError(
-            place.path,
-            "a training that ended without an epoch to choose",
-            "at least one with a score to choose it by",
-            "Check `trainer.max_epochs` and `checkpoint.monitor`.",
-        )
 
 
 def _test(job: Job, place: RunFolder, stopwatch: Stopwatch) -> None:

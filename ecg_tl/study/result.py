@@ -17,6 +17,7 @@ from ecg_tl.callbacks.predictions import PREDICTIONS_FILE, SCORES_FILE
 from ecg_tl.datamodules import EcgDataModule
 from ecg_tl.errors import EcgTlError, StoreError
 from ecg_tl.files import digests_of, write_json
+from ecg_tl.metrics import Direction, direction
 from ecg_tl.study.attempts import Stopwatch
 from ecg_tl.study.folder import TEST_BY_EPOCH_FILE, TEST_FOLDER, RunFolder
 from ecg_tl.study.hardware import describe_hardware
@@ -121,7 +122,9 @@ def _damaged(path: Path, found: str) -> StoreError:
     )
 
 
-def first_to_reach(history: pd.DataFrame, monitor: str, value: float, mode: str) -> tuple[int, float] | None:
+def first_to_reach(
+    history: pd.DataFrame, monitor: str, value: float, mode: Direction
+) -> tuple[int, float] | None:
     """Return the epoch and the seconds of training at which a score was first as good as `value`.
 
     Args:
@@ -150,8 +153,7 @@ def _to_scratch_best(job: Job, place: RunFolder, monitor: str) -> dict[str, Any]
     best = scratch["best_scores"].get(monitor)
     if best is None or not math.isfinite(best):
         return None
-    mode = job.run.config.get("checkpoint", {}).get("mode", "max")
-    reached = first_to_reach(pd.read_csv(place.metrics), monitor, best, mode)
+    reached = first_to_reach(pd.read_csv(place.metrics), monitor, best, direction(monitor) or "max")
     return {
         "run": job.run.after,
         "monitor": monitor,

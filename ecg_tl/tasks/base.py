@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
 import torch.nn.functional as F
@@ -70,6 +70,9 @@ class EcgClassifier(LightningModule):
             least `threshold_target` of `sensitivity` or of `specificity`.
         threshold_target: A share, over 0 and at most 1; `f1` has no use for it.
     """
+
+    further_scores: ClassVar[tuple[str, ...]] = ()
+    """Names of what a subclass logs beyond this, so that a training can be watched by it."""
 
     def __init__(
         self,

@@ -81,7 +81,16 @@ def test_the_best_epoch_is_the_first_of_equals_and_never_a_nan(mode: str, epoch:
     best = history.best("score", mode)
     assert best is not None
     assert best.epoch == epoch
-    assert history.best("another", mode) is None
+    assert best.chosen
+
+
+def test_without_any_score_the_last_epoch_is_the_best_and_is_not_chosen() -> None:
+    history = RunHistory()
+    assert history.best("score", "max") is None
+    history.rows = [{"epoch": n, "step": n, "seconds": n, "score": float("nan")} for n in (1.0, 2.0)]
+    best = history.best("score", "max")
+    assert best is not None
+    assert (best.epoch, best.chosen) == (2, False)
 
 
 def test_an_interrupted_run_goes_on_to_the_same_end(
