@@ -47,7 +47,7 @@ class CheckpointModel:
             )
         self.description = describe(said, str(hyperparameters.get("network")), path)
         self.device = take_device(accelerator)
-        self.task: EcgClassifier = restore_task(path, hyperparameters).to(self.device)
+        self.task: EcgClassifier = restore_task(path, checkpoint).to(self.device)
         _check_shape(self.task, self.description, path)
 
     def logits(self, signal: NDArray[np.float32]) -> NDArray[np.float32]:

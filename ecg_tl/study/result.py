@@ -25,6 +25,7 @@ from ecg_tl.study.job import Job
 from ecg_tl.tasks import EcgClassifier, RnnClassifier
 from ecg_tl.tasks.description import describe_versions
 from ecg_tl.tasks.restoring import restore_task
+from ecg_tl.transfer.checkpoint import read_checkpoint
 from ecg_tl.transfer.ranking import encode, read_candidate
 from ecg_tl.transfer.transferability import logme, melep
 
@@ -179,8 +180,8 @@ def _transferability(job: Job, datamodule: EcgDataModule) -> dict[str, Any] | No
     path = job.place_of(job.run.needs).best
     trainer = datamodule.trainer
     try:
-        candidate = read_candidate(path, datamodule)
-        upstream = restore_task(path, candidate.hyperparameters)
+        read_candidate(path, datamodule)  # refuses one whose signals are others
+        upstream = restore_task(path, read_checkpoint(path))
         # Without a trainer, the loader gives the records on the CPU, and nothing is augmented.
         datamodule.trainer = None
         device = upstream.device if trainer is None else trainer.strategy.root_device

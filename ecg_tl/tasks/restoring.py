@@ -6,10 +6,14 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+import torch
+
 from ecg_tl.errors import CheckpointError
-from ecg_tl.models import network_names
+from ecg_tl.models import create_network, network_names
+from ecg_tl.models.registry import NETWORKS
 from ecg_tl.tasks.base import EcgClassifier
 from ecg_tl.tasks.cnn import CnnClassifier
+from ecg_tl.tasks.hyperparameters import declared_settings, require_plain
 from ecg_tl.tasks.rnn import RnnClassifier
 
 FAMILIES: dict[str, type[EcgClassifier]] = {
@@ -18,20 +22,23 @@ FAMILIES: dict[str, type[EcgClassifier]] = {
 }
 
 
-def restore_task(path: Path, hyperparameters: Mapping[str, Any]) -> EcgClassifier:
+def restore_task(path: Path, checkpoint: Mapping[str, Any]) -> EcgClassifier:
     """Make the task that a checkpoint holds, on the CPU and in eval mode.
 
-    Nothing but tensors and primitives is unpickled, and no class is made but those of this project and
-    subclasses of them that are already imported.
+    No class is made but those of this project and subclasses of them that are already imported, and that one
+    by itself, from settings that are checked type by type: nothing that a file says is called or imported.
 
     Args:
-        path: A checkpoint that `read_checkpoint` found whole.
-        hyperparameters: Its `hyper_parameters`.
+        path: The checkpoint, for errors.
+        checkpoint: What `read_checkpoint` found in it.
 
     Raises:
-        CheckpointError: If its settings make no network, or its weights do not fit the network they make.
+        CheckpointError: If its settings are not those of a task or make no network, or its weights do not fit
+            the network they make.
     """
-    task = _task_of(hyperparameters)
+    hyperparameters = checkpoint.get("hyper_parameters", {})
+    require_settings(hyperparameters, path)
+    task = task_class(hyperparameters)
     if task is None:
         raise CheckpointError(
             path,
@@ -39,8 +46,14 @@ def restore_task(path: Path, hyperparameters: Mapping[str, Any]) -> EcgClassifie
             f"one of {', '.join(FAMILIES)}",
             "Give a checkpoint of CnnClassifier or RnnClassifier.",
         )
+    settings = declared_settings(task, hyperparameters, path)
     try:
-        restored = task.load_from_checkpoint(path, map_location="cpu", weights_only=True)
+        _require_shapes(settings, checkpoint["state_dict"])
+        restored = task(**settings)
+        restored.on_load_checkpoint(dict(checkpoint))
+        restored.load_state_dict(checkpoint["state_dict"])
+    except CheckpointError:
+        raise
     except Exception as error:  # settings of a tampered file may fail anywhere on the way to a network
         reason = " ".join(str(error).split())[:200] or type(error).__name__
         raise CheckpointError(
@@ -52,11 +65,50 @@ def restore_task(path: Path, hyperparameters: Mapping[str, Any]) -> EcgClassifie
     return restored.eval()
 
 
-def _task_of(hyperparameters: Mapping[str, Any]) -> type[EcgClassifier] | None:
+def require_settings(hyperparameters: object, where: object) -> None:
+    """Refuse settings that no fit of this project writes; those of classes that are not imported, if plain.
+
+    Args:
+        hyperparameters: A checkpoint's `hyper_parameters`.
+        where: The checkpoint, for errors.
+
+    Raises:
+        CheckpointError: Names the setting.
+    """
+    if not isinstance(hyperparameters, Mapping):
+        raise CheckpointError(
+            where,
+            f"hyper_parameters that are a {type(hyperparameters).__name__}",
+            "a table",
+            "Give an intact checkpoint.",
+        )
+    require_plain(hyperparameters, where)
+    task = task_class(hyperparameters)
+    if task is not None:
+        declared_settings(task, hyperparameters, where)
+
+
+def task_class(hyperparameters: Mapping[str, Any]) -> type[EcgClassifier] | None:
     """Find the class by its name, which the command line leaves in a checkpoint, or else by the network's."""
     name = str(hyperparameters.get("_class_path")).rpartition(".")[2]
     named = [task for task in _subclasses(EcgClassifier) if task.__name__ == name]
     return named[0] if named else FAMILIES.get(str(hyperparameters.get("network")))
+
+
+def _require_shapes(settings: Mapping[str, Any], weights: Mapping[str, Any]) -> None:
+    """Compare shapes before any memory is taken: a few settings may ask for more than there is."""
+    if settings.get("network") not in NETWORKS:
+        return
+    entry = NETWORKS[settings["network"]]
+    names = ("num_classes", "num_leads", "num_samples", *entry.options)
+    options = {name: settings[name] for name in names if name in settings}
+    with torch.device("meta"):
+        wanted = create_network(settings["network"], **options).state_dict()
+    for name, tensor in wanted.items():
+        found = weights.get(f"network.{name}")
+        if not isinstance(found, torch.Tensor) or found.shape != tensor.shape:
+            size = list(found.shape) if isinstance(found, torch.Tensor) else "missing"
+            raise ValueError(f"{name} is {size}, by its settings {list(tensor.shape)}")
 
 
 def _subclasses(task: type[EcgClassifier]) -> Iterator[type[EcgClassifier]]:

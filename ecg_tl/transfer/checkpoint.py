@@ -19,6 +19,7 @@ from torch import Tensor
 from ecg_tl.contamination import TrainingSet, read_training_sets
 from ecg_tl.errors import CheckpointError
 from ecg_tl.tasks.description import CheckpointDescription, read_description
+from ecg_tl.tasks.restoring import require_settings
 
 NETWORK_PREFIX = "network."
 """Where a task keeps its network; the prefix of the network's tensors in a checkpoint of this project."""
@@ -59,13 +60,16 @@ def read_checkpoint(path: Path) -> dict[str, Any]:
     """Load a checkpoint on the CPU, refusing everything but plain weights and primitives.
 
     Raises:
-        CheckpointError: If the file is missing, empty, truncated, not a checkpoint, or holds other objects.
+        CheckpointError: If the file is missing, empty, truncated, not a checkpoint, holds other objects, or
+            settings that no fit of this project writes.
     """
     checkpoint = _load(path)
     if not isinstance(checkpoint, dict) or not isinstance(checkpoint.get("state_dict"), Mapping):
         raise CheckpointError(
             path, "no state_dict", "a checkpoint written by ecg_tl", "Give a checkpoint of a fit."
         )
+    if "ecg_tl" in checkpoint and "hyper_parameters" in checkpoint:
+        require_settings(checkpoint["hyper_parameters"], path)
     return checkpoint
 
 
@@ -93,6 +97,7 @@ def read_upstream(
     description, hyperparameters = None, {}
     if "ecg_tl" in content:
         description = read_description(content, path)
+        require_settings(content.get("hyper_parameters", {}), path)
         hyperparameters = dict(content.get("hyper_parameters", {}))
         prefix = NETWORK_PREFIX if prefix is None else prefix
     weights, outside = _strip(_unwrap(state), prefix or "", path)

@@ -278,7 +278,7 @@ def sketch_of(num_features: int, longest: int, device: torch.device) -> _CountSk
 
 def _score(candidate: Candidate, datamodule: EcgDataModule, device: torch.device, progress: bool) -> Ranked:
     started = time.perf_counter()
-    task = restore_task(candidate.path, candidate.hyperparameters)
+    task = restore_task(candidate.path, read_checkpoint(candidate.path))
     label = f"{candidate.network} from {candidate.data.get('dataset')}" if progress else None
     train = encode(task, datamodule, "train", device, label)
     validation = encode(task, datamodule, "validation", device, label)

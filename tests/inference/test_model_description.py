@@ -53,7 +53,7 @@ def test_the_description_survives_json(checkpoint: Path) -> None:
 def test_the_logits_are_the_tasks(checkpoint: Path) -> None:
     model = CheckpointModel(checkpoint)
     signal = np.random.default_rng(0).normal(0, 0.3, (3, 12, NUM_SAMPLES)).astype(np.float32)
-    task = restore_task(checkpoint, read_checkpoint(checkpoint)["hyper_parameters"])
+    task = restore_task(checkpoint, read_checkpoint(checkpoint))
     with torch.no_grad():
         expected = task(torch.from_numpy(signal)).numpy()
     np.testing.assert_array_equal(model.logits(signal), expected)

@@ -118,7 +118,7 @@ def test_scores_under_a_condition_are_those_of_records_disturbed_so(
     rows = data.parts.split.test
     signal = torch.from_numpy(data.store.signals()[rows].astype(np.float32)) / 1000
     (kind,) = (kind for kind in result.kinds if kind.name == "leads_lost")
-    task = restore_task(checkpoint, read_checkpoint(checkpoint)["hyper_parameters"])
+    task = restore_task(checkpoint, read_checkpoint(checkpoint))
     outcome = result.of("one", "leads_lost")[3]
     assert outcome.label == "6 leads"
     with torch.inference_mode():

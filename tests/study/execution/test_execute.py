@@ -12,6 +12,7 @@ from typing import Any
 
 import pandas as pd
 import pytest
+import torch
 import yaml
 from tiny_study import Done, outcome_of, states_of_files
 
@@ -306,3 +307,17 @@ def test_several_devices_for_one_run(again: Done) -> None:
     report = execute(Job(job.study, Run(**{**vars(run), "config": config}), job.folder))
     assert report.outcome == "failed"
     assert "trainer.devices" in str(report.error)
+
+
+def test_nothing_that_an_upstreams_checkpoint_names_is_executed(again: Done, tmp_path: Path) -> None:
+    path = place_of(again, run_of(again, "upstream")).best
+    content = torch.load(path, weights_only=True)
+    call = {"class_path": "os.system", "init_args": {"command": f"touch {tmp_path / 'owned'}"}}
+    content["hyper_parameters"]["normalization"]["x"] = call
+    torch.save(content, path)
+    report = execute(job_of(again, run_of(again, "fine-tuned")))
+    assert report.outcome == "failed"
+    assert report.error is not None
+    assert report.error.startswith(f"{path}: found normalization")
+    assert "\n" not in report.error
+    assert not (tmp_path / "owned").exists()

@@ -1,0 +1,137 @@
+"""The settings that a checkpoint keeps of its task: read from a file that anybody may have written.
+
+Lightning's `load_from_checkpoint` gives them to a parser that makes an object of every `class_path` it meets,
+and so calls whatever a file names. Here they are primitives, checked against the types that the task's
+`__init__` declares, and given to the task itself.
+"""
+
+from __future__ import annotations
+
+import types
+from collections.abc import Mapping, Sequence
+from inspect import Parameter, signature
+from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
+
+from ecg_tl.errors import CheckpointError
+from ecg_tl.limits import CLASSES, LEADS, NETWORK_SAMPLES, Limit, require_tree, shown
+
+LIGHTNINGS_OWN = ("_class_path", "_instantiator")
+"""What LightningCLI writes beside a task's settings; only the name of the class is looked at."""
+
+_MAKES_OBJECTS = ("class_path", "init_args", "dict_kwargs")
+"""Keys by which the parser of the command line knows what it should make."""
+
+_LIMITS: dict[str, Limit] = {
+    "num_classes": CLASSES,
+    "num_leads": LEADS,
+    "num_samples": NETWORK_SAMPLES,
+    # The widest and deepest recurrent networks of ECGs have some hundred units in less than ten layers.
+    "hidden_size": Limit("hidden_size", 1, 65_536, whole=True),
+    "num_layers": Limit("num_layers", 1, 256, whole=True),
+}
+
+
+def require_plain(settings: Mapping[str, Any], where: object) -> None:
+    """Refuse settings that hold anything but primitives, or that ask for an object to be made.
+
+    Args:
+        settings: A checkpoint's `hyper_parameters`.
+        where: The checkpoint, for errors.
+
+    Raises:
+        CheckpointError: Names the first setting that is not plain.
+    """
+    require_tree(settings, where, CheckpointError)
+    for name, value in settings.items():
+        # `_class_path` is a name, and nothing else.
+        if not (isinstance(value, str) if name in LIGHTNINGS_OWN else _is_plain(value)):
+            raise _not_declared(where, name, value, "numbers, names, and lists and tables of them")
+
+
+def declared_settings(task: type, settings: Mapping[str, Any], where: object) -> dict[str, Any]:
+    """Return what a task is made from, after checking each setting against its declared type.
+
+    Args:
+        task: The class.
+        settings: A checkpoint's `hyper_parameters`.
+        where: The checkpoint, for errors.
+
+    Raises:
+        CheckpointError: If a setting is not one of the task's, is of another type than declared, or beyond
+            what an ECG or a network can be.
+    """
+    require_plain(settings, where)
+    schema = _schema(task)
+    kept = {name: value for name, value in settings.items() if name not in LIGHTNINGS_OWN}
+    for name, value in kept.items():
+        if name not in schema:
+            known = ", ".join(schema)
+            raise _not_declared(where, name, value, f"the settings of {task.__name__}: {known}")
+        if not _fits(value, schema[name]):
+            raise _not_declared(where, name, value, _named(schema[name]))
+        if name in _LIMITS and not _LIMITS[name].holds(value):
+            raise _not_declared(where, name, value, str(_LIMITS[name]))
+    return kept
+
+
+def _schema(task: type) -> dict[str, Any]:
+    """Return the declared type of each setting; a class hands `**kwargs` to the class above it."""
+    schema: dict[str, Any] = {}
+    for owner in task.__mro__:
+        init = vars(owner).get("__init__")
+        if init is None:
+            continue
+        hints = get_type_hints(init)
+        parameters = [*signature(init).parameters.values()][1:]
+        named = (Parameter.POSITIONAL_OR_KEYWORD, Parameter.KEYWORD_ONLY)
+        for one in parameters:
+            if one.kind in named:
+                schema.setdefault(one.name, hints.get(one.name, Any))
+        if not any(one.kind is Parameter.VAR_KEYWORD for one in parameters):
+            break
+    return schema
+
+
+def _fits(value: object, kind: Any) -> bool:
+    """Whether a value is of a declared type; of a type that no file can hold, nothing is."""
+    origin, arguments = get_origin(kind), get_args(kind)
+    if kind is Any:
+        return True  # plain, as everything is that comes here
+    if origin is Literal:
+        return any(type(value) is type(choice) and value == choice for choice in arguments)
+    if origin in (Union, types.UnionType):
+        return any(_fits(value, one) for one in arguments)
+    if isinstance(value, Mapping):
+        return origin in (dict, Mapping) and all(_fits(one, arguments[1]) for one in value.values())
+    if isinstance(value, list | tuple):
+        return origin in (list, tuple, Sequence) and all(_fits(one, arguments[0]) for one in value)
+    if kind is float:
+        return isinstance(value, int | float) and not isinstance(value, bool) and abs(value) <= 1e300
+    return type(value) is (type(None) if kind is None else kind)
+
+
+def _is_plain(value: object) -> bool:
+    if isinstance(value, Mapping):
+        named = all(isinstance(name, str) and name not in _MAKES_OBJECTS for name in value)
+        return named and all(_is_plain(one) for one in value.values())
+    if isinstance(value, list | tuple):
+        return all(_is_plain(one) for one in value)
+    return value is None or type(value) in (bool, int, float, str)
+
+
+def _named(kind: Any) -> str:
+    if get_origin(kind) is Literal:
+        return f"one of {', '.join(map(str, get_args(kind)))}"
+    return {bool: "true or false", int: "a whole number", float: "a number", str: "a name"}.get(
+        kind, str(kind).replace("typing.", "").replace("collections.abc.", "")
+    )
+
+
+def _not_declared(where: object, name: object, value: object, expected: str) -> CheckpointError:
+    called = name if isinstance(name, str) and name.isidentifier() else shown(name)
+    return CheckpointError(
+        where,
+        f"{called} {shown(value, 100)} in its settings",
+        expected,
+        "Nothing of it was executed. Give an intact checkpoint, written by a fit of ecg_tl.",
+    )
