@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypedDict
@@ -21,6 +22,8 @@ MICROVOLTS_PER_STEP = 1.0
 """Resolution of stored signals; int16 at 1 µV reaches ±32.767 mV, far beyond any surface ECG."""
 
 _STANDARD_SPELLING = {lead.lower(): lead for lead in LEADS}
+
+_LEAD_PREFIX = re.compile(r"^(?:(?:ecg|ekg|lead|channel)[\s_:.]*)+(?=\S)", re.IGNORECASE)
 
 _MILLIVOLTS_PER_UNIT = {"v": 1e3, "mv": 1.0, "uv": 1e-3, "µv": 1e-3, "μv": 1e-3, "nv": 1e-6}
 
@@ -53,12 +56,13 @@ class Batch(TypedDict):
 
 
 def standard_lead(name: str) -> str:
-    """Spell a lead's name as `LEADS` does, whatever its case; other names come back as they are.
+    """Spell a lead's name as `LEADS` does: `avr`, `Lead aVR` and `ECG_AVR` are `aVR`.
 
-    PTB-XL writes `AVR`, LUDB and PTB write `avr`.
+    Other names come back as they are, `-aVR` among them, which is another lead. This is the one rule for
+    names in headers, tables and options.
     """
     stripped = name.strip()
-    return _STANDARD_SPELLING.get(stripped.lower(), stripped)
+    return _STANDARD_SPELLING.get(_LEAD_PREFIX.sub("", stripped).lower(), stripped)
 
 
 def check_leads(leads: Sequence[str]) -> tuple[str, ...]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from unicodedata import normalize
 
 import pandas as pd
@@ -11,7 +11,7 @@ import pandas as pd
 from ecg_tl.datasets.base import EcgDataset, LabelClass, LabelRule, LeftOut, Scan, make_scan
 from ecg_tl.datasets.demographics import parse_age, parse_sex
 from ecg_tl.datasets.identifiers import identifier
-from ecg_tl.datasets.tables import READ_AS, cell_fault, column_key, parse_patient, read_table
+from ecg_tl.datasets.tables import READ_AS, cell_fault, cell_path, column_key, parse_patient, read_table
 from ecg_tl.datasets.wfdb_header import header_path, read_header
 from ecg_tl.datasets.wfdb_recording import read_recording
 from ecg_tl.errors import DatasetError, RecordError, SettingError
@@ -166,18 +166,10 @@ def _find_record(root: Path, record: str) -> str:
 
 def _parse_record(path: Path, number: int, cell: str) -> str:
     """Return the record's path in its shortest form, so that `a` and `./a` are the same record."""
-    record = PurePosixPath(cell)
-    if (
-        not record.name
-        or "\0" in cell
-        or record.is_absolute()
-        or ".." in record.parts
-        or record.suffix == ".hea"
-    ):
-        raise cell_fault(
-            path, number, "record", cell, "a path below the folder, relative to it, without extension"
-        )
-    return record.as_posix()
+    record = cell_path(path, number, "record", cell)
+    if record.endswith(".hea"):
+        raise cell_fault(path, number, "record", cell, "a path without extension")
+    return record
 
 
 def _parse_label(path: Path, number: int, name: str, cell: str) -> bool:

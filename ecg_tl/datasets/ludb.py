@@ -7,17 +7,14 @@ IEEE Access 8, 186181 (2020).
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import replace
 from itertools import product
 from pathlib import Path
 from typing import Literal, get_args
 
-import numpy as np
-
 from ecg_tl.datasets.base import EcgDataset, LabelClass, LabelRule, LeftOut, Scan, make_scan
 from ecg_tl.datasets.demographics import parse_age, parse_sex
 from ecg_tl.datasets.identifiers import identifier
-from ecg_tl.datasets.tables import read_table
+from ecg_tl.datasets.tables import cell_path, read_table
 from ecg_tl.datasets.wfdb_header import read_header
 from ecg_tl.datasets.wfdb_recording import read_recording
 from ecg_tl.errors import DatasetError, RecordError, SettingError
@@ -99,8 +96,8 @@ class Ludb(EcgDataset):
         """List the rows of `ludb.csv` with what their headers say."""
         rows: list[dict[str, object]] = []
         left_out: list[LeftOut] = []
-        for person, codes in _read_statements(root / _TABLE):
-            path = f"data/{person['ID']}"
+        for number, (person, codes) in enumerate(_read_statements(root / _TABLE)):
+            path = f"data/{cell_path(root / _TABLE, number, 'ID', person['ID'])}"
             try:
                 header = read_header(root / path)
             except RecordError as error:
@@ -123,15 +120,8 @@ class Ludb(EcgDataset):
 
     def read(self, root: Path, path: str) -> Recording:
         """Read one record of 12 leads."""
-        recording = read_recording(root / path)
-        if self.amplitude == "header":
-            return recording
-        signals = read_header(root / path).signals
-        gain = np.array([[signal.gain] for signal in signals])
-        baseline = np.array([[signal.baseline] for signal in signals])
-        # Back from what the header makes of them; NaN (not measured) stays.
-        steps = np.rint(recording.values * gain + baseline)
-        return replace(recording, values=(steps * MILLIVOLTS_PER_STEP).astype(np.float32))
+        step = None if self.amplitude == "header" else MILLIVOLTS_PER_STEP
+        return read_recording(root / path, millivolts_per_step=step)
 
     def label_rule(self, task: str | None = None, root: Path | None = None) -> LabelRule:
         """Return the classes that at least `min_records` rows of `root`'s `ludb.csv` have.

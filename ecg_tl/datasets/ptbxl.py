@@ -14,7 +14,7 @@ from ecg_tl.datasets.base import EcgDataset, LabelClass, LabelRule, Scan, make_s
 from ecg_tl.datasets.demographics import AGE_OVER_89, parse_age
 from ecg_tl.datasets.identifiers import identifier
 from ecg_tl.datasets.scp_statements import SCP_STATEMENTS, SUPERCLASSES
-from ecg_tl.datasets.tables import cell_fault, parse_patient, read_table
+from ecg_tl.datasets.tables import cell_fault, cell_path, parse_patient, read_table
 from ecg_tl.datasets.wfdb_recording import read_recording
 from ecg_tl.errors import SettingError
 from ecg_tl.signals import Recording
@@ -85,7 +85,7 @@ class PtbXl(EcgDataset):
                 {
                     "record_id": identifier(cells["ecg_id"]) or cells["ecg_id"],
                     "patient_id": _parse_patient(path, number, cells["patient_id"]),
-                    "path": cells[file_column],
+                    "path": cell_path(path, number, file_column, cells[file_column]),
                     "sampling_rate": float(self.source_rate),
                     "length": self.source_rate * _DURATION,
                     "fold": _parse_fold(path, number, cells["strat_fold"]),

@@ -11,6 +11,7 @@ import pandas as pd
 
 from ecg_tl.datasets.identifiers import identifier, is_rounded
 from ecg_tl.errors import DatasetError
+from ecg_tl.paths import path_below
 
 READ_AS = "read_as"
 """In a table's `attrs`: the columns that are named otherwise in the file, and how they are named there."""
@@ -99,6 +100,20 @@ def parse_patient(path: Path, row: int, column: str, cell: str) -> str | None:
             path, row, column, cell, "the whole identifier, as a spreadsheet has rounded this one"
         )
     return identifier(cell)
+
+
+def cell_path(path: Path, row: int, column: str, cell: str) -> str:
+    """Return a record's path in its shortest form, so that `a` and `./a` are the same record.
+
+    Raises:
+        DatasetError: If it may lead out of the dataset's folder.
+    """
+    below = path_below(cell)
+    if below is None:
+        raise cell_fault(
+            path, row, column, cell, "a path below the folder, relative to it, without extension"
+        )
+    return below
 
 
 def cell_fault(path: Path, row: int, column: str, found: str, expected: str) -> DatasetError:

@@ -1,8 +1,9 @@
-"""WFDB headers, read as text.
+"""WFDB headers, read as text: the one parser, whatever the format of the signals.
 
 Scanning a collection means reading tens of thousands of headers, at 3 ms each with the wfdb library; the
 plain text parse here takes 0.15 ms. It also reads what that library refuses (a record line that names
-`A0001.mat`) or mistakes (it drops the `µ` of `µV`, a factor of a million).
+`A0001.mat`, a name with a dot) or mistakes (it drops the `µ` of `µV`, a factor of a million, and reads a gain
+of `4E2` as 4).
 
 Source of the format: https://physionet.org/physiotools/wag/header-5.htm
 """
@@ -10,22 +11,37 @@ Source of the format: https://physionet.org/physiotools/wag/header-5.htm
 from __future__ import annotations
 
 import re
+import stat
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NoReturn
 
+from ecg_tl.datasets.wfdb_samples import STORAGES, samples_in
 from ecg_tl.errors import RecordError
+from ecg_tl.limits import LEADS, SAMPLES, SAMPLING_RATE, VALUES, require, shown
+from ecg_tl.paths import path_below
 from ecg_tl.signals import millivolts_per, standard_lead
 
 DEFAULT_SAMPLING_RATE = 250.0
 """In Hz; what the format defines where a record line gives none."""
 
+LARGEST_HEADER = 2**20
+"""In bytes. The format allows 255 characters a line; 1 MB is a line each for 4,000 leads."""
+
+LARGEST_STEP = 1000.0
+SMALLEST_STEP = 1e-12
+"""Of a converter, in mV. PTB-XL+ has steps of 1.6e-7 mV; a step of 1 V holds no ECG."""
+
+_FETCH = "Fetch the record again, or leave it out."
+
 _NUMBER = r"[-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?"
 _RATE = re.compile(rf"({_NUMBER})(?:/{_NUMBER}(?:\({_NUMBER}\))?)?", re.ASCII)
-_STORAGE = re.compile(r"(\d+)(?:x(\d+))?(?::(\d+))?(?:\+(\d+))?", re.ASCII)
-_GAIN = re.compile(rf"({_NUMBER})(?:\(([-+]?\d+)\))?(?:/(\S+))?", re.ASCII)
+_STORAGE = re.compile(r"(\d{1,9})(?:x(\d{1,9}))?(?::(\d{1,9}))?(?:\+(\d{1,15}))?", re.ASCII)
+_GAIN = re.compile(rf"({_NUMBER})(?:\(([-+]?\d{{1,18}})\))?(?:/(\S+))?", re.ASCII)
 _INTEGER = re.compile(r"[-+]?\d{1,18}", re.ASCII)
+_SEGMENTS = re.compile(r"[^/]+/(\d+)", re.ASCII)
+_LINE_END = re.compile(r"\r\n|\n|\r")
 
 
 @dataclass(frozen=True)
@@ -33,12 +49,13 @@ class SignalLine:
     """One lead's line of a header.
 
     Attributes:
-        file_name: Of the file that holds the samples, beside the header.
+        file_name: Of the file that holds the samples, beside the header or in a folder below.
         storage_format: WFDB's number of it: 16 is two-byte little-endian integers.
         byte_offset: Bytes before the first sample (24 in the challenges' `.mat` files).
         gain: Steps of the converter per unit.
         baseline: The step that is zero volts.
         unit: As written; `mV` where the header says none, as the format defines.
+        first_step: The first sample, as the header says; formats of differences begin with it.
         checksum: Sum of the samples modulo 65,536, or None if the header gives none.
         lead: Its name, in standard spelling.
     """
@@ -49,6 +66,7 @@ class SignalLine:
     gain: float
     baseline: int
     unit: str
+    first_step: int
     checksum: int | None
     lead: str
 
@@ -56,9 +74,17 @@ class SignalLine:
         """Return the size of one step in mV.
 
         Raises:
-            RecordError: If the unit is none of voltage.
+            RecordError: If the unit is none of voltage, or no ECG is recorded in such steps.
         """
-        return millivolts_per(self.unit, where) / self.gain
+        step = millivolts_per(self.unit, where) / self.gain
+        if not SMALLEST_STEP <= abs(step) <= LARGEST_STEP:
+            raise RecordError(
+                where,
+                f"steps of {step:.3g} mV in lead {self.lead}",
+                f"{SMALLEST_STEP:g} to {LARGEST_STEP:g} mV",
+                "Correct the gain in the header.",
+            )
+        return step
 
 
 @dataclass(frozen=True)
@@ -106,17 +132,20 @@ def read_header(record: Path) -> Header:
 
     Raises:
         RecordError: If there is no header, or it does not follow the format, or it describes what is not
-            read: several segments, several samples a frame, skewed signals, an uncalibrated lead.
+            read: several segments, several samples a frame, skewed signals, an uncalibrated lead, files out
+            of its folder, or numbers that no ECG has.
     """
     path = header_path(record)
     lines, comments = _split_comments(_read_text(path))
     if not lines:
         _refuse(path, "no record line" if comments else "an empty file", "a WFDB header")
-    signal_count, sampling_rate, length = _parse_record_line(path, lines[0])
+    signal_count, sampling_rate, length = _parse_record_line(path, lines[0], len(lines) - 1)
     if len(lines) - 1 != signal_count:
         _refuse(path, f"{len(lines) - 1} signal lines", f"the {signal_count} that its record line announces")
     signals = tuple(_parse_signal_line(path, line, number) for number, line in enumerate(lines[1:], start=1))
-    return Header(path, sampling_rate, length or _length_by_size(path, signals), signals, comments)
+    length = length or _length_by_size(path, signals)
+    require(VALUES, length * signal_count, path, RecordError)
+    return Header(path, sampling_rate, length, signals, comments)
 
 
 def _refuse(path: Path, found: str, expected: str) -> NoReturn:
@@ -125,52 +154,62 @@ def _refuse(path: Path, found: str, expected: str) -> NoReturn:
 
 def _read_text(path: Path) -> str:
     try:
+        status = path.stat()
+        if not stat.S_ISREG(status.st_mode):  # to open a named pipe is to wait for its writer
+            _refuse(path, "a file that cannot be read (no regular file)", "a readable header")
+        if status.st_size > LARGEST_HEADER:
+            _refuse(path, f"{status.st_size:,} bytes", f"a header, at most {LARGEST_HEADER:,}")
         content = path.read_bytes()
     except FileNotFoundError:
-        raise RecordError(
-            path, "no such file", "the record's header", "Fetch the record again, or leave it out."
-        ) from None
-    except OSError as error:
-        _refuse(path, f"a file that cannot be read ({error.strerror or error})", "a readable header")
+        raise RecordError(path, "no such file", "the record's header", _FETCH) from None
+    except (OSError, ValueError) as error:  # a zero byte in the name is a ValueError
+        reason = getattr(error, "strerror", None) or error
+        _refuse(path, f"a file that cannot be read ({reason})", "a readable header")
     try:
-        return content.decode("utf-8")
+        return content.decode("utf-8-sig")
     except UnicodeDecodeError:
         return content.decode("latin-1")
 
 
 def _split_comments(text: str) -> tuple[list[str], tuple[str, ...]]:
-    lines = [line.strip() for line in text.split("\n")]
+    lines = [line.strip() for line in _LINE_END.split(text)]
     comments = tuple(line[1:].strip() for line in lines if line.startswith("#"))
     return [line for line in lines if line and not line.startswith("#")], comments
 
 
-def _parse_record_line(path: Path, line: str) -> tuple[int, float, int]:
+def _parse_record_line(path: Path, line: str, lines_below: int) -> tuple[int, float, int]:
     """Return the number of signals, the sampling rate in Hz and the length in samples (0 if not given).
 
-    The name is not compared with the file's: some published headers say `A0001.mat` for `A0001`.
+    The name is not compared with the file's: some published headers say `A0001.mat` for `A0001`, others have
+    a folder before it.
     """
     expected = "a record line: name, number of signals, sampling rate, number of samples"
     fields = line.split()
-    if "/" in fields[0]:
-        _refuse(path, f"a record of several segments ({fields[0]})", "a record of one segment")
+    segments = _SEGMENTS.fullmatch(fields[0])
+    # `mitdb/100` in `100.hea` is a folder and a name, unless lines for a hundred segments follow.
+    if segments and not (segments[1] == path.stem and lines_below != int(segments[1][:18])):
+        _refuse(path, f"a record of several segments ({shown(fields[0])})", "a record of one segment")
     if len(fields) < 2 or not _INTEGER.fullmatch(fields[1]):
         _refuse(path, repr(line[:80]), expected)
     signal_count = int(fields[1])
     if signal_count < 1:
         _refuse(path, f"{signal_count} signals", "at least one")
+    require(LEADS, signal_count, path, RecordError)
     sampling_rate = DEFAULT_SAMPLING_RATE
     if len(fields) > 2:
         rate = _RATE.fullmatch(fields[2])
         if rate is None:
             _refuse(path, repr(line[:80]), expected)
         sampling_rate = float(rate[1])
-        if not 0 < sampling_rate < float("inf"):
-            _refuse(path, f"a sampling rate of {fields[2]} Hz", "a positive one")
+        if not SAMPLING_RATE.holds(sampling_rate):
+            _refuse(path, f"a sampling rate of {fields[2][:40]} Hz", str(SAMPLING_RATE))
     length = 0
     if len(fields) > 3:
         if not _INTEGER.fullmatch(fields[3]) or int(fields[3]) < 0:
             _refuse(path, repr(line[:80]), expected)
         length = int(fields[3])
+        if length:
+            require(SAMPLES, length, path, RecordError)
     return signal_count, sampling_rate, length
 
 
@@ -181,20 +220,31 @@ def _parse_signal_line(path: Path, line: str, number: int) -> SignalLine:
     gain = _GAIN.fullmatch(fields[2]) if len(fields) > 2 else None
     if storage is None or (gain is None and len(fields) > 2) or not all(map(_INTEGER.fullmatch, fields[3:8])):
         _refuse(path, repr(line[:80]), f"the description of signal {number}: file, format, gain, ... , lead")
+    if int(storage[1]) not in STORAGES:
+        known = ", ".join(map(str, STORAGES))
+        _refuse(path, f"the format {storage[1]} of signal {number}", f"one of {known}")
     if int(storage[2] or 1) != 1 or int(storage[3] or 0) != 0:
         _refuse(path, f"the layout {fields[1]!r} of signal {number}", "one sample a frame and no skew")
+    file_name = path_below(fields[0])
+    if file_name is None:
+        _refuse(path, f"the file {fields[0][:80]!r} of signal {number}", "a file in the header's folder")
     steps_per_unit = float(gain[1]) if gain else 0.0
     if gain is None or steps_per_unit in (0.0, float("inf"), float("-inf")):
-        # The format lets a reader assume 200 steps/mV here; a voltage must not be assumed.
-        _refuse(path, f"no gain for signal {number}, so it is not calibrated", "steps per mV of every signal")
+        raise RecordError(
+            path,
+            f"no gain for signal {number}, so it is not calibrated",
+            "steps per mV of every signal",
+            "If the format's 200 steps/mV are right, write 200/mV there; else leave the record out.",
+        )
     converter_zero = int(fields[4]) if len(fields) > 4 else 0
     return SignalLine(
-        file_name=fields[0],
+        file_name=file_name,
         storage_format=int(storage[1]),
         byte_offset=int(storage[4] or 0),
         gain=steps_per_unit,
         baseline=int(gain[2]) if gain[2] else converter_zero,
         unit=gain[3] or "mV",
+        first_step=int(fields[5]) if len(fields) > 5 else 0,
         checksum=int(fields[6]) if len(fields) > 6 else None,
         lead=standard_lead(fields[8]) if len(fields) > 8 else f"signal {number}",
     )
@@ -202,22 +252,18 @@ def _parse_signal_line(path: Path, line: str, number: int) -> SignalLine:
 
 def _length_by_size(path: Path, signals: tuple[SignalLine, ...]) -> int:
     first = signals[0]
-    if first.storage_format != 16:
-        _refuse(path, "no number of samples", "it in the record line")
     file = path.parent / first.file_name
     try:
         size = file.stat().st_size
     except OSError:
         raise RecordError(
-            path,
-            f"no file {first.file_name}, which it names",
-            "the file of its signals",
-            "Fetch the record again, or leave it out.",
+            path, f"no file {first.file_name}, which it names", "the file of its signals", _FETCH
         ) from None
-    together = sum(signal.file_name == first.file_name for signal in signals)
-    length = (size - first.byte_offset) // (2 * together)
+    stored = samples_in(first.storage_format, size - first.byte_offset)
+    if stored is None:
+        _refuse(path, "no number of samples", f"it in the record line, for format {first.storage_format}")
+    length = stored // sum(signal.file_name == first.file_name for signal in signals)
     if length < 1:
-        raise RecordError(
-            file, f"{size} bytes, no samples", "samples", "Fetch the record again, or leave it out."
-        )
+        raise RecordError(file, f"{size} bytes, no samples", "samples", _FETCH)
+    require(SAMPLES, length, file, RecordError)
     return length

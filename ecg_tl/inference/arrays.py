@@ -14,8 +14,7 @@ from numpy.typing import NDArray
 
 from ecg_tl.datasets.wfdb_header import comment_fields
 from ecg_tl.errors import RecordError
-from ecg_tl.inference.leads import spelled
-from ecg_tl.signals import LEADS
+from ecg_tl.signals import LEADS, standard_lead
 
 _DELIMITERS = (";", "\t", ",")
 """In this order: a comma may be a decimal one."""
@@ -210,7 +209,7 @@ def _columns(header: Sequence[str], names: Sequence[str] | None) -> list[tuple[i
         word, _, suffix = name.lower().partition("_")
         if word in ("time", "t") and (unit or suffix or "s").lower() in _SECONDS:
             found.append((position, None, (unit or suffix or "s").lower()))
-        elif spelled(name) in LEADS:
+        elif standard_lead(name) in LEADS:
             found.append((position, name, unit))
         else:
             others.append(position)

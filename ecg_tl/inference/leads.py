@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import combinations
@@ -11,7 +10,7 @@ import numpy as np
 
 from ecg_tl.errors import RecordError
 from ecg_tl.inference.remarks import Remark
-from ecg_tl.signals import Recording, standard_lead
+from ecg_tl.signals import Recording
 
 _LIMB_LEADS = {
     "I": (1.0, 0.0),
@@ -22,16 +21,6 @@ _LIMB_LEADS = {
     "aVF": (-0.5, 1.0),
 }
 """As sums of I and II: Einthoven's law, and Goldberger's augmented leads."""
-
-_PREFIX = re.compile(r"^(?:(?:ecg|ekg|lead|channel)[\s_:.]*)+(?=\S)", re.IGNORECASE)
-
-
-def spelled(name: str) -> str:
-    """Spell a lead's name in the standard way: `avr`, `Lead aVR` and `ECG_AVR` are `aVR`.
-
-    Other names come back as they are, `-aVR` among them, which is another lead.
-    """
-    return standard_lead(_PREFIX.sub("", name.strip()))
 
 
 @dataclass(frozen=True)

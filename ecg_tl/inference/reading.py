@@ -13,9 +13,8 @@ from ecg_tl.datasets.ludb import Amplitude, Ludb
 from ecg_tl.datasets.wfdb_header import read_header
 from ecg_tl.errors import EcgTlError, RecordError, SettingError
 from ecg_tl.inference.arrays import ArrayFile, read_csv, read_numpy
-from ecg_tl.inference.leads import spelled
 from ecg_tl.inference.remarks import Remark
-from ecg_tl.signals import LEADS, Recording, millivolts_per
+from ecg_tl.signals import LEADS, Recording, millivolts_per, standard_lead
 from ecg_tl.store.conform import read_recording
 from ecg_tl.store.inspection import LARGEST_PEAK, SMALLEST_PEAK
 
@@ -52,7 +51,7 @@ class ReadSettings:
 
     def __post_init__(self) -> None:
         if self.leads is not None:
-            names = tuple(lead if lead == NO_LEAD else spelled(lead) for lead in self.leads)
+            names = tuple(lead if lead == NO_LEAD else standard_lead(lead) for lead in self.leads)
             object.__setattr__(self, "leads", names)
             unknown = [lead for lead in names if lead not in LEADS and lead != NO_LEAD]
             repeated = {lead for lead in names if lead != NO_LEAD and names.count(lead) > 1}
@@ -178,7 +177,7 @@ def record_files(records: Iterable[Path]) -> Iterator[Path]:
 def _read_wfdb(path: Path, settings: ReadSettings) -> ReadRecord:
     # The reader of LUDB is the one that can take steps as they are.
     recording = read_recording(Ludb(amplitude=settings.amplitude), path.parent, path.name)
-    leads = tuple(spelled(lead) for lead in recording.leads)
+    leads = tuple(standard_lead(lead) for lead in recording.leads)
     remarks = []
     if (
         settings.leads is not None
@@ -194,12 +193,13 @@ def _read_wfdb(path: Path, settings: ReadSettings) -> ReadRecord:
 
 
 def _from_array(path: Path, file: ArrayFile, settings: ReadSettings) -> ReadRecord:
+    named = None if file.leads is None else tuple(map(standard_lead, file.leads))
     remarks = [
-        *_ignored("leads", settings.leads, None if file.leads is None else tuple(map(spelled, file.leads))),
+        *_ignored("leads", settings.leads, named),
         *_ignored("sampling_rate", settings.sampling_rate, file.sampling_rate),
         *_ignored("units", settings.units, file.units),
     ]
-    leads = settings.leads if file.leads is None else tuple(map(spelled, file.leads))
+    leads = settings.leads if named is None else named
     rate = settings.sampling_rate if file.sampling_rate is None else file.sampling_rate
     units = settings.units if file.units is None else file.units
     missing = {"leads": leads, "sampling_rate": rate, "units": units}

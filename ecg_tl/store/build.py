@@ -36,7 +36,7 @@ from ecg_tl.store.writer import StoreWriter, disk_errors, remove_partials
 
 BadRecords = Literal["skip", "error"]
 
-_PACKAGES = ("ecg-tl", "numpy", "scipy", "pandas", "wfdb", "h5py")
+_PACKAGES = ("ecg-tl", "numpy", "scipy", "pandas", "h5py")
 
 
 def prepare(

@@ -43,7 +43,7 @@ class CheckpointDescription:
 
 def describe_versions() -> dict[str, str]:
     """Name the versions of Python and of the packages that decide the numbers."""
-    packages = ("ecg-tl", "torch", "lightning", "torchmetrics", "numpy", "scipy", "wfdb")
+    packages = ("ecg-tl", "torch", "lightning", "torchmetrics", "numpy", "scipy")
     return {"python": ".".join(map(str, sys.version_info[:3])), **{name: version(name) for name in packages}}
 
 

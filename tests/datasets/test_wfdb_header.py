@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import os
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
@@ -29,6 +30,10 @@ def header(folder: Path, text: str | bytes, name: str = "r") -> Path:
         pytest.param("r 1 500 5000 12-May-2020 12:33:59", id="date in a form of its own"),
         pytest.param("r 1 500.0/500(0) 5000 10:00:00 01/01/2020", id="counter frequency"),
         pytest.param("  r\t1  500   5000\r", id="tabs and a carriage return"),
+        pytest.param("\ufeffr 1 500 5000", id="a byte order mark"),
+        pytest.param("median_beats/r 1 500 5000", id="a folder before the name"),
+        pytest.param("a/b/7 1 500 5000", id="two folders before a number"),
+        pytest.param("7/r 1 500 5000", id="a folder that is a number"),
     ],
 )
 def test_record_lines_as_published_are_read(tmp_path: Path, record_line: str) -> None:
@@ -88,6 +93,51 @@ def test_names_with_dots_are_kept_whole(tmp_path: Path) -> None:
     assert read_header(header(tmp_path, f"a.b 1 500 10\n{SIGNAL}", name="a.b")).length == 10
 
 
+@pytest.mark.parametrize("end", ["\n", "\r\n", "\r"])
+def test_lines_end_as_on_any_system(tmp_path: Path, end: str) -> None:
+    found = read_header(header(tmp_path, end.join(["r 1 500 10", SIGNAL, "# Age: 5", ""])))
+    assert (found.length, found.comments) == (10, ("Age: 5",))
+
+
+@pytest.mark.parametrize(
+    ("record_line", "is_read"), [("mitdb/100 1 360 9", True), ("mitdb/101 1 360 9", False)]
+)
+def test_a_folder_and_a_name_that_is_a_number_is_no_count_of_segments(
+    tmp_path: Path, record_line: str, is_read: bool
+) -> None:
+    record = header(tmp_path, f"{record_line}\n{SIGNAL}\n", name="100")
+    if is_read:
+        assert read_header(record).length == 9
+    else:
+        with pytest.raises(RecordError, match="several segments"):
+            read_header(record)
+
+
+def test_a_named_pipe_is_refused_and_not_waited_for(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "r.hea")
+    with pytest.raises(RecordError, match="no regular file"):
+        read_header(tmp_path / "r")
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["/etc/passwd", "../r.dat", "a/../../r.dat", "..\\r.dat", "C:\\r.dat", "\\\\host\\r.dat", "..", "."],
+)
+def test_a_signal_file_out_of_the_headers_folder_is_refused(tmp_path: Path, name: str) -> None:
+    with pytest.raises(RecordError, match="a file in the header's folder"):
+        read_header(header(tmp_path, f"r 1 500 10\n{name} 16 1000/mV 16 0 0 0 0 I\n"))
+
+
+@pytest.mark.parametrize("gain", ["1e-300/mV", "1e300/mV", "1/V"])
+def test_steps_that_no_converter_has_are_refused(tmp_path: Path, gain: str) -> None:
+    signal = read_header(header(tmp_path, f"r 1 500 10\nr.dat 16 {gain}\n")).signals[0]
+    if gain == "1/V":
+        assert signal.millivolts_per_step("r") == 1000
+    else:
+        with pytest.raises(RecordError, match="steps of"):
+            signal.millivolts_per_step("r")
+
+
 @pytest.mark.parametrize("line", ["#Dx: 426783006", "# Dx: 426783006", "#<Dx>: 426783006", "#dx:426783006 "])
 def test_spellings_of_a_comment_are_one_field(tmp_path: Path, line: str) -> None:
     found = read_header(header(tmp_path, f"r 1 500 10\n{SIGNAL}\n{line}\n"))
@@ -124,8 +174,23 @@ def test_spellings_of_a_comment_are_one_field(tmp_path: Path, line: str) -> None
         pytest.param("r 1 500 10\nr.dat 16:3 1000/mV", "16:3", id="skewed signal"),
         pytest.param(f"r 1 500\n{SIGNAL}", "no file r.dat", id="no length and no file"),
         pytest.param(
-            "r 1 500\nr.dat 212 1000/mV 16 0 0 0 0 I", "no number of samples", id="no length, format 212"
+            "r 1 500\n. 516 1000/mV 16 0 0 0 0 I", "the file '.'", id="a folder in the place of a file"
         ),
+        pytest.param("r 1 500 10\nr.dat 7 1000/mV", "the format 7", id="format that is none"),
+        pytest.param("r 1 500 10\nr.dat 0 1000/mV", "the format 0", id="format of no signal"),
+        pytest.param(f"r 513 500 10\n{SIGNAL}", "leads 513", id="more leads than any recorder has"),
+        pytest.param(f"r 99999999999 500 10\n{SIGNAL}", "leads 99999999999", id="a lead count of 10^10"),
+        pytest.param(f"r 1 1e9 10\n{SIGNAL}", "1e9 Hz", id="sampling rate of radio"),
+        pytest.param(f"r 1 1e-3 10\n{SIGNAL}", "1e-3 Hz", id="sampling rate of a weather station"),
+        pytest.param(f"r 1 1e308 10\n{SIGNAL}", "1e308 Hz", id="sampling rate near infinity"),
+        pytest.param(f"r 1 500 99999999999\n{SIGNAL}", "samples 99999999999", id="10^11 samples"),
+        pytest.param(
+            "r 2 500 1000000000\n" + 2 * f"{SIGNAL}\n", "values 2000000000", id="more than memory holds"
+        ),
+        pytest.param(f"r/5 1 500 10\n{SIGNAL}", "several segments", id="more segments than lines"),
+        pytest.param("r/2 1 500 10\nr 5\ns 5\n", "several segments", id="lines for two segments"),
+        pytest.param(b"r 1 500 10\n\x00.dat 16 1000/mV 16 0 0 0 0 I", "the file '\\x00.dat'", id="zero byte"),
+        pytest.param("r 1 500 10\n" + "a" * 2**20, "1,048,587 bytes", id="a line without an end"),
     ],
 )
 def test_faulty_header_is_one_error_that_names_it(tmp_path: Path, text: str | bytes, part: str) -> None:

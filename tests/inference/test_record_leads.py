@@ -11,8 +11,8 @@ from hypothesis import settings as run_settings
 from hypothesis import strategies as st
 
 from ecg_tl.errors import RecordError
-from ecg_tl.inference.leads import provide_leads, spelled
-from ecg_tl.signals import LEADS, Recording
+from ecg_tl.inference.leads import provide_leads
+from ecg_tl.signals import LEADS, Recording, standard_lead
 
 LIMB = LEADS[:6]
 
@@ -47,7 +47,7 @@ def of(recording: Recording, *leads: str) -> Recording:
     ],
 )
 def test_spellings(name: str, lead: str) -> None:
-    assert spelled(name) == lead
+    assert standard_lead(name) == lead
 
 
 @pytest.mark.parametrize("pair", [*combinations(LIMB, 2)])

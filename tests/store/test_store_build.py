@@ -75,7 +75,7 @@ def test_the_manifest_says_what_happened(tmp_path: Path, store_dir: Path) -> Non
     assert manifest.notes == ("made up",)
     assert manifest.settings.crop == "start"
     assert manifest.dataset.options == {"gain": 1.0}
-    assert {"python", "numpy", "ecg-tl", "wfdb"} <= set(manifest.versions)
+    assert {"python", "numpy", "ecg-tl", "h5py"} <= set(manifest.versions)
 
 
 def test_the_store_carries_its_label_rules(root: Path, store_dir: Path) -> None:
