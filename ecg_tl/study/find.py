@@ -18,28 +18,33 @@ from ecg_tl.study.analysis.opinions import second_opinions, summarize_opinions
 from ecg_tl.study.analysis.wording import plural
 from ecg_tl.study.claims import judge_claims
 from ecg_tl.study.findings import Findings, StudyRecord
-from ecg_tl.study.intervals import FEW_PATIENTS
+from ecg_tl.study.intervals import FEW_PATIENTS, HOLDS_FOR
 from ecg_tl.study.results import RunResult, StudyResults
 from ecg_tl.study.settings import StudySettings
 
 METHODS = (
-    "A difference is that of two arms with the same seed on the same test records, averaged over the seeds. "
+    "A difference is that of two arms on the same test patients, averaged over the same seeds of both. "
     "Its 95 % interval is over patients and seeds together: test patients are drawn again, with all their "
     "records and for all trainings alike; to that variance the spread between seeds is added, less what the "
-    "two count twice; each part has its own t quantile. With one seed only patients are in it.",
+    "two count twice; each part has its own t quantile. Comparing on the same patients is what makes "
+    "intervals narrow; two trainings of one seed are no more alike than others.",
+    "One seed, or one of anything else that a sentence speaks of in the plural, gives no verdict: with one "
+    "training each an interval holds patients only, no comparison is called better or worse, no answer is "
+    "sure or likely, and claims stay open, as they do with one pair, one downstream, one network of a family "
+    "or one training of an upstream.",
     "A class is scored if at least two test patients have it and two do not. Patients of a class that fewer "
     "than ten have (or lack) are drawn as a group of their own, so that resamples keep it. Where a class has "
     f"fewer than {FEW_PATIENTS} such patients the interval is marked as rough.",
-    "In simulations with known truth the intervals hold it in 93 to 98 of 100 studies; docs/statistics.md "
-    "has the table, and where they do not: with two seeds, or with fewer than five patients of a class. "
-    "With three seeds that differ more than patients do, p-values far below 0.01 are too small; five seeds "
-    "mend that.",
     "Verdicts are corrected by Holm's method: over the primary comparisons (the primary arm at the default "
-    "of all axes), over the other pretrained ones, over the controls, and over the classes of each "
-    "comparison.",
+    "of all axes), over the other pretrained ones, and over the controls; over all classes of each of these "
+    "three; over the downstreams' answers; and over the claims. "
+    "Of studies in which no arm differs from another, at most one in twenty calls any of a group better or "
+    "worse. Sure: p below 0.05 after correction. Likely: p from 0.05 to 0.10; one such study in twenty says "
+    "so of some downstream. docs/statistics.md has how often each word appears where it is wrong.",
+    "Two trainings are timed to the same validation score, 90 % of the way from the worse of their first "
+    "epochs to the worse of their best ones, which both reach.",
     "What is recommended is chosen on validation scores; its gain is measured on the test set afterwards.",
-    "Intervals hold for these datasets, splits, upstream trainings and settings. Another training set, "
-    "another split or another hospital would change more than they show.",
+    HOLDS_FOR,
 )
 
 
@@ -125,11 +130,14 @@ def _warnings(results: StudyResults, settings: StudySettings) -> list[str]:
     }
     if len(downstream) == 1:
         warnings.append(
-            "One seed: how much another training of the same kind would differ is not known, and not in the "
-            "intervals."
+            "One seed: nothing is judged. Differences stand with intervals over test patients alone; another "
+            "training of the same kind could turn any of them round, so no comparison is called better or "
+            "worse, no answer is more than a preference of validation scores, and every claim is open."
         )
     elif 1 < len(downstream) < 3:
-        warnings.append("Two seeds: intervals are wide, and cover less often than they say.")
+        warnings.append(
+            "Two seeds: how much trainings differ is known poorly, and intervals are wide for it."
+        )
     return warnings
 
 

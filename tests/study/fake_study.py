@@ -76,7 +76,6 @@ class FakeStudy:
         f1_by_epoch: tuple[float, ...] | None = None,
         epochs_to_best: int = 5,
         match: int | None = None,
-        scratch_epochs: int = 10,
         protocol: str | None = None,
         foresight: dict[str, float] | None = None,
         monitor: str = "val/auroc_macro",
@@ -108,9 +107,7 @@ class FakeStudy:
         table.sample(frac=1, random_state=1).to_csv(folder / "test" / "predictions.csv", index=False)
         epochs = 12
         by_epoch = given["f1_by_epoch"] or tuple(np.linspace(0.2, given["peak_f1"] or 0.5, epochs))
-        history = pd.DataFrame(
-            {"epoch": range(1, epochs + 1), given["monitor"]: np.linspace(0.5, 0.8, epochs)}
-        )
+        history = pd.DataFrame({"epoch": range(1, epochs + 1), given["monitor"]: _curve(given, epochs)})
         history["seconds"] = history["epoch"] * 2.0
         history.to_csv(folder / "metrics.csv", index=False)
         if given["peak_f1"] is not None or given["f1_by_epoch"] is not None:
@@ -180,17 +177,13 @@ class FakeStudy:
             "attempts": 1,
             "finished": f"2026-01-0{seed % 9 + 1}T00:00:00+00:00",
         }
-        if given["match"] is not None:
-            reached = given["match"] > 0
-            result["to_scratch_best"] = {
-                "run": "scratch",
-                "monitor": given["monitor"],
-                "scratch_best": 0.7,
-                "scratch_epochs": given["scratch_epochs"],
-                "scratch_seconds": 2.0 * given["scratch_epochs"],
-                "reached": reached,
-                "epochs": given["match"] if reached else None,
-                "seconds": 2.0 * given["match"] if reached else None,
-            }
         result.update(given["result"])
         (folder / "result.json").write_text(json.dumps(result))
+
+
+def _curve(given: dict[str, Any], epochs: int) -> np.ndarray:
+    """Rise at once at the epoch `match`, scratch at the tenth; without it, slowly."""
+    step = 10 if given["match"] is None and given["arm"] == "scratch" else given["match"]
+    if step is None:
+        return np.linspace(0.5, 0.8, epochs)
+    return np.where(np.arange(1, epochs + 1) >= step, 0.8, 0.5)

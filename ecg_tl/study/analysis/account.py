@@ -228,7 +228,10 @@ def _data_warnings(run: RunResult, data: dict[str, Any], classes: Sequence[Class
         warnings.append(f"No positives in the test set, so not scored: {', '.join(absent)}.")
     leaks = sum(int(v) for v in (data.get("leaks_removed") or {}).values())
     if leaks:
-        warnings.append(f"{leaks} records of test patients were removed from training and validation.")
+        warnings.append(
+            f"{leaks} records were removed from training and validation: a later part holds the same "
+            "recordings, under other ids."
+        )
     return warnings
 
 

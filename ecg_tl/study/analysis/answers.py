@@ -11,18 +11,17 @@ from dataclasses import dataclass, replace
 from typing import Literal
 
 from ecg_tl.study.analysis.account import validation_score
-from ecg_tl.study.analysis.comparisons import SIGNIFICANT, Compared, finite
+from ecg_tl.study.analysis.comparisons import Compared, finite
+from ecg_tl.study.analysis.convergence import lower_is_better
 from ecg_tl.study.analysis.grid import Cell, Grid
 from ecg_tl.study.analysis.scoring import subtract
 from ecg_tl.study.analysis.wording import plural, signed
 from ecg_tl.study.findings import Answer, Candidate, Interval
-from ecg_tl.study.intervals import holm, mean_interval, score_interval
+from ecg_tl.study.intervals import SIGNIFICANT, holm, mean_interval, score_interval
 
-LIKELY = 0.2
-"""p-value below which a difference that is not significant is called likely: its 80 % interval leaves out "
-"0."""
-
-LOWER_IS_BETTER = ("loss", "brier", "ece")
+LIKELY = 0.1
+"""Corrected p-value below which a difference that is not significant is called likely: of studies without any
+difference, at most one in ten says "sure" or "likely" of any downstream."""
 
 Certainty = Literal["sure", "likely", "not sure"]
 
@@ -36,8 +35,7 @@ class _Option:
     @property
     def rank(self) -> float:
         """Higher is better."""
-        lower = any(word in self.monitor.lower() for word in LOWER_IS_BETTER)
-        return -self.validation if lower else self.validation
+        return -self.validation if lower_is_better(self.monitor) else self.validation
 
 
 def answer_all(grid: Grid, compared: Sequence[Compared]) -> tuple[Answer, ...]:
@@ -146,16 +144,14 @@ def _caveats(
 def _decided(answer: Answer, p_holm: float | None) -> Answer:
     """Turn effect and p-value into advice.
 
-    Sure: significant after correction for the number of downstreams, with two seeds at least. Likely: the
-    80 % interval leaves out 0. Otherwise nothing is shown, and what validation prefers is named as such.
+    Sure: significant after correction for the number of downstreams. Likely: the corrected p-value is below
+    `LIKELY`. Otherwise nothing is shown, and what validation prefers is named as such. With one seed there is
+    no p-value, and nothing is judged.
     """
     effect = answer.effect
     certainty: Certainty = "not sure"
-    if effect.estimate is not None and p_holm is not None and effect.p is not None:
-        if p_holm < SIGNIFICANT and effect.seeds > 1:
-            certainty = "sure"
-        elif effect.p < LIKELY:
-            certainty = "likely"
+    if effect.estimate is not None and p_holm is not None:
+        certainty = "sure" if p_holm < SIGNIFICANT else "likely" if p_holm < LIKELY else "not sure"
     pretrained = next(c for c in answer.candidates if c.upstream is not None)
     scratch = next(c for c in answer.candidates if c.best_scratch)
     recipe = f"fine-tune {pretrained.network} from {pretrained.upstream} with {pretrained.arm}"
@@ -166,7 +162,8 @@ def _decided(answer: Answer, p_holm: float | None) -> Answer:
     )
     if certainty == "not sure" or effect.estimate is None:
         preferred = recipe if answer.upstream is not None else f"train {scratch.network} from scratch"
-        headline = f"No difference could be shown. Validation scores prefer to {preferred}."
+        found = "One training each: not judged." if effect.seeds == 1 else "No difference could be shown."
+        headline = f"{found} Validation scores prefer to {preferred}."
         return replace(
             answer,
             action="either",
@@ -178,7 +175,7 @@ def _decided(answer: Answer, p_holm: float | None) -> Answer:
     better = pretrained if effect.estimate > 0 else scratch
     words = recipe if better is pretrained else f"train {scratch.network} from scratch"
     headline = f"{words[0].upper()}{words[1:]}" + (
-        "." if certainty == "sure" else ": likely better, not proven."
+        "." if certainty == "sure" else f": likely better, not shown (p {p_holm:.2f})."
     )
     caveats = answer.caveats
     if (better is pretrained) != (answer.upstream is not None):

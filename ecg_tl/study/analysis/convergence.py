@@ -1,168 +1,240 @@
-"""How soon an arm is as good, on validation data, as scratch at its best; and what that is worth.
+"""How soon two arms are equally good on validation data; and what that is worth.
 
-Time to match is measured from the start of the arm's own training to the first epoch whose validation score
-is at least the best one of scratch with the same seed, over scratch's time to that best one. An arm that does
-not get there within its epochs is censored: its ratio is unknown and counts as greater than all that are
-known, so that medians stay right while fewer than half are censored. The measure is hard on the arm: of two
-equal trainings each has an even chance to reach the other's best at all.
+Both trainings of a pair are timed to the **same** validation score, which treats them alike: 90 % of the way
+from the worse of their two first epochs to the worse of their two best ones. Both reach it, so that none is
+censored, and swapping the two swaps their times and changes nothing else: of equal trainings each is first as
+often as the other. (Time to scratch's best score is no such measure: of two equal trainings every other one
+never reaches it, and the one whose best it is always does.)
+
+What is compared are logarithms of ratios. Those that share a scratch training are not independent of each
+other and are averaged first; scratch trainings are, and intervals are Student's over these.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Hashable, Iterable, Sequence
+from dataclasses import dataclass
 from statistics import mean
-from typing import Literal
 
 import numpy as np
+from numpy.typing import NDArray
 from scipy import stats
 
 from ecg_tl.study.analysis.grid import Cell, Grid
-from ecg_tl.study.findings import BreakEven, Comparison, Convergence, Interval, Match
+from ecg_tl.study.analysis.wording import side
+from ecg_tl.study.findings import BreakEven, Comparison, Convergence, Interval, Match, PayVerdict
+from ecg_tl.study.intervals import LEVEL, SIGNIFICANT, holm
+from ecg_tl.study.results import RunResult
 
-Unit = Literal["epochs", "seconds"]
+SHARE = 0.9
+"""Of the way from the first scores to the best ones: above it, the noise of single epochs decides which is
+first; far below it, most of a training is not timed."""
 
-
-def matches_of(grid: Grid, cell: Cell, seeds: Sequence[int]) -> tuple[Match, ...]:
-    """Collect what the runs of a configuration say of reaching scratch's best."""
-    matches = []
-    for seed in seeds:
-        result = grid.cells[cell][seed].result
-        measured = result.get("to_scratch_best")
-        if not measured:
-            continue
-        reached = bool(measured["reached"])
-        matches.append(
-            Match(
-                seed,
-                reached,
-                int(measured["scratch_epochs"]),
-                float(measured["scratch_seconds"]),
-                int(measured["epochs"]) if reached else None,
-                float(measured["seconds"]) if reached else None,
-                int(result["epochs"]),
-                float(result.get("seconds") or 0.0),
-            )
-        )
-    return tuple(matches)
+LOWER_IS_BETTER = ("loss", "brier", "ece")
 
 
-def ratios(matches: Iterable[Match], unit: Unit) -> list[tuple[float, bool]]:
-    """Give each training's ratio, and whether it is a lower bound because scratch's best was not reached."""
+@dataclass(frozen=True)
+class Timed:
+    """A quantity of one training.
+
+    Attributes:
+        scratch: What tells the scratch training that it was compared with from others.
+        seed: Of both.
+        value: Of the quantity.
+    """
+
+    scratch: Hashable
+    seed: int
+    value: float
+
+
+def lower_is_better(monitor: str) -> bool:
+    """Whether a validation score is good where it is small."""
+    return any(word in monitor.lower() for word in LOWER_IS_BETTER)
+
+
+def common_target(one: NDArray[np.float64], other: NDArray[np.float64]) -> float:
+    """Give the score that two trainings are timed to; greater is better, and no score is NaN.
+
+    Args:
+        one: Validation scores of a training's epochs, one at least.
+        other: As `one`.
+    """
+    first, best = min(one[0], other[0]), min(one.max(), other.max())
+    return float(first + SHARE * (best - first))
+
+
+def matches_of(grid: Grid, cell: Cell, scratch: Cell, seeds: Sequence[int]) -> tuple[Match, ...]:
+    """Time the trainings of a configuration and their scratch partners to the same validation scores."""
+    found = (_match(grid.cells[cell][seed], grid.cells[scratch][seed]) for seed in seeds)
+    return tuple(match for match in found if match is not None)
+
+
+def _match(arm: RunResult, scratch: RunResult) -> Match | None:
+    monitor = str(arm.result["monitor"])
+    way = -1.0 if lower_is_better(monitor) else 1.0
+    curves = []
+    for run in (arm, scratch):
+        if not {monitor, "epoch", "seconds"} <= set(run.history.columns):
+            return None
+        columns = (run.history[name].to_numpy(dtype=np.float64) for name in ("epoch", "seconds", monitor))
+        curve = np.stack(list(columns))
+        curve = curve[:, np.isfinite(curve).all(axis=0)]
+        if not curve.shape[1]:
+            return None
+        curve[2] *= way
+        curves.append(curve)
+    target = common_target(curves[0][2], curves[1][2])
+    # A target that a score equals but for rounding is reached by it.
+    (epoch, seconds), (scratch_epoch, scratch_seconds) = (
+        curve[:2, (curve[2] >= target - 1e-12).argmax()].tolist() for curve in curves
+    )
+    return Match(arm.seed, way * target, int(scratch_epoch), scratch_seconds, int(epoch), seconds)
+
+
+def over_trainings(values: Sequence[Timed], against: float = 0.0, level: float = LEVEL) -> Interval:
+    """Interval of a mean over scratch trainings, each with the mean of what was compared with it.
+
+    Args:
+        values: Of single trainings.
+        against: What the p-value is of.
+        level: Of the interval.
+
+    Returns:
+        Student's interval. The p-value is that of the t test, and no less than a test of signs could give
+        with so many, since epochs are whole numbers. No interval and no p-value with one seed.
+    """
+    groups: dict[tuple[Hashable, int], list[float]] = {}
+    for one in values:
+        groups.setdefault((one.scratch, one.seed), []).append(one.value)
+    means = np.array([mean(group) for group in groups.values()])
+    seeds, number = len({one.seed for one in values}), len(means)
+    method = f"mean over {number} scratch trainings, Student's t"
+    if not number:
+        return Interval(None, reason="No validation curves of both trainings of a pair were kept.")
+    bare = Interval(float(means.mean()), seeds=seeds, method=method)
+    if seeds < 2:
+        return Interval(bare.estimate, seeds=seeds, reason="One seed: no interval, and no verdict.")
+    error = float(means.std(ddof=1)) / math.sqrt(number)
+    least = 2.0 ** (1 - number)
+    if error <= 1e-9 * max(abs(float(means.mean()) - against), 1e-3):
+        p = least if not math.isclose(float(means.mean()), against, abs_tol=1e-12) else 1.0
+        return Interval(bare.estimate, bare.estimate, bare.estimate, p, seeds=seeds, method=method)
+    reach = float(stats.t.ppf((1 + level) / 2, number - 1)) * error
+    p = float(2 * stats.t.sf(abs(means.mean() - against) / error, number - 1))
+    return Interval(
+        bare.estimate,
+        float(means.mean()) - reach,
+        float(means.mean()) + reach,
+        max(p, least),
+        seeds=seeds,
+        method=method,
+    )
+
+
+def ratio_interval(values: Sequence[Timed]) -> Interval:
+    """Interval of a geometric mean, from logarithms; its p-value is that of a ratio of 1."""
+    logs = over_trainings(values)
+
+    def power(value: float | None) -> float | None:
+        return None if value is None else math.exp(value)
+
+    return Interval(
+        power(logs.estimate),
+        power(logs.low),
+        power(logs.high),
+        logs.p,
+        logs.seeds,
+        0,
+        logs.method,
+        logs.reason,
+    )
+
+
+def log_ratios(comparisons: Iterable[Comparison], unit: str = "epochs") -> list[Timed]:
+    """Give the logarithm of each training's epochs (or seconds) over those of its scratch partner."""
     found = []
-    for match in matches:
-        own, base, most = (
-            (match.epochs, match.scratch_epochs, match.epochs_trained)
-            if unit == "epochs"
-            else (match.seconds, match.scratch_seconds, match.seconds_trained)
-        )
-        if base > 0:
-            found.append((most / base, True) if own is None else (own / base, False))
+    for one in comparisons:
+        for match in one.matches:
+            own, base = (
+                (match.epochs, match.scratch_epochs)
+                if unit == "epochs"
+                else (match.seconds, match.scratch_seconds)
+            )
+            if own > 0 and base > 0:
+                found.append(Timed(scratch_of(one), match.seed, math.log(own / base)))
     return found
 
 
-def ratio_of(matches: Iterable[Match], unit: Unit) -> tuple[float | None, bool]:
-    """Give the median ratio, and whether it is a lower bound; see `censored_quantile`."""
-    return censored_quantile(ratios(matches, unit), 0.5)
-
-
-def censored_quantile(values: Sequence[tuple[float, bool]], q: float) -> tuple[float | None, bool]:
-    """Quantile of values some of which are lower bounds, by linear interpolation between order statistics.
-
-    Censored values are put after all others, the lowest bound first.
-
-    Returns:
-        The quantile and False; or, where a censored value is part of it, the lowest bound among the censored
-        and of the greatest known value, and True. None without values.
-    """
-    if not values:
-        return None, False
-    known = sorted(v for v, censored in values if not censored)
-    position = q * (len(values) - 1)
-    upper = math.ceil(position)
-    if upper < len(known):
-        return float(np.quantile([*known, *([known[-1]] * (len(values) - len(known)))], q)), False
-    bounds = [v for v, censored in values if censored]
-    return max(min(bounds), known[-1] if known else 0.0), True
-
-
-def median_interval(values: Sequence[tuple[float, bool]], unit: str) -> Interval:
-    """Interval of a median by order statistics: no assumption but independence.
-
-    The bounds are the narrowest pair of order statistics that a median lies between with 95 % at least, which
-    takes six values. The p-value is that of the sign test against 1.
-    """
-    median, censored = censored_quantile(values, 0.5)
-    n = len(values)
-    if median is None:
-        return Interval(None, reason="No run says when it reached scratch's best validation score.")
-    below = sum(1 for v, c in values if not c and v < 1)
-    above = sum(1 for v, c in values if c or v > 1)
-    p = float(stats.binomtest(below, below + above).pvalue) if below + above else 1.0
-    method = f"median over {n} {unit}, order statistics"
-    bound = "At least: half of them did not get there." if censored else ""
-    rank = int(stats.binom.ppf(0.025, n, 0.5))
-    if n < 6 or rank < 1:
-        return Interval(
-            median, p=p, method=method, reason=f"{bound} An interval takes six {unit}, not {n}.".strip()
-        )
-    ordered = sorted((math.inf if c else v) for v, c in values)
-    low, high = ordered[rank - 1], ordered[n - rank]
-    if math.isinf(high) or math.isinf(low):
-        edge = f"At least {low:.2f} with 95 % confidence." if math.isfinite(low) else ""
-        return Interval(
-            median,
-            p=p,
-            method=method,
-            reason=f"{bound} No upper end: too many did not get there. {edge}".strip(),
-        )
-    return Interval(median, low, high, p, method=method, reason=bound)
+def scratch_of(one: Comparison) -> Hashable:
+    """Tell the scratch configuration of a comparison from others."""
+    return one.downstream, one.network, one.size, one.axes
 
 
 def converge(comparisons: Sequence[Comparison]) -> tuple[Convergence, ...]:
-    """Sum up by arm and family how soon scratch's best was reached, at the default of all axes and beyond."""
-    rows = []
+    """Sum up by arm and family how soon the common score was reached, at all values of all axes."""
+    found: dict[tuple[str, str], list[Comparison]] = {}
     for arm in dict.fromkeys(c.arm for c in comparisons):
-        of_arm = [c for c in comparisons if c.arm == arm]
+        of_arm = [c for c in comparisons if c.arm == arm and c.matches]
         families = sorted({c.family for c in of_arm})
         for family in [*families, "all"] if len(families) > 1 else ["all"]:
-            matches = [m for c in of_arm if family in ("all", c.family) for m in c.matches]
-            if matches:
-                rows.append(_convergence(arm, family, matches))
-    return tuple(rows)
-
-
-def _convergence(arm: str, family: str, matches: Sequence[Match]) -> Convergence:
-    epochs = ratios(matches, "epochs")
-    (ratio, censored), (low, low_censored), (high, high_censored) = (
-        censored_quantile(epochs, q) for q in (0.5, 0.25, 0.75)
+            found[arm, family] = [c for c in of_arm if family in ("all", c.family)]
+    found = {key: chosen for key, chosen in found.items() if chosen}
+    ratios = [ratio_interval(log_ratios(chosen)) for chosen in found.values()]
+    corrected = holm([ratio.p for ratio in ratios])
+    return tuple(
+        _convergence(*key, chosen, ratio, p)
+        for (key, chosen), ratio, p in zip(found.items(), ratios, corrected, strict=True)
     )
-    seconds_ratio, seconds_censored = ratio_of(matches, "seconds")
-    faster = sum(1 for value, bound in epochs if not bound and value < 1)
-    slower = sum(1 for value, bound in epochs if bound or value > 1)
+
+
+def _convergence(
+    arm: str, family: str, comparisons: Sequence[Comparison], ratio: Interval, p_holm: float | None
+) -> Convergence:
+    matches = [m for c in comparisons for m in c.matches]
+    faster, slower = faster_and_slower(matches)
+    shown = p_holm is not None and p_holm < SIGNIFICANT
     return Convergence(
         arm=arm,
         family=family,
         trainings=len(matches),
-        reached=sum(m.reached for m in matches),
         epochs_ratio=ratio,
-        epochs_ratio_censored=censored,
-        epochs_low=None if low_censored else low,
-        epochs_high=None if high_censored else high,
-        seconds_ratio=seconds_ratio,
-        seconds_ratio_censored=seconds_censored,
+        p_holm=p_holm,
+        verdict="open" if not shown else "win" if (ratio.estimate or 1.0) < 1 else "loss",
+        seconds_ratio=ratio_interval(log_ratios(comparisons, "seconds")),
         faster=faster,
         slower=slower,
-        same=len(epochs) - faster - slower,
+        same=len(matches) - faster - slower,
     )
+
+
+def faster_and_slower(matches: Sequence[Match]) -> tuple[int, int]:
+    """Count the trainings that needed fewer epochs than their partner, and those that needed more."""
+    return (
+        sum(match.epochs < match.scratch_epochs for match in matches),
+        sum(match.epochs > match.scratch_epochs for match in matches),
+    )
+
+
+# What it is worth ---------------------------------------------------------------------------------------
+
+
+def savings(comparisons: Iterable[Comparison], scale: float = 1.0) -> list[Timed]:
+    """Give the seconds that each training saves on the way to the common score, times `scale`."""
+    return [
+        Timed(scratch_of(one), m.seed, (m.scratch_seconds - m.seconds) * scale)
+        for one in comparisons
+        for m in one.matches
+    ]
 
 
 def break_even(grid: Grid, comparisons: Sequence[Comparison]) -> tuple[BreakEven, ...]:
     """Set what each upstream cost against what each arm saves a downstream task.
 
-    Saved are the seconds of scratch to its best validation score less those of the arm to the same score, as
-    a mean over downstreams of the mean over trainings, at each downstream's largest size. What the arm may
-    gain in score beyond is not counted.
+    Saved are the seconds of scratch to the validation score that both reach less those of the arm, at each
+    downstream's largest size. What the arm may gain in score beyond is not counted. Verdicts are corrected
+    for the number of rows (Holm).
     """
     rows = []
     for cell, runs in grid.cells.items():
@@ -170,40 +242,52 @@ def break_even(grid: Grid, comparisons: Sequence[Comparison]) -> tuple[BreakEven
             continue
         cost = mean(float(run.result.get("seconds") or 0.0) for run in runs.values())
         for arm in grid.arms:
-            of_arm = [
-                c
-                for c in comparisons
-                if (c.upstream, c.network, c.arm, c.axes) == (cell.dataset, cell.network, arm, cell.axes)
-                and c.matches
-            ]
-            largest = {c.downstream: c for c in sorted(of_arm, key=lambda c: c.train_records)}
-            if largest:
-                rows.append(_break_even(grid, cell, arm, cost, list(largest.values())))
-    return tuple(rows)
+            of_arm = paying(comparisons, cell, arm)
+            if of_arm and cost > 0:
+                rows.append((cell, arm, cost, of_arm, over_trainings(savings(of_arm))))
+    corrected = holm([saved.p for *_, saved in rows])
+    return tuple(_break_even(*row, p) for row, p in zip(rows, corrected, strict=True))
+
+
+def paying(comparisons: Iterable[Comparison], upstream: Cell, arm: str) -> list[Comparison]:
+    """Give the comparisons whose trainings an upstream's training must pay by: one a downstream."""
+    of_arm = [
+        c
+        for c in comparisons
+        if (c.upstream, c.network, c.arm, c.axes) == (upstream.dataset, upstream.network, arm, upstream.axes)
+        and c.matches
+    ]
+    return list({c.downstream: c for c in sorted(of_arm, key=lambda c: c.train_records)}.values())
 
 
 def _break_even(
-    grid: Grid, cell: Cell, arm: str, cost: float, comparisons: Sequence[Comparison]
+    cell: Cell,
+    arm: str,
+    cost: float,
+    comparisons: Sequence[Comparison],
+    saved: Interval,
+    p_holm: float | None,
 ) -> BreakEven:
-    def own(match: Match) -> float:
-        return match.seconds_trained if match.seconds is None else match.seconds
-
-    scratch = mean(mean(m.scratch_seconds for m in c.matches) for c in comparisons)
-    with_arm = mean(mean(own(m) for m in c.matches) for c in comparisons)
-    saved = scratch - with_arm
     matches = [m for c in comparisons for m in c.matches]
-    missed = sum(not m.reached for m in matches)
-    tasks = cost / saved if saved > 0 else None
-    if tasks is None:
-        text = f"Never pays in time: {arm} needs {-saved:,.0f} s more than scratch for the same score."
+    scratch = mean(mean(m.scratch_seconds for m in c.matches) for c in comparisons)
+    with_arm = mean(mean(m.seconds for m in c.matches) for c in comparisons)
+    shown = p_holm is not None and p_holm < SIGNIFICANT and side(saved)
+    verdict: PayVerdict = "open" if not shown else "pays" if shown > 0 else "never"
+    estimate = saved.estimate or 0.0
+    tasks = cost / estimate if estimate > 0 else None
+    fewest = cost / saved.high if saved.high is not None and saved.high > 0 else None
+    most = cost / saved.low if saved.low is not None and saved.low > 0 else None
+    if verdict == "pays" and tasks is not None:
+        text = f"Pays in time after {math.ceil(tasks):,} downstream tasks like these"
+        if fewest is not None and most is not None:
+            text += f" ({math.ceil(fewest):,} to {math.ceil(most):,})"
+        text += f": each is shorter by {_seconds(saved)}."
+    elif verdict == "never":
+        text = f"Never pays in time: {arm} takes {_seconds(saved, -1)} longer than scratch to the same score."
     else:
-        text = (
-            f"Pays in time after {math.ceil(tasks)} downstream tasks like these, each {saved:,.0f} s shorter."
-        )
-    if missed:
-        text += (
-            f" {missed} of {len(matches)} trainings never reached scratch's best: in truth later, or never."
-        )
+        text = f"Open: {arm} saves {_seconds(saved)} a task, and whether it saves any is not shown."
+        if saved.low is None:
+            text += f" {saved.reason}"
     return BreakEven(
         upstream=cell.dataset,
         network=cell.network,
@@ -212,9 +296,23 @@ def _break_even(
         upstream_seconds=cost,
         scratch_seconds=scratch,
         arm_seconds=with_arm,
-        saved_seconds=saved,
+        saved=saved,
+        p_holm=p_holm,
+        verdict=verdict,
         tasks=tasks,
+        fewest_tasks=fewest,
+        most_tasks=most,
         trainings=len(matches),
-        censored=missed > 0,
         explanation=text,
     )
+
+
+def _seconds(saved: Interval, way: int = 1) -> str:
+    def write(value: float) -> str:
+        return f"{value:,.1f}" if abs(value) < 10 else f"{value:,.0f}"
+
+    text = f"{write(way * (saved.estimate or 0.0))} s"
+    if saved.low is not None and saved.high is not None:
+        low, high = sorted((way * saved.low, way * saved.high))
+        text += f" ({write(low)} to {write(high)})"
+    return text

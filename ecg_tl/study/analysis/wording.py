@@ -20,7 +20,7 @@ def plural(number: int, noun: str, many: str = "") -> str:
 
 
 def side(interval: Interval) -> int:
-    """Say on which side of 0 a whole interval lies: 1, -1, or 0 for neither and for none."""
-    if interval.low is None or interval.high is None:
+    """Say on which side of 0 a whole interval lies: 1, -1, or 0 for neither, and where nothing is judged."""
+    if interval.low is None or interval.high is None or interval.p is None:
         return 0
     return 1 if interval.low > 0 else -1 if interval.high < 0 else 0

@@ -15,7 +15,13 @@ from ecg_tl.study.findings.answers import Answer, Candidate
 from ecg_tl.study.findings.claims import Claim
 from ecg_tl.study.findings.comparisons import ClassChange, Comparison, Match, MetricDifference
 from ecg_tl.study.findings.curves import Curve, CurvePoint, GainPoint, GainTrend, LabelEfficiency
-from ecg_tl.study.findings.effects import BreakEven, Convergence, FamilyContrast, TransferabilityCorrelation
+from ecg_tl.study.findings.effects import (
+    BreakEven,
+    Convergence,
+    FamilyContrast,
+    PayVerdict,
+    TransferabilityCorrelation,
+)
 from ecg_tl.study.findings.opinions import AxisEffect, SecondOpinion, SecondOpinionSummary
 from ecg_tl.study.findings.scores import CalibrationRow, ModelScore
 from ecg_tl.study.findings.values import Axes, ClaimVerdict, Interval, Verdict
@@ -47,6 +53,7 @@ __all__ = [
     "MetricDifference",
     "Missing",
     "ModelScore",
+    "PayVerdict",
     "SecondOpinion",
     "SecondOpinionSummary",
     "StudyRecord",

@@ -14,7 +14,7 @@ class Claim:
     Attributes:
         number: 1 to 7.
         statement: As tested.
-        verdict: By `rule`.
+        verdict: By `rule`, at 0.05 after correction for the number of claims.
         rule: How the verdict follows from the numbers, in words.
         effect: None where it was not tested or is no single number.
         effect_unit: What `effect` is, for an axis or a column: `macro AUROC`, `AUROC per tenfold records`.
@@ -25,6 +25,8 @@ class Claim:
         unit: What is counted in `support`: `comparisons`, `size sweeps`, `downstreams`.
         explanation: One to three sentences with the numbers.
         comparisons: Keys of the comparisons that it used.
+        p_holm: Of what the verdict rests on, corrected for the number of claims that could be tested; None
+            where nothing is judged.
     """
 
     number: int
@@ -40,3 +42,4 @@ class Claim:
     unit: str
     explanation: str
     comparisons: tuple[str, ...] = ()
+    p_holm: float | None = None

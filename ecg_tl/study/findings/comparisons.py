@@ -35,7 +35,7 @@ class ClassChange:
         scratch: Mean AUROC over the seeds; None without positives or negatives.
         arm: As `scratch`.
         difference: Arm less scratch.
-        p_holm: Corrected for the number of classes of this comparison.
+        p_holm: Corrected for the number of classes of all comparisons of its family; see `Comparison.p_holm`.
         verdict: By `p_holm`. `loss` is negative transfer for this class.
     """
 
@@ -51,32 +51,28 @@ class ClassChange:
 
 @dataclass(frozen=True)
 class Match:
-    """How long one training needed to reach the best validation score of its scratch partner.
+    """How long two trainings of one seed needed to the same validation score.
 
     Attributes:
         seed: Of both trainings.
-        reached: Whether it did.
-        scratch_epochs: Epochs of scratch to its best.
-        scratch_seconds: Seconds of it.
-        epochs: None if it was not reached.
-        seconds: None if it was not reached.
-        epochs_trained: All that it was trained for: where it was not reached, the lower bound of `epochs`.
-        seconds_trained: As `epochs_trained`.
+        target: The score: 90 % of the way from the worse of their first epochs to the worse of their bests.
+        scratch_epochs: Epochs of scratch to it.
+        scratch_seconds: Seconds of scratch to it.
+        epochs: Of the arm to it.
+        seconds: Of the arm to it.
     """
 
     seed: int
-    reached: bool
+    target: float
     scratch_epochs: int
     scratch_seconds: float
-    epochs: int | None
-    seconds: float | None
-    epochs_trained: int
-    seconds_trained: float
+    epochs: int
+    seconds: float
 
 
 @dataclass(frozen=True)
 class Comparison:
-    """One arm against training from scratch: same data, same split, same network, same seeds, paired.
+    """One arm against training from scratch: same data, split, network, seeds and test patients.
 
     Attributes:
         key: Unique in the study, fit for an HTML id.
@@ -95,7 +91,7 @@ class Comparison:
         difference: Of macro AUROC; `difference.p` is uncorrected.
         p_holm: Corrected by Holm within its family: the primary comparisons, the other pretrained ones, or
             the controls.
-        verdict: By `p_holm` at 0.05 and the sign.
+        verdict: By `p_holm` at 0.05 and the sign; `open` with one seed, whatever the difference.
         scratch_mean: Macro AUROC, mean over the seeds.
         arm_mean: Macro AUROC, mean over the seeds.
         seeds: Those that both arms have, in order.
@@ -109,12 +105,10 @@ class Comparison:
         arm_seeds_unpaired: Seeds of the arm without a partner, left out.
         metrics: The other metrics.
         per_class: Gain and loss by class, in the order of the targets.
-        matches: One a seed; empty where no run says.
-        epochs_ratio: Epochs to match over scratch's epochs, median over the seeds; below 1 is faster. Where
-            the median is a training that did not match, a lower bound.
-        epochs_ratio_censored: Whether `epochs_ratio` is a lower bound (`at least`).
+        matches: One a seed; empty where the validation curves do not say.
+        epochs_ratio: The arm's epochs to the same validation score over scratch's, geometric mean over the
+            seeds; below 1 is faster. None where no run's curve says.
         seconds_ratio: As `epochs_ratio`, in seconds.
-        seconds_ratio_censored: As `epochs_ratio_censored`.
         melep: Of the upstream on this downstream; lower promises more.
         melep_entropy: What MELEP would be with an uninformative upstream.
         logme: Higher promises more.
@@ -152,9 +146,7 @@ class Comparison:
     per_class: tuple[ClassChange, ...] = ()
     matches: tuple[Match, ...] = ()
     epochs_ratio: float | None = None
-    epochs_ratio_censored: bool = False
     seconds_ratio: float | None = None
-    seconds_ratio_censored: bool = False
     melep: float | None = None
     melep_entropy: float | None = None
     logme: float | None = None

@@ -10,34 +10,28 @@ from ecg_tl.study.findings.values import Axes, Interval, Verdict
 
 @dataclass(frozen=True)
 class Convergence:
-    """How fast an arm gets to scratch's best validation score, over all comparisons of the arm.
+    """How fast an arm and scratch get to the same validation score, over all comparisons of the arm.
 
     Attributes:
         arm: As the study names it.
         family: `cnn`, `rnn` or `all`.
-        trainings: How many were measured.
-        reached: How many got there.
-        epochs_ratio: Median of epochs to match over scratch's epochs to best; below 1 is faster.
-        epochs_ratio_censored: Whether `epochs_ratio` is a lower bound, because half did not get there.
-        epochs_low: 25th percentile; None if it is a training that did not get there.
-        epochs_high: 75th percentile; None if it is a training that did not get there.
+        trainings: How many were timed.
+        epochs_ratio: The arm's epochs over scratch's, geometric mean; below 1 is faster.
+        p_holm: Of `epochs_ratio`, corrected for the number of such rows.
+        verdict: By `p_holm` at 0.05: `win` is faster.
         seconds_ratio: As `epochs_ratio`, in seconds.
-        seconds_ratio_censored: As `epochs_ratio_censored`.
-        faster: Trainings that needed fewer epochs.
-        slower: Trainings that needed more or did not get there.
+        faster: Trainings that needed fewer epochs than their partner.
+        slower: Trainings that needed more.
         same: The rest.
     """
 
     arm: str
     family: str
     trainings: int
-    reached: int
-    epochs_ratio: float | None
-    epochs_ratio_censored: bool
-    epochs_low: float | None
-    epochs_high: float | None
-    seconds_ratio: float | None
-    seconds_ratio_censored: bool
+    epochs_ratio: Interval
+    p_holm: float | None
+    verdict: Verdict
+    seconds_ratio: Interval
     faster: int
     slower: int
     same: int
@@ -73,6 +67,10 @@ class FamilyContrast:
     pair_verdicts: tuple[Verdict, ...] = ()
 
 
+PayVerdict = Literal["pays", "never", "open"]
+"""Whether an arm is shown to save time, to lose some, or neither."""
+
+
 @dataclass(frozen=True)
 class BreakEven:
     """After how many downstream tasks pre-training has paid in time.
@@ -83,13 +81,15 @@ class BreakEven:
         arm: As the study names it.
         axes: Value of each axis.
         upstream_seconds: What pre-training cost.
-        scratch_seconds: Scratch to its best validation score, mean over the downstreams.
-        arm_seconds: The arm to the same score, mean over the downstreams; a lower bound if `censored`.
-        saved_seconds: A downstream, mean; negative where the arm is slower.
-        tasks: Downstream tasks after which it has paid; None: it never does.
+        scratch_seconds: Scratch to the validation score that both reach, mean over the downstreams.
+        arm_seconds: The arm to the same score, mean over the downstreams.
+        saved: Seconds a downstream, mean over the trainings; negative where the arm is slower.
+        p_holm: Of `saved`, corrected for the number of such rows.
+        verdict: By `p_holm` at 0.05 and the sign.
+        tasks: Downstream tasks after which it has paid by the estimate; None if that is never.
+        fewest_tasks: By the upper end of `saved`; None if even by that it never pays, or it is not known.
+        most_tasks: By the lower end of `saved`; None if by that it never pays, or it is not known.
         trainings: Behind these means.
-        censored: Whether some training never got to scratch's best (its seconds are then a lower bound, and
-            the savings an upper one).
         explanation: A sentence.
     """
 
@@ -100,10 +100,13 @@ class BreakEven:
     upstream_seconds: float
     scratch_seconds: float
     arm_seconds: float
-    saved_seconds: float
+    saved: Interval
+    p_holm: float | None
+    verdict: PayVerdict
     tasks: float | None
+    fewest_tasks: float | None
+    most_tasks: float | None
     trainings: int
-    censored: bool
     explanation: str
 
 

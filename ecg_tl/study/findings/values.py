@@ -22,7 +22,8 @@ class Interval:
         estimate: None if there is nothing to estimate from.
         low: None if no interval can be given; `reason` says why.
         high: As `low`.
-        p: Two-sided p-value of "no difference", where the estimate is one; before any correction.
+        p: Two-sided p-value of "no difference", where the estimate is one; before any correction. None where
+            nothing can be judged: without an interval, and with one training each.
         seeds: Trainings behind it.
         patients: Test patients behind it.
         method: How it was computed, for a footnote: `patients and seeds`, `patients only`, ...

@@ -26,6 +26,7 @@ from ecg_tl.study.report.main_figure import (
 )
 from ecg_tl.study.report.panels import Series, paint_break_even, paint_curves, paint_scatter, reach_of
 from ecg_tl.study.report.svg import Picture, drawing, picture
+from ecg_tl.study.report.tables import times
 from ecg_tl.study.report.theme import series_marker, series_role
 from ecg_tl.study.report.wording import number, percent, plural, signed
 
@@ -131,37 +132,30 @@ def _convergence(rows: Sequence[Convergence]) -> Picture | None:
                         label={"cnn": "CNNs", "rnn": "RNNs", "all": "All networks"}.get(
                             row.family, row.family
                         ),
-                        detail=f"{row.reached} of {row.trainings} got there",
-                        estimate=row.epochs_ratio,
-                        low=row.epochs_low,
-                        high=row.epochs_high,
-                        text=_ratio(row.epochs_ratio, row.epochs_ratio_censored),
-                        role="gain"
-                        if (row.epochs_ratio or 1) < 1
-                        else "loss"
-                        if row.epochs_ratio
-                        else "open",
-                        filled=not row.epochs_ratio_censored,
+                        detail=f"{row.faster} faster, {row.slower} slower, {row.same} as fast",
+                        estimate=row.epochs_ratio.estimate,
+                        low=row.epochs_ratio.low,
+                        high=row.epochs_ratio.high,
+                        text=times(row.epochs_ratio),
+                        role={"win": "gain", "loss": "loss", "open": "open"}[row.verdict],
+                        filled=row.verdict != "open",
                     )
                     for row in own
                 ),
             )
         )
-    if not any(row.epochs_ratio is not None for row in rows):
+    if not any(row.epochs_ratio.estimate is not None for row in rows):
         return None
     scale = Scale("Epochs, as a multiple of scratch's", "faster", "slower", 1.0, logarithmic=True)
     return picture(
         "convergence",
-        "Epochs to reach scratch's best validation score",
-        "Median over the trainings, and the middle half of them (not a confidence interval). A line that "
-        "runs off to the right: a quarter or more never got there. A hollow point is a lower bound.",
-        "Forest plot of epochs to match scratch, by arm and kind of network; the table holds the numbers.",
+        "Epochs to the same validation score",
+        "Geometric mean of the arm's epochs over scratch's, with its 95 % confidence interval. Both "
+        "trainings of a pair are timed to one score, which treats them alike. A filled point differs from 1 "
+        "after correction for the number of rows.",
+        "Forest plot of epochs to the same score, by arm and kind of network; the table holds the numbers.",
         *paint_forests(groups, scale),
     )
-
-
-def _ratio(value: float | None, censored: bool) -> str:
-    return f"{'at least ' if censored else ''}{number(value, 2)}{'×' if value is not None else ''}"
 
 
 def _families(contrasts: Sequence[FamilyContrast]) -> Picture | None:

@@ -111,7 +111,7 @@ def main_picture(findings: Findings) -> Picture | None:
         "What fine-tuning changes",
         "Macro AUROC of fine-tuning less that of training from scratch, with its 95 % confidence interval; "
         "short strokes below are single seeds. A filled point differs from zero after correction for the "
-        "number of comparisons, a hollow one does not.",
+        "number of comparisons, a hollow one does not, or is not judged (one seed).",
         _describe(comparisons),
         *paint_forests(comparison_groups(comparisons), GAIN),
     )

@@ -196,7 +196,7 @@ def paint_break_even(one: BreakEven) -> Figure:
         level = one.tasks * one.scratch_seconds / divisor
         axes.plot([one.tasks], [level], linestyle="none", marker="o", color=light("ink"), markersize=7)
         axes.annotate(
-            f"{'at least ' if one.censored else ''}{significant(one.tasks).removesuffix('.0')} tasks",
+            f"{significant(one.tasks).removesuffix('.0')} tasks" + ("" if one.verdict == "pays" else "?"),
             (one.tasks, level),
             xytext=(9, -14),
             textcoords="offset points",

@@ -12,6 +12,7 @@ from markupsafe import Markup
 from ecg_tl.errors import StoreError
 from ecg_tl.files import check_outputs, write_text
 from ecg_tl.study.findings import Claim, Findings, Interval
+from ecg_tl.study.intervals import HOLDS_FOR
 from ecg_tl.study.report import score_tables, study_tables, wording
 from ecg_tl.study.report.csv_files import csv_tables, write_csv
 from ecg_tl.study.report.figures import make_figures
@@ -77,6 +78,7 @@ def render_page(findings: Findings, csv_names: list[str]) -> str:
         "number": wording.number,
         "signed": wording.signed,
         "span": wording.span,
+        "p_value": wording.p_value,
         "count": wording.count,
         "percent": wording.percent,
         "duration": wording.duration,
@@ -101,6 +103,8 @@ def render_page(findings: Findings, csv_names: list[str]) -> str:
         claim_tones=CLAIM_TONES,
         claim_text=_claim_text,
         certainties=CERTAINTIES,
+        certainty_meanings=CERTAINTY_MEANINGS,
+        holds_for=HOLDS_FOR,
         candidates_table=score_tables.candidates_table,
         support_table=study_tables.support_table,
         class_tables=score_tables.class_tables(findings),
@@ -133,6 +137,11 @@ CLAIM_TONES = {
 }
 
 CERTAINTIES = {"sure": "gain", "likely": "caution", "not sure": "open"}
+CERTAINTY_MEANINGS = {
+    "sure": "p below 0.05 after correction for the downstreams",
+    "likely": "p from 0.05 to 0.10 after correction: without any difference, one study in twenty says so",
+    "not sure": "no difference is shown",
+}
 
 
 def _claim_interval(effect: Interval) -> tuple[float, float, float] | None:

@@ -49,7 +49,7 @@ def comparisons_table(findings: Findings) -> Table | None:
             "#Arm": number(one.arm_mean),
             "Difference (95 % interval)": difference_cell(one.difference, one.verdict),
             "#p (Holm)": p_value(one.p_holm),
-            "Verdict": verdict_cell(one.verdict),
+            "Verdict": verdict_cell(one.verdict, len(one.seeds)),
             "#Seeds": f"{len(one.seeds)}",
             "#Test records / patients": f"{count(one.records)} / {count(one.patients)}",
             "#Classes scored": f"{one.classes_scored} / {one.classes}",
@@ -61,7 +61,7 @@ def comparisons_table(findings: Findings) -> Table | None:
         "Every comparison: macro AUROC on the test set",
         rows,
         "Scratch and arm are means over the seeds. Better and worse are by the p-value after Holm's "
-        "correction.",
+        "correction; with one seed nothing is judged.",
     )
 
 
@@ -152,7 +152,7 @@ def class_tables(findings: Findings) -> tuple[Table, ...]:
                 tuple(rows),
                 f"{first.records} test records of {first.patients} patients, {len(first.seeds)} "
                 f"{'seed' if len(first.seeds) == 1 else 'seeds'}. Coloured where the difference holds after "
-                "correction for the number of classes; the 95 % interval stands below each.",
+                "correction for all classes of all such comparisons; the 95 % interval stands below each.",
             )
         )
     return tuple(tables)

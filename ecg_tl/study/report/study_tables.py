@@ -7,13 +7,14 @@ from ecg_tl.study.findings import (
     DataRow,
     Findings,
 )
-from ecg_tl.study.report.main_figure import default_axes
+from ecg_tl.study.report.main_figure import ROLES, default_axes
 from ecg_tl.study.report.tables import (
     Cell,
     Line,
     Table,
     axis_words,
     make_table,
+    times,
 )
 from ecg_tl.study.report.wording import (
     NOTHING,
@@ -21,6 +22,7 @@ from ecg_tl.study.report.wording import (
     duration,
     memory,
     number,
+    p_value,
     signed,
     significant,
     span,
@@ -71,34 +73,47 @@ def convergence_table(findings: Findings) -> Table | None:
         {
             "Arm": one.arm,
             "Networks": {"cnn": "CNNs", "rnn": "RNNs", "all": "all"}.get(one.family, one.family),
-            "#Got there": f"{one.reached} of {one.trainings}",
-            "#Epochs, times scratch's": _times(one.epochs_ratio, one.epochs_ratio_censored),
-            "#Seconds, times scratch's": _times(one.seconds_ratio, one.seconds_ratio_censored),
+            "#Trainings": f"{one.trainings}",
+            "#Epochs, times scratch's (95 % interval)": Cell(
+                times(one.epochs_ratio),
+                span(one.epochs_ratio.low, one.epochs_ratio.high, 2, sign=False)
+                if one.epochs_ratio.low is not None
+                else "",
+                ROLES[one.verdict] if one.verdict != "open" else "",
+            ),
+            "#p (Holm)": p_value(one.p_holm),
+            "#Seconds, times scratch's": Cell(
+                times(one.seconds_ratio),
+                span(one.seconds_ratio.low, one.seconds_ratio.high, 2, sign=False)
+                if one.seconds_ratio.low is not None
+                else "",
+            ),
             "#Faster": f"{one.faster}",
-            "#Slower, or never": f"{one.slower}",
+            "#Slower": f"{one.slower}",
             "#Same": f"{one.same}",
         }
         for one in findings.convergence
     ]
     return make_table(
-        "Epochs and seconds to scratch's best validation score",
+        "Epochs and seconds to the same validation score",
         rows,
-        "Medians over the trainings. Both trainings of a pair share data, network and seed.",
+        "Geometric means over the trainings, each against the scratch training of the same data, network and "
+        "seed. The score is 90 % of the way from the worse of the two first epochs to the worse of the two "
+        "best ones: both reach it. Intervals are over scratch trainings.",
     )
-
-
-def _times(value: float | None, censored: bool) -> str:
-    return f"{'at least ' if censored else ''}{number(value, 2)}{'×' if value is not None else ''}"
 
 
 def break_even_table(findings: Findings) -> Table | None:
     """After how many tasks pre-training pays."""
     default = default_axes(findings)
 
-    def tasks(one: BreakEven) -> str:
-        if one.tasks is None:
-            return "never"
-        return f"{'at least ' if one.censored else ''}{significant(one.tasks).removesuffix('.0')}"
+    def few(value: float | None) -> str:
+        return significant(value).removesuffix(".0")
+
+    def tasks(one: BreakEven) -> Cell:
+        if one.verdict != "pays":
+            return Cell("never" if one.verdict == "never" else "open")
+        return Cell(few(one.tasks), f"{few(one.fewest_tasks)} to {few(one.most_tasks)}")
 
     rows: list[Line] = [
         {
@@ -107,13 +122,16 @@ def break_even_table(findings: Findings) -> Table | None:
             "Arm": one.arm,
             "Other setting": axis_words(one.axes, default),
             "#Pre-training": duration(one.upstream_seconds),
-            "#Scratch to its best": duration(one.scratch_seconds),
-            "#Arm to the same": f"{'at least ' if one.censored else ''}{duration(one.arm_seconds)}",
-            "#Saved a task": Cell(
-                duration(one.saved_seconds),
-                "" if one.saved_seconds > 0 else "slower",
-                "" if one.saved_seconds > 0 else "loss",
+            "#Scratch to the common score": duration(one.scratch_seconds),
+            "#Arm to the same": duration(one.arm_seconds),
+            "#Saved a task (95 % interval)": Cell(
+                duration(one.saved.estimate),
+                f"{duration(one.saved.low)} to {duration(one.saved.high)}"
+                if one.saved.low is not None
+                else "",
+                {"pays": "gain", "never": "loss", "open": ""}[one.verdict],
             ),
+            "#p (Holm)": p_value(one.p_holm),
             "#Paid after tasks": tasks(one),
             "#Trainings": f"{one.trainings}",
             "In words": typeset(one.explanation),
@@ -123,6 +141,8 @@ def break_even_table(findings: Findings) -> Table | None:
     return make_table(
         "When pre-training has paid",
         rows,
+        "Seconds are of the machines at hand and of one training of each upstream; intervals are over "
+        "scratch trainings.",
     )
 
 

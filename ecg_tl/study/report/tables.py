@@ -99,6 +99,11 @@ def difference_cell(interval: Interval, verdict: str = "open", drawn: bool = Tru
     return Cell(signed(interval.estimate), note, ROLES[verdict] if verdict != "open" else "", ends)
 
 
+def times(ratio: Interval) -> str:
+    """Write a ratio as a multiple."""
+    return f"{number(ratio.estimate, 2)}×" if ratio.estimate is not None else NOTHING
+
+
 def score_cell(interval: Interval) -> Cell:
     """Show a score, and its interval below."""
     return Cell(
@@ -112,6 +117,8 @@ def axis_words(axes: Axes, default: Axes) -> str:
     return ", ".join(f"{axis}: {value}" for axis, value in axes if (axis, value) not in default)
 
 
-def verdict_cell(verdict: str) -> Cell:
-    """Show a verdict in its colour."""
+def verdict_cell(verdict: str, seeds: int) -> Cell:
+    """Show a verdict in its colour; with one seed there is none."""
+    if seeds == 1:
+        return Cell("not judged", "one seed", "muted")
     return Cell(VERDICTS[verdict], tone=ROLES[verdict] if verdict != "open" else "muted")

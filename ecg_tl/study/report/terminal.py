@@ -8,6 +8,7 @@ from rich.table import Table
 from rich.text import Text
 
 from ecg_tl.study.findings import Axes, Comparison, Findings
+from ecg_tl.study.intervals import HOLDS_FOR
 from ecg_tl.study.report.main_figure import default_axes
 from ecg_tl.study.report.tables import axis_words
 from ecg_tl.study.report.wording import number, p_value, signed, span, typeset
@@ -24,6 +25,7 @@ def summarize(findings: Findings) -> Iterator[Table | Text]:
         yield Text(typeset(answer.explanation))
     if findings.comparisons:
         yield _comparisons(findings)
+        yield Text(typeset(HOLDS_FOR), style="dim")
     yield _claims(findings)
 
 
@@ -68,7 +70,11 @@ def _arm(comparison: Comparison, default: Axes) -> str:
 
 
 def _claims(findings: Findings) -> Table:
-    table = Table(title="\nThe paper's claims", title_justify="left", show_lines=False)
+    table = Table(
+        title="\nThe paper's claims, on the mean of the comparisons above",
+        title_justify="left",
+        show_lines=False,
+    )
     table.add_column("")
     table.add_column("claim")
     table.add_column("verdict", no_wrap=True)

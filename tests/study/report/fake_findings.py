@@ -144,16 +144,7 @@ def make_findings(
                 ),
                 per_class=per_class,
                 matches=tuple(
-                    Match(
-                        seed,
-                        seed != 1,
-                        14,
-                        42.0,
-                        5 if seed != 1 else None,
-                        16.0 if seed != 1 else None,
-                        20,
-                        61.0,
-                    )
+                    Match(seed, 0.77, 14, 42.0, 5 if seed != 1 else 18, 16.0 if seed != 1 else 52.0)
                     for seed in range(seeds)
                 ),
                 epochs_ratio=0.36,
@@ -230,13 +221,10 @@ def make_findings(
                 arm,
                 family,
                 18,
-                15,
-                ratio,
-                False,
-                ratio / 2,
-                ratio * 1.7 if ratio < 1 else None,
-                ratio * 1.1,
-                False,
+                interval(ratio, 0.2, sign=False) if ratio < 1 else Interval(ratio, 1.02, 1.9, 0.04, seeds, 0),
+                0.02,
+                "win" if ratio < 0.5 else "open",
+                interval(0.6, 0.2, sign=False),
                 12,
                 4,
                 2,
@@ -267,10 +255,15 @@ def make_findings(
                 812.0,
                 44.0,
                 19.0,
-                25.0,
+                Interval(25.0, 4.0, 46.0, 0.01, seeds, 0)
+                if position == 0
+                else Interval(-3.0, -9.0, 3.0, 0.4, seeds),
+                0.02 if position == 0 else 0.4,
+                "pays" if position == 0 else "open",
                 32.5 if position == 0 else None,
+                17.7 if position == 0 else 270.0,
+                203.0 if position == 0 else None,
                 12,
-                position == 1,
                 "Pre-training took 812 s and saved 25 s a task: paid after 33 tasks.",
             )
             for up in upstreams
