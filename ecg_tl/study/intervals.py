@@ -21,8 +21,8 @@ seeds' spread that patients do not explain, off `V_patients` by `f`, off `V_seed
 with Student's t for each part's own degrees of freedom (Howe, JASA 69, 1974). One t with Satterthwaite's
 degrees of freedom for the sum was tried and covers too seldom with three seeds: where chance makes the spread
 of the seeds small, it makes the degrees of freedom great as well. A percentile interval over seeds and
-patients is far too narrow where seeds dominate: the variance of five values drawn again from themselves is 4/5
-of what it should be, and knows nothing of t; where patients dominate it would do. The p-value is the level at which the interval touches 0.
+patients is far too narrow where seeds dominate: the variance of five values drawn again from themselves is
+4/5 of what it should be, and knows nothing of t. The p-value is the level at which the interval touches 0.
 
 Over several test sets, each part is summed by itself, its degrees of freedom by Satterthwaite.
 
