@@ -135,8 +135,6 @@ class EcgDataset(ABC):
         source: Where it can be had.
         tasks: Names of the label rules it offers; the first is the default.
         code_system: Whose codes the table holds, as `diagnoses.concept_of` names systems.
-        source_suffixes: Of the files that decide what `scan` and `read` give; a change in any of them, and in
-            no other file below the root, makes a prepared store out of date.
         crop: Which part of a longer record the store keeps, `"start"` or `"center"`.
         drop_unlabelled: Whether records without any class of the task are left out by default.
     """
@@ -148,7 +146,6 @@ class EcgDataset(ABC):
     citation: ClassVar[str]
     source: ClassVar[str]
     code_system: ClassVar[str]
-    source_suffixes: ClassVar[tuple[str, ...]]
     tasks: ClassVar[tuple[str, ...]] = ("default",)
     crop: ClassVar[str] = "start"
     drop_unlabelled: ClassVar[bool] = False
@@ -160,6 +157,17 @@ class EcgDataset(ABC):
         Settings that only change what the codes mean (`label_rule`) are not among them.
         """
         return {}
+
+    @abstractmethod
+    def source_files(self, root: Path) -> Iterable[Path]:
+        """Name the files that `scan`, `read` and `label_rule` read, whether they are there or not.
+
+        A change in any of them, and in no other file, makes a prepared store out of date. Tables and headers
+        are named; the signal files that a header names (`*.hea`) follow by themselves.
+
+        Raises:
+            DatasetError: As `scan`.
+        """
 
     @abstractmethod
     def scan(self, root: Path) -> Scan:

@@ -8,12 +8,13 @@ headers are searched for anywhere below the root; a collection's records are tol
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import ClassVar
 
 from ecg_tl.datasets.base import EcgDataset, LabelClass, LabelRule, LeftOut, Scan, make_scan
 from ecg_tl.datasets.demographics import parse_age, parse_sex
+from ecg_tl.datasets.folders import list_dataset_files
 from ecg_tl.datasets.snomed import SNOMED_CODES, with_equivalents
 from ecg_tl.datasets.wfdb_header import read_header
 from ecg_tl.datasets.wfdb_recording import read_recording
@@ -36,16 +37,20 @@ class ChallengeDataset(EcgDataset):
     """
 
     code_system = "snomed"
-    source_suffixes = (".hea", ".mat")
     record_names: ClassVar[re.Pattern[str]]
     paper_codes: ClassVar[Mapping[str, str]]
 
     def __init__(self, equivalences: bool = True) -> None:
         self.equivalences = equivalences
 
+    def source_files(self, root: Path) -> Iterable[Path]:
+        """Name the headers of this collection below `root`."""
+        headers = list_dataset_files(root, (".hea",))
+        return [path for path in headers if self.record_names.fullmatch(path.stem)]
+
     def scan(self, root: Path) -> Scan:
         """List the headers of this collection below `root`; of other names in the folder a note tells."""
-        headers = sorted(root.rglob("*.hea"), key=lambda path: (path.stem, path))
+        headers = sorted(list_dataset_files(root, (".hea",)), key=lambda path: (path.stem, path))
         own = [path for path in headers if self.record_names.fullmatch(path.stem)]
         if not own:
             raise DatasetError(

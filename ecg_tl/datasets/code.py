@@ -6,6 +6,7 @@ Ribeiro et al., "Automatic diagnosis of the 12-lead ECG using a deep neural netw
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -45,12 +46,15 @@ class CodeTest(EcgDataset):
     citation = "Ribeiro et al., Nature Communications 11, 1760 (2020)"
     source = "https://doi.org/10.5281/zenodo.3765780"
     code_system = "code"
-    source_suffixes = (".hdf5", ".csv")
     crop = "center"
     published_records = 827
 
     def __init__(self, expected_records: int | None = published_records) -> None:
         self.expected_records = expected_records
+
+    def source_files(self, root: Path) -> Iterable[Path]:
+        """Name the tracings and both tables."""
+        return [_find(root, name) for name in (_GOLD_STANDARD, _ATTRIBUTES, _TRACINGS)]
 
     def scan(self, root: Path) -> Scan:
         """Match the rows of the gold standard, the attributes and the tracings."""

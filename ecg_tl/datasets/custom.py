@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable
 from pathlib import Path
 from unicodedata import normalize
 
@@ -58,7 +59,14 @@ class Custom(EcgDataset):
     citation = "yours"
     source = "a folder of WFDB records with labels.csv"
     code_system = "custom"
-    source_suffixes = (".csv", ".hea", ".dat", ".mat")
+
+    def source_files(self, root: Path) -> Iterable[Path]:
+        """Name `labels.csv` and the header of each of its rows."""
+        path = root / _LABELS
+        table, _ = _read_labels(path)
+        yield path
+        for number, cell in enumerate(table[_RECORD]):
+            yield header_path(root / _find_record(root, _parse_record(path, number, cell)))
 
     def scan(self, root: Path) -> Scan:
         """List the rows of `labels.csv` with what their headers say."""

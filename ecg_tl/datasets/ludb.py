@@ -7,6 +7,7 @@ IEEE Access 8, 186181 (2020).
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Iterable
 from itertools import product
 from pathlib import Path
 from typing import Literal, get_args
@@ -15,7 +16,7 @@ from ecg_tl.datasets.base import EcgDataset, LabelClass, LabelRule, LeftOut, Sca
 from ecg_tl.datasets.demographics import parse_age, parse_sex
 from ecg_tl.datasets.identifiers import identifier
 from ecg_tl.datasets.tables import cell_path, read_table
-from ecg_tl.datasets.wfdb_header import read_header
+from ecg_tl.datasets.wfdb_header import header_path, read_header
 from ecg_tl.datasets.wfdb_recording import read_recording
 from ecg_tl.errors import DatasetError, RecordError, SettingError
 from ecg_tl.signals import Recording
@@ -77,7 +78,6 @@ class Ludb(EcgDataset):
     citation = "Kalyakulina et al., IEEE Access 8, 186181 (2020)"
     source = "https://physionet.org/content/ludb/1.0.1/"
     code_system = "ludb"
-    source_suffixes = (".csv", ".hea", ".dat")
 
     def __init__(self, min_records: int = 10, amplitude: Amplitude = "steps") -> None:
         if amplitude not in get_args(Amplitude):
@@ -91,6 +91,13 @@ class Ludb(EcgDataset):
     def options(self) -> dict[str, str | int | float | bool | None]:
         """How steps become millivolts."""
         return {"amplitude": self.amplitude}
+
+    def source_files(self, root: Path) -> Iterable[Path]:
+        """Name `ludb.csv` and the header of each of its rows."""
+        table = root / _TABLE
+        yield table
+        for number, (person, _) in enumerate(_read_statements(table)):
+            yield header_path(root / f"data/{cell_path(table, number, 'ID', person['ID'])}")
 
     def scan(self, root: Path) -> Scan:
         """List the rows of `ludb.csv` with what their headers say."""

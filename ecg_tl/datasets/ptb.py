@@ -7,10 +7,12 @@ Technik 40, S317 (1995).
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from pathlib import Path
 
 from ecg_tl.datasets.base import EcgDataset, LabelClass, LabelRule, LeftOut, Scan, make_scan
 from ecg_tl.datasets.demographics import parse_age, parse_sex
+from ecg_tl.datasets.folders import list_dataset_files
 from ecg_tl.datasets.wfdb_header import read_header
 from ecg_tl.datasets.wfdb_recording import read_recording
 from ecg_tl.errors import RecordError
@@ -54,15 +56,17 @@ class Ptb(EcgDataset):
     citation = "Bousseljot et al., Biomedizinische Technik 40, S317 (1995)"
     source = "https://physionet.org/content/ptbdb/1.0.0/"
     code_system = "ptb"
-    source_suffixes = (".hea", ".dat", ".xyz")
+
+    def source_files(self, root: Path) -> Iterable[Path]:
+        """Name the headers in folders named like patients, anywhere below `root`."""
+        headers = list_dataset_files(root, (".hea",))
+        return [path for path in headers if _PATIENT_FOLDER.fullmatch(path.parent.name)]
 
     def scan(self, root: Path) -> Scan:
         """List the headers in folders named like patients, anywhere below `root`."""
         rows: list[dict[str, object]] = []
         left_out: list[LeftOut] = []
-        for path in sorted(root.rglob("*.hea")):
-            if not _PATIENT_FOLDER.fullmatch(path.parent.name):
-                continue
+        for path in self.source_files(root):
             record_id = f"{path.parent.name}/{path.stem}"
             try:
                 header = read_header(path.with_suffix(""))

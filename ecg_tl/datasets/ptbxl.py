@@ -8,6 +8,7 @@ from PTB-XL", IEEE JBHI 25(5), 2021.
 from __future__ import annotations
 
 import ast
+from collections.abc import Iterable
 from pathlib import Path
 
 from ecg_tl.datasets.base import EcgDataset, LabelClass, LabelRule, Scan, make_scan
@@ -15,6 +16,7 @@ from ecg_tl.datasets.demographics import AGE_OVER_89, parse_age
 from ecg_tl.datasets.identifiers import identifier
 from ecg_tl.datasets.scp_statements import SCP_STATEMENTS, SUPERCLASSES
 from ecg_tl.datasets.tables import cell_fault, cell_path, parse_patient, read_table
+from ecg_tl.datasets.wfdb_header import header_path
 from ecg_tl.datasets.wfdb_recording import read_recording
 from ecg_tl.errors import SettingError
 from ecg_tl.signals import Recording
@@ -47,7 +49,6 @@ class PtbXl(EcgDataset):
     citation = "Wagner et al., Scientific Data 7, 154 (2020)"
     source = "https://physionet.org/content/ptb-xl/1.0.3/"
     code_system = "scp"
-    source_suffixes = (".csv", ".hea", ".dat")
     tasks = ("superdiagnostic", "subdiagnostic", "diagnostic", "form", "rhythm", "all")
     drop_unlabelled = True
 
@@ -65,6 +66,14 @@ class PtbXl(EcgDataset):
     def options(self) -> dict[str, str | int | float | bool | None]:
         """The version that is read: its signals are not those of the other."""
         return {"source_rate": self.source_rate}
+
+    def source_files(self, root: Path) -> Iterable[Path]:
+        """Name the table and the headers of the version that is read."""
+        path = root / _DATABASE
+        column = _FILE_COLUMN[self.source_rate]
+        yield path
+        for number, cell in enumerate(read_table(path, (column,), self.title)[column]):
+            yield header_path(root / cell_path(path, number, column, cell))
 
     def scan(self, root: Path) -> Scan:
         """List the rows of `ptbxl_database.csv`; whether their files are there is seen when they are read."""

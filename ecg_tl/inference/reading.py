@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from ecg_tl.datasets.folders import list_files
 from ecg_tl.datasets.ludb import Amplitude, Ludb
 from ecg_tl.datasets.wfdb_header import read_header
 from ecg_tl.errors import EcgTlError, RecordError, SettingError
@@ -103,9 +104,10 @@ def find_records(paths: Iterable[Path]) -> tuple[list[Path], list[str]]:
         if not path.is_dir() or _beside(path, HEADER_SUFFIX).is_file():
             found.append(_without_suffix(path))
             continue
-        files = sorted(file for file in path.rglob("*") if file.is_file() and not file.name.startswith("."))
-        headers = [file for file in files if file.suffix.lower() == HEADER_SUFFIX]
-        arrays = [file for file in files if file.suffix.lower() in ARRAY_SUFFIXES]
+        listing = list_files(path, (HEADER_SUFFIX, *ARRAY_SUFFIXES))
+        headers = [file for file in listing.files if file.suffix.lower() == HEADER_SUFFIX]
+        arrays = [file for file in listing.files if file.suffix.lower() in ARRAY_SUFFIXES]
+        passed_over += [f"{where} could not be listed: {why.lower()}" for where, why in listing.unreadable]
         found += [file.with_suffix("") for file in headers] or arrays or [path]
         if headers and arrays:
             passed_over.append(

@@ -75,7 +75,7 @@ def prepare(
         raise SettingError("bad_records", repr(bad_records), "'skip' or 'error'", "Choose one of these.")
     root, store_dir = Path(root), Path(store_dir)
     settings = settings.resolved(dataset.crop)
-    source = source_fingerprint(root, dataset.source_suffixes)
+    source = source_fingerprint(dataset, root)
     target = store_dir / store_name(dataset, settings, source)
     if target.exists():
         return _open_existing(target, bad_records)
@@ -159,7 +159,7 @@ def _build(
             advance()
         if not tally.kept:
             raise _nothing_kept(root, tally, settings)
-        if source_fingerprint(root, dataset.source_suffixes) != source:
+        if source_fingerprint(dataset, root) != source:
             raise DatasetError(
                 root,
                 "files that changed while they were read",

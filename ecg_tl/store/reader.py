@@ -75,7 +75,7 @@ def store_path(dataset: EcgDataset, root: str | Path, store_dir: str | Path, set
     Raises:
         DatasetError: If `root` is not there.
     """
-    fingerprint = source_fingerprint(Path(root), dataset.source_suffixes)
+    fingerprint = source_fingerprint(dataset, Path(root))
     return Path(store_dir) / store_name(dataset, settings, fingerprint)
 
 

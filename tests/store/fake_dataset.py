@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import time
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar
@@ -39,12 +40,16 @@ class FakeDataset(EcgDataset):
     citation: ClassVar[str] = "nobody"
     source: ClassVar[str] = "nowhere"
     code_system: ClassVar[str] = "fake"
-    source_suffixes: ClassVar[tuple[str, ...]] = (".json", ".npy")
     tasks: ClassVar[tuple[str, ...]] = ("default", "coarse")
 
     @property
     def options(self) -> dict[str, str | int | float | bool | None]:
         return {"gain": self.gain}
+
+    def source_files(self, root: Path) -> Iterable[Path]:
+        yield root / INDEX
+        for row in json.loads((root / INDEX).read_text())["rows"]:
+            yield root / f"{row['path']}.npy"
 
     def scan(self, root: Path) -> Scan:
         index = json.loads((root / INDEX).read_text())

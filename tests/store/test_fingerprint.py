@@ -1,79 +1,192 @@
 from __future__ import annotations
 
 import os
+import shutil
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from fake_dataset import FakeDataset
 
+from ecg_tl.datasets import dataset_names, get_dataset
+from ecg_tl.datasets.custom import Custom
 from ecg_tl.errors import DatasetError
+from ecg_tl.inference.reading import find_records
 from ecg_tl.store import fingerprint
+from ecg_tl.store.build import prepare
 from ecg_tl.store.fingerprint import Fingerprint, source_fingerprint, store_name
 from ecg_tl.store.settings import StoreSettings
+from ecg_tl.synthesis import synthesize
 
-SUFFIXES = (".hea", ".dat")
+RECORDS = 12
+_opened: set[str] | None = None
 
 
-@pytest.fixture
-def source(tmp_path: Path) -> Path:
-    root = tmp_path / "source"
-    (root / "g1").mkdir(parents=True)
-    for name in ("A1.hea", "A1.dat", "g1/A2.HEA", "g1/A2.dat", "readme.txt"):
-        (root / name).write_text(name)
+def _note(event: str, arguments: tuple[object, ...]) -> None:
+    if _opened is not None and event == "open" and isinstance(arguments[0], str | Path):
+        _opened.add(os.path.realpath(arguments[0]))
+
+
+sys.addaudithook(_note)  # which cannot be taken away again, and does nothing but within `opened`
+
+
+@contextmanager
+def opened() -> Iterator[set[str]]:
+    """Note every file that Python opens."""
+    global _opened
+    _opened = set()
+    try:
+        yield _opened
+    finally:
+        _opened = None
+
+
+@pytest.fixture(scope="module")
+def roots(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
+    made: dict[str, Path] = {}
+
+    def root(name: str) -> Path:
+        if name not in made:
+            made[name] = tmp_path_factory.mktemp("layouts") / name
+            synthesize(name, made[name], RECORDS, seed=3, progress=False)
+        return made[name]
+
     return root
 
 
-def test_it_counts_the_files_that_matter(source: Path) -> None:
-    found = source_fingerprint(source, SUFFIXES)
-    assert found.files == 4
-    assert found.size == sum(len(name) for name in ("A1.hea", "A1.dat", "g1/A2.HEA", "g1/A2.dat"))
+@pytest.fixture
+def copy(roots: Callable[[str], Path], tmp_path: Path) -> Callable[[str], Path]:
+    return lambda name: shutil.copytree(roots(name), tmp_path / name)
 
 
-def test_a_copy_elsewhere_with_its_times_is_the_same(source: Path, tmp_path: Path) -> None:
-    before = source_fingerprint(source, SUFFIXES)
-    assert source_fingerprint(source.rename(tmp_path / "moved"), SUFFIXES) == before
+def dataset(name: str) -> object:
+    options = {"code_test": {"expected_records": None}, "ludb": {"min_records": 1}}
+    return get_dataset(name, **options.get(name, {}))
 
 
-@pytest.mark.parametrize("change", ["content", "time", "name", "new", "gone"])
-def test_any_change_of_a_source_file_shows(source: Path, change: str) -> None:
-    before = source_fingerprint(source, SUFFIXES)
-    file = source / "g1" / "A2.dat"
-    if change == "content":
-        file.write_text("longer than it was")
-    elif change == "time":
-        os.utime(file, ns=(0, file.stat().st_mtime_ns + 1000))
-    elif change == "name":
-        file.rename(file.with_name("A3.dat"))
-    elif change == "new":
-        (source / "A9.hea").touch()
+@pytest.mark.parametrize("name", dataset_names())
+def test_the_files_of_a_fingerprint_are_those_that_are_read(
+    roots: Callable[[str], Path], name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    root, reader = roots(name), dataset(name)
+    looked_at: set[str] = set()
+    state = fingerprint._state
+    monkeypatch.setattr(
+        fingerprint, "_state", lambda path: looked_at.add(os.path.realpath(path)) or state(path)
+    )
+    source_fingerprint(reader, root)
+    with opened() as read:
+        for path in reader.scan(root).records["path"]:
+            reader.read(root, path)
+        reader.label_rule(None, root)
+    below = {path for path in read if path.startswith(os.path.realpath(root) + os.sep)}
+    # The HDF5 library opens its file without Python.
+    by_library = {path for path in looked_at if path.endswith(".hdf5")}
+    assert below | by_library == looked_at
+
+
+@pytest.mark.parametrize("name", dataset_names())
+def test_a_change_of_any_file_that_is_read_shows_and_of_no_other(
+    copy: Callable[[str], Path], name: str
+) -> None:
+    root, reader = copy(name), dataset(name)
+    before = source_fingerprint(reader, root)
+    (root / "study" / "runs").mkdir(parents=True)
+    for extra in ("answers.csv", "study/runs/predictions.csv", "study/x.dat", "notes.txt", "study/x.mat"):
+        (root / extra).write_text("not of the source")
+    assert source_fingerprint(reader, root) == before
+    read = sorted(
+        path for path in root.rglob("*") if path.suffix in (".hea", ".dat", ".mat", ".hdf5", ".xyz")
+    )
+    read = [path for path in read if "study" not in path.parts and "records100" not in path.parts]
+    for path in (read[0], read[-1]):
+        was = path.stat().st_mtime_ns
+        os.utime(path, ns=(0, was + 1000))
+        assert source_fingerprint(reader, root) != before, path
+        os.utime(path, ns=(0, was))
+        hidden = path.with_name("away")
+        path.rename(hidden)
+        if path.suffix != ".hdf5":
+            assert source_fingerprint(reader, root) != before, path
+        hidden.rename(path)
+    assert source_fingerprint(reader, root) == before
+
+
+@pytest.mark.parametrize("suffix", [".bin", ".ecg", "", ".DAT"])
+def test_a_signal_file_of_any_ending_that_is_fetched_again_is_read_again(
+    copy: Callable[[str], Path], tmp_path: Path, suffix: str
+) -> None:
+    root = copy("custom")
+    header = sorted(root.rglob("*.hea"))[0]
+    signals = header.with_suffix(".dat")
+    whole = signals.read_bytes()
+    header.write_text(header.read_text().replace(signals.name, f"{header.stem}s{suffix}"))
+    signals.unlink()
+    file = header.with_name(f"{header.stem}s{suffix}")
+    stored = []
+    for content in (whole[:5000], whole):
+        file.write_bytes(content)
+        stored.append(len(prepare(Custom(), root, tmp_path / "stores", StoreSettings(), progress=False)))
+    assert stored == [RECORDS - 1, RECORDS]
+
+
+def test_outputs_below_the_records_folder_change_nothing_while_it_is_read(
+    copy: Callable[[str], Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    root = copy("custom")
+    read = Custom.read
+
+    def read_and_write(self: Custom, root: Path, path: str) -> object:
+        (root / "runs").mkdir(exist_ok=True)
+        with (root / "runs" / "metrics.csv").open("a") as handle:
+            handle.write("1\n")
+        return read(self, root, path)
+
+    monkeypatch.setattr(Custom, "read", read_and_write)
+    store = prepare(Custom(), root, root / "stores", StoreSettings(), progress=False)
+    assert prepare(Custom(), root, root / "stores", StoreSettings(), progress=False).path == store.path
+
+
+@pytest.mark.parametrize("name", ["georgia", "cpsc2018", "ptb"])
+def test_records_behind_a_link_are_read_fingerprinted_and_found_by_infer(
+    copy: Callable[[str], Path], tmp_path: Path, name: str
+) -> None:
+    root = copy(name)
+    before = source_fingerprint(dataset(name), root)
+    header = sorted(root.rglob("*.hea"))[0]
+    folder = header.parent
+    moved = tmp_path / "elsewhere" / folder.name
+    moved.parent.mkdir()
+    if folder == root:
+        root = tmp_path / "new"
+        (root).mkdir()
+        folder = root / "linked"
+        shutil.move(tmp_path / name, moved)
     else:
-        file.unlink()
-    assert source_fingerprint(source, SUFFIXES).digest != before.digest
+        folder.rename(moved)
+    folder.symlink_to(moved)
+    assert len(dataset(name).scan(root).records) == RECORDS
+    assert source_fingerprint(dataset(name), root).files == before.files
+    assert len(find_records([root])[0]) == RECORDS
 
 
-def test_other_files_hidden_folders_and_stores_inside_do_not_matter(source: Path) -> None:
-    before = source_fingerprint(source, SUFFIXES)
-    (source / "readme.txt").write_text("changed")
-    for folder in (".hidden", "ptbxl-0123456789ab"):
-        (source / folder).mkdir()
-        (source / folder / "x.dat").touch()
-    (source / "ptbxl-0123456789ab" / fingerprint.SIGNALS_FILE).touch()
-    assert source_fingerprint(source, SUFFIXES) == before
-
-
-def test_links_are_followed_and_circles_end(source: Path, tmp_path: Path) -> None:
-    (source / "g1" / "up").symlink_to(source)
-    assert source_fingerprint(source, SUFFIXES).files == 4
+def test_a_copy_elsewhere_with_its_times_is_the_same(copy: Callable[[str], Path], tmp_path: Path) -> None:
+    root = copy("custom")
+    before = source_fingerprint(Custom(), root)
+    assert source_fingerprint(Custom(), root.rename(tmp_path / "moved")) == before
     link = tmp_path / "link"
-    link.symlink_to(source)
-    assert source_fingerprint(link, SUFFIXES) == source_fingerprint(source, SUFFIXES)
+    link.symlink_to(tmp_path / "moved")
+    assert source_fingerprint(Custom(), link) == before
 
 
-@pytest.mark.parametrize("where", ["absent", "source/A1.hea"])
-def test_a_root_that_is_no_folder_is_named(source: Path, where: str) -> None:
+@pytest.mark.parametrize("where", ["absent", "custom/labels.csv"])
+def test_a_root_that_is_no_folder_is_named(copy: Callable[[str], Path], where: str) -> None:
+    root = copy("custom")
     with pytest.raises(DatasetError, match=Path(where).name):
-        source_fingerprint(source.parent / where, SUFFIXES)
+        source_fingerprint(Custom(), root.parent / where)
 
 
 def test_whatever_decides_the_content_changes_the_name(monkeypatch: pytest.MonkeyPatch) -> None:

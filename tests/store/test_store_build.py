@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import os
 from dataclasses import replace
 from pathlib import Path
 
@@ -177,7 +178,7 @@ def test_a_source_that_changes_meanwhile_is_refused(
     read = FakeDataset.read
 
     def read_and_touch(dataset: FakeDataset, folder: Path, path: str) -> object:
-        (folder / "late.npy").touch()
+        os.utime(folder / "r0.npy", ns=(0, 1))
         return read(dataset, folder, path)
 
     monkeypatch.setattr(FakeDataset, "read", read_and_touch)

@@ -108,7 +108,8 @@ def test_a_process_cut_off_takes_its_workers_with_it(
     write_fake(root, {f"r{record}": ecg(0, 50) for record in range(600)})
     log.mkdir()
     script.write_text(SCRIPT)
-    environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parent)}
+    searched = [str(Path(__file__).parent), *filter(None, [os.environ.get("PYTHONPATH")])]
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(searched)}
     command = [sys.executable, str(script), str(root), str(store_dir), str(log)]
     # A session of its own, so that the interrupt reaches all of its processes as it does from a terminal.
     process = subprocess.Popen(command, env=environment, start_new_session=True, stderr=subprocess.PIPE)
