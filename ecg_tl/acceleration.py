@@ -7,11 +7,13 @@ precision that it chose, which changes numbers, is kept in the run's config, to 
 
 from __future__ import annotations
 
+import os
 import platform
 from dataclasses import dataclass
-from typing import Generic, Literal, TypeVar
+from typing import TYPE_CHECKING, Generic, Literal, TypeVar
 
 import torch
+from jsonargparse.typing import restricted_number_type
 from torch import nn
 
 from ecg_tl.allocation import can_keep_freed_memory, keep_freed_memory
@@ -21,6 +23,11 @@ Auto = Literal["auto"]
 TrainingPrecision = Literal["auto", "32-true", "bf16-mixed"]
 CompileMode = Literal["auto", "none", "default", "reduce-overhead"]
 
+MOST_THREADS = 1024
+Threads = int
+if not TYPE_CHECKING:  # for the command line, which refuses others
+    Threads = restricted_number_type("Threads", int, [(">=", 1), ("<=", MOST_THREADS)])
+
 Value = TypeVar("Value")
 
 SLOW_IN_BFLOAT16 = ("gru",)
@@ -29,7 +36,7 @@ SLOW_IN_BFLOAT16 = ("gru",)
 
 @dataclass(frozen=True)
 class Speed:
-    """How a training uses the hardware. Scoring heeds `keep_memory` alone, and is in single precision.
+    """How a training uses the hardware. Scoring, in single precision, heeds `keep_memory` and `threads`.
 
     Attributes:
         precision: Of a training whose `trainer.precision` is not given. `auto` is `bf16-mixed` where the
@@ -40,6 +47,9 @@ class Speed:
             on a GPU, but for trainings that must be deterministic.
         keep_memory: Whether the process keeps what a step frees for the next one; see `ecg_tl.allocation`.
             `auto` does on a CPU, where the C library is glibc.
+        threads: Of each process on the CPU, 1 to 1024. Their number decides in which order sums are added up,
+            and so the last digits of every number. `auto` is the checkpoint's where a training goes on, else
+            what PyTorch chooses for this machine; in a study 1. The run's config and checkpoint keep it.
         compile: Whether, and in which of its modes, `torch.compile` translates the network;
             `reduce-overhead` uses CUDA graphs. `auto` is `none`.
         fused_optimizer: Whether the optimizer updates parameters in one kernel. `auto` does on CPU and CUDA.
@@ -49,6 +59,7 @@ class Speed:
     tf32: bool | Auto = "auto"
     cudnn_benchmark: bool | Auto = "auto"
     keep_memory: bool | Auto = "auto"
+    threads: Threads | Auto = "auto"
     compile: CompileMode = "auto"
     fused_optimizer: bool | Auto = "auto"
 
@@ -182,6 +193,25 @@ def choose_keep_memory(wanted: bool | Auto, hardware: Hardware) -> Choice[bool]:
     if hardware.device != "cpu":
         return Choice(False, f"auto: PyTorch keeps a {hardware.device}'s memory by itself")
     return Choice(True, "auto: to ask for it again takes up to half of a step")
+
+
+def choose_threads(wanted: int | Auto, before: int | None, processes: int) -> Choice[int]:
+    """Choose the number of threads of each process.
+
+    Args:
+        wanted: `Speed.threads`.
+        before: With which the training that is gone on with was begun; None if there is none that says so.
+        processes: Of this training on this machine.
+    """
+    if wanted != "auto":
+        differs = before is not None and before != wanted
+        return Choice(wanted, f"as set; the checkpoint was trained with {before}" if differs else "as set")
+    if before is not None:
+        return Choice(before, "auto: as the checkpoint was trained with")
+    # In a process that another one of the training has started, the variable says what that one chose.
+    if processes == 1 or "OMP_NUM_THREADS" in os.environ:
+        return Choice(torch.get_num_threads(), "auto: PyTorch's choice for this machine")
+    return Choice(max(1, torch.get_num_threads() // processes), f"auto: shared by {processes} processes")
 
 
 def choose_compile(wanted: CompileMode) -> Choice[CompileMode]:

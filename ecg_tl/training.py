@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import logging
+import os
 import tempfile
 import warnings
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import torch
 from lightning.fabric.plugins import CheckpointIO
 from lightning.pytorch import LightningModule, Trainer
 from lightning.pytorch.callbacks import Callback, LearningRateMonitor
@@ -22,6 +24,7 @@ from ecg_tl.acceleration import (
     Speed,
     choose_acceleration,
     choose_keep_memory,
+    choose_threads,
     describe_hardware,
 )
 from ecg_tl.allocation import keep_freed_memory
@@ -41,7 +44,7 @@ from ecg_tl.callbacks.summary import print_scores
 from ecg_tl.datamodules import EcgDataModule
 from ecg_tl.errors import SettingError
 from ecg_tl.tasks import EcgClassifier
-from ecg_tl.tasks.description import read_description
+from ecg_tl.tasks.description import read_description, threads_of
 from ecg_tl.transfer.checkpoint import read_checkpoint
 
 LINKED_TO_DATA = ("num_classes", "class_names", "num_leads", "num_samples", "normalization")
@@ -60,6 +63,7 @@ class EcgCLI(LightningCLI):
     def __init__(self, *args: Any, folder: Path | None = None, **kwargs: Any) -> None:
         self.folder = folder
         self.acceleration: Acceleration | None = None  # of a fit; scoring has none
+        self.threads_before: int | None = None  # of the training that is gone on with
         super().__init__(*args, **kwargs)
 
     def add_arguments_to_parser(self, parser: LightningArgumentParser) -> None:
@@ -92,7 +96,10 @@ class EcgCLI(LightningCLI):
         # Lightning's words (`best`, `last`) mean a training of this process, of which there is none: it would
         # go on without any checkpoint.
         if path is not None:
-            read_description(read_checkpoint(Path(path)), path)
+            checkpoint = read_checkpoint(Path(path))
+            read_description(checkpoint, path)
+            if command == "fit":
+                self.threads_before = threads_of(checkpoint)
 
     def instantiate_trainer(self, **kwargs: Any) -> Trainer:
         """Make the trainer, with a TensorBoard folder for this run unless a logger was asked for."""
@@ -134,6 +141,19 @@ class EcgCLI(LightningCLI):
             )
             if trainer.precision is None:
                 config.speed.precision = self.acceleration.precision.value
+
+    def instantiate_classes(self) -> None:
+        """Make data, network and trainer, and settle the number of threads."""
+        super().instantiate_classes()
+        config = self.config[self.config.subcommand]
+        processes = int(getattr(self.trainer.strategy, "num_processes", 1))
+        threads = choose_threads(config.speed.threads, self.threads_before, processes)
+        rank_zero_info(f"threads: {threads}")
+        torch.set_num_threads(threads.value)
+        if processes > 1:  # or Lightning would divide the cores once more, in each of them
+            os.environ["OMP_NUM_THREADS"] = str(threads.value)
+        if self.config.subcommand == "fit":
+            config.speed.threads = threads.value
 
     def _accelerate(self, acceleration: Acceleration) -> dict[str, Any]:
         """Say and do what was chosen; return what the trainer must be told of it."""

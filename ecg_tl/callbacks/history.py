@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pandas as pd
+import torch
 from lightning.pytorch import Callback, LightningModule, Trainer
 from lightning.pytorch.callbacks import EarlyStopping, ModelCheckpoint
 from lightning.pytorch.loggers import TensorBoardLogger
@@ -158,6 +159,7 @@ class RunHistory(Callback):
             "seconds_to_best": best.seconds,
             "best_checkpoint": checkpoint.best_model_path,
             "best_scores": dict(best.scores),
+            "threads": torch.get_num_threads(),
             "trainable_parameters": sum(p.numel() for p in pl_module.parameters() if p.requires_grad),
             "data": None if datamodule is None else datamodule.describe(),
             "digests": digests_of(folder, FILES_OF_A_FIT),

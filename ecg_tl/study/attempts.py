@@ -30,6 +30,7 @@ class Attempt:
         peak_memory_bytes: Most that its process held.
         peak_device_memory_bytes: Most that its tensors took on a GPU; None without one.
         outcome: `running` also of one whose process was killed, until somebody takes the run up.
+        threads: Of its process on the CPU; None if it is not known.
     """
 
     started: str
@@ -41,6 +42,7 @@ class Attempt:
     peak_memory_bytes: int = 0
     peak_device_memory_bytes: int | None = None
     outcome: AttemptOutcome = "running"
+    threads: int | None = None
 
 
 @dataclass(frozen=True)
@@ -81,7 +83,7 @@ class Attempts:
         known = [peak for attempt in self.all if (peak := attempt.peak_device_memory_bytes) is not None]
         return max(known, default=None)
 
-    def begun(self, epochs: int, max_epochs: int | None) -> Attempts:
+    def begun(self, epochs: int, max_epochs: int | None, threads: int | None = None) -> Attempts:
         """Add an attempt of this process, to a run without a result that nobody else is at.
 
         So one that still says `running`, or was about to write the result, was cut off.
@@ -91,7 +93,8 @@ class Attempts:
             for attempt in self.all
         )
         now = datetime.now(UTC).isoformat(timespec="seconds")
-        return Attempts((*before, Attempt(now, platform.node(), os.getpid(), epochs)), max_epochs)
+        attempt = Attempt(now, platform.node(), os.getpid(), epochs, threads=threads)
+        return Attempts((*before, attempt), max_epochs)
 
     def with_last(self, attempt: Attempt) -> Attempts:
         """Replace the present one."""
@@ -119,14 +122,22 @@ class Stopwatch:
         epochs: Epochs that earlier attempts have left.
         max_epochs: Epochs that the run trains for at most.
         device_share: Share of a GPU that it has, 0 for a run on the CPU.
+        threads: Of its process on the CPU.
     """
 
-    def __init__(self, path: Path, epochs: int, max_epochs: int | None, device_share: float) -> None:
+    def __init__(
+        self,
+        path: Path,
+        epochs: int,
+        max_epochs: int | None,
+        device_share: float,
+        threads: int | None = None,
+    ) -> None:
         self.path = path
         self.device_share = device_share
         self._started = time.perf_counter()
         self._cpu = time.process_time()
-        self.attempts = read_attempts(path).begun(epochs, max_epochs)
+        self.attempts = read_attempts(path).begun(epochs, max_epochs, threads)
         self.attempts.write(path)
 
     def note(self, epochs: int | None = None, outcome: AttemptOutcome = "running") -> Attempts:

@@ -7,7 +7,7 @@ import os
 import shutil
 import sys
 import traceback
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager, redirect_stderr, redirect_stdout
 from copy import deepcopy
 from pathlib import Path
@@ -32,6 +32,9 @@ from ecg_tl.transfer.checkpoint import read_checkpoint
 
 KEPT_FROM_BEFORE = (ATTEMPTS_FILE, ERROR_FILE, LOG_FILE)
 """What a training that starts anew leaves in its folder."""
+
+DECIDES_NUMBERS = ("precision", "threads")
+"""Settings of `speed` that an attempt hands on to the next one, wherever that is made."""
 
 TRANSFER = "TransferLearning"
 
@@ -82,8 +85,6 @@ def _execute(job: Job, place: RunFolder) -> Report:
     stopwatch: Stopwatch | None = None
     with _output_to(place.log):
         try:
-            if job.threads is not None:
-                torch.set_num_threads(job.threads)
             silence_noise()
             reset_peak_memory()
             stopwatch = _start(job, place)
@@ -124,11 +125,13 @@ def _start(job: Job, place: RunFolder) -> Stopwatch:
     reached = _epochs_reached(place)
     if reached is None:
         _start_anew(place)
-    config = complete_config(job, None if reached is None else _precision_before(place))
+    before = {} if reached is None else _speed_before(place)
+    config = complete_config(job, before)
     write_text(place.config, yaml.safe_dump(config, sort_keys=False, allow_unicode=True))
     on_gpu = torch.cuda.is_available() and config["trainer"]["accelerator"] != "cpu"
     share = job.device_share if on_gpu else 0.0
-    return Stopwatch(place.attempts, reached or 0, config["trainer"].get("max_epochs"), share)
+    threads = int(config["speed"]["threads"])
+    return Stopwatch(place.attempts, reached or 0, config["trainer"].get("max_epochs"), share, threads)
 
 
 def _epochs_reached(place: RunFolder) -> int | None:
@@ -150,26 +153,27 @@ def _start_anew(place: RunFolder) -> None:
             entry.unlink()
 
 
-def _precision_before(place: RunFolder) -> str | None:
-    """Return what an attempt that is gone on with was trained in, perhaps on other hardware."""
+def _speed_before(place: RunFolder) -> dict[str, Any]:
+    """Return how an attempt that is gone on with was trained, perhaps on other hardware."""
     try:
-        precision = yaml.safe_load(place.config.read_text(encoding="utf-8"))["speed"]["precision"]
+        speed = yaml.safe_load(place.config.read_text(encoding="utf-8"))["speed"]
+        return {name: speed[name] for name in DECIDES_NUMBERS if name in speed}
     except (OSError, yaml.YAMLError, KeyError, TypeError):
-        return None
-    return str(precision)
+        return {}
 
 
-def complete_config(job: Job, precision: str | None = None) -> dict[str, Any]:
+def complete_config(job: Job, before: Mapping[str, Any] | None = None) -> dict[str, Any]:
     """Add to a run's config what is known only now: the upstream's checkpoint, and what every run has.
 
     Args:
         job: The run.
-        precision: Of the training, if none is set; None chooses for the hardware at hand.
+        before: Precision and threads of the attempt that is gone on with, for where none are set.
 
     Raises:
         SettingError: If the run asks for several devices: a study runs several runs at once instead.
     """
     config: dict[str, Any] = deepcopy(job.run.config)
+    before = before or {}
     trainer = config.setdefault("trainer", {})
     if trainer.get("devices", 1) not in (1, "1", "auto"):
         raise SettingError(
@@ -185,7 +189,9 @@ def complete_config(job: Job, precision: str | None = None) -> dict[str, Any]:
     config.setdefault("curves", {}).setdefault("every_n_epochs", 0)
     speed = config.setdefault("speed", {})
     if trainer.get("precision") is None and speed.get("precision", "auto") == "auto":
-        speed["precision"] = precision or chosen_precision(job.run)
+        speed["precision"] = before.get("precision") or chosen_precision(job.run)
+    if speed.get("threads", "auto") == "auto":
+        speed["threads"] = before.get("threads") or job.run.threads
     for callback in trainer.get("callbacks") or []:
         if callback["class_path"].rpartition(".")[2] == TRANSFER:
             upstream = None if job.run.needs is None else str(job.place_of(job.run.needs).best)

@@ -21,6 +21,7 @@ from ecg_tl.study.findings import Findings, StudyRecord
 from ecg_tl.study.intervals import FEW_PATIENTS, HOLDS_FOR
 from ecg_tl.study.results import RunResult, StudyResults
 from ecg_tl.study.settings import StudySettings
+from ecg_tl.study.threads import uneven_threads
 
 METHODS = (
     "A difference is that of two arms on the same test patients, averaged over the same seeds of both. "
@@ -138,6 +139,7 @@ def _warnings(results: StudyResults, settings: StudySettings) -> list[str]:
         warnings.append(
             "Two seeds: how much trainings differ is known poorly, and intervals are wide for it."
         )
+    warnings += uneven_threads((run.run, run.result.get("threads")) for run in results.runs)
     return warnings
 
 

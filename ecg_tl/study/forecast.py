@@ -10,9 +10,8 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 
 from ecg_tl.study.estimate import correction, estimate, makespan
-from ecg_tl.study.hardware import count_cores
 from ecg_tl.study.job import make_jobs
-from ecg_tl.study.launch import local_executor
+from ecg_tl.study.launch import local_executor, most_threads
 from ecg_tl.study.plan_table import duration
 from ecg_tl.study.runs import Plan
 from ecg_tl.study.settings import StudySettings
@@ -69,7 +68,7 @@ def forecast(
     """
     jobs = make_jobs(settings, plan)
     concurrent = local_executor(list(jobs.values()), concurrent, runs_per_gpu).slots
-    threads = max(1, count_cores() // concurrent)
+    threads = most_threads(jobs.values())
     sizes = measure_sizes(plan.runs)
     accelerators = {str(run.config.get("trainer", {}).get("accelerator", "auto")) for run in plan.runs}
     book = SpeedBook(Path(settings.folder), threads, *(accelerators if len(accelerators) == 1 else ()))

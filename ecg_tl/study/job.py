@@ -29,7 +29,6 @@ class Job:
         keep_best: Whether its best checkpoint stays when it is finished.
         score_test_by_epoch: Whether to score the test records after every epoch, for the second opinion.
         measure_transferability: Whether to score the upstream on its training records, before any training.
-        threads: Of PyTorch on the CPU; None leaves it as it is.
         device_share: Share of a GPU that it has to itself, for the count of device seconds.
     """
 
@@ -39,7 +38,6 @@ class Job:
     keep_best: bool = False
     score_test_by_epoch: bool = True
     measure_transferability: bool = False
-    threads: int | None = None
     device_share: float = 1.0
 
     @property

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any, Literal, get_args
 
@@ -72,7 +72,9 @@ def run_study(
     _require_writable(unfinished[0])
     does: Executor
     if executor == "ray":
-        does = _ray_executor(address, concurrent, 0 if _all_on_cpu(unfinished) else runs_per_gpu)
+        does = _ray_executor(
+            address, concurrent, 0 if _all_on_cpu(unfinished) else runs_per_gpu, most_threads(unfinished)
+        )
     else:
         does = local_executor(unfinished, concurrent, runs_per_gpu)
     return schedule(jobs, does, progress=progress, estimates=estimates or {})
@@ -108,13 +110,13 @@ def local_executor(jobs: list[Job], concurrent: int | None, runs_per_gpu: int) -
     """Choose processes for this machine.
 
     With GPUs, each process has its share of one. Without, or if all runs are to be on the CPU, there are as
-    many as cores and memory allow, and the cores are divided among them: networks as small as these gain
-    little from several cores, and a run on each keeps all of them busy.
+    many as cores and memory allow: networks as small as these gain little from several cores, and a run on
+    each keeps all of them busy. How many threads a run has is its own setting, and the same on every machine.
 
     Raises:
         SettingError: If more runs are asked for than fit on the GPUs.
     """
-    cores = count_cores()
+    cores, threads = count_cores(), most_threads(jobs)
     gpus = [] if _all_on_cpu(jobs) else _visible_gpus(count_gpus())
     if gpus:
         most = len(gpus) * runs_per_gpu
@@ -127,15 +129,22 @@ def local_executor(jobs: list[Job], concurrent: int | None, runs_per_gpu: int) -
             )
         number = min(concurrent or most, len(jobs))
         places = [{"CUDA_VISIBLE_DEVICES": gpu} for gpu in gpus * runs_per_gpu][:number]
-        return LocalExecutor(places, threads=max(1, cores // number), device_share=1 / runs_per_gpu)
+        return LocalExecutor(places, threads=threads, device_share=1 / runs_per_gpu)
     memory = memory_bytes()
-    fitting = cores if memory is None else min(cores, max(1, memory // BYTES_PER_RUN))
+    fitting = max(1, cores // threads)
+    if memory is not None:
+        fitting = min(fitting, max(1, memory // BYTES_PER_RUN))
     number = min(concurrent or fitting, len(jobs))
     places = [{"CUDA_VISIBLE_DEVICES": ""}] * number
-    return LocalExecutor(places, threads=max(1, cores // number))
+    return LocalExecutor(places, threads=threads)
 
 
-def _ray_executor(address: str | None, concurrent: int | None, runs_per_gpu: int) -> Executor:
+def most_threads(jobs: Iterable[Job]) -> int:
+    """Return how many threads a job needs at most."""
+    return max(job.run.threads for job in jobs)
+
+
+def _ray_executor(address: str | None, concurrent: int | None, runs_per_gpu: int, threads: int) -> Executor:
     try:
         from ecg_tl.study.executors.ray import RayExecutor  # an optional extra
     except ModuleNotFoundError as error:
@@ -147,7 +156,7 @@ def _ray_executor(address: str | None, concurrent: int | None, runs_per_gpu: int
             "Ray 2.40 or later",
             "Run `pip install 'ecg-tl[ray]'`, or use `--executor local`.",
         ) from error
-    return RayExecutor(address, concurrent, runs_per_gpu)
+    return RayExecutor(address, concurrent, runs_per_gpu, threads=threads)
 
 
 def _visible_gpus(count: int) -> list[str]:

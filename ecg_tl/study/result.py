@@ -80,6 +80,7 @@ def write_result(
         "best_scores": fit["best_scores"],
         "calibration": tested["calibration"],
         "precision": precision,
+        "threads": fit.get("threads"),
         "monitor": fit["monitor"],
         "epochs": fit["epochs"],
         "epochs_to_best": fit["epochs_to_best"],

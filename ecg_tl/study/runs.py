@@ -8,6 +8,9 @@ from typing import Any, Literal
 from ecg_tl.study.settings import Overlay
 
 RunKind = Literal["upstream", "scratch", "fine-tuned", "control"]
+DEFAULT_THREADS = 1
+"""Runs at once on a core each are done sooner than one after the other on all; see `docs/performance.md`."""
+
 Selection = Literal["strict", "paper", "second_opinion"]
 
 
@@ -45,6 +48,12 @@ class Run:
     needs: str | None
     after: str | None
     config: Overlay
+
+    @property
+    def threads(self) -> int:
+        """Of its process on the CPU: as set, else 1, whatever the machine; see `Speed.threads`."""
+        threads = self.config.get("speed", {}).get("threads", "auto")
+        return DEFAULT_THREADS if threads == "auto" else int(threads)
 
     def describe(self) -> dict[str, Any]:
         """Give all but the config in primitives, for `result.json`."""

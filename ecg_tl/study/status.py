@@ -18,6 +18,7 @@ from ecg_tl.study.attempts import read_attempts
 from ecg_tl.study.folder import RunFolder, StudyFolder
 from ecg_tl.study.runs import Plan, Run
 from ecg_tl.study.settings import StudySettings
+from ecg_tl.study.threads import uneven_threads
 
 RunState = Literal["finished", "running", "failed", "cut off", "waiting", "skipped"]
 """`cut off`: begun, not finished, and no process is at it. `skipped`: what it starts from failed."""
@@ -49,6 +50,7 @@ class RunStatus:
         attempts: How often it was taken up.
         error: Why it failed, in a line; why it is skipped.
         log: The file that holds what it wrote.
+        threads: Of its process on the CPU; None before it is begun, and where it is not known.
     """
 
     run: Run
@@ -59,6 +61,7 @@ class RunStatus:
     attempts: int
     error: str | None
     log: Path
+    threads: int | None
 
 
 def study_status(settings: StudySettings, plan: Plan) -> list[RunStatus]:
@@ -83,6 +86,7 @@ def study_status(settings: StudySettings, plan: Plan) -> list[RunStatus]:
             attempts=len(attempts.all),
             error=error,
             log=place.log,
+            threads=None if last is None else last.threads,
         )
     return list(statuses.values())
 
@@ -141,6 +145,8 @@ def print_status(
         if status.error is not None and status.state == "failed":
             console.print(Text(f"{status.run.id}: {status.error}", style="red"), soft_wrap=True)
             console.print(Text(f"  {status.log}"), soft_wrap=True)
+    for line in uneven_threads((status.run.describe(), status.threads) for status in statuses):
+        console.print(Text(line, style="yellow"), soft_wrap=True)
 
 
 def _table(statuses: Sequence[RunStatus]) -> Table:

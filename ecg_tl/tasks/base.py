@@ -28,7 +28,13 @@ from ecg_tl.errors import SettingError
 from ecg_tl.metrics import multilabel_scores, sensitivity_and_specificity
 from ecg_tl.models import EcgNetwork
 from ecg_tl.signals import Batch
-from ecg_tl.tasks.description import CheckpointDescription, check_fits, describe_versions, read_description
+from ecg_tl.tasks.description import (
+    THREADS,
+    CheckpointDescription,
+    check_fits,
+    describe_versions,
+    read_description,
+)
 from ecg_tl.tasks.optimization import (
     MIN_STEPS,
     OptimizerName,
@@ -250,6 +256,7 @@ class EcgClassifier(LightningModule):
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Add what somebody who has nothing but the checkpoint must know."""
         checkpoint["random_states"] = random_states()
+        checkpoint[THREADS] = torch.get_num_threads()
         datamodule = getattr(self.trainer, "datamodule", None)
         checkpoint["ecg_tl"] = CheckpointDescription(
             versions=describe_versions(),

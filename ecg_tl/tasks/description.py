@@ -8,10 +8,14 @@ from dataclasses import asdict, dataclass
 from importlib.metadata import version
 from typing import Any
 
+from ecg_tl.acceleration import MOST_THREADS
 from ecg_tl.errors import CheckpointError
 
 FORMAT = 1
 """Raised when an older reader could no longer make sense of the description."""
+
+THREADS = "threads"
+"""A checkpoint's key: with how many threads a process it was trained."""
 
 _MUST_AGREE = ("class_names", "leads", "sampling_rate", "num_samples", "units", "normalization")
 
@@ -75,6 +79,13 @@ def read_description(checkpoint: Mapping[str, Any], where: object) -> Checkpoint
         raise CheckpointError(
             where, f"a malformed description ({error})", "one written by ecg_tl", "Give an intact checkpoint."
         ) from error
+
+
+def threads_of(checkpoint: Mapping[str, Any]) -> int | None:
+    """Return with how many threads a process a checkpoint was trained; None if it does not say."""
+    threads = checkpoint.get(THREADS)
+    known = isinstance(threads, int) and not isinstance(threads, bool) and 1 <= threads <= MOST_THREADS
+    return threads if known else None
 
 
 def check_fits(

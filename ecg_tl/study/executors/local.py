@@ -59,7 +59,7 @@ class LocalExecutor:
 
     Args:
         environments: For each process the variables of its environment, such as `CUDA_VISIBLE_DEVICES`.
-        threads: Of each process on the CPU.
+        threads: Of each process on the CPU, for what libraries do before a run says its own number.
         device_share: Share of a GPU that each process has.
         start_method: Of the processes.
     """
@@ -76,7 +76,6 @@ class LocalExecutor:
             {**dict.fromkeys(("OMP_NUM_THREADS", "MKL_NUM_THREADS"), str(threads)), **environment}
             for environment in environments
         ]
-        self._threads = threads
         self._device_share = device_share
         self._context: BaseContext = multiprocessing.get_context(start_method)
         self._workers: list[_Worker | None] = [None] * len(self._environments)
@@ -93,7 +92,7 @@ class LocalExecutor:
 
     def submit(self, job: Job) -> None:
         """Give a job to a process that waits, which is started if there is none."""
-        job = replace(job, threads=self._threads, device_share=self._device_share)
+        job = replace(job, device_share=self._device_share)
         place = next(
             (i for i, worker in enumerate(self._workers) if worker is not None and worker.job is None), None
         )

@@ -25,21 +25,23 @@ class RayExecutor:
             study.
         concurrent: Jobs at a time; by default as many as the cluster has room for.
         runs_per_gpu: Jobs that share a GPU; 0 uses none.
+        threads: Of each job on the CPU: the cores that Ray reserves for it.
 
     Raises:
         SettingError: If there is no cluster at that address.
     """
 
-    def __init__(self, address: str | None, concurrent: int | None, runs_per_gpu: int) -> None:
+    def __init__(
+        self, address: str | None, concurrent: int | None, runs_per_gpu: int, *, threads: int = 1
+    ) -> None:
         self._owned = not ray.is_initialized()
         if self._owned:
             _connect(address)
         total = _resources()
-        cpus, gpus = int(total.get("CPU", 1)), int(total.get("GPU", 0))
+        gpus = int(total.get("GPU", 0))
         self._gpu_share = 1 / runs_per_gpu if gpus and runs_per_gpu else 0.0
-        room = gpus * runs_per_gpu if self._gpu_share else cpus
         self._concurrent = concurrent
-        self._cpus = max(1, cpus // (concurrent or max(1, room)))
+        self._cpus = threads
         self._task = ray.remote(
             num_cpus=self._cpus,
             num_gpus=self._gpu_share,
@@ -61,7 +63,7 @@ class RayExecutor:
 
     def submit(self, job: Job) -> None:
         """Hand a job to Ray."""
-        sent = replace(job, threads=self._cpus, device_share=self._gpu_share)
+        sent = replace(job, device_share=self._gpu_share)
         self._jobs[self._task.remote(sent)] = job
 
     def wait(self, seconds: float) -> list[Report]:

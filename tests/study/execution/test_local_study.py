@@ -10,6 +10,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -84,8 +85,11 @@ def test_the_number_of_processes_and_their_shares(
     monkeypatch.setattr("ecg_tl.study.launch.count_cores", lambda: 8)
     monkeypatch.setattr("ecg_tl.study.launch.memory_bytes", lambda: 2**40)
     assert local_executor(jobs * 10, None, 1).slots == 8
-    assert local_executor(jobs * 10, 2, 1)._threads == 4
+    assert local_executor(jobs * 10, 2, 1).slots == 2
     assert local_executor(jobs[:2], None, 1).slots == 2
+    three = [replace(job, run=replace(job.run, config={"speed": {"threads": 3}})) for job in jobs]
+    assert local_executor(three * 10, None, 1).slots == 2
+    assert local_executor(three * 10, None, 1)._environments[0]["OMP_NUM_THREADS"] == "3"
     monkeypatch.setattr("ecg_tl.study.launch.memory_bytes", lambda: 5 * 2**30)
     assert local_executor(jobs * 10, None, 1).slots == 2
 
