@@ -24,9 +24,10 @@ from pathlib import Path
 
 import pandas as pd
 
-from ecg_tl.errors import SettingError, StoreError
+from ecg_tl.errors import EcgTlError, SettingError, StoreError
 
 _DESCRIPTOR = re.compile(r"/(?:dev|proc/(?P<process>self|thread-self|\d+))/fd/(?P<number>\d+)")
+_SEPARATORS = re.compile(r"[/\\]|^[A-Za-z]:")
 _MOST_LINKS = 40
 """As many as Linux follows in one path."""
 _NAME_BYTES = 200
@@ -166,6 +167,28 @@ def check_outputs(outputs: Mapping[str, str | Path | None], inputs: Iterable[str
             )
         taken[key] = option
         _check_writable(option, path, real, found)
+
+
+def is_file_name(name: object) -> bool:
+    """Whether a text names one file or folder in another folder, and leads nowhere else, on any system."""
+    if not isinstance(name, str) or name.strip() in ("", ".", "..") or _SEPARATORS.search(name):
+        return False
+    return len(os.fsencode(name)) <= _NAME_BYTES if name.isprintable() else False
+
+
+def require_file_name(name: str, where: object, error: type[EcgTlError] = SettingError) -> None:
+    """Refuse a name of a file or folder that is none: with a separator, `..`, or what no name has.
+
+    Raises:
+        EcgTlError: Of the kind `error`.
+    """
+    if not is_file_name(name):
+        raise error(
+            where,
+            repr(name),
+            f"the name of a folder: printable, without / and \\, not `..`, of {_NAME_BYTES} bytes at most",
+            "Choose another name.",
+        )
 
 
 def sync_to_disk(path: Path) -> None:

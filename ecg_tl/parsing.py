@@ -1,4 +1,4 @@
-"""What jsonargparse says of a wrong setting, in one line."""
+"""YAML as this project reads it, and what jsonargparse says of a wrong setting, in one line."""
 
 from __future__ import annotations
 
@@ -8,7 +8,15 @@ from difflib import get_close_matches
 from inspect import signature
 from typing import Any
 
-from ecg_tl.errors import EcgTlError
+import yaml
+from jsonargparse import get_loader, set_loader
+
+from ecg_tl.errors import EcgTlError, SettingError
+from ecg_tl.limits import require_tree
+
+_LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+_MERGE = "tag:yaml.org,2002:merge"
+_jsonargparse_load = get_loader("yaml")
 
 # What it says of the other ways in which a value might have been meant, and the value again.
 _ASIDES = re.compile(
@@ -18,6 +26,57 @@ _ASIDES = re.compile(
 )
 _NAMED = re.compile(r"'([\w.]+)'|--([\w.]+)")
 _LONGEST = 500
+
+
+def load_yaml(text: str) -> Any:
+    """Read YAML as jsonargparse does, and refuse a key that a mapping has twice.
+
+    YAML forbids it, and PyYAML keeps the last one in silence: of two arms of one name, one would be gone.
+
+    Raises:
+        yaml.YAMLError: If the text is no YAML, is nested too deep, or has a key twice.
+    """
+    try:
+        _require_distinct_keys(yaml.compose(text, Loader=_LOADER))
+        content = _jsonargparse_load(text)
+    except RecursionError as error:
+        raise yaml.YAMLError("values nested too deep") from error
+    try:
+        require_tree(content, "YAML")
+    except SettingError as error:
+        raise yaml.YAMLError(error.found) from error
+    return content
+
+
+def _require_distinct_keys(root: yaml.Node | None) -> None:
+    seen: set[int] = set()  # an alias is its anchor's node again, also inside of itself
+    waiting = [] if root is None else [root]
+    while waiting:
+        node = waiting.pop()
+        if id(node) in seen:
+            continue
+        seen.add(id(node))
+        if isinstance(node, yaml.SequenceNode):
+            waiting.extend(node.value)
+        if not isinstance(node, yaml.MappingNode):
+            continue
+        lines: dict[str, int] = {}
+        for key, value in node.value:
+            waiting.append(value)
+            if not isinstance(key, yaml.ScalarNode) or key.tag == _MERGE:
+                continue
+            if key.value in lines:
+                raise yaml.constructor.ConstructorError(
+                    None,
+                    None,
+                    f"the key {key.value!r} twice, in line {lines[key.value]} and in line "
+                    f"{key.start_mark.line + 1}: one of them would be dropped",
+                )
+            lines[key.value] = key.start_mark.line + 1
+
+
+set_loader("yaml", load_yaml, (yaml.YAMLError,))
+"""For every parser of this process, LightningCLI's as well."""
 
 
 def own_error(error: BaseException | None) -> EcgTlError | None:

@@ -18,6 +18,7 @@ from lightning.pytorch.cli import LightningArgumentParser, LightningCLI, SaveCon
 from lightning.pytorch.loggers import TensorBoardLogger
 from lightning_utilities.core.rank_zero import rank_zero_info
 
+import ecg_tl.parsing
 import ecg_tl.transfer.callback  # noqa: F401  (importing makes the short name TransferLearning known)
 from ecg_tl.acceleration import (
     Acceleration,
@@ -43,6 +44,7 @@ from ecg_tl.callbacks.history import RESULT_FILE
 from ecg_tl.callbacks.summary import print_scores
 from ecg_tl.datamodules import EcgDataModule
 from ecg_tl.errors import SettingError
+from ecg_tl.files import require_file_name
 from ecg_tl.tasks import EcgClassifier
 from ecg_tl.tasks.description import read_description, threads_of
 from ecg_tl.transfer.checkpoint import read_checkpoint
@@ -196,6 +198,7 @@ class EcgCLI(LightningCLI):
         if self.subcommand == "fit":
             runs = _writable(Path(self._get(self.config_init, "runs_dir")))
             name = self._get(self.config_init, "experiment")
+            require_file_name(str(name), "experiment")
             return TensorBoardLogger(runs, name=name, default_hp_metric=False)
         # What is computed from a checkpoint belongs into the folder of the run that trained it.
         run = _writable(Path(ckpt_path).resolve().parent.parent)

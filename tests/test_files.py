@@ -7,12 +7,14 @@ import stat
 import subprocess
 import sys
 import threading
-from pathlib import Path
+from pathlib import Path, PurePosixPath, PureWindowsPath
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from ecg_tl.errors import SettingError, StoreError
-from ecg_tl.files import check_outputs, write_text, written_whole
+from ecg_tl.files import check_outputs, is_file_name, require_file_name, write_text, written_whole
 
 
 def mode_of(path: Path) -> int:
@@ -184,3 +186,25 @@ def test_a_folder_that_cannot_be_made_is_found_before_any_work(tmp_path: Path) -
         check_outputs({"--csv": tmp_path / "taken" / "below" / "file"})
     check_outputs({"--csv": tmp_path / "new" / "below" / "file", "--json": None})
     assert not (tmp_path / "new").exists()
+
+
+# Names that become folders -------------------------------------------------------------------------------
+
+
+@given(st.text(st.characters(), max_size=12) | st.sampled_from(["..", ".", "a/b", "C:x", "/a", "~", "a\\b"]))
+def test_a_name_of_a_folder_leads_nowhere_else(name: str) -> None:
+    if not is_file_name(name):
+        with pytest.raises(SettingError, match="experiment"):
+            require_file_name(name, "experiment")
+        return
+    root = PurePosixPath("/runs")
+    for kind in (PurePosixPath, PureWindowsPath):
+        path = kind("/runs") / name
+        assert path.name == name
+        assert path.parent == kind("/runs")
+    assert os.path.normpath(root / name) == f"/runs/{name}"
+
+
+@pytest.mark.parametrize("name", ["a", "ludb-full-3", "ptbxl resnet1d18", "Größe", ".hidden", "a..b"])
+def test_usual_names_are_names(name: str) -> None:
+    require_file_name(name, "experiment")

@@ -14,6 +14,7 @@ from ecg_tl.card.scores import PREDICTIONS_FILE, SCORES_FILE, TEST_FOLDER, Evalu
 from ecg_tl.contamination import TrainingSet, read_training_sets
 from ecg_tl.datasets.base import LeftOut
 from ecg_tl.errors import CheckpointError, EcgTlError
+from ecg_tl.files import is_file_name
 from ecg_tl.inference.checkpoint_model import CheckpointModel
 from ecg_tl.inference.model import ModelDescription
 from ecg_tl.store.manifest import read_manifest
@@ -191,7 +192,9 @@ def _left_out(config: Mapping[str, Any], data: Mapping[str, Any]) -> tuple[LeftO
     options = as_table(as_table(config.get("data")).get("init_args"))
     candidates = [
         Path(str(options["store"])) if options.get("store") else None,
-        Path(str(options["store_dir"])) / str(data.get("store")) if options.get("store_dir") else None,
+        Path(str(options["store_dir"])) / data["store"]
+        if options.get("store_dir") and is_file_name(data.get("store"))
+        else None,
     ]
     for candidate in filter(None, candidates):
         try:

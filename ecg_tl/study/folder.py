@@ -11,6 +11,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
+from ecg_tl.errors import StoreError
+from ecg_tl.files import require_file_name
 from ecg_tl.validation_predictions import VALIDATION_FILE
 
 CONFIG_FILE = "config.yaml"
@@ -128,5 +130,10 @@ class StudyFolder:
     path: Path
 
     def run(self, run_id: str) -> RunFolder:
-        """Return the paths of a run."""
+        """Return the paths of a run.
+
+        Raises:
+            StoreError: If the id, which may be out of a file, is none of a folder.
+        """
+        require_file_name(run_id, f"the run's id in {self.path}", StoreError)
         return RunFolder(self.path / "runs" / run_id, self.path / "locks" / f"{run_id}.lock")

@@ -24,6 +24,7 @@ def check_names(settings: StudySettings) -> None:
             raise SettingError(what, "none", "at least one", f"Name some under `{what}`.")
     if not settings.seeds:
         raise SettingError("seeds", "none", "at least one", "Name some, such as `seeds: [0, 1, 2, 3, 4]`.")
+    _check_repeated("seeds", settings.seeds)
     _check_arms(settings)
     _check_axes(settings)
     for number, block in enumerate(settings.grid):
@@ -102,9 +103,22 @@ def _check_block(where: str, block: Block, settings: StudySettings) -> None:
                 "at least one",
                 "Name some, or leave it out, which means all.",
             )
+        _check_repeated(f"{where}.{what}", named or ())
     for size in block.sizes:
         if size != ALL_RECORDS and int(size) < 1:
             raise SettingError(f"{where}.sizes", str(size), "a number from 1, or `all`", "Correct the size.")
+
+
+def _check_repeated(where: str, listed: Sequence[object]) -> None:
+    """Refuse what is listed twice: it would be done once, and reported as if it were more."""
+    repeated = [str(one) for number, one in enumerate(listed) if one in listed[:number]]
+    if repeated:
+        raise SettingError(
+            where,
+            f"{', '.join(dict.fromkeys(repeated))} twice",
+            "each once",
+            "Remove what is repeated, or name what was meant.",
+        )
 
 
 def _check_known(where: str, names: Iterable[str], known: Collection[str]) -> None:

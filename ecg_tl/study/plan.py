@@ -17,6 +17,9 @@ from ecg_tl.study.settings import Arm, Block, Overlay, StudySettings
 UPSTREAM_ARM = "upstream"
 """The arm of a run that trains an upstream."""
 
+LONGEST_ID = 160
+"""Characters of an id before its digest: the name of a folder, and of a lock file, has 255 bytes at most."""
+
 
 def make_plan(settings: StudySettings) -> Plan:
     """List a study's runs, each after what it depends on, each once whichever blocks ask for it.
@@ -282,4 +285,5 @@ def _pairing(run: Run) -> tuple[object, ...]:
 
 def _identify(words: Sequence[str], config: Overlay, needs: str | None) -> str:
     said = "-".join(re.sub(r"[^A-Za-z0-9_.]+", "_", word) for word in words)
-    return f"{said}-{digest([list(words), decisive(config), needs])}"
+    # Long names of arms and datasets are cut in the folder's name; the digest has them whole.
+    return f"{said[:LONGEST_ID]}-{digest([list(words), decisive(config), needs])}"

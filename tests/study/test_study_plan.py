@@ -403,3 +403,26 @@ def test_any_grid_is_ordered_paired_and_contained_in_a_larger_one(data: st.DataO
         assert all(other is None or place[other] < place[run.id] for other in (run.needs, run.after))
     assert ids(replace(study, grid=grid[:1])) <= set(place)
     assert ids(replace(study, grid=grid[::-1])) == set(place)
+
+
+def test_long_names_are_cut_in_ids_and_told_apart_by_the_digest() -> None:
+    plans = [
+        make_plan(replace(STUDY, arms={"scratch": Arm(), "x" * 300 + end: Arm(transfer={})})) for end in "ab"
+    ]
+    ids = [[run.id for run in plan.runs if run.kind == "fine-tuned"] for plan in plans]
+    assert all(len(one) < 200 for one in ids[0])
+    assert not set(ids[0]) & set(ids[1])
+
+
+@pytest.mark.parametrize(
+    ("changes", "where"),
+    [
+        ({"seeds": (0, 1, 0)}, "seeds"),
+        ({"grid": (Block(seeds=(3, 3)),)}, r"grid\[0\]\.seeds"),
+        ({"grid": (Block(arms=("scratch", "full", "full")),)}, r"grid\[0\]\.arms"),
+        ({"grid": (Block(), Block(sizes=("all", 20, 20)))}, r"grid\[1\]\.sizes"),
+    ],
+)
+def test_what_is_listed_twice_is_refused(changes: dict[str, Any], where: str) -> None:
+    with pytest.raises(SettingError, match=rf"^{where}: found .* twice"):
+        make_plan(replace(STUDY, **changes))
