@@ -16,13 +16,13 @@ from torch import Tensor
 
 from ecg_tl.errors import SettingError
 from ecg_tl.metrics import Values, check_predictions, check_shapes
+from ecg_tl.temperature import AT_RANGE_END, TEMPERATURE_RANGE, is_at_range_end
 
 ThresholdRule = Literal["f1", "sensitivity", "specificity"]
 """What a class's threshold is chosen for: the greatest F1, or a sensitivity or specificity to be reached."""
 
 DEFAULT_THRESHOLD = 0.5
 MIN_POSITIVES = 5
-TEMPERATURE_RANGE = (0.05, 20.0)
 BISECTIONS = 40
 
 
@@ -33,16 +33,18 @@ class Calibration:
     Attributes:
         thresholds: Per class: a probability at or over it counts as positive.
         tuned: Per class: whether there were positives enough to choose the threshold; else it is 0.5.
-        temperature: Logits are divided by it before the sigmoid.
+        temperature: Logits are divided by it before the sigmoid; None if none could be fitted.
         rule: What the thresholds were chosen for.
         target: The sensitivity or specificity that was to be reached; None for `f1`.
+        uncalibrated: Why there is no temperature; None if there is one.
     """
 
     thresholds: tuple[float, ...]
     tuned: tuple[bool, ...]
-    temperature: float
+    temperature: float | None
     rule: ThresholdRule = "f1"
     target: float | None = None
+    uncalibrated: str | None = None
 
     def as_dict(self) -> dict[str, Any]:
         """Give it in primitives, for a checkpoint or JSON."""
@@ -50,14 +52,26 @@ class Calibration:
 
     @classmethod
     def from_dict(cls, content: Mapping[str, Any]) -> Calibration:
-        """Take what `as_dict` gave; without a rule, it was written when there was only `f1`."""
+        """Take what `as_dict` gave.
+
+        Without a rule, it was written when there was only `f1`. A temperature at an end of its range was
+        written when there was no minimum of records to fit it on: it is left out, and that is its reason.
+        """
+        temperature, uncalibrated = content["temperature"], content.get("uncalibrated")
+        if temperature is not None and is_at_range_end(temperature):
+            temperature, uncalibrated = None, AT_RANGE_END
         return cls(
             tuple(content["thresholds"]),
             tuple(content["tuned"]),
-            content["temperature"],
+            temperature,
             content.get("rule", "f1"),
             content.get("target"),
+            uncalibrated,
         )
+
+    def scaled(self, logits: Tensor) -> Tensor | None:
+        """Return the logits of calibrated probabilities; None without a temperature."""
+        return None if self.temperature is None else logits / self.temperature
 
     def summary(self, class_names: Sequence[str]) -> list[str]:
         """Say it in lines for a log."""
@@ -70,7 +84,11 @@ class Calibration:
             sides = "positives or negatives" if self.rule == "specificity" else "positives"
             few = f"fewer than {MIN_POSITIVES} {sides} among the validation records"
             lines.append(f"{few}, so {DEFAULT_THRESHOLD} is kept: {left}")
-        lines.append(f"temperature {self.temperature:.3f}")
+        lines.append(
+            f"no temperature, so probabilities stay uncalibrated: {self.uncalibrated}"
+            if self.temperature is None
+            else f"temperature {self.temperature:.3f}"
+        )
         return lines
 
 
@@ -114,13 +132,37 @@ def calibrate(
         thresholds, tuned = sensitivity_thresholds(probabilities, targets, target)
     else:
         thresholds, tuned = specificity_thresholds(probabilities, targets, target)
+    temperature, uncalibrated = fit_temperature(logits, targets)
     return Calibration(
         tuple(thresholds.tolist()),
         tuple(tuned.tolist()),
-        fit_temperature(logits, targets),
+        temperature,
         rule,
         None if rule == "f1" else target,
+        uncalibrated,
     )
+
+
+def has_enough(
+    targets: Tensor, least: int = MIN_POSITIVES, *, positives: bool = False, negatives: bool = False
+) -> Tensor:
+    """Say of which classes there are enough records to decide something on them.
+
+    Args:
+        targets: `(records, classes)` of zeros and ones.
+        least: How many are enough.
+        positives: Whether there must be so many positives.
+        negatives: Whether there must be so many negatives.
+
+    Returns:
+        `bool (classes,)`.
+    """
+    enough = torch.ones(targets.shape[1], dtype=torch.bool)
+    if positives:
+        enough &= targets.sum(dim=0) >= least
+    if negatives:
+        enough &= (1 - targets).sum(dim=0) >= least
+    return enough
 
 
 def f1_optimal_thresholds(
@@ -145,7 +187,7 @@ def f1_optimal_thresholds(
         SettingError: If shapes differ, there are no records, or a value is not what it should be.
     """
     p, y = check_predictions(probabilities, targets)
-    tuned = y.sum(dim=0) >= min_positives
+    tuned = has_enough(y, min_positives, positives=True)
     return _tuned_thresholds(p, y, tuned, _best_threshold), tuned
 
 
@@ -197,7 +239,7 @@ def sensitivity_thresholds(
         SettingError: If shapes differ, there are no records, or a value is not what it should be.
     """
     p, y = check_predictions(probabilities, targets)
-    tuned = y.sum(dim=0) >= min_positives
+    tuned = has_enough(y, min_positives, positives=True)
 
     def highest_that_finds(p: Tensor, y: Tensor) -> float:
         found = p[y == 1].sort(descending=True).values
@@ -229,7 +271,7 @@ def specificity_thresholds(
         SettingError: If shapes differ, there are no records, or a value is not what it should be.
     """
     p, y = check_predictions(probabilities, targets)
-    tuned = (y.sum(dim=0) >= min_records) & ((1 - y).sum(dim=0) >= min_records)
+    tuned = has_enough(y, min_records, positives=True, negatives=True)
 
     def lowest_that_spares(p: Tensor, y: Tensor) -> float:
         spared = p[y == 0].sort().values
@@ -251,19 +293,23 @@ def _between(upper: float, lower: float) -> float:
     return middle if middle > lower else upper
 
 
-def fit_temperature(logits: Values, targets: Values) -> float:
+def fit_temperature(
+    logits: Values, targets: Values, min_records: int = MIN_POSITIVES
+) -> tuple[float | None, str | None]:
     """Find the temperature T at which `sigmoid(logits / T)` has the least binary cross-entropy.
 
     Temperature scaling (Guo et al., "On Calibration of Modern Neural Networks", ICML 2017) with one T for
     all classes. The loss is convex in 1/T, so bisection on its slope finds the one minimum. T stays between
-    0.05 and 20: where logits part the classes without a fault, the loss would fall forever towards T = 0.
+    0.05 and 20: where logits part the classes without a fault, the loss would fall forever towards T = 0. An
+    end of this range is no minimum and is not used, and neither is what a handful of records would give.
 
     Args:
         logits: `(records, classes)`, finite, of validation records.
         targets: `(records, classes)` of zeros and ones.
+        min_records: At least one class must have so many positives, and so many negatives.
 
     Returns:
-        The temperature; 1 where no other is better.
+        The temperature, 1 where no other is better; or None, and why there is none.
 
     Raises:
         SettingError: If shapes differ, there are no records, or a value is not what it should be.
@@ -272,6 +318,12 @@ def fit_temperature(logits: Values, targets: Values) -> float:
     y = torch.as_tensor(targets).detach().cpu().double()
     check_shapes(z, y)
     check_predictions(torch.where(z.isfinite(), torch.sigmoid(z), torch.nan), y)
+
+    if not bool(has_enough(y, min_records, positives=True, negatives=True).any()):
+        return None, (
+            f"no class has {min_records} positives and {min_records} negatives among the {len(y)} "
+            "validation records"
+        )
 
     def slope(temperature: float) -> float:
         """Derivative of the loss by 1/T."""
@@ -282,4 +334,6 @@ def fit_temperature(logits: Values, targets: Values) -> float:
         middle = math.sqrt(cold * hot)
         cold, hot = (middle, hot) if slope(middle) > 0 else (cold, middle)
     loss, loss_at_one = (float(F.binary_cross_entropy_with_logits(z / t, y)) for t in (hot, 1.0))
-    return hot if loss < loss_at_one else 1.0
+    if loss >= loss_at_one:
+        return 1.0, None
+    return (None, AT_RANGE_END) if is_at_range_end(hot) else (hot, None)

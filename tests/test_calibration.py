@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from sklearn.metrics import f1_score
 
 from ecg_tl.calibration import (
+    MIN_POSITIVES,
     Calibration,
     calibrate,
     f1_optimal_thresholds,
@@ -209,12 +210,15 @@ def simulated(temperature: float, records: int = 4000, seed: int = 0) -> tuple[t
 
 @pytest.mark.parametrize("temperature", [0.3, 1.0, 2.5, 8.0])
 def test_the_temperature_recovers_a_known_scaling(temperature: float) -> None:
-    assert fit_temperature(*simulated(temperature)) == pytest.approx(temperature, rel=0.05)
+    found, reason = fit_temperature(*simulated(temperature))
+    assert found == pytest.approx(temperature, rel=0.05)
+    assert reason is None
 
 
 def test_the_temperature_has_the_least_loss() -> None:
     logits, targets = simulated(3.0, records=200)
-    best = fit_temperature(logits, targets)
+    best, _ = fit_temperature(logits, targets)
+    assert best is not None
     losses = {
         t: float(F.binary_cross_entropy_with_logits(logits / t, targets)) for t in np.linspace(0.1, 15, 600)
     }
@@ -229,26 +233,56 @@ def test_the_loss_is_never_worse_and_the_temperature_bounded(
     rng = np.random.default_rng(seed)
     logits = torch.from_numpy(scale * rng.standard_normal((records, 2)))
     targets = torch.from_numpy((rng.random((records, 2)) < share).astype(float))
-    temperature = fit_temperature(logits, targets)
-    assert 0.05 <= temperature <= 20
-    after = F.binary_cross_entropy_with_logits(logits / temperature, targets)
-    assert after <= F.binary_cross_entropy_with_logits(logits, targets)
+    temperature, reason = fit_temperature(logits, targets)
+    assert (temperature is None) == (reason is not None)
+    positives = targets.sum(dim=0)
+    if not bool(((positives >= 5) & (records - positives >= 5)).any()):
+        assert temperature is None
+    if temperature is not None:
+        assert 0.05 < temperature < 20
+        after = F.binary_cross_entropy_with_logits(logits / temperature, targets)
+        assert after <= F.binary_cross_entropy_with_logits(logits, targets)
 
 
-def test_separable_and_hopeless_logits_stay_in_range() -> None:
-    targets = torch.tensor([[1.0], [0.0]])
-    separable = torch.tensor([[2.0], [-2.0]])
-    assert fit_temperature(separable, targets) == pytest.approx(0.05, rel=1e-3)
-    assert fit_temperature(-separable, targets) == pytest.approx(20, rel=1e-3)
+@pytest.mark.parametrize("sign", [1, -1])
+def test_separable_and_hopeless_logits_have_no_temperature(sign: int) -> None:
+    targets = torch.tensor([[1.0], [0.0]]).repeat(10, 1)
+    temperature, reason = fit_temperature(sign * (4 * targets - 2), targets)
+    assert temperature is None
+    assert "an end of its range" in str(reason)
 
 
 def test_logits_that_say_nothing_keep_temperature_one() -> None:
-    assert fit_temperature(torch.zeros(4, 2), torch.ones(4, 2)) == 1.0
+    targets = torch.tensor([[1.0, 1.0], [0.0, 1.0]]).repeat(10, 1)
+    assert fit_temperature(torch.zeros(20, 2), targets) == (1.0, None)
+
+
+@pytest.mark.parametrize(("positives", "negatives"), [(0, 20), (3, 20), (4, 20), (20, 4), (5, 5), (5, 20)])
+def test_threshold_and_temperature_have_one_minimum_of_records(positives: int, negatives: int) -> None:
+    """Of the twins, the strictest rule for thresholds and the temperature say the same of one class."""
+    logits = torch.randn(positives + negatives, 1, generator=torch.Generator().manual_seed(1)).double()
+    targets = torch.cat([torch.ones(positives, 1), torch.zeros(negatives, 1)]).double()
+    enough = min(positives, negatives) >= MIN_POSITIVES
+    _, reason = fit_temperature(logits, targets)
+    assert ("5 positives and 5 negatives" in str(reason)) is not enough
+    assert calibrate(logits, targets, "specificity").tuned == (enough,)
+    assert calibrate(logits, targets, "f1").tuned == (positives >= MIN_POSITIVES,)
+
+
+@pytest.mark.parametrize("end", [0.05, 0.05 * (1 + 1e-9), 20.0])
+def test_a_temperature_at_the_end_of_the_range_in_an_old_file_is_none(end: float) -> None:
+    old = {"thresholds": [0.5], "tuned": [False], "temperature": end}
+    calibration = Calibration.from_dict(old)
+    assert calibration.temperature is None
+    assert calibration.scaled(torch.zeros(1, 1)) is None
+    assert "uncalibrated: the best temperature lay at an end" in calibration.summary(["A"])[-1]
+    assert Calibration.from_dict(calibration.as_dict()) == calibration
+    assert Calibration.from_dict(old | {"temperature": 19.0}).temperature == 19.0
 
 
 def test_the_result_is_the_same_every_time_and_a_plain_float() -> None:
     logits, targets = simulated(2.0, records=50)
-    results = {fit_temperature(logits.float(), targets) for _ in range(3)}
+    results = {fit_temperature(logits.float(), targets)[0] for _ in range(3)}
     assert len(results) == 1
     assert type(results.pop()) is float
 

@@ -130,7 +130,8 @@ def _images(
     predictions: Predictions, class_names: Sequence[str], calibration: Calibration | None, title: str
 ) -> dict[str, Any]:
     probabilities = predictions.probabilities
-    calibrated = None if calibration is None else (predictions.logits / calibration.temperature).sigmoid()
+    scaled = None if calibration is None else calibration.scaled(predictions.logits)
+    calibrated = None if scaled is None else scaled.sigmoid()
     thresholds = calibration.thresholds if calibration else (DEFAULT_THRESHOLD,) * len(class_names)
     figures = {
         "reliability": reliability_figure(probabilities, calibrated, predictions.targets, class_names, title),

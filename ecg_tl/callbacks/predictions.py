@@ -81,9 +81,8 @@ def table(predictions: Predictions, trainer: Trainer, task: EcgClassifier) -> pd
     }
     probabilities = predictions.probabilities.numpy()
     calibration = task.calibration
-    calibrated = (
-        None if calibration is None else (predictions.logits / calibration.temperature).sigmoid().numpy()
-    )
+    scaled = None if calibration is None else calibration.scaled(predictions.logits)
+    calibrated = None if scaled is None else scaled.sigmoid().numpy()
     targets = predictions.targets.int().numpy()
     for position, name in enumerate(task.class_names):
         columns[f"target/{name}"] = targets[:, position]

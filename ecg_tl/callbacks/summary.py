@@ -92,7 +92,8 @@ def _summary_table(scores: Mapping[str, float], calibration: Calibration | None)
     table.add_column("over all classes", no_wrap=True)
     columns = [""]
     if calibration is not None:
-        columns = [f"at {DEFAULT_THRESHOLD}, uncalibrated", "tuned thresholds", "calibrated"]
+        columns = [f"at {DEFAULT_THRESHOLD}, uncalibrated", "tuned thresholds"]
+        columns += [] if calibration.temperature is None else ["calibrated"]
     for column in columns:
         table.add_column(column, justify="right")
     rows = [
@@ -122,6 +123,12 @@ def _notes(names: tuple[str, ...], scores: Mapping[str, float], calibration: Cal
         return lines
     lines += calibration.summary(names)[1:-1]
     purpose = "the greatest F1" if calibration.rule == "f1" else f"{calibration.rule} {calibration.target:g}"
+    if calibration.temperature is None:
+        lines.append(
+            f"Thresholds (for {purpose}; * not tuned) were fitted on validation records. Probabilities are "
+            f"uncalibrated: {calibration.uncalibrated}."
+        )
+        return lines
     lines.append(
         f"Thresholds (for {purpose}; * not tuned) and the temperature {calibration.temperature:.3f} were "
         "fitted on validation records. Calibration keeps the order of the records and the decisions: it "

@@ -67,14 +67,16 @@ def scores_section(facts: CardFacts) -> str:
 def calibration_section(facts: CardFacts) -> str:
     """Say how probabilities were calibrated and decisions are made."""
     description = facts.description
-    if not description.calibrated:
+    if not description.validated:
         return (
             "None: the checkpoint was never validated. Its probabilities are uncalibrated and its thresholds "
             f"{DEFAULT_THRESHOLD}."
         )
     parts = [
         f"Logits are divided by a temperature of {description.temperature:.3f}, the same for all classes, "
-        "which was fitted on validation records (Guo et al., ICML 2017).",
+        "which was fitted on validation records (Guo et al., ICML 2017)."
+        if description.calibrated
+        else f"Its probabilities are uncalibrated: {inline(str(description.uncalibrated))}.",
     ]
     if facts.test is not None:
         parts.append(

@@ -17,6 +17,7 @@ from ecg_tl.inference.model import ModelDescription
 from ecg_tl.metrics import multilabel_scores, sensitivity_and_specificity
 from ecg_tl.study.findings import Interval
 from ecg_tl.study.intervals import score_intervals
+from ecg_tl.temperature import is_at_range_end
 
 TEST_FOLDER = "test"
 PREDICTIONS_FILE = "predictions.csv"
@@ -195,10 +196,12 @@ def _read_predictions(
 def _same_calibration(calibration: object, description: ModelDescription) -> bool:
     """Tell by thresholds and temperature whether a test was of these very weights."""
     if not isinstance(calibration, Mapping):
-        return calibration is None and not description.calibrated
-    return (
-        list(calibration.get("thresholds") or []) == list(description.thresholds)
-        and calibration.get("temperature") == description.temperature
+        return calibration is None and not description.validated
+    temperature = calibration.get("temperature")
+    if isinstance(temperature, float) and is_at_range_end(temperature):  # as earlier versions wrote it
+        temperature = None
+    return list(calibration.get("thresholds") or []) == list(description.thresholds) and temperature == (
+        description.temperature if description.calibrated else None
     )
 
 

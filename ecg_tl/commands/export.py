@@ -76,7 +76,7 @@ def _print(exported: Exported, format: Format) -> None:
         "input": f"{INPUT} (batch, {len(description.leads)}, {description.num_samples}), float32, "
         f"{description.units} at {description.sampling_rate:g} Hz, leads {' '.join(description.leads)}",
         "output": f"{OUTPUTS[0]} (batch, {classes}), "
-        + ("calibrated" if description.calibrated else "uncalibrated: the checkpoint was never validated")
+        + ("calibrated" if description.calibrated else f"uncalibrated: {description.uncalibrated}")
         + f"; {OUTPUTS[1]} (batch, {classes}), uncalibrated",
         "parity": str(exported.parity),
     }

@@ -126,7 +126,8 @@ def _summary(description: ModelDescription) -> str:
     return (
         f"{INPUT}: (batch, {len(description.leads)} leads, {description.num_samples} samples), float32, "
         f"{description.units} at {description.sampling_rate:g} Hz; leads {' '.join(description.leads)}. "
-        f"{OUTPUTS[0]}: (batch, {len(description.class_names)} classes), calibrated; {OUTPUTS[1]}: before "
+        f"{OUTPUTS[0]}: (batch, {len(description.class_names)} classes), "
+        f"{'calibrated' if description.calibrated else 'uncalibrated'}; {OUTPUTS[1]}: before "
         f"temperature and sigmoid; classes {', '.join(description.class_names)}. All the rest is JSON, "
         f"under the metadata key {METADATA_KEY}. Research software, no medical device."
     )

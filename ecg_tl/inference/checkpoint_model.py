@@ -86,7 +86,7 @@ def describe(said: CheckpointDescription, network: str, where: object) -> ModelD
         "network": network,
         "crop": data.get("crop", crop_of_dataset),
         "lead_dropout": _drops_leads(data.get("augmentation")),
-        "calibrated": calibration is not None,
+        "validated": calibration is not None,
         "version": versions.get("ecg-tl", "unknown"),
     }
     same = (
@@ -95,7 +95,12 @@ def describe(said: CheckpointDescription, network: str, where: object) -> ModelD
     )
     ours |= {name: data[name] for name in same if name in data}
     if isinstance(calibration, Mapping):
-        ours |= {name: calibration.get(name) for name in ("thresholds", "tuned", "temperature")}
+        ours |= {name: calibration.get(name) for name in ("thresholds", "tuned")}
+        temperature = calibration.get("temperature")
+        if temperature is None:
+            ours |= {"uncalibrated": calibration.get("uncalibrated")}
+        else:
+            ours |= {"calibrated": True, "temperature": temperature}
         ours |= {
             "threshold_rule": calibration.get("rule", "f1"),
             "threshold_target": calibration.get("target"),

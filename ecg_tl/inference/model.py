@@ -10,7 +10,7 @@ import math
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
-from typing import Any, Protocol, get_args
+from typing import Any, Protocol, cast, get_args
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,6 +19,7 @@ from ecg_tl.errors import CheckpointError, SettingError
 from ecg_tl.signals import check_leads
 from ecg_tl.store.ranges import SignalRanges
 from ecg_tl.store.settings import Crop, Resampling
+from ecg_tl.temperature import AT_RANGE_END, NEVER_VALIDATED, is_at_range_end
 
 FORMAT = 1
 """Of `ModelDescription.as_dict`; raised when an older reader could no longer make sense of it."""
@@ -45,8 +46,10 @@ class ModelDescription:
         tuned: Per class: whether there were positives enough to choose the threshold; else it is 0.5.
         threshold_rule: What thresholds were chosen for: `f1`, `sensitivity` or `specificity`.
         threshold_target: The sensitivity or specificity that was to be reached; None for `f1`.
-        temperature: The logits' divisor that makes probabilities calibrated.
-        calibrated: Whether thresholds and temperature were fitted on validation data.
+        temperature: The logits' divisor that makes probabilities calibrated; 1 where there is none.
+        validated: Whether thresholds were fitted on validation data, where there was enough of it.
+        calibrated: Whether the temperature was.
+        uncalibrated: Why it was not; None if it was.
         lead_dropout: Whether it was trained with leads missing, which are zeros then.
         network: Name of the architecture.
         dataset: What it was trained on.
@@ -68,7 +71,9 @@ class ModelDescription:
     threshold_rule: str = "f1"
     threshold_target: float | None = None
     temperature: float = 1.0
+    validated: bool = False
     calibrated: bool = False
+    uncalibrated: str | None = NEVER_VALIDATED
     lead_dropout: bool = False
     network: str = "unknown"
     dataset: str | None = None
@@ -101,6 +106,7 @@ class ModelDescription:
                 f"format {FORMAT}",
                 "Use the version of ecg_tl that wrote it.",
             )
+        content = _with_reason(content)
         known = {one.name for one in fields(cls)}
         values: dict[str, Any] = {
             name: tuple(value) if name in _TUPLES and isinstance(value, list) else value
@@ -203,6 +209,18 @@ def _is_number(value: object, low: float = -math.inf, high: float = math.inf) ->
     )
 
 
+def _with_reason(content: Mapping[str, Any]) -> dict[str, Any]:
+    """Complete the description of an earlier version, which took any temperature, and said `calibrated`."""
+    completed = dict(content)
+    completed.setdefault("validated", completed.get("calibrated", False))
+    temperature = completed.get("temperature")
+    if completed.get("calibrated") is not True:
+        return completed
+    if _is_number(temperature, _SMALLEST) and is_at_range_end(cast("float", temperature)):
+        return completed | {"calibrated": False, "temperature": 1.0, "uncalibrated": AT_RANGE_END}
+    return completed | {"uncalibrated": None}
+
+
 def _are(kind: type, values: object) -> bool:
     return isinstance(values, tuple) and all(isinstance(value, kind) for value in values)
 
@@ -239,7 +257,9 @@ _EXPECTED: dict[str, tuple[Callable[[Any], bool], str]] = {
     "threshold_rule": (lambda name: isinstance(name, str), "a name"),
     "threshold_target": (lambda value: value is None or _is_number(value, 0, 1), "a share"),
     "temperature": (lambda value: _is_number(value, _SMALLEST), "a positive number"),
+    "validated": (lambda value: isinstance(value, bool), "true or false"),
     "calibrated": (lambda value: isinstance(value, bool), "true or false"),
+    "uncalibrated": (lambda reason: reason is None or isinstance(reason, str), "a reason"),
     "lead_dropout": (lambda value: isinstance(value, bool), "true or false"),
     "network": (lambda name: isinstance(name, str), "a name"),
     "dataset": (lambda name: name is None or isinstance(name, str), "a name"),

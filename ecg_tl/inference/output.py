@@ -19,6 +19,7 @@ from ecg_tl.errors import EcgTlError
 from ecg_tl.inference import NOTICE
 from ecg_tl.inference.answer import Answer, AnswerSettings, ClassAnswer
 from ecg_tl.inference.model import ModelDescription
+from ecg_tl.temperature import NEVER_VALIDATED
 
 IN_FULL = 3
 """Records up to which each class is shown on the terminal; of more records, what was found."""
@@ -60,8 +61,9 @@ def as_json(
         "model": {"file": str(model), **description.as_dict()},
         "calibration": {
             "calibrated": description.calibrated,
-            "temperature": description.temperature,
-            "thresholds": description.threshold_rule if description.calibrated else "default",
+            "uncalibrated": description.uncalibrated,
+            "temperature": description.temperature if description.calibrated else None,
+            "thresholds": description.threshold_rule if description.validated else "default",
             "threshold_target": description.threshold_target,
         },
         "settings": asdict(settings),
@@ -110,7 +112,7 @@ def render(outcomes: Sequence[Outcome], description: ModelDescription) -> Render
         parts += [_overview(outcomes), Text()]
     answers = [outcome for outcome in outcomes if isinstance(outcome, Answer)]
     if answers:
-        lines = _explanations(description)
+        lines = explanations(description)
         if any(len(one.window_starts) > 1 for one in answers):
             lines.append(f"of several windows, the {answers[0].aggregation} of the probabilities")
         parts += [Text(line, style="dim") for line in lines]
@@ -159,18 +161,22 @@ def _overview(outcomes: Sequence[Outcome]) -> RenderableType:
     return Group(Text(f"in {folder}"), table)
 
 
-def _explanations(description: ModelDescription) -> list[str]:
-    if description.calibrated:
-        target = "" if description.threshold_target is None else f" of {description.threshold_target:g}"
-        rule = {"f1": "the greatest F1"}.get(description.threshold_rule, f"a {description.threshold_rule}")
-        lines = [
-            f"probabilities calibrated (temperature {description.temperature:.2f}); thresholds for {rule}"
-            f"{target} on validation records"
-        ]
-        if not all(description.tuned):
-            lines.append("* too few validation records of this class: decided at an uncalibrated 0.5")
-    else:
-        lines = ["probabilities not calibrated and thresholds of 0.5: the network was never validated"]
+def explanations(description: ModelDescription) -> list[str]:
+    """Say in lines how probabilities and decisions came about."""
+    if not description.validated:
+        return [f"probabilities not calibrated and thresholds of 0.5: {NEVER_VALIDATED}"]
+    target = "" if description.threshold_target is None else f" of {description.threshold_target:g}"
+    rule = {"f1": "the greatest F1"}.get(description.threshold_rule, f"a {description.threshold_rule}")
+    lines = [
+        (
+            f"probabilities calibrated (temperature {description.temperature:.2f})"
+            if description.calibrated
+            else f"probabilities not calibrated: {description.uncalibrated}"
+        )
+        + f"; thresholds for {rule}{target} on validation records"
+    ]
+    if not all(description.tuned):
+        lines.append("* too few validation records of this class: decided at an uncalibrated 0.5")
     return lines
 
 

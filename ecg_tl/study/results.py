@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from ecg_tl.errors import StoreError
 from ecg_tl.study.findings import Missing
 from ecg_tl.study.folder import RunFolder, StudyFolder
+from ecg_tl.temperature import is_at_range_end
 
 FORMAT = 1
 """Of `result.json`, the newest that is understood."""
@@ -83,9 +84,9 @@ class RunResult:
 
     @property
     def temperature(self) -> float | None:
-        """Chosen on validation data; None if none was."""
+        """Chosen on validation data; None if none was, or only an end of its range."""
         value = (self.result.get("calibration") or {}).get("temperature")
-        return None if value is None else float(value)
+        return None if value is None or is_at_range_end(value) else float(value)
 
     @property
     def train_records(self) -> int:

@@ -208,14 +208,13 @@ class EcgClassifier(LightningModule):
         probabilities, targets, names = predictions.probabilities, predictions.targets, self.class_names
         thresholds = torch.tensor(calibration.thresholds, dtype=torch.float64)
         tuned = multilabel_scores(probabilities, targets, names, thresholds)
-        logits = predictions.logits / calibration.temperature
-        cooled = multilabel_scores(logits.sigmoid(), targets, names)
-        scores = {
-            **{f"{name}_tuned": getattr(tuned, name) for name in ("f1_macro", "f1_weighted")},
-            **{f"{name}_calibrated": getattr(cooled, name) for name in ("brier", "ece")},
-            "loss_calibrated": float(self._loss(logits, targets)),
-            **{f"f1_tuned/{name}": value for name, value in tuned.f1.items()},
-        }
+        scores = {f"{name}_tuned": getattr(tuned, name) for name in ("f1_macro", "f1_weighted")}
+        logits = calibration.scaled(predictions.logits)
+        if logits is not None:
+            cooled = multilabel_scores(logits.sigmoid(), targets, names)
+            scores |= {f"{name}_calibrated": getattr(cooled, name) for name in ("brier", "ece")}
+            scores["loss_calibrated"] = float(self._loss(logits, targets))
+        scores |= {f"f1_tuned/{name}": value for name, value in tuned.f1.items()}
         for suffix, at in (("", 0.5), ("_tuned", thresholds)):
             sensitivity, specificity = sensitivity_and_specificity(probabilities, targets, names, at)
             scores |= {f"sensitivity{suffix}/{name}": value for name, value in sensitivity.items()}

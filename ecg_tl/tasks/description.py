@@ -28,7 +28,7 @@ class CheckpointDescription:
         versions: Of the packages that decide the numbers.
         class_names: In the order of the logits.
         data: What it was trained on: `EcgDataModule.describe()`.
-        calibration: Thresholds, which of them were tuned, temperature.
+        calibration: Thresholds, which of them were tuned, temperature or why there is none.
         transfer: Report of the transfer that it began with, if any.
         format: Of this description.
     """

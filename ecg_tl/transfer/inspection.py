@@ -15,6 +15,7 @@ from ecg_tl.contamination import TrainingSet, read_training_sets
 from ecg_tl.errors import CheckpointError
 from ecg_tl.tasks.description import read_description
 from ecg_tl.tasks.restoring import FAMILIES
+from ecg_tl.temperature import AT_RANGE_END, is_at_range_end
 from ecg_tl.transfer.checkpoint import read_checkpoint
 
 PARTS = ("train", "validation", "test")
@@ -154,6 +155,11 @@ def _threshold(value: Any, tuned: Any) -> str:
 def _temperature(calibration: Mapping[str, Any]) -> str:
     if not calibration:
         return "none: it was never validated"
+    temperature = calibration.get("temperature")
+    if temperature is None:
+        return f"none: {calibration.get('uncalibrated') or 'not said why'}"
+    if isinstance(temperature, float) and is_at_range_end(temperature):
+        return f"{_number(temperature)}, which is not used: {AT_RANGE_END}"
     return f"{_number(calibration.get('temperature'))}, fitted on validation records, as the thresholds below"
 
 

@@ -15,8 +15,10 @@ import torch
 from tiny import GRU, HALF_TRAINS, NUM_SAMPLES, SAMPLING_RATE, data_words, fit
 
 from ecg_tl.errors import CheckpointError, SettingError
+from ecg_tl.inference.answer import AnswerSettings
 from ecg_tl.inference.checkpoint_model import CheckpointModel
 from ecg_tl.inference.model import ModelDescription, open_model
+from ecg_tl.inference.output import as_json, explanations
 from ecg_tl.signals import LEADS
 from ecg_tl.store.reader import Store
 from ecg_tl.tasks.restoring import restore_task
@@ -122,6 +124,28 @@ def test_a_checkpoint_without_calibration_decides_at_one_half(checkpoint: Path) 
     assert not description.calibrated
     assert description.thresholds == (0.5,) * 5
     assert (description.temperature, description.tuned) == (1.0, (False,) * 5)
+
+
+@pytest.mark.parametrize("temperature", [0.05, 20.0, None])
+def test_without_a_temperature_that_can_be_used_probabilities_are_uncalibrated(
+    checkpoint: Path, temperature: float | None
+) -> None:
+    """None as this version writes it, or the end of the range that an earlier one wrote."""
+    said = {"temperature": temperature} | ({"uncalibrated": "few records"} if temperature is None else {})
+    edited = _edit(checkpoint, lambda content: content["ecg_tl"]["calibration"].update(said))
+    description = open_model(edited).description
+    assert (description.validated, description.calibrated, description.temperature) == (True, False, 1.0)
+    assert ("few records" if temperature is None else "an end of its range") in str(description.uncalibrated)
+    exported = description.as_dict()
+    assert ModelDescription.from_dict(exported, "x") == description
+    if temperature is not None:  # in an exported file of the earlier version
+        for name in ("validated", "uncalibrated"):
+            del exported[name]
+        old = exported | {"temperature": temperature, "calibrated": True}
+        assert ModelDescription.from_dict(old, "x") == description
+    assert "probabilities not calibrated: " in explanations(description)[0]
+    assert "thresholds for the greatest F1 on validation records" in explanations(description)[0]
+    assert as_json([], description, edited, AnswerSettings())["calibration"]["temperature"] is None
 
 
 TAMPERED: dict[str, tuple[Callable[[dict[str, Any]], object], str]] = {
