@@ -19,6 +19,7 @@ from ecg_tl.errors import EcgTlError, SettingError
 from ecg_tl.files import check_outputs, write_csv, write_text
 from ecg_tl.inference import NOTICE
 from ecg_tl.inference.answer import Aggregation, AnswerSettings, answer
+from ecg_tl.inference.first_line import FirstLine
 from ecg_tl.inference.model import InferenceModel, open_model
 from ecg_tl.inference.output import Failure, Outcome, as_json, as_table, render
 from ecg_tl.inference.reading import ReadSettings, find_records, read_record, record_files
@@ -28,7 +29,8 @@ from ecg_tl.store.progress import record_progress
 STANDARD_OUTPUT = "-"
 
 _OPTIONS = (
-    *("checkpoint", "records", "leads", "sampling_rate", "units", "amplitude", "windows", "aggregation"),
+    *("checkpoint", "records", "leads", "sampling_rate", "units", "first_line", "amplitude"),
+    *("windows", "aggregation"),
     *("strict", "accelerator", "trust_program", "csv", "json", "plot", "plot_class", "plot_format"),
 )
 
@@ -43,6 +45,7 @@ def run(words: Sequence[str]) -> int:
         sampling_rate=given.sampling_rate,
         units=given.units,
         amplitude=given.amplitude,
+        first_line=given.first_line,
     )
     to_output = [option for option in (given.json, given.csv) if option == STANDARD_OUTPUT]
     if len(to_output) > 1:
@@ -156,6 +159,12 @@ def _parser() -> ArgumentParser:
     )
     files.add_argument("--sampling_rate", type=float, default=None, help="In Hz.")
     files.add_argument("--units", type=str, default=None, help="mV, uV, V or nV.")
+    files.add_argument(
+        "--first_line",
+        choices=list(get_args(FirstLine)),
+        default=None,
+        help="Of CSV files: whether it names the columns or holds values, where it may be either.",
+    )
     how = parser.add_argument_group("how records are taken")
     how.add_argument(
         "--amplitude",

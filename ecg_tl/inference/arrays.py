@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 from typing import Any
+from zipfile import ZipFile
 
 import numpy as np
 import pandas as pd
@@ -14,16 +16,42 @@ from numpy.typing import NDArray
 
 from ecg_tl.datasets.wfdb_header import comment_fields
 from ecg_tl.errors import RecordError
+from ecg_tl.inference.first_line import FirstLine, are_column_numbers, first_line_of, is_number
+from ecg_tl.inference.remarks import Remark
+from ecg_tl.inference.times import SECONDS, clock_seconds, rate_of_times
+from ecg_tl.limits import SAMPLING_RATE, VALUES, require, require_archive_growth
 from ecg_tl.signals import LEADS, standard_lead
+
+LONGEST_LINE = 2**24
+"""Characters of a CSV file: 2,000,000 samples of a lead a row. Longer is no table."""
+
+_WIDE = 1000
+"""Columns from which on a table is read line by line: a row a lead, for which pandas is not made."""
+
+_LINES_BELOW = 200
+"""That are looked at to decide what the first one is."""
 
 _DELIMITERS = (";", "\t", ",")
 """In this order: a comma may be a decimal one."""
 
+ZIP_START = b"PK"
+
 _WITH_UNIT = re.compile(r"(.*?)\s*[\[(]\s*(\S+?)\s*[\])]", re.DOTALL)
-_SECONDS = {"s": 1.0, "sec": 1.0, "seconds": 1.0, "ms": 1e-3, "milliseconds": 1e-3}
-_EVEN = 0.75  # of a time step
-_ROUNDED = 1e-3
-"""Of a rate: times are written with few digits, 0.004 and 0.008 mean 250 Hz."""
+
+
+@dataclass(frozen=True)
+class Said:
+    """What the user says of a file, where it does not say it itself.
+
+    Attributes:
+        leads: Names of the columns or rows.
+        sampling_rate: In Hz.
+        first_line: Of a table, whether it is `names` or `values`.
+    """
+
+    leads: tuple[str, ...] | None = None
+    sampling_rate: float | None = None
+    first_line: FirstLine | None = None
 
 
 @dataclass(frozen=True)
@@ -36,82 +64,92 @@ class ArrayFile:
         sampling_rate: In Hz.
         units: Of the values.
         samples_first: Whether rows are samples; None if the file does not say.
+        remarks: On what was decided.
     """
 
-    values: NDArray[np.float64]
+    values: NDArray[Any]
     leads: tuple[str, ...] | None = None
     sampling_rate: float | None = None
     units: str | None = None
     samples_first: bool | None = None
+    remarks: tuple[Remark, ...] = ()
 
 
-def read_csv(path: Path, names: Sequence[str] | None = None) -> ArrayFile:
+def read_csv(path: Path, said: Said | None = None) -> ArrayFile:
     """Read a CSV file: a column a lead, a row a sample; without a header a row may also be a lead.
 
     A header names the leads, with their unit if it is written behind them (`II (uV)`), and a column `time`
     (`time (ms)`) gives the sampling rate. Comments `# sampling_rate: 500` and `# units: uV` are understood.
-    The delimiter may be a comma, a semicolon (with decimal commas too), a tab, or blanks.
+    The delimiter may be a comma, a semicolon (with decimal commas too), a tab, or blanks. A first line of
+    column numbers, as pandas writes it, names nothing and is no sample.
 
     Args:
         path: The file.
-        names: What the columns hold if the header does not name leads.
+        said: What the user says of it.
 
     Raises:
         RecordError: If it is empty, is no table of numbers, or says things that contradict each other.
     """
+    said = said or Said()
     head = _head(path)
     separator = next((delimiter for delimiter in _DELIMITERS if delimiter in head.line), None)
     line = head.line if separator else re.sub(r"\s+(?=[\[(])", "", head.line.strip())  # `II (mV)` is one cell
-    header = [
-        cell.strip().strip('"').strip() for cell in (line.split(separator) if separator else line.split())
-    ]
-    has_header = not all(_is_number(cell) for cell in header)
-    columns = _columns(header, names) if has_header else None
-    values = _numbers(
-        path,
-        separator or r"\s+",
-        skip=head.number if has_header else 0,
-        count=len(header),
-        wanted=range(len(header)) if columns is None else [column for column, _, _ in columns],
-    )
+    first = _cells(line, separator)
+    kind = first_line_of(path, first, [_cells(below, separator) for below in head.below], said.first_line)
     fields = comment_fields(head.comments)
     rate = _positive(path, "sampling_rate", fields.get("sampling_rate"))
-    if columns is None:
-        return ArrayFile(values, None, rate, fields.get("units"))
+    units = fields.get("units")
+    skip = head.number if kind == "names" else 0
+    if kind == "values" or are_column_numbers(first) or not any(map(_is_word, first)):
+        values = _numbers(path, separator, skip, len(first), range(len(first)))
+        has_index = kind == "names" and not first[0] and len(first) > 1
+        if has_index and (said.leads is None or len(said.leads) != len(first)):
+            values = values[:, 1:]
+        return ArrayFile(values, None, rate, units)
+    columns = _columns(first, said.leads)
     if not columns:
         raise RecordError(
             path,
-            f"the columns {', '.join(header)[:200]}",
+            f"the columns {', '.join(first)[:200]}",
             f"columns named after leads ({' '.join(LEADS)})",
             "Name them in the header, or in their order with --leads (`-` for a column that is no lead).",
         )
-    is_time = [name is None for _, name, _ in columns]
-    if any(is_time):
-        scale = next(unit for _, name, unit in columns if name is None)
-        rate = _rate_of(path, values[:, is_time.index(True)] * _SECONDS[str(scale)])
-        values = values[:, [not time for time in is_time]]
-    units = {unit for _, name, unit in columns if name is not None and unit is not None}
-    if len(units) > 1:
-        raise RecordError(path, f"units {', '.join(sorted(units))}", "one for all leads", "Convert them.")
-    leads = tuple(name for _, name, _ in columns if name is not None)
-    return ArrayFile(values, leads, rate, next(iter(units), fields.get("units")), samples_first=True)
+    # The times, if they are numbers, are read with the signals; those of a clock by themselves.
+    time = next(((position, unit) for position, name, unit in columns if name is None), None)
+    signals = [column for column in columns if column[1] is not None]
+    of_clock = time is not None and _is_clock(head.below, separator, time[0])
+    wanted = [position for position, _, _ in signals]
+    if time is not None and not of_clock:
+        wanted.append(time[0])
+    values = _numbers(path, separator, skip, len(first), wanted)
+    remarks: tuple[Remark, ...] = ()
+    if time is not None:
+        unit = "s" if of_clock else time[1]
+        times = _clock(path, separator, skip, len(first), time[0]) if of_clock else values[:, -1]
+        in_comment = rate is not None
+        given, given_by = (rate, "its comment") if in_comment else (said.sampling_rate, "--sampling_rate")
+        found = rate_of_times(path, times, unit, given, given_by)
+        rate, remarks = found.value, found.remarks
+        values = values[:, : len(signals)]
+    spoken = {unit for _, _, unit in signals if unit is not None}
+    if len(spoken) > 1:
+        raise RecordError(path, f"units {', '.join(sorted(spoken))}", "one for all leads", "Convert them.")
+    leads = tuple(str(name) for _, name, _ in signals)
+    return ArrayFile(values, leads, rate, next(iter(spoken), units), samples_first=True, remarks=remarks)
 
 
 def read_numpy(path: Path) -> ArrayFile:
     """Read `.npy`, or `.npz` with `signal` and, if they are there, `leads`, `sampling_rate` and `units`.
 
-    Nothing is unpickled.
+    Nothing is unpickled, and nothing is made that is larger than what the file holds.
 
     Raises:
         RecordError: If it is damaged, or holds no signal.
     """
     try:
-        loaded = np.load(path, allow_pickle=False)
-        content: Mapping[str, Any] = (
-            {"signal": loaded}
-            if isinstance(loaded, np.ndarray)
-            else {name: loaded[name] for name in loaded.files}
-        )
+        content = _entries(path) if _first_bytes(path) == ZIP_START else {"signal": _mapped(path)}
+    except RecordError:
+        raise
     except Exception as error:  # the reader fails in any way that the bytes of a damaged file make it
         reason = " ".join(str(error).split())[:200] or type(error).__name__
         raise RecordError(
@@ -121,82 +159,186 @@ def read_numpy(path: Path) -> ArrayFile:
     if signal is None:
         raise RecordError(
             path,
-            f"arrays named {', '.join(content) or 'nothing'}",
+            f"arrays named {', '.join(content)[:200] or 'nothing'}",
             "one called signal",
             "Name the signal so, and beside it leads, sampling_rate and units.",
         )
     if signal.dtype.kind not in "fiu":
-        raise RecordError(path, f"an array of {signal.dtype}", "an array of numbers", "Write it again.")
+        raise RecordError(
+            path, f"an array of {str(signal.dtype)[:60]}", "an array of numbers", "Write it again."
+        )
     leads, rate, units = (content.get(name) for name in ("leads", "sampling_rate", "units"))
     return ArrayFile(
-        np.atleast_2d(np.asarray(signal, dtype=np.float64)),
-        None if leads is None else tuple(str(lead) for lead in np.atleast_1d(leads)),
+        np.atleast_2d(signal),
+        None if leads is None else tuple(str(lead) for lead in np.atleast_1d(leads).ravel()),
         None if rate is None else _positive(path, "sampling_rate", np.ravel(rate)[:1].tolist()),
-        None if units is None else str(np.ravel(units)[0]),
+        None if units is None else str(np.ravel(units)[:1].tolist()[0]) if np.size(units) else "",
     )
+
+
+def _first_bytes(path: Path) -> bytes:
+    with path.open("rb") as file:
+        return file.read(len(ZIP_START))
+
+
+def _mapped(path: Path) -> NDArray[Any]:
+    """Map a `.npy` file: a shape that the file does not hold is an error, not an allocation."""
+    mapped: NDArray[Any] = np.load(path, mmap_mode="r", allow_pickle=False)
+    require(VALUES, max(1, mapped.size), path, RecordError)
+    return mapped
+
+
+def _entries(path: Path) -> dict[str, NDArray[Any]]:
+    """Read the arrays of a `.npz` file."""
+    content = {}
+    with ZipFile(path) as archive:
+        require_archive_growth(archive, path.stat().st_size, path, RecordError)
+        for entry in archive.infolist():
+            with archive.open(entry) as file:
+                version = np.lib.format.read_magic(file)
+                read = (
+                    np.lib.format.read_array_header_1_0
+                    if version == (1, 0)
+                    else np.lib.format.read_array_header_2_0
+                )
+                shape, _, dtype = read(file)
+            values = 1
+            for size in shape:
+                values *= size
+            require(VALUES, max(1, values), path, RecordError)
+            if values * dtype.itemsize > entry.file_size:
+                raise ValueError(f"{entry.filename[:60]} is truncated")
+            with archive.open(entry) as file:
+                content[entry.filename.removesuffix(".npy")] = np.lib.format.read_array(
+                    file, allow_pickle=False
+                )
+    return content
 
 
 @dataclass(frozen=True)
 class _Head:
-    """The first line that is no comment, its number (from 1), and the comments before it."""
+    """The first line that is no comment, its number (from 1), the comments before it, and lines below."""
 
     line: str
     number: int
     comments: list[str]
+    below: list[str]
 
 
 def _head(path: Path) -> _Head:
     comments = []
-    with path.open(encoding="utf-8-sig", errors="replace") as lines:
-        for number, line in enumerate(lines, start=1):
+    with path.open(encoding="utf-8-sig", errors="replace") as file:
+        number = 0
+        while line := file.readline(LONGEST_LINE):
+            number += 1
+            if len(line) == LONGEST_LINE:
+                raise RecordError(
+                    path,
+                    f"a line of {LONGEST_LINE:,} characters or more",
+                    "a table: a column a lead and a row a sample",
+                    "Write a column a lead.",
+                )
             if line.startswith("#"):
                 comments.append(line[1:].strip())
             elif line.strip():
-                return _Head(line.rstrip("\n"), number, comments)
+                rest = (file.readline(LONGEST_LINE) for _ in range(_LINES_BELOW))
+                below = [one for one in rest if one.strip() and not one.startswith("#")]
+                return _Head(line.rstrip("\n"), number, comments, below)
     raise RecordError(path, "an empty file", "a column a lead and a row a sample", "Write it again.")
 
 
-def _numbers(path: Path, separator: str, skip: int, count: int, wanted: Sequence[int]) -> NDArray[np.float64]:
+def _cells(line: str, separator: str | None) -> list[str]:
+    cells = line.rstrip("\r\n").split(separator) if separator else line.split()
+    return [cell.strip().strip('"').strip() for cell in cells]
+
+
+def _is_word(cell: str) -> bool:
+    return bool(cell) and not is_number(cell)
+
+
+def _is_clock(below: Sequence[str], separator: str | None, position: int) -> bool:
+    cells = _cells(below[0], separator) if below else []
+    return position < len(cells) and _is_word(cells[position]) and ":" in cells[position]
+
+
+def _clock(path: Path, separator: str | None, skip: int, count: int, position: int) -> NDArray[np.float64]:
+    column = _read_table(path, separator, skip, count, [position], str)[position]
+    return clock_seconds(path, column.fillna("").tolist())
+
+
+def _numbers(
+    path: Path, separator: str | None, skip: int, count: int, wanted: Sequence[int]
+) -> NDArray[np.float64]:
     """Read the wanted columns of a table of `count` columns, `(rows, wanted)`."""
+    if count >= _WIDE:
+        return _wide_numbers(path, separator, skip, count)[:, list(wanted)]
+    table = _read_table(path, separator, skip, count, wanted, np.float64)
+    return np.asarray(table[list(wanted)].to_numpy(), dtype=np.float64)
+
+
+def _read_table(
+    path: Path, separator: str | None, skip: int, count: int, wanted: Sequence[int], kind: Any
+) -> pd.DataFrame:
     try:
         table = pd.read_csv(
             path,
-            sep=separator,
+            sep=separator or r"\s+",
             header=None,
             names=list(range(count)),
             skiprows=skip,
             comment="#",
-            # Where semicolons part the columns, commas are decimal ones, unless there are points.
-            decimal="," if separator == ";" and "." not in _line_after(path, skip) else ".",
-            dtype=dict.fromkeys(wanted, np.float64),
+            decimal=_decimal(path, separator, skip),
+            dtype=dict.fromkeys(wanted, kind),
             skipinitialspace=True,
             encoding_errors="replace",
         )
         if not isinstance(table.index, pd.RangeIndex):  # what pandas makes of the first of too many columns
             raise ValueError(f"more than {count} columns")
+        return table
     except Exception as error:  # whatever the parser makes of a file that is no table of numbers
-        reason = " ".join(str(error).split())[:200]
-        raise RecordError(
-            path,
-            f"a file that is no table of numbers ({reason})",
-            "a column a lead and a row a sample",
-            "Correct the file.",
-        ) from error
-    return np.asarray(table[list(wanted)].to_numpy(), dtype=np.float64)
+        raise _no_table(path, error) from error
+
+
+def _wide_numbers(path: Path, separator: str | None, skip: int, count: int) -> NDArray[np.float64]:
+    rows: list[NDArray[np.float64]] = []
+    comma = _decimal(path, separator, skip) == ","
+    try:
+        with path.open(encoding="utf-8-sig", errors="replace") as file:
+            for _ in range(skip):
+                file.readline(LONGEST_LINE)
+            while line := file.readline(LONGEST_LINE):
+                if line.startswith("#") or not line.strip():
+                    continue
+                require(VALUES, (len(rows) + 1) * count, path, RecordError)
+                cells = _cells(line.replace(",", ".") if comma else line, separator)
+                if len(cells) > count:
+                    raise ValueError(f"more than {count} columns")
+                row = np.full(count, np.nan)
+                row[: len(cells)] = np.array([cell or "nan" for cell in cells], dtype=np.float64)
+                rows.append(row)
+    except ValueError as error:
+        raise _no_table(path, error) from error
+    return np.array(rows) if rows else np.zeros((0, count))
+
+
+def _no_table(path: Path, error: Exception) -> RecordError:
+    return RecordError(
+        path,
+        f"a file that is no table of numbers ({' '.join(str(error).split())[:200]})",
+        "a column a lead and a row a sample",
+        "Correct the file.",
+    )
+
+
+def _decimal(path: Path, separator: str | None, skip: int) -> str:
+    # Where semicolons part the columns, commas are decimal ones, unless there are points.
+    return "," if separator == ";" and "." not in _line_after(path, skip) else "."
 
 
 def _line_after(path: Path, skip: int) -> str:
-    with path.open(encoding="utf-8-sig", errors="replace") as lines:
-        later = (line for number, line in enumerate(lines) if number >= skip)
-        return next((line for line in later if line.strip() and not line.startswith("#")), "")
-
-
-def _is_number(cell: str) -> bool:
-    try:
-        float(cell.replace(",", "."))
-    except ValueError:
-        return not cell  # a missing value, also in a first row
-    return True
+    with path.open(encoding="utf-8-sig", errors="replace") as file:
+        lines = iter(lambda: file.readline(LONGEST_LINE), "")
+        return next((line for line in islice(lines, skip, None) if line.strip() and line[0] != "#"), "")
 
 
 def _columns(header: Sequence[str], names: Sequence[str] | None) -> list[tuple[int, str | None, str | None]]:
@@ -207,33 +349,23 @@ def _columns(header: Sequence[str], names: Sequence[str] | None) -> list[tuple[i
         match = _WITH_UNIT.fullmatch(cell)
         name, unit = (match[1], match[2]) if match else (cell, None)
         word, _, suffix = name.lower().partition("_")
-        if word in ("time", "t") and (unit or suffix or "s").lower() in _SECONDS:
-            found.append((position, None, (unit or suffix or "s").lower()))
+        spoken = (unit or suffix).lower()
+        has_time = any(column[1] is None for column in found)
+        if word in ("time", "t", "timestamp") and (not spoken or spoken in SECONDS) and not has_time:
+            found.append((position, None, spoken or None))
         elif standard_lead(name) in LEADS:
             found.append((position, name, unit))
         else:
             others.append(position)
-    has_leads = any(name is not None for _, name, _ in found)
-    if not has_leads and names is not None and len(names) == len(others):
-        found += [(position, name, None) for position, name in zip(others, names, strict=True)]
-        return sorted(found)
-    return found if has_leads else []
-
-
-def _rate_of(path: Path, seconds: NDArray[np.float64]) -> float:
-    steps = len(seconds) - 1
-    duration = float(seconds[-1] - seconds[0]) if steps > 0 else 0.0
-    # How far each time is from where it would be at a constant rate; rounded times are near it.
-    even = np.linspace(seconds[0], seconds[-1], len(seconds)) if steps > 0 else seconds
-    if not (duration > 0 and np.abs(seconds - even).max() < _EVEN * duration / steps):
-        raise RecordError(
-            path,
-            "times that do not go on evenly",
-            "a constant sampling rate, without pauses",
-            "Correct the column of times, or resample the signal.",
-        )
-    rate = steps / duration
-    return float(round(rate)) if abs(rate - round(rate)) < _ROUNDED * rate else rate
+    if any(name is not None for _, name, _ in found):
+        return found
+    if names is not None:
+        if header and not header[0] and len(names) == len(others) - 1:
+            others = others[1:]  # an index
+        if len(names) == len(others):
+            found += [(position, name, None) for position, name in zip(others, names, strict=True)]
+            return sorted(found, key=lambda column: column[0])
+    return []
 
 
 def _positive(path: Path, field: str, value: object) -> float | None:
@@ -244,6 +376,6 @@ def _positive(path: Path, field: str, value: object) -> float | None:
         number = float(str(text).lower().removesuffix("hz"))
     except ValueError:
         number = 0.0
-    if not 0 < number < float("inf"):
-        raise RecordError(path, f"{field} {text}", "a positive number of Hz", "Correct it.")
+    if not SAMPLING_RATE.holds(number):
+        raise RecordError(path, f"{field} {str(text)[:60]}", str(SAMPLING_RATE), "Correct it.")
     return number

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,8 +14,10 @@ from ecg_tl.datasets.folders import list_files
 from ecg_tl.datasets.ludb import Amplitude, Ludb
 from ecg_tl.datasets.wfdb_header import read_header
 from ecg_tl.errors import EcgTlError, RecordError, SettingError
-from ecg_tl.inference.arrays import ArrayFile, read_csv, read_numpy
+from ecg_tl.inference.arrays import ArrayFile, Said, read_csv, read_numpy
+from ecg_tl.inference.first_line import FirstLine
 from ecg_tl.inference.remarks import Remark
+from ecg_tl.limits import SAMPLING_RATE, VALUES, require
 from ecg_tl.signals import LEADS, Recording, millivolts_per, standard_lead
 from ecg_tl.store.conform import read_recording
 from ecg_tl.store.inspection import LARGEST_PEAK, SMALLEST_PEAK
@@ -26,6 +29,10 @@ ARRAY_SUFFIXES = (CSV_SUFFIX, *NUMPY_SUFFIXES)
 
 NO_LEAD = "-"
 """In a list of leads: a column that is none of the twelve."""
+
+FILLER = -(2**15)
+"""What 16-bit recorders write for "not measured", and programs that copy their steps into tables. It is taken
+so where it is no voltage of an ECG in the file's unit."""
 
 _UNITS = ("nV", "uV", "mV", "V")
 
@@ -40,15 +47,17 @@ class ReadSettings:
         units: Of the values: `mV`, `uV`, `V` or `nV`.
         amplitude: Of WFDB records: `header` converts as the header says; `steps` takes a stored step as 1 µV,
             whatever the header says, as LUDB's records must be read.
+        first_line: Of CSV files: whether it is the columns' `names` or `values`, where that is not clear.
 
     Raises:
-        SettingError: If a lead or the unit is unknown, or the rate is not positive.
+        SettingError: If a lead or the unit is unknown, or no ECG has the rate.
     """
 
     leads: tuple[str, ...] | None = None
     sampling_rate: float | None = None
     units: str | None = None
     amplitude: Amplitude = "header"
+    first_line: FirstLine | None = None
 
     def __post_init__(self) -> None:
         if self.leads is not None:
@@ -64,9 +73,9 @@ class ReadSettings:
                     f"names out of {' '.join(LEADS)}, each once, and `{NO_LEAD}` for what is none of them",
                     "Name the columns in the file's order.",
                 )
-        if self.sampling_rate is not None and not 0 < self.sampling_rate < float("inf"):
+        if self.sampling_rate is not None and not SAMPLING_RATE.holds(self.sampling_rate):
             raise SettingError(
-                "--sampling_rate", f"{self.sampling_rate:g}", "a positive number of Hz", "Correct it."
+                "--sampling_rate", f"{self.sampling_rate:g}", str(SAMPLING_RATE), "Correct it."
             )
         if self.units is not None:
             try:
@@ -138,16 +147,19 @@ def read_record(path: Path, settings: ReadSettings) -> ReadRecord:
                 "Check the path.",
             )
         if not path.is_file():
+            found = "no regular file" if path.exists() else "no such file"
             raise RecordError(
-                path, "no such file", f"a record, or a header {path.name}{HEADER_SUFFIX}", "Check the path."
+                path, found, f"a record, or a header {path.name}{HEADER_SUFFIX}", "Check the path."
             )
         if path.suffix.lower() == CSV_SUFFIX:
-            return _from_array(path, read_csv(path, settings.leads), settings)
+            said = Said(settings.leads, settings.sampling_rate, settings.first_line)
+            return _from_array(path, read_csv(path, said), settings)
         if path.suffix.lower() in NUMPY_SUFFIXES:
             return _from_array(path, read_numpy(path), settings)
-    except OSError as error:
+    except (OSError, ValueError) as error:  # a zero byte in the name is a ValueError
+        reason = getattr(error, "strerror", None) or str(error)
         raise RecordError(
-            path, error.strerror or str(error), "a file that can be read", "Check its permissions."
+            path, reason, "a file that can be read", "Check the path and its permissions."
         ) from error
     raise RecordError(
         path,
@@ -179,7 +191,7 @@ def record_files(records: Iterable[Path]) -> Iterator[Path]:
 def _read_wfdb(path: Path, settings: ReadSettings) -> ReadRecord:
     # The reader of LUDB is the one that can take steps as they are.
     recording = read_recording(Ludb(amplitude=settings.amplitude), path.parent, path.name)
-    leads = tuple(standard_lead(lead) for lead in recording.leads)
+    leads = recording.leads
     remarks = []
     if (
         settings.leads is not None
@@ -191,6 +203,10 @@ def _read_wfdb(path: Path, settings: ReadSettings) -> ReadRecord:
         remarks += _ignored("leads", settings.leads, leads, contradicts=False)
     rate = recording.sampling_rate
     remarks += _ignored("sampling_rate", settings.sampling_rate, rate, contradicts=False)
+    signals = read_header(path).signals
+    remarks += _ignored_units(settings, tuple(dict.fromkeys(signal.unit for signal in signals)), path)
+    if settings.first_line is not None:
+        remarks.append(_not_used("first_line", "of CSV files alone", is_warning=False))
     return ReadRecord(replace(recording, leads=leads), tuple(remarks))
 
 
@@ -199,8 +215,13 @@ def _from_array(path: Path, file: ArrayFile, settings: ReadSettings) -> ReadReco
     remarks = [
         *_ignored("leads", settings.leads, named),
         *_ignored("sampling_rate", settings.sampling_rate, file.sampling_rate),
-        *_ignored("units", settings.units, file.units),
+        *_ignored_units(settings, None if file.units is None else (file.units,), path, contradicts=True),
+        *file.remarks,
     ]
+    if settings.amplitude != "header":
+        remarks.append(_not_used("amplitude", "of WFDB records alone", is_warning=False))
+    if settings.first_line is not None and path.suffix.lower() != CSV_SUFFIX:
+        remarks.append(_not_used("first_line", "of CSV files alone", is_warning=False))
     leads = settings.leads if named is None else named
     rate = settings.sampling_rate if file.sampling_rate is None else file.sampling_rate
     units = settings.units if file.units is None else file.units
@@ -217,13 +238,25 @@ def _from_array(path: Path, file: ArrayFile, settings: ReadSettings) -> ReadReco
     values = _leads_first(path, file, len(leads))
     if values.shape[1] == 0:
         raise RecordError(path, "no samples", "a signal", "Leave the record out.")
-    values = values * millivolts_per(units, path)
-    _check_units(path, values, units, told="--units" if file.units is None else "the file")
+    scale = millivolts_per(units, path)
     kept = [row for row, lead in enumerate(leads) if lead != NO_LEAD]
-    with np.errstate(
-        over="ignore"
-    ):  # what is beyond float32 is beyond any lead as well, and told as infinite
-        recording = Recording(values[kept].astype(np.float32), tuple(leads[row] for row in kept), float(rate))
+    require(VALUES, len(kept) * values.shape[1], path, RecordError)
+    millivolts = np.empty((len(kept), values.shape[1]), dtype=np.float32)
+    peaks, fillers = [], 0
+    for place, row in enumerate(kept):  # one by one: in double precision they are large
+        raw = values[row]
+        with np.errstate(over="ignore", invalid="ignore"):  # beyond float32 is told as infinite
+            lead = np.asarray(raw, dtype=np.float64) * scale
+            if abs(FILLER * scale) > LARGEST_PEAK and (filled := raw == FILLER).any():
+                lead[filled] = np.nan
+                fillers += int(filled.sum())
+            millivolts[place] = lead
+        peaks.append(_peak(lead))
+    _check_units(path, float(np.median(peaks)), units, told="--units" if file.units is None else "the file")
+    if fillers:
+        message = f"{fillers} samples of {FILLER}, which means not measured"
+        remarks.append(Remark("fillers", message, is_warning=False))
+    recording = Recording(millivolts, tuple(leads[row] for row in kept), float(rate))
     return ReadRecord(recording, tuple(remarks))
 
 
@@ -232,11 +265,26 @@ def _ignored(option: str, given: object, found: object, *, contradicts: bool = T
     if given is None or found is None or given == found:
         return []
     shown = " ".join(found) if isinstance(found, tuple) else found
-    message = f"the file says its {option} itself ({shown}): --{option} is not used"
-    return [Remark("option_not_used", message, is_warning=contradicts)]
+    return [_not_used(option, f"the file says its {option} itself ({shown})", is_warning=contradicts)]
 
 
-def _leads_first(path: Path, file: ArrayFile, leads: int) -> NDArray[np.float64]:
+def _ignored_units(
+    settings: ReadSettings, found: tuple[str, ...] | None, path: Path, *, contradicts: bool = False
+) -> list[Remark]:
+    """Say that the units are not used; `uV` and `µV` are one."""
+    if settings.units is None or found is None:
+        return []
+    given = millivolts_per(settings.units, path)
+    if all(millivolts_per(unit, path) == given for unit in found):
+        return []
+    return _ignored("units", settings.units, found, contradicts=contradicts)
+
+
+def _not_used(option: str, reason: str, *, is_warning: bool) -> Remark:
+    return Remark("option_not_used", f"{reason}: --{option} is not used", is_warning=is_warning)
+
+
+def _leads_first(path: Path, file: ArrayFile, leads: int) -> NDArray[Any]:
     values = file.values
     if values.ndim != 2:
         raise RecordError(path, f"an array of shape {values.shape}", "(leads, samples)", "Give one record.")
@@ -253,12 +301,15 @@ def _leads_first(path: Path, file: ArrayFile, leads: int) -> NDArray[np.float64]
     return values if fits[0] == 0 else values.T
 
 
-def _check_units(path: Path, values: NDArray[np.float64], units: str, told: str) -> None:
+def _peak(lead: NDArray[np.float64]) -> float:
+    """Return how far a lead goes from its median; what is not finite counts as nothing."""
+    finite = np.where(np.isfinite(lead), lead, 0.0)
+    excursion = np.abs(finite - np.median(finite), out=finite)
+    return float(np.where(np.isfinite(lead), excursion, 0.0).max())
+
+
+def _check_units(path: Path, peak: float, units: str, told: str) -> None:
     """Refuse a unit in which no ECG can be, where another one would fit."""
-    with np.errstate(invalid="ignore"):
-        excursions = np.abs(values - np.nanmedian(np.where(np.isfinite(values), values, 0), axis=1)[:, None])
-    peaks = np.where(np.isfinite(excursions), excursions, 0).max(axis=1)
-    peak = float(np.median(peaks))
     if peak == 0 or SMALLEST_PEAK <= peak <= LARGEST_PEAK:
         return
     scale = millivolts_per(units, path)

@@ -204,7 +204,8 @@ def test_what_the_file_says_wins_and_is_told(ecg: Recording, write_wfdb: WriteWf
     numpy = read_record(full, told)
     assert not any(remark.is_warning for remark in wfdb.remarks)  # a run may hold other files as well
     assert all(remark.is_warning for remark in numpy.remarks)
-    for read, options in ((wfdb, ("leads", "sampling_rate")), (numpy, ("leads", "sampling_rate", "units"))):
+    options = ("leads", "sampling_rate", "units")
+    for read in (wfdb, numpy):
         assert_same(read.recording, ecg, 5e-4)
         assert [remark.kind for remark in read.remarks] == ["option_not_used"] * len(options)
         assert all(
@@ -273,7 +274,7 @@ BAD_FILES: dict[str, tuple[str, str | bytes, ReadSettings, str]] = {
     "bytes": ("a.csv", bytes(range(256)) * 9, EVERYTHING, "no table of numbers|columns"),
     "no leads": ("a.csv", "x,y\n1,2\n", ReadSettings(sampling_rate=500, units="mV"), "the columns x, y"),
     "other leads": ("a.csv", "x,y\n1,2\n", EVERYTHING, "the columns x, y"),
-    "other shape": ("a.csv", "1,2\n3,4\n", EVERYTHING, "2 rows and 2 columns"),
+    "other shape": ("a.csv", "5,2\n3,4\n", EVERYTHING, "2 rows and 2 columns"),
     "a pause": (
         "a.csv",
         "time,I\n0,1\n0.01,1\n0.02,1\n5,1\n",
@@ -282,11 +283,11 @@ BAD_FILES: dict[str, tuple[str, str | bytes, ReadSettings, str]] = {
     ),
     "times that stand": ("a.csv", "time,I\n0,1\n0,1\n0,1\n", ReadSettings(units="mV"), "do not go on evenly"),
     "backward": ("a.csv", "time,I\n2,1\n1,1\n0,1\n", ReadSettings(units="mV"), "do not go on evenly"),
-    "two units": ("a.csv", "I (mV),II (uV)\n1,2\n", ReadSettings(sampling_rate=5), "units mV, uV"),
-    "unknown unit": ("a.csv", "I (mmHg)\n1\n", ReadSettings(sampling_rate=5), "the unit 'mmHg'"),
+    "two units": ("a.csv", "I (mV),II (uV)\n1,2\n", ReadSettings(sampling_rate=50), "units mV, uV"),
+    "unknown unit": ("a.csv", "I (mmHg)\n1\n", ReadSettings(sampling_rate=50), "the unit 'mmHg'"),
     "no rate": ("a.csv", "I (mV)\n1\n", ReadSettings(), "nothing about its sampling rate"),
     "wrong rate": ("a.csv", "# sampling_rate: fast\nI (mV)\n1\n", ReadSettings(), "sampling_rate fast"),
-    "nothing said": ("a.csv", "1,2\n", ReadSettings(), "nothing about its leads, sampling rate, units"),
+    "nothing said": ("a.csv", "5,2\n", ReadSettings(), "nothing about its leads, sampling rate, units"),
     "no array": ("a.npy", b"", EVERYTHING, "a file that NumPy cannot read"),
     "half an array": (
         "a.npy",
