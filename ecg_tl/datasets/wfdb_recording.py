@@ -13,7 +13,7 @@ from typing import NoReturn
 import numpy as np
 
 from ecg_tl.datasets.wfdb_header import Header, SignalLine, read_header
-from ecg_tl.datasets.wfdb_samples import STORAGES, Steps, is_compressed, read_compressed, unpack
+from ecg_tl.datasets.wfdb_samples import BLOCK, STORAGES, Steps, decompress, is_compressed, unpack
 from ecg_tl.errors import RecordError
 from ecg_tl.signals import Recording
 
@@ -46,21 +46,23 @@ def read_recording(record: Path, *, millivolts_per_step: float | None = None) ->
     baselines = [signal.baseline if millivolts_per_step is None else 0 for signal in signals]
     values = np.empty((len(signals), header.length), dtype=np.float32)
     sums = [0] * len(signals)
-    for rows, steps in _read_files(header):
+    for rows, start, steps in _read_files(header):
+        stop = start + steps.shape[1]
         for row, total in zip(rows, steps.sum(axis=1, dtype=np.int64).tolist(), strict=True):
-            sums[row] = total
+            sums[row] += total
         not_measured = STORAGES[signals[rows[0]].storage_format].not_measured
         has_gaps = not_measured is not None and steps.min() == not_measured  # the lowest of its format
-        for row, lead in zip(rows, steps, strict=True):  # one by one: in double precision they are large
-            np.multiply(lead - np.float64(baselines[row]), scales[row], out=values[row], casting="same_kind")
+        for row, lead in zip(rows, steps, strict=True):
+            part = values[row, start:stop]
+            np.multiply(lead - np.float64(baselines[row]), scales[row], out=part, casting="same_kind")
             if has_gaps:
-                values[row, lead == not_measured] = np.nan
+                part[lead == not_measured] = np.nan
     _check_sums(header, sums)
     return Recording(values, tuple(signal.lead for signal in signals), header.sampling_rate)
 
 
-def _read_files(header: Header) -> Iterator[tuple[list[int], Steps]]:
-    """Yield the leads of each file, and the converter's steps, `(leads, samples)`."""
+def _read_files(header: Header) -> Iterator[tuple[list[int], int, Steps]]:
+    """Yield the leads of each file, the first sample of a block, and the steps of it, `(leads, samples)`."""
     rows_of: dict[str, list[int]] = {}
     for row, signal in enumerate(header.signals):
         rows_of.setdefault(signal.file_name, []).append(row)  # interleaved in this order
@@ -78,37 +80,49 @@ def _read_files(header: Header) -> Iterator[tuple[list[int], Steps]]:
                 header.path, f"formats {', '.join(map(str, formats))} of {name}", "one a file", _FETCH
             )
         read = _read_compressed if is_compressed(first.storage_format) else _read_bytes
+        start = 0
+        last = np.array([header.signals[row].first_step for row in rows])
         try:
-            steps = read(header, file, first, len(rows))
+            for steps in read(header, file, first, len(rows)):
+                if first.storage_format == 8:
+                    steps = steps.cumsum(axis=0, dtype=np.int64) + last
+                    last = steps[-1]
+                yield rows, start, np.ascontiguousarray(steps.T)
+                start += len(steps)
         except OSError as error:
             raise RecordError(
                 file, f"a file that cannot be read ({error.strerror or error})", "a readable file", _FETCH
             ) from error
-        if first.storage_format == 8:
-            starts = [header.signals[row].first_step for row in rows]
-            steps = steps.cumsum(axis=0, dtype=np.int64) + np.array(starts)
-        yield rows, np.ascontiguousarray(steps.T)
+        if start < header.length:
+            _truncated(header, file, f"{start} samples", str(header.length), len(rows))
 
 
-def _read_bytes(header: Header, file: Path, first: SignalLine, leads: int) -> Steps:
-    """Return `(samples, leads)`."""
-    count = leads * header.length
-    needed = STORAGES[first.storage_format].bytes_of(count)
+def _read_bytes(header: Header, file: Path, first: SignalLine, leads: int) -> Iterator[Steps]:
+    """Yield blocks of `(samples, leads)`."""
+    storage = STORAGES[first.storage_format]
+    needed = first.byte_offset + storage.bytes_of(leads * header.length)
     size = file.stat().st_size
-    if size < first.byte_offset + needed:
-        _truncated(header, file, f"{size} bytes", str(first.byte_offset + needed), leads)
+    if size < needed:
+        _truncated(header, file, f"{size} bytes", str(needed), leads)
     if file.suffix == ".mat":
         _check_mat4(file, leads, header.length, first.byte_offset)
-    content = np.fromfile(file, dtype=np.uint8, count=needed, offset=first.byte_offset)
-    if content.size < needed:
-        _truncated(header, file, f"{content.size} bytes to read", str(needed), leads)
-    return unpack(content, first.storage_format, count).reshape(header.length, leads)
+    for start in range(0, header.length, BLOCK):
+        count = min(BLOCK, header.length - start) * leads
+        content = np.fromfile(
+            file,
+            dtype=np.uint8,
+            count=storage.bytes_of(count),
+            offset=first.byte_offset + storage.bytes_of(start * leads),
+        )
+        if content.size < storage.bytes_of(count):  # it became shorter in the meantime
+            return
+        yield unpack(content, first.storage_format, count).reshape(-1, leads)
 
 
-def _read_compressed(header: Header, file: Path, first: SignalLine, leads: int) -> Steps:
-    """Return `(samples, leads)`."""
+def _read_compressed(header: Header, file: Path, first: SignalLine, leads: int) -> Iterator[Steps]:
+    """Yield blocks of `(samples, leads)`."""
     try:
-        steps = read_compressed(file, first.storage_format, leads, first.byte_offset, header.length)
+        yield from decompress(file, first.storage_format, leads, first.byte_offset, header.length)
     except (RuntimeError, ValueError) as error:
         raise RecordError(
             file,
@@ -116,9 +130,6 @@ def _read_compressed(header: Header, file: Path, first: SignalLine, leads: int) 
             f"{leads} leads in format {first.storage_format}",
             _FETCH,
         ) from error
-    if len(steps) < header.length:
-        _truncated(header, file, f"{len(steps)} samples", str(header.length), leads)
-    return steps
 
 
 def _truncated(header: Header, file: Path, found: str, expected: str, leads: int) -> NoReturn:

@@ -9,6 +9,7 @@ the wfdb library reads.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -18,8 +19,9 @@ from numpy.typing import NDArray
 
 Steps = NDArray[np.signedinteger[Any]]
 
-_BLOCK = 2**16
-"""Frames that are taken from a compressed file at once; its decoder fails on 16 million samples and more."""
+BLOCK = 6 * 2**14
+"""Samples a lead that are read at once: a long recording takes little more memory than its millivolts.
+A whole number of groups in every format; and the decoder of FLAC fails on 16 million samples at once."""
 
 
 @dataclass(frozen=True)
@@ -111,8 +113,10 @@ def unpack(content: NDArray[np.uint8], storage_format: int, samples: int) -> Ste
     return _signed(np.stack(parts, axis=1).reshape(-1)[:samples], bits).astype(np.int16)
 
 
-def read_compressed(file: Path, storage_format: int, leads: int, first: int, length: int) -> Steps:
-    """Read a FLAC file: `(length, leads)` steps from its frame `first` on; fewer if it ends before.
+def decompress(file: Path, storage_format: int, leads: int, first: int, length: int) -> Iterator[Steps]:
+    """Yield the steps of a FLAC file from its sample `first` on, in blocks of `(samples, leads)`.
+
+    They end before `length` if the file does.
 
     Raises:
         OSError, RuntimeError, ValueError: As the decoder says it, if the file is damaged or holds another
@@ -120,22 +124,19 @@ def read_compressed(file: Path, storage_format: int, leads: int, first: int, len
     """
     import soundfile
 
-    bits = storage_format - 500
     with file.open("rb") as opened, soundfile.SoundFile(opened) as flac:
         if flac.format != "FLAC" or flac.channels != leads:
             raise ValueError(f"{flac.format} of {flac.channels} channels")
-        if int(flac.subtype.removeprefix("PCM_").removeprefix("S")) > bits:
+        bits = int(flac.subtype.removeprefix("PCM_").removeprefix("S"))
+        if bits > storage_format - 500:
             raise ValueError(f"samples of type {flac.subtype}")
-        shift = 32 - int(flac.subtype.removeprefix("PCM_").removeprefix("S"))
         flac.seek(first)
-        blocks = []
         while length > 0:
-            block = flac.read(min(length, _BLOCK), dtype="int32", always_2d=True)
+            block = flac.read(min(length, BLOCK), dtype="int32", always_2d=True)
             if len(block) == 0:
-                break
-            blocks.append(block >> shift)
+                return
+            yield block >> 32 - bits
             length -= len(block)
-    return np.concatenate(blocks) if blocks else np.zeros((0, leads), dtype=np.int32)
 
 
 def _signed(numbers: NDArray[np.int32], bits: int) -> NDArray[np.int32]:

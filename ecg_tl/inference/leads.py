@@ -39,6 +39,8 @@ class ProvidedLeads:
 
     def present(self) -> Recording:
         """Return the leads that are not missing."""
+        if not self.missing:
+            return self.recording
         rows = [row for row, lead in enumerate(self.recording.leads) if lead not in self.missing]
         leads = tuple(self.recording.leads[row] for row in rows)
         return Recording(self.recording.values[rows], leads, self.recording.sampling_rate)
@@ -94,7 +96,10 @@ def provide_leads(
         rows |= {lead: np.zeros(recording.values.shape[1], dtype=np.float32) for lead in missing}
         message = f"no {', '.join(missing)}: zeros instead, as the network was trained with leads missing"
         remarks.append(Remark("missing_leads", message))
-    values = np.stack([rows[lead] for lead in wanted])
+    if tuple(wanted) == recording.leads:  # a long recording is not copied
+        values = recording.values
+    else:
+        values = np.stack([rows[lead] for lead in wanted])
     provided = Recording(values, tuple(wanted), recording.sampling_rate)
     return ProvidedLeads(provided, tuple(missing), tuple(remarks))
 

@@ -67,9 +67,8 @@ def _damages(used: Recording, windows: Windows) -> Iterator[Remark]:
 
 def _normalised(recording: Recording) -> Iterator[Remark]:
     """Tell signals that were stretched lead by lead: no ECG has the same extent in every lead."""
-    finite = np.where(np.isfinite(recording.values), recording.values, np.nan)
-    extents = [float(np.nanmax(row) - np.nanmin(row)) for row in finite if np.isfinite(row).any()]
-    extents = [extent for extent in extents if extent > 0]
+    finite = (row[np.isfinite(row)] for row in recording.values)
+    extents = [extent for row in finite if row.size and (extent := float(row.max() - row.min())) > 0]
     if len(extents) < 3 or max(extents) - min(extents) > _SAME_EXTENT * max(extents):
         return
     yield Remark(

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import os
+import tracemalloc
 from collections.abc import Callable
 from pathlib import Path
 
@@ -273,6 +274,33 @@ def test_a_file_in_turn_for_every_lead(storage: int, tmp_path: Path) -> None:
     in_turn = [line for pair in zip(*lines, strict=True) for line in pair]
     (tmp_path / "r.hea").write_text("\n".join(["r 4 500 100", *in_turn]))
     np.testing.assert_allclose(read_recording(tmp_path / "r").values, steps / 200, rtol=1e-6)
+
+
+@pytest.mark.parametrize("storage", [*BITS, *COMPRESSED])
+def test_a_recording_is_the_same_in_blocks(
+    storage: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    steps = np.random.default_rng(0).integers(-60, 60, (5, 101))
+    record = write_in(storage, tmp_path / "r", steps, ["200/mV"] * 5)
+    whole = read_recording(record).values
+    for module in ("wfdb_recording", "wfdb_samples"):
+        monkeypatch.setattr(f"ecg_tl.datasets.{module}.BLOCK", 6)
+    np.testing.assert_array_equal(read_recording(record).values, whole)
+    np.testing.assert_allclose(whole, steps / 200, rtol=1e-6)
+
+
+def test_a_long_recording_takes_little_more_memory_than_its_millivolts(
+    tmp_path: Path, write_wfdb: Write
+) -> None:
+    samples = 600_000
+    record = write_wfdb(tmp_path / "r", np.ones((12, samples), dtype=np.int16))
+    tracemalloc.start()
+    try:
+        read_recording(record)
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert peak < 1.3 * 4 * 12 * samples
 
 
 def test_several_formats_in_one_file_are_refused(tmp_path: Path) -> None:
