@@ -6,6 +6,7 @@ Ribeiro et al., "Automatic diagnosis of the 12-lead ECG using a deep neural netw
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
@@ -16,12 +17,16 @@ from ecg_tl.datasets.base import EcgDataset, LabelClass, LabelRule, Scan, make_s
 from ecg_tl.datasets.demographics import parse_age, parse_sex
 from ecg_tl.datasets.tables import cell_fault, read_table
 from ecg_tl.errors import DatasetError, EcgTlError, RecordError
+from ecg_tl.limits import SAMPLES, VALUES, require, require_growth
 from ecg_tl.signals import Recording
 
 _TRACINGS = "ecg_tracings.hdf5"
 _GOLD_STANDARD = "annotations/gold_standard.csv"
 _ATTRIBUTES = "attributes.csv"
 _SAMPLING_RATE = 400.0
+_H5_FAULTS = (OSError, KeyError, IndexError, ValueError, TypeError, AttributeError, RuntimeError, MemoryError)
+"""What h5py raises of damaged files."""
+
 _ABNORMALITIES = ("1dAVb", "RBBB", "LBBB", "SB", "AF", "ST")
 # Not the standard order: the augmented leads are rotated (CODE-15% has them in the standard order).
 _LEADS = ("I", "II", "III", "aVL", "aVF", "aVR", "V1", "V2", "V3", "V4", "V5", "V6")
@@ -107,8 +112,9 @@ class CodeTest(EcgDataset):
         file_path = root / file_name
         try:
             with h5py.File(file_path, "r") as file:
-                values = np.asarray(file["tracings"][int(row)], dtype=np.float32).T
-        except (OSError, KeyError, IndexError, ValueError, TypeError) as error:
+                tracings = _tracings(file, file_path, RecordError)
+                values = np.asarray(tracings[int(row)], dtype=np.float32).T
+        except _H5_FAULTS as error:
             raise _damaged(RecordError, file_path, f"row {row} that cannot be read", error) from error
         return Recording(np.ascontiguousarray(values), _LEADS, _SAMPLING_RATE)
 
@@ -138,13 +144,48 @@ def _tracings_shape(path: Path) -> tuple[int, int]:
 
     try:
         with h5py.File(path, "r") as file:
-            tracings = file["tracings"]
-            shape, kind = tuple(tracings.shape), tracings.dtype.kind
-    except (OSError, KeyError, AttributeError) as error:
+            tracings = _tracings(file, path, DatasetError)
+            shape = tuple(map(int, tracings.shape))
+            stored, announced = _extent(tracings)
+    except _H5_FAULTS as error:
         raise _damaged(DatasetError, path, "a file that cannot be read", error) from error
-    if len(shape) != 3 or shape[2] != len(_LEADS) or kind != "f":
-        raise _damaged(DatasetError, path, f"tracings of shape {shape} and type {kind}", None)
+    if stored < announced:  # HDF5 reads zeros for what was never written
+        raise _damaged(DatasetError, path, f"{stored:,} of the {announced:,} that {shape} take", None)
     return shape[0], shape[1]
+
+
+def _tracings(file: Any, path: Path, kind: type[EcgTlError]) -> Any:
+    """Return the tracings' dataset: what lies in this file, in a form and size that tracings have.
+
+    Raises:
+        EcgTlError: Of the given kind; also if a link, a virtual dataset or external storage leads elsewhere.
+    """
+    import h5py
+
+    link = file.get("tracings", getlink=True)
+    if not isinstance(link, h5py.HardLink):
+        raise _damaged(kind, path, f"a {type(link).__name__} called tracings", None)
+    tracings = file["tracings"]
+    if not isinstance(tracings, h5py.Dataset):
+        raise _damaged(kind, path, f"a {type(tracings).__name__} called tracings", None)
+    if tracings.is_virtual or tracings.external:
+        raise _damaged(kind, path, "tracings whose samples lie in another file", None)
+    shape: tuple[int, ...] = tuple(tracings.shape or ())
+    if len(shape) != 3 or shape[2] != len(_LEADS) or tracings.dtype.kind != "f":
+        raise _damaged(kind, path, f"tracings of shape {shape} and type {tracings.dtype.kind}", None)
+    require(SAMPLES, shape[1], path, kind)
+    require(VALUES, shape[1] * shape[2], path, kind)
+    chunk = math.prod(tracings.chunks or (0,)) * tracings.dtype.itemsize
+    require_growth(chunk, path.stat().st_size, path, kind)  # a row is read by whole chunks
+    return tracings
+
+
+def _extent(tracings: Any) -> tuple[int, int]:
+    """Return how many chunks are in the file and how many the shape takes; bytes if there are no chunks."""
+    if tracings.chunks is None:
+        return tracings.id.get_storage_size(), math.prod(tracings.shape) * tracings.dtype.itemsize
+    sizes = zip(tracings.shape, tracings.chunks, strict=True)
+    return tracings.id.get_num_chunks(), math.prod(-(-size // chunk) for size, chunk in sizes)
 
 
 def _damaged(kind: Any, path: Path, found: str, error: Exception | None) -> EcgTlError:
@@ -152,7 +193,7 @@ def _damaged(kind: Any, path: Path, found: str, error: Exception | None) -> EcgT
     fault: EcgTlError = kind(
         path,
         f"{found}{because}",
-        f"HDF5 with a float dataset `tracings` of (records, samples, {len(_LEADS)})",
+        f"HDF5 with a float dataset `tracings` of (records, samples, {len(_LEADS)}), all of it in this file",
         "The file is damaged or another: fetch it again.",
     )
     return fault

@@ -144,3 +144,73 @@ def test_missing_file_says_where_to_get_it(layout: Callable[..., Path]) -> None:
     (root / "ecg_tracings.hdf5").unlink()
     with pytest.raises(DatasetError, match=r"ecg_tracings\.hdf5: found no such file.*zenodo"):
         CodeTest().scan(root)
+
+
+def link_outwards(file: h5py.File, other: Path) -> None:
+    file["tracings"] = h5py.ExternalLink(str(other), "/tracings")
+
+
+def link_softly_outwards(file: h5py.File, other: Path) -> None:
+    file["elsewhere"] = h5py.ExternalLink(str(other), "/")
+    file["tracings"] = h5py.SoftLink("/elsewhere/tracings")
+
+
+def be_virtual(file: h5py.File, other: Path) -> None:
+    layout = h5py.VirtualLayout((3, 64, 12), dtype="f8")
+    layout[:] = h5py.VirtualSource(str(other), "tracings", (3, 64, 12))
+    file.create_virtual_dataset("tracings", layout)
+
+
+def store_outwards(file: h5py.File, other: Path) -> None:
+    file.create_dataset("tracings", (3, 64, 12), "f8", external=[(str(other), 0, 3 * 64 * 12 * 8)])
+
+
+def be_a_group(file: h5py.File, other: Path) -> None:
+    file.create_group("tracings")
+
+
+def write_nothing(file: h5py.File, other: Path) -> None:
+    file.create_dataset("tracings", (3, 64, 12), "f8")
+
+
+def declare_45_gigabytes(file: h5py.File, other: Path) -> None:
+    file.create_dataset("tracings", (120_000, 4096, 12), "f8")
+
+
+def declare_a_row_of_terabytes(file: h5py.File, other: Path) -> None:
+    file.create_dataset("tracings", (3, 10**10, 12), "f8", chunks=(1, 1024, 12))
+
+
+def declare_chunks_of_gigabytes(file: h5py.File, other: Path) -> None:
+    file.create_dataset("tracings", (3, 10**7, 12), "f4", chunks=(3, 10**7, 12))
+
+
+def write_one_chunk_of_three(file: h5py.File, other: Path) -> None:
+    tracings = file.create_dataset("tracings", (3, 64, 12), "f8", chunks=(1, 64, 12))
+    tracings[1] = 1.0
+
+
+@pytest.mark.parametrize(
+    ("spoil", "found"),
+    [
+        (link_outwards, "a ExternalLink called tracings"),
+        (link_softly_outwards, "a SoftLink called tracings"),
+        (be_virtual, "samples lie in another file"),
+        (store_outwards, "samples lie in another file"),
+        (be_a_group, "a Group called tracings"),
+        (write_nothing, "0 of the 18,432 that"),
+        (declare_45_gigabytes, "0 of the 47,185,920,000 that"),
+        (declare_a_row_of_terabytes, "samples 10000000000"),
+        (declare_chunks_of_gigabytes, "1440000000 bytes in a file of"),
+        (write_one_chunk_of_three, "1 of the 3 that"),
+    ],
+)
+def test_tracings_that_are_elsewhere_or_nowhere_are_refused(
+    layout: Callable[..., Path], tmp_path: Path, spoil: Callable[[h5py.File, Path], None], found: str
+) -> None:
+    root = layout()
+    other = (root / "ecg_tracings.hdf5").rename(tmp_path / "other.hdf5")
+    with h5py.File(root / "ecg_tracings.hdf5", "w") as file:
+        spoil(file, other)
+    with pytest.raises(DatasetError, match=found):
+        CodeTest(expected_records=None).scan(root)
