@@ -17,10 +17,11 @@ import shutil
 import stat
 import sys
 import tempfile
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 
@@ -85,14 +86,25 @@ def write_text(path: Path, text: str) -> None:
 
 
 def json_text(
-    content: object, *, indent: int | None = 2, sort_keys: bool = False, ensure_ascii: bool = True
+    content: object,
+    *,
+    indent: int | None = 2,
+    ensure_ascii: bool = True,
+    default: Callable[[Any], Any] | None = None,
 ) -> str:
     """Put primitives into JSON that every reader takes: a number that is not finite is null.
 
-    JSON has no NaN. Python writes one all the same, on which browsers, jq, Java and R stop.
+    JSON has no NaN. Python writes one all the same, on which browsers, jq, Java and R stop. All JSON of this
+    project comes from here.
+
+    Args:
+        content: Mappings, lists, tuples, texts, numbers, true and false, None.
+        indent: Spaces a level; None for one line.
+        ensure_ascii: Whether other characters are escaped.
+        default: Makes a primitive of what is none.
     """
     return json.dumps(
-        _finite(content), indent=indent, sort_keys=sort_keys, ensure_ascii=ensure_ascii, allow_nan=False
+        _finite(content), indent=indent, ensure_ascii=ensure_ascii, allow_nan=False, default=default
     )
 
 

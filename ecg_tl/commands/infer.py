@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 import sys
 from collections.abc import Sequence
@@ -16,7 +15,7 @@ from ecg_tl.commands.arguments import argument_errors
 from ecg_tl.commands.console import console_for
 from ecg_tl.datasets.ludb import Amplitude
 from ecg_tl.errors import EcgTlError, SettingError
-from ecg_tl.files import check_outputs, write_csv, write_text
+from ecg_tl.files import check_outputs, json_text, write_csv, write_text
 from ecg_tl.inference import NOTICE
 from ecg_tl.inference.answer import Aggregation, AnswerSettings, answer
 from ecg_tl.inference.first_line import FirstLine
@@ -71,7 +70,7 @@ def run(words: Sequence[str]) -> int:
 
     if given.json is not None:
         content = as_json(outcomes, model.description, model_path, settings)
-        _write(given.json, json.dumps(content, indent=2, ensure_ascii=False) + "\n")
+        _write(given.json, json_text(content, ensure_ascii=False) + "\n")
     if given.csv is not None:
         table = as_table(outcomes, model.description)
         if given.csv == STANDARD_OUTPUT:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -18,7 +17,7 @@ from ecg_tl.commands.arguments import argument_errors
 from ecg_tl.commands.console import console_for
 from ecg_tl.datamodules import EcgDataModule, SplitSettings
 from ecg_tl.errors import EcgTlError
-from ecg_tl.files import check_outputs, write_csv
+from ecg_tl.files import check_outputs, json_text, write_csv
 from ecg_tl.transfer.inspection import inspect_checkpoint, render_checkpoint
 from ecg_tl.transfer.ranking import Ranked, SortBy, as_table, rank
 
@@ -68,7 +67,7 @@ def print_checkpoint(path: Path, as_json: bool = False) -> int:
     """
     content = inspect_checkpoint(path)
     if as_json:
-        print(json.dumps(content, indent=2, default=str))
+        print(json_text(content, default=str))
     else:
         Console().print(render_checkpoint(content), soft_wrap=False)
     return 0

@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 
 from ecg_tl.errors import CheckpointError
+from ecg_tl.files import json_text
 from ecg_tl.inference.model import ModelDescription
 
 METADATA_KEY = "ecg_tl"
@@ -20,7 +21,7 @@ OUTPUTS = ("probability", "logits")
 
 def to_json(description: ModelDescription) -> str:
     """Write a description as it goes into a file."""
-    return json.dumps(description.as_dict(), ensure_ascii=False, allow_nan=False)
+    return json_text(description.as_dict(), indent=None, ensure_ascii=False)
 
 
 def from_json(text: str | bytes | None, where: object) -> ModelDescription:

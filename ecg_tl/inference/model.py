@@ -213,12 +213,14 @@ def _with_reason(content: Mapping[str, Any]) -> dict[str, Any]:
     """Complete the description of an earlier version, which took any temperature, and said `calibrated`."""
     completed = dict(content)
     completed.setdefault("validated", completed.get("calibrated", False))
+    if completed["validated"]:
+        completed.setdefault("uncalibrated", None)
     temperature = completed.get("temperature")
     if completed.get("calibrated") is not True:
         return completed
     if _is_number(temperature, _SMALLEST) and is_at_range_end(cast("float", temperature)):
         return completed | {"calibrated": False, "temperature": 1.0, "uncalibrated": AT_RANGE_END}
-    return completed | {"uncalibrated": None}
+    return completed
 
 
 def _are(kind: type, values: object) -> bool:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import errno
-import json
 import os
 import shutil
 import tempfile
@@ -18,6 +17,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from ecg_tl.errors import StoreError
+from ecg_tl.files import json_text
 from ecg_tl.store.fingerprint import FINGERPRINTS_FILE, MANIFEST_FILE, RECORDS_FILE, SIGNALS_FILE
 from ecg_tl.store.manifest import Manifest
 from ecg_tl.store.table import write_table
@@ -83,7 +83,7 @@ class StoreWriter:
             (self._partial / FINGERPRINTS_FILE).write_bytes(fingerprints.tobytes())
             _sync(self._partial / FINGERPRINTS_FILE)
             # Escapes to ASCII: a file's name need not be text in any encoding.
-            text = json.dumps(manifest.to_json(), indent=1)
+            text = json_text(manifest.to_json(), indent=1)
             (self._partial / MANIFEST_FILE).write_text(
                 text + "\n", encoding="utf-8", errors="surrogateescape"
             )
