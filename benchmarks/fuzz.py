@@ -1,12 +1,12 @@
 """Damaged and hostile files of every kind that the program opens: each is a line of error, or does no harm.
 
-    python -m benchmarks.fuzz                          3,000 mutants, the same ones for the same seed
-    python -m benchmarks.fuzz --mutants 150 --seed 3
-    python -m benchmarks.fuzz --kind "store table"     of one kind alone
-    python -m benchmarks.fuzz --only "store table:17"  one mutant, with all that it printed
+    python benchmarks/fuzz.py                          3,000 mutants, the same ones for the same seed
+    python benchmarks/fuzz.py --mutants 150 --seed 3
+    python benchmarks/fuzz.py --kind "store table"     of one kind alone
+    python benchmarks/fuzz.py --only "store table:17"  one mutant, with all that it printed
 
 Intact files are made by the program itself, small. A mutant is one of them with one thing changed; a command
-meets it in a process of its own, with 8 GB and 20 seconds. `benchmarks.fuzzing.verdict` says what is clean.
+meets it in a process of its own, with 8 GB and 20 seconds. `fuzzing.verdict` says what is clean.
 The exit status is 1 if anything was not.
 """
 
@@ -23,13 +23,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from random import Random
 
-from benchmarks.fuzzing.inputs import make_inputs
-from benchmarks.fuzzing.kinds import KINDS, Command, Kind
-from benchmarks.fuzzing.process import Ended, Running, import_all, run, start
-from benchmarks.fuzzing.verdict import VERDICTS, Verdict, judge, read_answer
+from fuzzing.inputs import make_inputs
+from fuzzing.kinds import KINDS, Command, Kind
+from fuzzing.process import Ended, Running, import_all, run, start
+from fuzzing.verdict import VERDICTS, Verdict, judge, read_answer
 
 MUTANTS = 3000
-_DEEP = 20_000
 
 
 @dataclass(frozen=True)
@@ -131,8 +130,15 @@ def _answer(command: Command, ended: Ended, folder: Path) -> str | None:
 
 
 def _mutants(kinds: Sequence[Kind], count: int) -> list[tuple[Kind, int]]:
-    """Share `count` mutants out among kinds, as evenly as it goes."""
-    return [(kinds[number % len(kinds)], number // len(kinds)) for number in range(count)]
+    """Share `count` mutants out among kinds, in turns."""
+    turns = [kind for kind in kinds for _ in range(kind.share)]
+    done = Counter[str]()
+    wanted = []
+    for number in range(count):
+        kind = turns[number % len(turns)]
+        wanted.append((kind, done[kind.name]))
+        done[kind.name] += 1
+    return wanted
 
 
 def _ends(fuzzer: Fuzzer, wanted: Sequence[tuple[Kind, int]], workers: int) -> Iterator[tuple[Mutant, Ended]]:
@@ -179,7 +185,7 @@ def fuzz(
                 words = " ".join(mutant.kind.commands[mutant.command].words(work))
                 print(f"{verdict.kind}: {mutant.target}: {_printable(mutant.damage)}; ecg-tl {words}")
                 print(f"    {_printable(verdict.detail)}")
-                print(f"    python -m benchmarks.fuzz --seed {seed} --only '{mutant.name}'", flush=True)
+                print(f"    python benchmarks/fuzz.py --seed {seed} --only '{mutant.name}'", flush=True)
                 if keep is not None:
                     shutil.copytree(top, keep / mutant.name.replace(" ", "_"), symlinks=True)
             shutil.rmtree(top, ignore_errors=True)
@@ -238,7 +244,6 @@ def main(args: Sequence[str] | None = None) -> int:
     parser.add_argument("--workers", type=int, default=2, metavar="N", help="processes at a time (2)")
     given = parser.parse_args(args)
     import_all()
-    sys.setrecursionlimit(_DEEP)  # to write what is nested deep; processes have the usual limit
     with tempfile.TemporaryDirectory(prefix="fuzz-inputs-") as temporary:
         work = Path(temporary, "inputs") if given.inputs is None else given.inputs.resolve()
         if not work.exists():

@@ -10,6 +10,7 @@ from importlib import import_module
 
 from ecg_tl import __version__
 from ecg_tl.errors import EcgTlError
+from ecg_tl.mistaken import clearer
 
 _TRAINER = "ecg_tl.commands.trainer"
 _COMMANDS = {
@@ -61,7 +62,7 @@ def main(args: Sequence[str] | None = None) -> int:
     try:
         status: int = import_module(_COMMANDS[words[0]][0]).run(words)
     except EcgTlError as error:
-        print(f"ecg-tl: error: {error}", file=sys.stderr)
+        print(f"ecg-tl: error: {clearer(error)}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
         print("ecg-tl: interrupted", file=sys.stderr)

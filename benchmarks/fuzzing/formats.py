@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks.fuzzing.trees import change_tree
+from fuzzing.trees import change_tree, deep_recursion
 
 BOMB_BYTES = 12 * 2**30
 _BLOCK = 2**20
@@ -229,7 +229,8 @@ def share_one_value(random: Random, path: Path) -> str:
 def _save(content: dict[str, Any], path: Path) -> None:
     import torch
 
-    torch.save(content, path)
+    with deep_recursion():
+        torch.save(content, path)
 
 
 def change_safetensors(random: Random, path: Path) -> str:
@@ -242,7 +243,8 @@ def change_safetensors(random: Random, path: Path) -> str:
         return f"a head of {length} bytes"
     head = json.loads(content[8 : 8 + length])
     described = change_tree(random, head)
-    text = json.dumps(head).encode()
+    with deep_recursion():
+        text = json.dumps(head).encode()
     path.write_bytes(struct.pack("<Q", len(text)) + text + content[8 + length :])
     return described
 
@@ -259,7 +261,8 @@ def change_onnx(random: Random, path: Path) -> str:
         try:
             tree: Any = {"entry": json.loads(entry.value)}
             described = change_tree(random, tree)
-            entry.value = json.dumps(tree["entry"])
+            with deep_recursion():
+                entry.value = json.dumps(tree["entry"])
         except (ValueError, KeyError):
             entry.value = random.choice(("", "{", "nan", "\x1b[2J", "9" * 5000))
     elif how == "external data":

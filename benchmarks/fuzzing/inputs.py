@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import yaml
 
-from benchmarks.fuzzing.process import run
+from fuzzing.process import run
 
 _RATE, _SAMPLES = "50", "200"
 _LEADS = ("I", "II", "III", "aVR", "aVL", "aVF", "V1", "V2", "V3", "V4", "V5", "V6")

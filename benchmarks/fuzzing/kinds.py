@@ -6,9 +6,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from benchmarks.fuzzing import formats, raw, trees
-from benchmarks.fuzzing.inputs import QUIET, data_words
-from benchmarks.fuzzing.raw import BYTES, PLACE, TEXT, Mutator
+from fuzzing import formats, raw, trees
+from fuzzing.inputs import QUIET, data_words
+from fuzzing.raw import BYTES, PLACE, TEXT, Mutator
 
 Words = list[str]
 
@@ -40,6 +40,7 @@ class Kind:
         mutators: The same.
         covered: Whether a digest covers the content, so that another answer is a fault.
         names: What an error may name beside the file.
+        share: Of the mutants, relative to other kinds; those whose commands take seconds have less.
     """
 
     name: str
@@ -49,6 +50,7 @@ class Kind:
     mutators: tuple[Mutator, ...]
     covered: bool = False
     names: tuple[str, ...] = ()
+    share: int = 3
 
 
 def _store(work: Path) -> str:
@@ -178,8 +180,8 @@ KINDS: tuple[Kind, ...] = (
     Kind("labels.csv", "few/custom", "labels.csv", _prepared("custom"), _TABLE),
     Kind("ptbxl_database.csv", "few/ptbxl", "ptbxl_database.csv", _prepared("ptbxl"), _TABLE),
     Kind("ludb.csv", "few/ludb", "ludb.csv", _prepared("ludb", '{"min_records": 0}'), _TABLE),
-    Kind("config.yaml", "run", "config.yaml", (_FIT, _TEST), _YAML, names=("",)),
-    Kind("study.yaml", "study", "study.yaml", (_PLAN, _PLAN, _STATUS, _REPORT), _YAML, names=("",)),
+    Kind("config.yaml", "run", "config.yaml", (_FIT, _TEST), _YAML, names=("",), share=1),
+    Kind("study.yaml", "study", "study.yaml", (_PLAN, _PLAN, _STATUS, _REPORT), _YAML, names=("",), share=1),
     Kind(
         "checkpoint, bytes",
         "run",
@@ -216,6 +218,7 @@ KINDS: tuple[Kind, ...] = (
         "w.safetensors",
         (_scored("w.safetensors")[1],),
         (*(formats.change_safetensors,) * 8, *_DATA),
+        share=1,
     ),
     Kind("ONNX, bytes", "export", "network.onnx", (_asked("network.onnx"),), (*_FLIPS, *PLACE), covered=True),
     Kind("ONNX, content", "export", "network.onnx", (_asked("network.onnx"),), (formats.change_onnx,)),
@@ -246,6 +249,7 @@ KINDS: tuple[Kind, ...] = (
         (_REPORT, _REPORT, _STATUS),
         _JSON,
         covered=True,
+        share=1,
     ),
     Kind(
         "predictions.csv of a study",
@@ -254,14 +258,24 @@ KINDS: tuple[Kind, ...] = (
         (_REPORT,),
         _TABLE,
         covered=True,
+        share=1,
     ),
-    Kind("metrics.csv of a study", "study", "study/runs/*/metrics.csv", (_REPORT,), _TABLE, covered=True),
+    Kind(
+        "metrics.csv of a study",
+        "study",
+        "study/runs/*/metrics.csv",
+        (_REPORT,),
+        _TABLE,
+        covered=True,
+        share=1,
+    ),
     Kind(
         "other files of a study",
         "study",
         "study/runs/*/*.[jy]*",
         (_STATUS, _REPORT, _RUN),
         (*BYTES, *TEXT, *PLACE),
+        share=1,
     ),
     Kind("files of a run", "run", "*.*", _described(_BEST.removeprefix("run/"))[1:], (*BYTES, *TEXT, *PLACE)),
     Kind(

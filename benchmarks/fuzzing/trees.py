@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import json
 import math
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from random import Random
 from typing import Any
 
 import yaml
 
-from benchmarks.fuzzing.raw import HOSTILE_TEXT
+from fuzzing.raw import HOSTILE_TEXT
 
 _HUGE = 10**20
 _CALL = {"class_path": "os.system", "init_args": {"command": "touch owned"}}
@@ -30,6 +33,17 @@ _VALUES: tuple[Any, ...] = (
     *_CALLS,
     *_CALLS,
 )
+
+
+@contextmanager
+def deep_recursion() -> Iterator[None]:
+    """Let Python recurse as deep as what is nested here, to write it."""
+    usual = sys.getrecursionlimit()
+    sys.setrecursionlimit(20_000)
+    try:
+        yield
+    finally:
+        sys.setrecursionlimit(usual)
 
 
 def nested(depth: int, as_mapping: bool) -> Any:
@@ -104,7 +118,8 @@ def _shown(value: Any) -> str:
 def change_json(random: Random, path: Path) -> str:
     content = json.loads(path.read_text(encoding="utf-8"))
     described = change_tree(random, content)
-    path.write_text(json.dumps(_writable(content)), encoding="utf-8")
+    with deep_recursion():
+        path.write_text(json.dumps(_writable(content)), encoding="utf-8")
     return described
 
 
@@ -121,7 +136,8 @@ def bomb_json(random: Random, path: Path) -> str:
 def change_yaml(random: Random, path: Path) -> str:
     content = yaml.safe_load(path.read_text(encoding="utf-8"))
     described = change_tree(random, content)
-    path.write_text(yaml.safe_dump(_writable(content)), encoding="utf-8")
+    with deep_recursion():
+        path.write_text(yaml.safe_dump(_writable(content)), encoding="utf-8")
     return described
 
 

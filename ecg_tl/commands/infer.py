@@ -23,6 +23,7 @@ from ecg_tl.inference.model import InferenceModel, open_model
 from ecg_tl.inference.output import Failure, Outcome, as_json, as_table, render
 from ecg_tl.inference.reading import ReadSettings, find_records, read_record, record_files
 from ecg_tl.inference.windows import WhichWindows
+from ecg_tl.mistaken import clearer
 from ecg_tl.store.progress import record_progress
 
 STANDARD_OUTPUT = "-"
@@ -99,7 +100,7 @@ def _answer(
     try:
         result, windows = answer(model, record, read_record(record, reading), settings)
     except EcgTlError as error:
-        return Failure(record, error)
+        return Failure(record, clearer(error))
     if record in pictures:
         from ecg_tl.inference.plot import draw
 
