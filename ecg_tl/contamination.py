@@ -18,8 +18,8 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from ecg_tl.errors import CheckpointError
-from ecg_tl.store.identity import FINGERPRINT_BYTES, FINGERPRINT_VERSION
-from ecg_tl.store.matching import comparable, find_matches
+from ecg_tl.store.identity import FINGERPRINT_BYTES, FINGERPRINT_LEADS, FINGERPRINT_VERSION, SHORTEST
+from ecg_tl.store.matching import comparable, first_matches
 
 if TYPE_CHECKING:
     from ecg_tl.datamodules.base import EcgDataModule
@@ -95,11 +95,14 @@ class OverlapReport:
         parts: Of the split at hand.
         allowed: Whether an overlap is no error.
         unknown: Upstreams that do not say what they were trained on, so that nothing could be compared.
+        without_fingerprint: Records of these parts that are too short for a fingerprint, or have none of its
+            leads: a copy of one under another name is not found.
     """
 
     parts: tuple[PartOverlap, ...]
     allowed: bool
     unknown: tuple[str, ...] = ()
+    without_fingerprint: int = 0
 
     @property
     def records(self) -> int:
@@ -112,6 +115,12 @@ class OverlapReport:
         if self.records:
             counts = " and ".join(str(part) for part in self.parts if part.pairs)
             lines.append(f"OVERLAP, allowed: {counts} are among what the upstream was trained on")
+        if self.without_fingerprint:
+            total = sum(part.records for part in self.parts)
+            lines.append(
+                f"{self.without_fingerprint:,} of {total:,} records have no fingerprint (under {SHORTEST:g} "
+                f"s of {', '.join(FINGERPRINT_LEADS)}): overlap excluded by dataset and id alone"
+            )
         return lines
 
     def as_dict(self) -> dict[str, Any]:
@@ -120,6 +129,7 @@ class OverlapReport:
             "records": self.records,
             "allowed": self.allowed,
             "unknown": list(self.unknown),
+            "without_fingerprint": self.without_fingerprint,
             "parts": {
                 part.part: {
                     "records": part.records,
@@ -196,9 +206,11 @@ def find_overlap(
     fingerprints = datamodule.store.fingerprints()
     known = [one for one in sets if one.is_known]
     found = []
+    without = 0
     for part in parts:
         rows = np.sort(rows_of[part])
         record_ids = [str(record_id) for record_id in datamodule.parts.record_ids[rows]]
+        without += int((~comparable(np.array(fingerprints[rows]))).sum())
         met: dict[int, tuple[str, str, str]] = {}
         for one in known:
             matches = _matches(datamodule.dataset.name, record_ids, np.array(fingerprints[rows]), one)
@@ -206,7 +218,7 @@ def find_overlap(
                 met.setdefault(row, (record_ids[row], one.dataset, one.record_ids[trained]))
         found.append(PartOverlap(part, len(rows), tuple(met[row] for row in sorted(met))))
     unknown = tuple(dict.fromkeys(one.dataset for one in sets if not one.is_known))
-    return OverlapReport(tuple(found), allow, unknown)
+    return OverlapReport(tuple(found), allow, unknown, without)
 
 
 def require_no_overlap(
@@ -263,7 +275,7 @@ def _matches(
 ) -> list[tuple[int, int]]:
     """Return pairs of rows: of the records at hand, and of a training set."""
     theirs = trained.fingerprints.numpy()
-    matches = find_matches(fingerprints, theirs)
+    matches = first_matches(fingerprints, theirs)
     pairs = list(zip(matches.one.tolist(), matches.other.tolist(), strict=True))
     if trained.dataset == dataset:
         row_of = {trained.record_ids[row]: row for row in np.flatnonzero(~comparable(theirs)).tolist()}

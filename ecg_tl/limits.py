@@ -7,10 +7,11 @@ recorded anywhere, so that they refuse damage and malice and nothing else. Nothi
 from __future__ import annotations
 
 import numbers
+import types
 import zipfile
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal, Union, get_args, get_origin
 
 from ecg_tl.errors import EcgTlError, SettingError
 
@@ -152,6 +153,29 @@ def require_archive_growth(
     `zipfile` reads no more of an entry than the directory says.
     """
     require_growth(sum(entry.file_size for entry in archive.infolist()), file_bytes, where, error)
+
+
+# Of which type a value is ------------------------------------------------------------------------------
+
+
+def fits_type(value: object, kind: Any) -> bool:
+    """Whether a value is of a declared type; of a type that no file can hold, nothing is."""
+    origin, arguments = get_origin(kind), get_args(kind)
+    if kind is Any:
+        return True
+    if origin is Literal:
+        return any(type(value) is type(choice) and value == choice for choice in arguments)
+    if origin in (Union, types.UnionType):
+        return any(fits_type(value, one) for one in arguments)
+    if isinstance(value, Mapping):
+        return origin in (dict, Mapping) and all(
+            fits_type(name, arguments[0]) and fits_type(one, arguments[1]) for name, one in value.items()
+        )
+    if isinstance(value, list | tuple):
+        return origin in (list, tuple, Sequence) and all(fits_type(one, arguments[0]) for one in value)
+    if kind is float:
+        return isinstance(value, int | float) and not isinstance(value, bool) and abs(value) <= 1e300
+    return type(value) is (type(None) if kind is None else kind)
 
 
 # How large a tree of settings or metadata may be ---------------------------------------------------------

@@ -1,4 +1,4 @@
-"""`ecg-tl data list | synthesize | prepare | check | overlap`."""
+"""`ecg-tl data list | synthesize | prepare | check | verify | overlap`."""
 
 from __future__ import annotations
 
@@ -111,23 +111,50 @@ def prepare(
 def check(
     dataset: DatasetName,
     root: str | None = None,
+    store_dir: str = "data/stores",
     workers: int | None = None,
     options: dict[str, int | bool | None] | None = None,
 ) -> int:
-    """Read everything and report what is wrong, without writing anything.
+    """Read everything and report what is wrong, without changing anything.
 
     Args:
         dataset: What lies in the folder.
         root: The dataset's folder; `data/DATASET` if not given.
+        store_dir: Where prepared stores are kept; those of this dataset are compared with their digests.
         workers: Processes that read; one a core if not given.
         options: Of the dataset, such as `{"source_rate": 100}` for ptbxl.
     """
     from ecg_tl.store.check import check_dataset
-    from ecg_tl.store.summary import render_check
+    from ecg_tl.store.summary import render_check, render_stores
+    from ecg_tl.store.verification import check_store
 
     report = check_dataset(get_dataset(dataset, **(options or {})), _root(dataset, root), workers=workers)
     Console().print(render_check(report))
-    return 1 if report.has_errors else 0
+    stores = [check_store(path.parent) for path in sorted(Path(store_dir).glob(f"{dataset}-*/store.json"))]
+    if stores:
+        Console().print(render_stores(stores))
+    return 1 if report.has_errors or any(store.faults for store in stores) else 0
+
+
+def verify(store: str, repair: bool = False) -> int:
+    """Compare every byte of prepared stores with the digests that were taken when they were written.
+
+    Args:
+        store: Folder of a prepared store, or one that holds several (`data/stores`).
+        repair: Whether a damaged store is prepared again from its source.
+    """
+    from ecg_tl.store.build import prepare_again
+    from ecg_tl.store.summary import render_stores
+    from ecg_tl.store.verification import check_store, find_stores
+
+    checks = [check_store(path) for path in find_stores(Path(store))]
+    Console().print(render_stores(checks))
+    damaged = [check.path for check in checks if check.faults]
+    if not repair:
+        return 1 if damaged else 0
+    for path in damaged:
+        prepare_again(path)
+    return 0
 
 
 def overlap(store_a: str, store_b: str, csv: str | None = None) -> int:
@@ -154,6 +181,7 @@ COMMANDS: dict[str, Any] = {
     "synthesize": synthesize,
     "prepare": prepare,
     "check": check,
+    "verify": verify,
     "overlap": overlap,
 }
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import platform
+import shutil
 import sys
 import time
 from collections import defaultdict
@@ -19,19 +21,21 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from ecg_tl.datasets import get_dataset
 from ecg_tl.datasets.base import EcgDataset, LabelRule, LeftOut, Scan
 from ecg_tl.errors import DatasetError, RecordError, SettingError, StoreError
 from ecg_tl.store.conform import StoredSignal, TooShort, conform, read_recording
 from ecg_tl.store.encoding import SIGNAL_DTYPE
 from ecg_tl.store.fingerprint import Fingerprint, source_fingerprint, store_name
 from ecg_tl.store.lock import exclusive_lock
-from ecg_tl.store.manifest import Counts, DatasetCard, Manifest
+from ecg_tl.store.manifest import Counts, DatasetCard, Manifest, read_manifest
 from ecg_tl.store.matching import first_of_recording
 from ecg_tl.store.parallel import count_workers, map_ordered, refuse_unguarded_script
 from ecg_tl.store.progress import record_progress
 from ecg_tl.store.reader import Store, open_store
 from ecg_tl.store.settings import StoreSettings
 from ecg_tl.store.table import column_kinds
+from ecg_tl.store.verification import trust_written
 from ecg_tl.store.writer import StoreWriter, disk_errors, remove_partials
 
 BadRecords = Literal["skip", "error"]
@@ -92,9 +96,36 @@ def prepare(
         started = time.monotonic()
         _build(dataset, root, target, settings, source, bad_records, workers, progress)
         seconds = time.monotonic() - started
-    store = open_store(target)
+    store = open_store(target, verify=False)
+    trust_written(target, store.manifest)
     if progress:
         print(_final_line(store, seconds), file=sys.stderr)
+    return store
+
+
+def prepare_again(path: Path, *, workers: int | None = None, progress: bool = True) -> Store:
+    """Make a damaged store anew from its source, with the options and settings that its manifest names.
+
+    The damaged store is removed when the new one is complete; until then, and if that fails, it is kept. If
+    the source's files have changed meanwhile, the new store has another name.
+
+    Raises:
+        EcgTlError: If the manifest cannot be read, or the source cannot be prepared.
+    """
+    manifest = read_manifest(path)
+    dataset = get_dataset(manifest.dataset.name, **manifest.dataset.options)
+    aside = path.with_name(f".{path.name}.damaged-{os.getpid()}")
+    with disk_errors(path, bytes_needed=None):
+        path.rename(aside)
+    try:
+        store = prepare(
+            dataset, manifest.source_root, path.parent, manifest.settings, workers=workers, progress=progress
+        )
+    except BaseException:
+        if not path.exists():
+            aside.rename(path)
+        raise
+    shutil.rmtree(aside, ignore_errors=True)
     return store
 
 

@@ -43,6 +43,9 @@ MATCH_THRESHOLD = 0.85
 """Cosine from which two fingerprints are of the same recording."""
 
 SECONDS = 8.0
+SHORTEST = 3.0
+"""Seconds of signal that a lead needs; a beat of one patient looks like a beat of another, and matches it."""
+
 LOWEST, HIGHEST = 1.0, 20.0  # Hz: above baseline wander, and well below the Nyquist frequency of 100 Hz files
 
 _GRID_RATE = 64.0  # Hz, for step 2
@@ -53,8 +56,8 @@ _SMALLEST_LEAD = 0.02  # of the strongest lead's RMS; less is rounding noise, wh
 def recording_fingerprint(recording: Recording) -> NDArray[np.int8]:
     """Return what identifies a recording, `int8 (FINGERPRINT_BYTES,)`.
 
-    A lead that is absent or flat leaves zeros; a recording without any of `FINGERPRINT_LEADS` gets zeros
-    alone, which match nothing.
+    A lead that is absent, flat or shorter than `SHORTEST` leaves zeros; a recording without any of
+    `FINGERPRINT_LEADS` gets zeros alone, which match nothing.
 
     Args:
         recording: Whole and at its own rate; missing samples are bridged by straight lines.
@@ -63,7 +66,9 @@ def recording_fingerprint(recording: Recording) -> NDArray[np.int8]:
     signal = np.zeros((len(FINGERPRINT_LEADS), samples))
     for row, lead in enumerate(FINGERPRINT_LEADS):
         if lead in recording.leads:
-            signal[row] = _bridged(recording.values[recording.leads.index(lead), :samples])
+            values = recording.values[recording.leads.index(lead), :samples]
+            if _changing_samples(values) >= SHORTEST * recording.sampling_rate:
+                signal[row] = _bridged(values)
     band = _band_passed(signal, recording.sampling_rate)
     strength = np.sqrt(np.mean(band**2, axis=1, keepdims=True))
     heard = strength > _SMALLEST_LEAD * strength.max()
@@ -74,6 +79,13 @@ def recording_fingerprint(recording: Recording) -> NDArray[np.int8]:
     peak = np.abs(values).max(axis=1, keepdims=True)
     scaled = np.divide(values * 127, peak, out=np.zeros_like(values), where=heard & (peak > 0))
     return np.asarray(np.rint(scaled), dtype=np.int8).reshape(-1)
+
+
+def _changing_samples(values: NDArray[np.float32]) -> int:
+    """Count a lead's samples without those missing and those that repeat at its ends, such as padding."""
+    present = values[np.isfinite(values)]
+    changes = np.flatnonzero(np.diff(present))
+    return int(changes[-1] - changes[0] + 2) if len(changes) else 0
 
 
 def _bridged(values: NDArray[np.float32]) -> NDArray[np.float64]:

@@ -10,18 +10,53 @@ from typing import Any
 
 from ecg_tl.datasets.base import LabelClass, LabelRule, LeftOut
 from ecg_tl.errors import SettingError, StoreError
-from ecg_tl.limits import shown
+from ecg_tl.limits import fits_type, shown
+from ecg_tl.store.digests import FileDigest, digest_of_values
 from ecg_tl.store.encoding import SIGNAL_DTYPE
 from ecg_tl.store.fingerprint import (
     FINGERPRINTS_FILE,
     FORMAT_VERSION,
     MANIFEST_FILE,
     READABLE_FORMATS,
+    RECORDS_FILE,
     SIGNALS_FILE,
     Fingerprint,
 )
 from ecg_tl.store.identity import FINGERPRINT_BYTES
 from ecg_tl.store.settings import StoreSettings
+
+REMEDY = (
+    "Delete the folder and prepare the dataset again, or let `ecg-tl data verify STORE --repair true` do it."
+)
+
+DIGESTED_FILES = (SIGNALS_FILE, FINGERPRINTS_FILE, RECORDS_FILE)
+
+_OWN_DIGEST = "digest"
+_RULE_TYPES: Mapping[str, Any] = {
+    "classes": list[dict[str, Any]],
+    "known_codes": list[str],
+    "negative": str | None,
+}
+_TYPES: Mapping[str, Any] = {
+    "format_version": int,
+    "created": str,
+    "source_root": str,
+    "dataset": dict[str, Any],
+    "settings": dict[str, Any],
+    "counts": dict[str, int],
+    "signals_bytes": int,
+    "fingerprints_bytes": int,
+    "source": dict[str, str | int],
+    "versions": dict[str, str],
+    "notes": list[str],
+    "unknown_codes": dict[str, int],
+    "identical": list[list[str]],
+    "duplicates": list[list[str]],
+    "left_out": list[dict[str, str]],
+    "too_short": list[str],
+    "columns": dict[str, str],
+    "rules": dict[str, dict[str, Any]],
+}
 
 
 @dataclass(frozen=True)
@@ -86,6 +121,7 @@ class Manifest:
         duplicates: Groups of ids of records that are the same recording: those, and others whose fingerprints
             match.
         notes: The dataset's remarks on these files.
+        digests: Of the store's other files, by name; none in a store of format 3.
         format_version: Of the store.
     """
 
@@ -104,6 +140,7 @@ class Manifest:
     identical: tuple[tuple[str, ...], ...] = ()
     duplicates: tuple[tuple[str, ...], ...] = ()
     notes: tuple[str, ...] = ()
+    digests: Mapping[str, FileDigest] = field(default_factory=dict)
     format_version: int = FORMAT_VERSION
 
     @property
@@ -141,8 +178,8 @@ class Manifest:
             ) from None
 
     def to_json(self) -> dict[str, Any]:
-        """Return the manifest as JSON values."""
-        return {
+        """Return the manifest as JSON values, with a digest of themselves."""
+        values = {
             **{name: getattr(self, name) for name in ("format_version", "created", "source_root")},
             "dataset": {**asdict(self.dataset), "options": dict(self.dataset.options)},
             "settings": self.settings.to_json(),
@@ -159,7 +196,9 @@ class Manifest:
             "too_short": list(self.too_short),
             "columns": dict(self.columns),
             "rules": {task: _rule_to_json(rule) for task, rule in self.rules.items()},
+            "digests": {name: digest.to_json() for name, digest in self.digests.items()},
         }
+        return {**values, _OWN_DIGEST: digest_of_values(values)}
 
     @classmethod
     def from_json(cls, values: Mapping[str, Any]) -> Manifest:
@@ -171,6 +210,13 @@ class Manifest:
             ValueError: If something has another value than `to_json` would write.
             SettingError: If the settings are not valid.
         """
+        for name, kind in _TYPES.items():
+            if not fits_type(values[name], kind):
+                raise TypeError(f"{name} is {shown(values[name])}")
+        if values["format_version"] > 3:
+            own = {name: value for name, value in values.items() if name != _OWN_DIGEST}
+            if digest_of_values(own) != values[_OWN_DIGEST]:
+                raise ValueError("it was changed after it was written")
         manifest = cls(
             dataset=DatasetCard(**values["dataset"]),
             settings=StoreSettings.from_json(values["settings"]),
@@ -187,9 +233,14 @@ class Manifest:
             identical=tuple(tuple(group) for group in values["identical"]),
             duplicates=tuple(tuple(group) for group in values["duplicates"]),
             notes=tuple(values["notes"]),
+            digests={
+                name: FileDigest.from_json(digest) for name, digest in values.get("digests", {}).items()
+            },
             format_version=values["format_version"],
         )
         sizes = (manifest.signals_bytes, manifest.fingerprints_bytes)
+        if manifest.format_version > 3 and set(manifest.digests) != set(DIGESTED_FILES):
+            raise ValueError(f"digests of {', '.join(manifest.digests) or 'no file'}")
         if sizes != (values["signals_bytes"], values["fingerprints_bytes"]) or not manifest.rules:
             raise ValueError("counts that contradict each other")
         return manifest
@@ -205,7 +256,7 @@ def read_manifest(store: Path) -> Manifest:
     if not store.is_dir():
         found = "a file" if store.exists() else "nothing"
         raise StoreError(store, found, "the folder of a prepared store", "Prepare the dataset first.")
-    remedy = "Delete the folder and prepare the dataset again."
+    remedy = REMEDY
     values = _read_json(path, remedy)
     version = values.get("format_version")
     if version not in READABLE_FORMATS:
@@ -237,7 +288,7 @@ def _read_json(path: Path, remedy: str) -> dict[str, Any]:
         values = json.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
         raise StoreError(path, error.strerror or str(error), "the store's manifest", remedy) from error
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise StoreError(path, f"broken JSON ({error})", "the store's manifest", remedy) from error
     if not isinstance(values, dict):
         raise StoreError(path, f"a JSON {type(values).__name__}", "a JSON object", remedy)
@@ -262,5 +313,13 @@ def _rule_to_json(rule: LabelRule) -> dict[str, Any]:
 
 
 def _rule_from_json(values: Mapping[str, Any]) -> LabelRule:
+    for name, kind in _RULE_TYPES.items():
+        if not fits_type(values[name], kind):
+            raise TypeError(f"{name} of a rule is {shown(values[name])}")
+    if not all(
+        fits_type(one.get("name"), str) and fits_type(one.get("codes"), list[str])
+        for one in values["classes"]
+    ):
+        raise TypeError("a class without a name or a list of codes")
     classes = tuple(LabelClass(one["name"], frozenset(one["codes"])) for one in values["classes"])
     return LabelRule(classes, frozenset(values["known_codes"]), values["negative"])

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Hashable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -16,6 +16,11 @@ Fingerprints = NDArray[np.int8]
 _BLOCK = 4096
 """Records a side that are compared at once: 64 MB of similarities, whatever the collections' sizes."""
 
+_ROWS_AT_ONCE = 256
+"""Of a block, whose pairs are listed at once: a million pairs, 8 MB a column, where all records are alike."""
+
+_PAIRS_AT_ONCE = 200_000
+"""That are kept before they are joined to groups."""
 
 _EVERY_LEAD = np.full((1, 1), len(FINGERPRINT_LEADS), dtype=np.float32)
 
@@ -56,29 +61,106 @@ def find_duplicates(fingerprints: Fingerprints) -> Matches:
     return _collect(_matches_of_blocks(fingerprints, fingerprints, within=True))
 
 
+def first_matches(one: Fingerprints, other: Fingerprints) -> Matches:
+    """Return of each record of one collection the first one in another that it matches, if there is any.
+
+    Memory grows with the records, however many pairs match.
+    """
+    first = np.full(len(one), -1, dtype=np.int64)
+    similarity = np.zeros(len(one), dtype=np.float32)
+    for rows, columns, values in _matches_of_blocks(one, other, within=False):
+        # In the order of rows and columns; of a row the blocks come in the order of columns.
+        new, where = np.unique(rows, return_index=True)
+        is_first = first[new] < 0
+        first[new[is_first]] = columns[where[is_first]]
+        similarity[new[is_first]] = values[where[is_first]]
+    found = np.flatnonzero(first >= 0)
+    return Matches(found, first[found], similarity[found])
+
+
+@dataclass(frozen=True, eq=False)
+class Common:
+    """What two collections have in common.
+
+    Attributes:
+        matches: The pairs; where there are very many, some of them.
+        pairs: How many there are.
+        one: Which records of the first collection are in a pair.
+        other: Which records of the second.
+    """
+
+    matches: Matches
+    pairs: int
+    one: NDArray[np.bool_]
+    other: NDArray[np.bool_]
+
+
+def find_common(one: Fingerprints, other: Fingerprints, most_pairs: int) -> Common:
+    """Compare two collections, and keep at most about `most_pairs` of the pairs."""
+    in_one, in_other = np.zeros(len(one), dtype=bool), np.zeros(len(other), dtype=bool)
+    kept = []
+    pairs = 0
+    for rows, columns, values in _matches_of_blocks(one, other, within=False):
+        in_one[rows] = in_other[columns] = True
+        if pairs < most_pairs:
+            kept.append((rows, columns, values))
+        pairs += len(rows)
+    return Common(_collect(iter(kept)), pairs, in_one, in_other)
+
+
 def first_of_recording(fingerprints: Fingerprints, signal_hashes: Sequence[str]) -> NDArray[np.int64]:
     """Return for each record the first row that holds the same recording; its own where there is none before.
 
     Rows are of one recording if their fingerprints match or their stored signals are the same sample for
-    sample, directly or through others.
+    sample, directly or through others. Memory grows with the records, however many are alike.
 
     Args:
         fingerprints: Of all rows.
         signal_hashes: Of all rows' stored signals.
     """
-    rows = len(signal_hashes)
-    first_of_hash: dict[str, int] = {}
-    by_hash = [first_of_hash.setdefault(signal_hash, row) for row, signal_hash in enumerate(signal_hashes)]
-    matches = find_duplicates(fingerprints)
-    if len(first_of_hash) == rows and not len(matches.one):
-        return np.arange(rows)
+    by_hash = _first_of_equals(signal_hashes)
+    known = np.flatnonzero(comparable(fingerprints))
+    by_print = np.arange(len(by_hash))
+    by_print[known] = known[_first_of_equals(fingerprints[row].tobytes() for row in known)]
+    group = _join(
+        _join(np.arange(len(by_hash)), np.arange(len(by_hash)), by_hash), np.arange(len(by_hash)), by_print
+    )
+    # Each fingerprint once: what is equal is joined already.
+    different = np.flatnonzero(by_print == np.arange(len(by_print)))
+    waiting: list[tuple[NDArray[np.int64], NDArray[np.int64]]] = []
+    prints = fingerprints[different]
+    for rows, columns, _ in _matches_of_blocks(prints, prints, within=True):
+        rows, columns = different[rows], different[columns]
+        apart = group[rows] != group[columns]
+        if apart.any():
+            waiting.append((rows[apart], columns[apart]))
+        if sum(len(rows) for rows, _ in waiting) > _PAIRS_AT_ONCE:
+            group = _join(group, *map(np.concatenate, zip(*waiting, strict=True)))
+            waiting = []
+    if waiting:
+        group = _join(group, *map(np.concatenate, zip(*waiting, strict=True)))
+    _, first = np.unique(group, return_index=True)
+    return np.asarray(first[group], dtype=np.int64)
+
+
+def _first_of_equals(values: Iterable[Hashable]) -> NDArray[np.int64]:
+    """Return for each value the place of the first that is equal."""
+    first: dict[Hashable, int] = {}
+    places = [first.setdefault(value, place) for place, value in enumerate(values)]
+    return np.asarray(places, dtype=np.int64)
+
+
+def _join(group: NDArray[np.int64], one: NDArray[np.int64], other: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Return the groups, numbered from 0, after joining those of each pair of rows."""
+    if np.array_equal(one, other):
+        return group
     from scipy.sparse import coo_array  # slow to import, and few datasets hold a recording twice
     from scipy.sparse.csgraph import connected_components
 
-    edges = (np.concatenate([np.arange(rows), matches.one]), np.concatenate([by_hash, matches.other]))
-    _, group = connected_components(coo_array((np.ones(len(edges[0]), np.int8), edges), shape=(rows, rows)))
-    _, first = np.unique(group, return_index=True)
-    return np.asarray(first[group], dtype=np.int64)
+    edges = (group[one], group[other])
+    shape = (len(group), len(group))
+    _, joined = connected_components(coo_array((np.ones(len(one), np.int8), edges), shape=shape))
+    return np.asarray(joined[group], dtype=np.int64)
 
 
 def _matches_of_blocks(
@@ -93,13 +175,17 @@ def _matches_of_blocks(
             # alike in. Where all have all, one number saves half of the time.
             every_lead = left_leads.all() and right_leads.all()
             common = _EVERY_LEAD if every_lead else np.maximum(left_leads @ right_leads.T, 1)
-            found = np.flatnonzero(similarity >= MATCH_THRESHOLD * common)
-            values = similarity.flat[found] / np.broadcast_to(common, similarity.shape).flat[found]
-            rows, columns = found // len(right) + top, found % len(right) + start
-            if within:
-                before = rows < columns
-                rows, columns, values = rows[before], columns[before], values[before]
-            yield rows.astype(np.int64), columns.astype(np.int64), values
+            alike = similarity >= MATCH_THRESHOLD * common
+            if within and start == top:
+                alike = np.triu(alike, 1)
+            for first in range(0, len(left), _ROWS_AT_ONCE):
+                found = np.flatnonzero(alike[first : first + _ROWS_AT_ONCE])
+                if not len(found):
+                    continue
+                rows, columns = found // len(right) + first, found % len(right)
+                values = similarity[rows, columns]
+                values = values / (common[rows, columns] if common.size > 1 else common[0, 0])
+                yield rows + top, columns + start, values
 
 
 def _normalised(fingerprints: Fingerprints) -> tuple[NDArray[np.float32], NDArray[np.float32]]:

@@ -13,11 +13,15 @@ from rich.table import Table
 from rich.text import Text
 
 from ecg_tl.files import write_csv
-from ecg_tl.store.matching import comparable, find_matches
+from ecg_tl.store.matching import comparable, find_common
 from ecg_tl.store.reader import Store
 
 FIRST = 20
 """How many pairs the terminal shows; the table has all."""
+
+
+MOST_PAIRS = 1_000_000
+"""In the table. More have collections whose records are alike, such as flat lines: all with all."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -31,6 +35,7 @@ class StoreOverlap:
         matched: How many records of each are in the other.
         incomparable: How many records of each have no fingerprint, so that nothing is known of them.
         pairs: A row a pair: `record_id_a`, `record_id_b`, `similarity` (0.85 to 1).
+        pairs_in_all: How many pairs there are; where there are over `MOST_PAIRS`, `pairs` holds some of them.
     """
 
     paths: tuple[Path, Path]
@@ -39,6 +44,7 @@ class StoreOverlap:
     matched: tuple[int, int]
     incomparable: tuple[int, int]
     pairs: pd.DataFrame
+    pairs_in_all: int
 
 
 def compare_stores(a: Store, b: Store) -> StoreOverlap:
@@ -47,7 +53,8 @@ def compare_stores(a: Store, b: Store) -> StoreOverlap:
     The stores may differ in everything else: dataset, leads, rate, length.
     """
     prints_a, prints_b = np.array(a.fingerprints()), np.array(b.fingerprints())
-    matches = find_matches(prints_a, prints_b)
+    common = find_common(prints_a, prints_b, MOST_PAIRS)
+    matches = common.matches
     pairs = pd.DataFrame(
         {
             "record_id_a": a.records["record_id"].to_numpy()[matches.one],
@@ -59,9 +66,10 @@ def compare_stores(a: Store, b: Store) -> StoreOverlap:
         paths=(a.path, b.path),
         datasets=(a.manifest.dataset.name, b.manifest.dataset.name),
         records=(len(a), len(b)),
-        matched=(len(np.unique(matches.one)), len(np.unique(matches.other))),
+        matched=(int(common.one.sum()), int(common.other.sum())),
         incomparable=(int((~comparable(prints_a)).sum()), int((~comparable(prints_b)).sum())),
         pairs=pairs,
+        pairs_in_all=common.pairs,
     )
 
 
@@ -93,6 +101,7 @@ def render_overlap(overlap: StoreOverlap) -> RenderableType:
     pairs = Table("A", "B", "similarity", box=None)
     for record_a, record_b, similarity in overlap.pairs.head(FIRST).itertuples(index=False):
         pairs.add_row(escape(str(record_a)), escape(str(record_b)), f"{similarity:.3f}")
-    rest = len(overlap.pairs) - FIRST
-    title = Text(f"{len(overlap.pairs):,} pairs of the same recording", style="red")
+    rest = overlap.pairs_in_all - FIRST
+    listed = f"; the table has {len(overlap.pairs):,} of them" * (len(overlap.pairs) < overlap.pairs_in_all)
+    title = Text(f"{overlap.pairs_in_all:,} pairs of the same recording{listed}", style="red")
     return Group(counts, title, pairs, *([Text(f"and {rest:,} more")] if rest > 0 else []))

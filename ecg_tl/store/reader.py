@@ -22,6 +22,7 @@ from ecg_tl.store.identity import FINGERPRINT_BYTES
 from ecg_tl.store.manifest import Manifest, read_manifest
 from ecg_tl.store.settings import StoreSettings
 from ecg_tl.store.table import read_table
+from ecg_tl.store.verification import verify_once
 
 
 @dataclass(frozen=True, eq=False)
@@ -54,8 +55,13 @@ class Store:
         return np.memmap(self.path / FINGERPRINTS_FILE, dtype=np.int8, mode="r", shape=shape)
 
 
-def open_store(path: str | Path) -> Store:
+def open_store(path: str | Path, *, verify: bool = True) -> Store:
     """Open the store in the folder `path`; nothing but the store itself has to be there.
+
+    Args:
+        path: Of the folder.
+        verify: Whether files that were changed, or were never looked at, are compared with their digests
+            (`store.verification`); a store that this process has just written need not be.
 
     Raises:
         StoreError: If a file is missing, is damaged, is of another format or has another size than stated.
@@ -66,7 +72,10 @@ def open_store(path: str | Path) -> Store:
     if manifest.format_version == 3 and "patient_id" in records:
         patients = [identifier(patient) for patient in records["patient_id"]]
         records["patient_id"] = pd.Series(patients, index=records.index, dtype=object)
-    return Store(folder, manifest, records)
+    store = Store(folder, manifest, records)
+    if verify:
+        verify_once(folder, manifest)
+    return store
 
 
 def store_path(dataset: EcgDataset, root: str | Path, store_dir: str | Path, settings: StoreSettings) -> Path:

@@ -13,9 +13,12 @@ from rich.text import Text
 
 from ecg_tl.datasets.base import LeftOut
 from ecg_tl.store.check import CheckReport
+from ecg_tl.store.identity import FINGERPRINT_LEADS, SHORTEST
 from ecg_tl.store.inspection import ERRORS, Kind
 from ecg_tl.store.manifest import Manifest
+from ecg_tl.store.matching import comparable
 from ecg_tl.store.reader import Store
+from ecg_tl.store.verification import StoreCheck
 
 FIRST = 5
 """How many ids or codes of a long list are shown; the manifest has all."""
@@ -49,6 +52,14 @@ def render_store(store: Store) -> RenderableType:
     rows.append(("patients", _patients(store)))
     rows.append(("unknown codes", _codes(manifest.unknown_codes)))
     rows.append(("duplicates", _duplicates(manifest)))
+    without = int((~comparable(store.fingerprints())).sum())
+    if without:
+        rows.append(
+            (
+                "no fingerprint",
+                f"{without:,} records: under {SHORTEST:g} s, or without {', '.join(FINGERPRINT_LEADS)}",
+            )
+        )
     rows += [("note", note) for note in manifest.notes]
     rows.append(("store", str(store.path)))
     for name, value in rows:
@@ -78,6 +89,20 @@ def render_check(report: CheckReport) -> RenderableType:
         parts.append(Text(f"unknown codes: {_codes(report.unknown_codes)}", style="yellow"))
     parts += [Text(f"note: {note}") for note in report.notes]
     return Group(*parts)
+
+
+def render_stores(checks: Iterable[StoreCheck]) -> RenderableType:
+    """Describe which stores are what was written."""
+    table = Table("store", "what was found", box=None, padding=(0, 2, 0, 0))
+    for check in checks:
+        if check.faults:
+            said = Text("\n".join(check.faults), style="red")
+        elif check.can_be_verified:
+            said = Text(f"as it was written ({check.size / 1e6:,.1f} MB read)", style="green")
+        else:
+            said = Text("no digests: an earlier version prepared it, so nothing was verified", style="yellow")
+        table.add_row(Text(str(check.path)), said)
+    return table
 
 
 def _reasons(left_out: Iterable[LeftOut]) -> list[tuple[str, str]]:

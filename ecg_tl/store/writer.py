@@ -8,6 +8,7 @@ import shutil
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
 from typing import BinaryIO
@@ -18,6 +19,7 @@ from numpy.typing import NDArray
 
 from ecg_tl.errors import StoreError
 from ecg_tl.files import json_text
+from ecg_tl.store.digests import BlockHasher, digest_file
 from ecg_tl.store.fingerprint import FINGERPRINTS_FILE, MANIFEST_FILE, RECORDS_FILE, SIGNALS_FILE
 from ecg_tl.store.manifest import Manifest
 from ecg_tl.store.table import write_table
@@ -47,6 +49,7 @@ class StoreWriter:
         self.bytes_needed = bytes_needed + records * TABLE_BYTES_PER_RECORD
         self._partial: Path | None = None
         self._signals: BinaryIO | None = None
+        self._hasher = BlockHasher()
 
     def __enter__(self) -> StoreWriter:
         with disk_errors(self.target, self.bytes_needed):
@@ -65,7 +68,9 @@ class StoreWriter:
         """Append one record's `int16 (leads, samples)`."""
         assert self._signals is not None, "entered"
         with disk_errors(self.target, self.bytes_needed):
-            self._signals.write(steps.tobytes())
+            content = steps.tobytes()
+            self._signals.write(content)
+            self._hasher.update(content)
 
     def finish(self, records: pd.DataFrame, fingerprints: NDArray[np.int8], manifest: Manifest) -> None:
         """Write the table, `fingerprints (records, FINGERPRINT_BYTES)` and the manifest; name the folder.
@@ -82,8 +87,13 @@ class StoreWriter:
             _sync(self._partial / RECORDS_FILE)
             (self._partial / FINGERPRINTS_FILE).write_bytes(fingerprints.tobytes())
             _sync(self._partial / FINGERPRINTS_FILE)
+            digests = {
+                SIGNALS_FILE: self._hasher.digest(),  # of what was to be written, not of what the disk holds
+                FINGERPRINTS_FILE: digest_file(self._partial / FINGERPRINTS_FILE),
+                RECORDS_FILE: digest_file(self._partial / RECORDS_FILE),
+            }
             # Escapes to ASCII: a file's name need not be text in any encoding.
-            text = json_text(manifest.to_json(), indent=1)
+            text = json_text(replace(manifest, digests=digests).to_json(), indent=1)
             (self._partial / MANIFEST_FILE).write_text(
                 text + "\n", encoding="utf-8", errors="surrogateescape"
             )

@@ -7,13 +7,12 @@ and so calls whatever a file names. Here they are primitives, checked against th
 
 from __future__ import annotations
 
-import types
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from inspect import Parameter, signature
-from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
+from typing import Any, Literal, get_args, get_origin, get_type_hints
 
 from ecg_tl.errors import CheckpointError
-from ecg_tl.limits import CLASSES, LEADS, NETWORK_SAMPLES, Limit, require_tree, shown
+from ecg_tl.limits import CLASSES, LEADS, NETWORK_SAMPLES, Limit, fits_type, require_tree, shown
 
 LIGHTNINGS_OWN = ("_class_path", "_instantiator")
 """What LightningCLI writes beside a task's settings; only the name of the class is looked at."""
@@ -67,7 +66,7 @@ def declared_settings(task: type, settings: Mapping[str, Any], where: object) ->
         if name not in schema:
             known = ", ".join(schema)
             raise _not_declared(where, name, value, f"the settings of {task.__name__}: {known}")
-        if not _fits(value, schema[name]):
+        if not fits_type(value, schema[name]):
             raise _not_declared(where, name, value, _named(schema[name]))
         if name in _LIMITS and not _LIMITS[name].holds(value):
             raise _not_declared(where, name, value, str(_LIMITS[name]))
@@ -90,24 +89,6 @@ def _schema(task: type) -> dict[str, Any]:
         if not any(one.kind is Parameter.VAR_KEYWORD for one in parameters):
             break
     return schema
-
-
-def _fits(value: object, kind: Any) -> bool:
-    """Whether a value is of a declared type; of a type that no file can hold, nothing is."""
-    origin, arguments = get_origin(kind), get_args(kind)
-    if kind is Any:
-        return True  # plain, as everything is that comes here
-    if origin is Literal:
-        return any(type(value) is type(choice) and value == choice for choice in arguments)
-    if origin in (Union, types.UnionType):
-        return any(_fits(value, one) for one in arguments)
-    if isinstance(value, Mapping):
-        return origin in (dict, Mapping) and all(_fits(one, arguments[1]) for one in value.values())
-    if isinstance(value, list | tuple):
-        return origin in (list, tuple, Sequence) and all(_fits(one, arguments[0]) for one in value)
-    if kind is float:
-        return isinstance(value, int | float) and not isinstance(value, bool) and abs(value) <= 1e300
-    return type(value) is (type(None) if kind is None else kind)
 
 
 def _is_plain(value: object) -> bool:

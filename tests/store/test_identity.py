@@ -134,15 +134,34 @@ def test_a_flat_or_missing_lead_leaves_its_part_empty(originals: list[Recording]
     assert find_matches(whole, parts.reshape(1, -1)).one.tolist() == [0]
 
 
-@pytest.mark.parametrize("samples", [1, 3, 50, 2600])
-def test_short_recordings_have_a_fingerprint_of_what_there_is(
-    samples: int, originals: list[Recording]
+def test_a_recording_shorter_than_the_whole_has_a_fingerprint_of_what_there_is(
+    originals: list[Recording],
 ) -> None:
-    short = [changed(recording, recording.values[:, :samples]) for recording in originals]
+    short = [changed(recording, recording.values[:, :1700]) for recording in originals]
     prints = fingerprints(short)
-    assert prints.shape == (RECORDS, FINGERPRINT_BYTES)
-    if samples == 2600:
-        assert len(find_matches(prints, fingerprints([resampled(one, 100.0) for one in short]))) == RECORDS
+    assert len(find_matches(prints, fingerprints([resampled(one, 100.0) for one in short]))) == RECORDS
+
+
+@pytest.mark.parametrize("samples", [1, 3, 50, 300, 1490])
+@pytest.mark.parametrize("padding", [None, 0.0, np.nan])
+def test_less_than_three_seconds_of_signal_have_no_fingerprint(
+    samples: int, padding: float | None, originals: list[Recording]
+) -> None:
+    short = []
+    for recording in originals:
+        values = recording.values.copy()
+        if padding is not None:
+            values[:, :500], values[:, 500 + samples :] = padding, padding
+        short.append(changed(recording, values[:, :samples] if padding is None else values))
+    assert fingerprints(short).shape == (RECORDS, FINGERPRINT_BYTES)
+    assert not comparable(fingerprints(short)).any()
+
+
+def test_a_lead_of_less_than_three_seconds_leaves_its_part_empty(originals: list[Recording]) -> None:
+    values = originals[0].values.copy()
+    values[0, 1000:] = np.nan
+    parts = recording_fingerprint(changed(originals[0], values)).reshape(-1, VALUES_PER_LEAD)
+    assert parts.any(axis=1).tolist() == [False, True, True, True]
 
 
 def test_what_is_not_finite_does_no_harm(originals: list[Recording]) -> None:

@@ -2,12 +2,22 @@
 
 from __future__ import annotations
 
+import tracemalloc
+
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from ecg_tl.store import matching
 from ecg_tl.store.identity import FINGERPRINT_BYTES, MATCH_THRESHOLD, VALUES_PER_LEAD
-from ecg_tl.store.matching import find_duplicates, find_matches, first_of_recording
+from ecg_tl.store.matching import (
+    find_common,
+    find_duplicates,
+    find_matches,
+    first_matches,
+    first_of_recording,
+)
 
 
 def unrelated(records: int, seed: int = 0) -> np.ndarray:
@@ -78,3 +88,84 @@ def test_recordings_are_told_by_fingerprint_and_by_signal_directly_or_through_ot
     prints[[2, 6]] = 0  # without any of the leads
     hashes = ["a", "b", "same", "c", "d", "d", "same"]
     assert first_of_recording(prints, hashes).tolist() == [0, 1, 2, 3, 1, 1, 2]
+
+
+COLLECTIONS = st.lists(st.tuples(st.integers(0, 5), st.integers(0, 2), st.integers(0, 2)), max_size=14)
+"""Of each record: whose recording it is, how noisy a copy, and which of its leads are missing."""
+
+
+def collection(records: list[tuple[int, int, int]], seed: int) -> np.ndarray:
+    rng = np.random.default_rng(seed)
+    originals = unrelated(6)
+    prints = np.zeros((len(records), FINGERPRINT_BYTES), np.int8)
+    for row, (original, noise, missing) in enumerate(records):
+        noisy = 0.5 * originals[original] + rng.normal(0, 12 * noise, FINGERPRINT_BYTES)
+        prints[row] = noisy.round().clip(-127, 127)
+        prints[row, : 2 * missing * VALUES_PER_LEAD] = 0  # none, two or all leads
+    return prints
+
+
+def brute_force(one: np.ndarray, other: np.ndarray) -> set[tuple[int, int]]:
+    found = set()
+    for i, x in enumerate(one):
+        for j, y in enumerate(other):
+            cosines = [
+                _cosine(a, b)
+                for a, b in zip(np.split(x, 4), np.split(y, 4), strict=True)
+                if a.any() and b.any()
+            ]
+            if cosines and np.mean(cosines) >= MATCH_THRESHOLD:
+                found.add((i, j))
+    return found
+
+
+@settings(deadline=None)  # a machine may be busy
+@given(COLLECTIONS, COLLECTIONS, st.integers(0, 3), st.sampled_from([2, 5, 4096]))
+def test_every_way_to_compare_agrees_with_comparing_one_by_one(
+    one: list[tuple[int, int, int]], other: list[tuple[int, int, int]], seed: int, block: int
+) -> None:
+    a, b = collection(one, seed), collection(other, seed + 9)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(matching, "_BLOCK", block)
+        patch.setattr(matching, "_ROWS_AT_ONCE", 3)
+        patch.setattr(matching, "_PAIRS_AT_ONCE", 2)
+        pairs = brute_force(a, b)
+        found = find_matches(a, b)
+        assert set(zip(found.one.tolist(), found.other.tolist(), strict=True)) == pairs
+        first = first_matches(a, b)
+        assert dict(zip(first.one.tolist(), first.other.tolist(), strict=True)) == {
+            i: min(k for j, k in pairs if j == i) for i, _ in pairs
+        }
+        common = find_common(a, b, 2)
+        assert (common.pairs, len(common.matches) >= min(2, len(pairs))) == (len(pairs), True)
+        assert set(np.flatnonzero(common.one)) == {i for i, _ in pairs}
+        assert set(np.flatnonzero(common.other)) == {j for _, j in pairs}
+        hashes = [f"{row // 3 if row % 3 else row}" for row in range(len(a))]
+        equal = [(i, j) for i in range(len(a)) for j in range(len(a)) if hashes[i] == hashes[j]]
+        assert first_of_recording(a, hashes).tolist() == components(len(a), [*brute_force(a, a), *equal])
+
+
+def components(rows: int, pairs: list[tuple[int, int]]) -> list[int]:
+    first = list(range(rows))
+    for _ in range(rows):
+        for i, j in pairs:
+            first[i] = first[j] = min(first[i], first[j])
+    return first
+
+
+@pytest.mark.parametrize("noise", [0, 5])
+def test_memory_grows_with_the_records_and_not_with_their_pairs(noise: int) -> None:
+    """5,000 records that are all alike are 12 million pairs, which as a table, sorted, take 500 MB and more."""
+    rng = np.random.default_rng(0)
+    prints = (0.5 * unrelated(1) + rng.normal(0, noise, (5000, FINGERPRINT_BYTES))).astype(np.int8)
+    hashes = [str(row) for row in range(5000)]
+    for compare in (
+        lambda: first_of_recording(prints, hashes).max(),
+        lambda: first_matches(prints, prints).other.max(),
+        lambda: find_common(prints, prints, 1000).pairs - 5000**2,
+    ):
+        tracemalloc.start()
+        assert compare() == 0
+        peak = tracemalloc.get_traced_memory()[1]
+        tracemalloc.stop()
+        assert peak < 250e6
