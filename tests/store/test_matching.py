@@ -155,7 +155,7 @@ def components(rows: int, pairs: list[tuple[int, int]]) -> list[int]:
 
 @pytest.mark.parametrize("noise", [0, 5])
 def test_memory_grows_with_the_records_and_not_with_their_pairs(noise: int) -> None:
-    """5,000 records that are all alike are 12 million pairs, which as a table, sorted, take 500 MB and more."""
+    """5,000 records that are all alike are 12 million pairs: 500 MB as a sorted table."""
     rng = np.random.default_rng(0)
     prints = (0.5 * unrelated(1) + rng.normal(0, noise, (5000, FINGERPRINT_BYTES))).astype(np.int8)
     hashes = [str(row) for row in range(5000)]
