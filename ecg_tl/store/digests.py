@@ -11,6 +11,8 @@ from hashlib import blake2b
 from pathlib import Path
 from typing import Any
 
+from ecg_tl.files import json_text
+
 BLOCK_BYTES = 4 * 2**20
 """A block names 175 records of 12 x 1000 samples; 8 GB are 2,000 blocks, 70 kB of the manifest."""
 
@@ -115,5 +117,6 @@ def damaged_blocks(path: Path, expected: FileDigest) -> list[int]:
 
 def digest_of_values(values: Mapping[str, Any]) -> str:
     """Digest JSON values, whatever the order of their keys and the blanks between them."""
-    canonical = json.dumps(values, sort_keys=True, ensure_ascii=True)
+    written = json.loads(json_text(values, indent=None))  # as a reader finds them
+    canonical = json.dumps(written, sort_keys=True)
     return blake2b(canonical.encode(), digest_size=_DIGEST_BYTES).hexdigest()
