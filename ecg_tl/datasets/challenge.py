@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import ClassVar
 
 from ecg_tl.datasets.base import EcgDataset, LabelClass, LabelRule, LeftOut, Scan, make_scan
-from ecg_tl.datasets.demographics import parse_age, parse_sex
+from ecg_tl.datasets.demographics import parse_age, parse_sex, people_notes
 from ecg_tl.datasets.folders import list_dataset_files
 from ecg_tl.datasets.snomed import SNOMED_CODES, with_equivalents
 from ecg_tl.datasets.wfdb_header import read_header
@@ -61,6 +61,7 @@ class ChallengeDataset(EcgDataset):
             )
         rows: list[dict[str, object]] = []
         left_out: list[LeftOut] = []
+        people: list[tuple[str | None, str | None]] = []
         merged = 0
         for path in own:
             try:
@@ -73,6 +74,7 @@ class ChallengeDataset(EcgDataset):
                 left_out.append(LeftOut(path.stem, f"{path}: no diagnosis in a #Dx: comment"))
                 continue
             merged += self._has_equivalent(codes)
+            people.append((header.comment("Age"), header.comment("Sex")))
             rows.append(
                 {
                     "record_id": path.stem,
@@ -81,12 +83,12 @@ class ChallengeDataset(EcgDataset):
                     "sampling_rate": header.sampling_rate,
                     "length": header.length,
                     "fold": None,
-                    "age": parse_age(header.comment("Age")),
-                    "sex": parse_sex(header.comment("Sex")),
+                    "age": parse_age(people[-1][0]),
+                    "sex": parse_sex(people[-1][1]),
                     "codes": codes,
                 }
             )
-        notes: list[str] = []
+        notes = people_notes(*zip(*people, strict=True)) if people else []
         if len(own) < len(headers):
             notes.append(
                 f"{len(headers) - len(own)} header(s) with names of other collections were passed over."

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from ecg_tl.datasets.base import EcgDataset, LabelClass, LabelRule, Scan, make_scan
-from ecg_tl.datasets.demographics import parse_age, parse_sex
+from ecg_tl.datasets.demographics import parse_age, parse_sex, people_notes
 from ecg_tl.datasets.tables import cell_fault, read_table
 from ecg_tl.errors import DatasetError, EcgTlError, RecordError
 from ecg_tl.limits import SAMPLES, VALUES, require, require_growth
@@ -102,7 +102,7 @@ class CodeTest(EcgDataset):
                     "codes": tuple(name for name, cell in cells.items() if cell == "1"),
                 }
             )
-        return make_scan(rows, root)
+        return make_scan(rows, root, notes=people_notes(attributes["age"], attributes["sex"]))
 
     def read(self, root: Path, path: str) -> Recording:
         """Read one row of the tracings; `path` is `ecg_tracings.hdf5#17`."""

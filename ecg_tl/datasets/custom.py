@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable
 from pathlib import Path
 from unicodedata import normalize
@@ -10,7 +9,7 @@ from unicodedata import normalize
 import pandas as pd
 
 from ecg_tl.datasets.base import EcgDataset, LabelClass, LabelRule, LeftOut, Scan, make_scan
-from ecg_tl.datasets.demographics import parse_age, parse_sex
+from ecg_tl.datasets.demographics import parse_age, parse_sex, people_notes
 from ecg_tl.datasets.identifiers import identifier
 from ecg_tl.datasets.tables import READ_AS, cell_fault, cell_path, column_key, parse_patient, read_table
 from ecg_tl.datasets.wfdb_header import header_path, read_header
@@ -73,7 +72,7 @@ class Custom(EcgDataset):
         path = root / _LABELS
         table, class_names = _read_labels(path)
         notes = [f"Column {text!r} is read as `{name}`." for name, text in table.attrs.pop(READ_AS).items()]
-        notes += _unknown_people(table)
+        notes += people_notes(*([*table[name]] if name in table else [] for name in ("age", "sex")))
         rows: list[dict[str, object]] = []
         left_out: list[LeftOut] = []
         for number, row in enumerate(table.to_dict("records")):
@@ -142,24 +141,6 @@ def _read_labels(path: Path) -> tuple[pd.DataFrame, tuple[str, ...]]:
             "Name it or remove it." if class_names else "Add a column for each class.",
         )
     return table, class_names
-
-
-def _unknown_people(table: pd.DataFrame) -> list[str]:
-    """Say which ages and sexes are given in a way that is not understood."""
-    notes = []
-    for column, expected in (("age", "years from 0 to 129"), ("sex", "M, F, male or female")):
-        cells = [str(cell) for cell in table[column]] if column in table else []
-        odd = [cell for cell in cells if identifier(cell) is not None and not _is_understood(column, cell)]
-        if odd:
-            shown = ", ".join(repr(cell) for cell in dict.fromkeys(odd[:100]))[:100]
-            notes.append(
-                f"The {column} of {len(odd)} record(s) is taken as unknown: {shown} is not {expected}."
-            )
-    return notes
-
-
-def _is_understood(column: str, cell: str) -> bool:
-    return parse_sex(cell) is not None if column == "sex" else not math.isnan(parse_age(cell))
 
 
 def _find_record(root: Path, record: str) -> str:

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Literal, get_args
 
 from ecg_tl.datasets.base import EcgDataset, LabelClass, LabelRule, LeftOut, Scan, make_scan
-from ecg_tl.datasets.demographics import parse_age, parse_sex
+from ecg_tl.datasets.demographics import parse_age, parse_sex, people_notes
 from ecg_tl.datasets.identifiers import identifier
 from ecg_tl.datasets.tables import cell_path, read_table
 from ecg_tl.datasets.wfdb_header import header_path, read_header
@@ -103,7 +103,8 @@ class Ludb(EcgDataset):
         """List the rows of `ludb.csv` with what their headers say."""
         rows: list[dict[str, object]] = []
         left_out: list[LeftOut] = []
-        for number, (person, codes) in enumerate(_read_statements(root / _TABLE)):
+        statements = _read_statements(root / _TABLE)
+        for number, (person, codes) in enumerate(statements):
             path = f"data/{cell_path(root / _TABLE, number, 'ID', person['ID'])}"
             try:
                 header = read_header(root / path)
@@ -123,7 +124,9 @@ class Ludb(EcgDataset):
                     "codes": codes,
                 }
             )
-        return make_scan(rows, root / _TABLE, left_out)
+        people = [person for person, _ in statements]
+        notes = people_notes((person["Age"] for person in people), (person["Sex"] for person in people))
+        return make_scan(rows, root / _TABLE, left_out, notes)
 
     def read(self, root: Path, path: str) -> Recording:
         """Read one record of 12 leads."""

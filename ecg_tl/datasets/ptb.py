@@ -11,7 +11,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from ecg_tl.datasets.base import EcgDataset, LabelClass, LabelRule, LeftOut, Scan, make_scan
-from ecg_tl.datasets.demographics import parse_age, parse_sex
+from ecg_tl.datasets.demographics import parse_age, parse_sex, people_notes
 from ecg_tl.datasets.folders import list_dataset_files
 from ecg_tl.datasets.wfdb_header import read_header
 from ecg_tl.datasets.wfdb_recording import read_recording
@@ -66,6 +66,7 @@ class Ptb(EcgDataset):
         """List the headers in folders named like patients, anywhere below `root`."""
         rows: list[dict[str, object]] = []
         left_out: list[LeftOut] = []
+        people: list[tuple[str | None, str | None]] = []
         for path in self.source_files(root):
             record_id = f"{path.parent.name}/{path.stem}"
             try:
@@ -77,6 +78,7 @@ class Ptb(EcgDataset):
             if reason.lower() == "n/a":
                 left_out.append(LeftOut(record_id, f"{path}: no reason for admission"))
                 continue
+            people.append((header.comment("age"), header.comment("sex")))
             rows.append(
                 {
                     "record_id": record_id,
@@ -85,12 +87,13 @@ class Ptb(EcgDataset):
                     "sampling_rate": header.sampling_rate,
                     "length": header.length,
                     "fold": None,
-                    "age": parse_age(header.comment("age")),
-                    "sex": parse_sex(header.comment("sex")),
+                    "age": parse_age(people[-1][0]),
+                    "sex": parse_sex(people[-1][1]),
                     "codes": (reason,),
                 }
             )
-        return make_scan(rows, root, left_out)
+        notes = people_notes(*zip(*people, strict=True)) if people else []
+        return make_scan(rows, root, left_out, notes)
 
     def read(self, root: Path, path: str) -> Recording:
         """Read one record: the 12 standard leads and Frank's `vx`, `vy`, `vz`."""

@@ -12,7 +12,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from ecg_tl.datasets.base import EcgDataset, LabelClass, LabelRule, Scan, make_scan
-from ecg_tl.datasets.demographics import AGE_OVER_89, parse_age
+from ecg_tl.datasets.demographics import parse_age, people_notes
 from ecg_tl.datasets.identifiers import identifier
 from ecg_tl.datasets.scp_statements import SCP_STATEMENTS, SUPERCLASSES
 from ecg_tl.datasets.tables import cell_fault, cell_path, parse_patient, read_table
@@ -83,13 +83,8 @@ class PtbXl(EcgDataset):
         table = read_table(path, required, self.title, optional=("site", "device"))
         optional = [column for column in ("site", "device") if column in table.columns]
         rows: list[dict[str, object]] = []
-        very_old = 0
         for number, row in enumerate(table.to_dict("records")):
             cells = {str(column): str(cell) for column, cell in row.items()}
-            age = cells["age"]
-            if age in ("300", "300.0"):
-                very_old += 1
-                age = str(AGE_OVER_89)
             rows.append(
                 {
                     "record_id": identifier(cells["ecg_id"]) or cells["ecg_id"],
@@ -98,17 +93,13 @@ class PtbXl(EcgDataset):
                     "sampling_rate": float(self.source_rate),
                     "length": self.source_rate * _DURATION,
                     "fold": _parse_fold(path, number, cells["strat_fold"]),
-                    "age": parse_age(age),
+                    "age": parse_age(cells["age"]),
                     "sex": _SEX.get(identifier(cells["sex"]) or ""),
                     "codes": _parse_statements(path, number, cells["scp_codes"]),
                     **{column: cells[column] or None for column in optional},
                 }
             )
-        notes = (
-            (f'{very_old} age(s) of 300, which mean "over 89", are kept as {AGE_OVER_89:.0f}.',)
-            if very_old
-            else ()
-        )
+        notes = people_notes(table["age"], ())
         return make_scan(rows, path, notes=notes)
 
     def read(self, root: Path, path: str) -> Recording:

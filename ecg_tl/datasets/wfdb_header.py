@@ -5,7 +5,8 @@ plain text parse here takes 0.15 ms. It also reads what that library refuses (a 
 `A0001.mat`, a name with a dot) or mistakes (it drops the `µ` of `µV`, a factor of a million, and reads a gain
 of `4E2` as 4).
 
-Source of the format: https://physionet.org/physiotools/wag/header-5.htm
+Source of the format: https://physionet.org/physiotools/wag/header-5.htm. `fillers` has what is written where
+a value is not known.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import NoReturn
 
+from ecg_tl.datasets.fillers import are_checksums_filled
 from ecg_tl.datasets.wfdb_samples import STORAGES, samples_in
 from ecg_tl.errors import RecordError
 from ecg_tl.limits import LEADS, SAMPLES, SAMPLING_RATE, VALUES, require, shown
@@ -104,6 +106,11 @@ class Header:
     length: int
     signals: tuple[SignalLine, ...]
     comments: tuple[str, ...]
+
+    @property
+    def has_filled_checksums(self) -> bool:
+        """Whether the checksums are a filler, so that nothing can be compared with them."""
+        return are_checksums_filled([signal.checksum for signal in self.signals])
 
     def comment(self, field: str) -> str | None:
         """Return the value of a comment `field: value`, or None; `#Dx:`, `# dx:`, `#<Dx>:` are one field."""

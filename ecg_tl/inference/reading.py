@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ecg_tl.datasets.fillers import NOT_MEASURED
 from ecg_tl.datasets.folders import list_files
 from ecg_tl.datasets.ludb import Amplitude, Ludb
 from ecg_tl.datasets.wfdb_header import read_header
@@ -29,10 +30,6 @@ ARRAY_SUFFIXES = (CSV_SUFFIX, *NUMPY_SUFFIXES)
 
 NO_LEAD = "-"
 """In a list of leads: a column that is none of the twelve."""
-
-FILLER = -(2**15)
-"""What 16-bit recorders write for "not measured", and programs that copy their steps into tables. It is taken
-so where it is no voltage of an ECG in the file's unit."""
 
 _UNITS = ("nV", "uV", "mV", "V")
 
@@ -203,8 +200,11 @@ def _read_wfdb(path: Path, settings: ReadSettings) -> ReadRecord:
         remarks += _ignored("leads", settings.leads, leads, contradicts=False)
     rate = recording.sampling_rate
     remarks += _ignored("sampling_rate", settings.sampling_rate, rate, contradicts=False)
-    signals = read_header(path).signals
-    remarks += _ignored_units(settings, tuple(dict.fromkeys(signal.unit for signal in signals)), path)
+    header = read_header(path)
+    remarks += _ignored_units(settings, tuple(dict.fromkeys(signal.unit for signal in header.signals)), path)
+    if header.has_filled_checksums:
+        message = "the header's checksums are all 0, which is a filler: damage of the samples is not seen"
+        remarks.append(Remark("fillers", message, is_warning=False))
     if settings.first_line is not None:
         remarks.append(_not_used("first_line", "of CSV files alone", is_warning=False))
     return ReadRecord(replace(recording, leads=leads), tuple(remarks))
@@ -247,14 +247,14 @@ def _from_array(path: Path, file: ArrayFile, settings: ReadSettings) -> ReadReco
         raw = values[row]
         with np.errstate(over="ignore", invalid="ignore"):  # beyond float32 is told as infinite
             lead = np.asarray(raw, dtype=np.float64) * scale
-            if abs(FILLER * scale) > LARGEST_PEAK and (filled := raw == FILLER).any():
+            if abs(NOT_MEASURED * scale) > LARGEST_PEAK and (filled := raw == NOT_MEASURED).any():
                 lead[filled] = np.nan
                 fillers += int(filled.sum())
             millivolts[place] = lead
         peaks.append(_peak(lead))
     _check_units(path, float(np.median(peaks)), units, told="--units" if file.units is None else "the file")
     if fillers:
-        message = f"{fillers} samples of {FILLER}, which means not measured"
+        message = f"{fillers} samples of {NOT_MEASURED}, which means not measured"
         remarks.append(Remark("fillers", message, is_warning=False))
     recording = Recording(millivolts, tuple(leads[row] for row in kept), float(rate))
     return ReadRecord(recording, tuple(remarks))

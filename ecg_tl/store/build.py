@@ -8,7 +8,7 @@ import shutil
 import sys
 import time
 from collections import defaultdict
-from collections.abc import Hashable, Iterable, Sequence
+from collections.abc import Hashable, Iterable, Iterator, Sequence
 from contextlib import ExitStack, closing
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -27,6 +27,7 @@ from ecg_tl.errors import DatasetError, RecordError, SettingError, StoreError
 from ecg_tl.store.conform import StoredSignal, TooShort, conform, read_recording
 from ecg_tl.store.encoding import SIGNAL_DTYPE
 from ecg_tl.store.fingerprint import Fingerprint, source_fingerprint, store_name
+from ecg_tl.store.inspection import LARGEST_PEAK, SMALLEST_PEAK
 from ecg_tl.store.lock import exclusive_lock
 from ecg_tl.store.manifest import Counts, DatasetCard, Manifest, read_manifest
 from ecg_tl.store.matching import first_of_recording
@@ -140,6 +141,7 @@ class _Tally:
     padded_samples: list[int] = field(default_factory=list)
     clipped_samples: list[int] = field(default_factory=list)
     cropped: int = 0
+    implausible: int = 0
     left_out: list[LeftOut] = field(default_factory=list)
     too_short: list[str] = field(default_factory=list)
 
@@ -151,6 +153,7 @@ class _Tally:
         self.padded_samples.append(signal.padded_samples)
         self.clipped_samples.append(signal.clipped_samples)
         self.cropped += signal.cropped
+        self.implausible += signal.is_implausible
 
 
 def _build(
@@ -268,8 +271,17 @@ def _manifest(
         unknown_codes=dict(default_rule.unknown_codes(records["codes"]).most_common()),
         identical=groups_of_records(records["record_id"], records["signal_hash"]),
         duplicates=groups_of_records(records["record_id"], records["first_row"]),
-        notes=scan.notes,
+        notes=(*scan.notes, *_amplitude_notes(tally)),
     )
+
+
+def _amplitude_notes(tally: _Tally) -> Iterator[str]:
+    if tally.implausible:
+        yield (
+            f"{tally.implausible} record(s) have amplitudes that no ECG has (median over leads under "
+            f"{SMALLEST_PEAK:g} or over {LARGEST_PEAK:g} mV): check their gains and units. "
+            "`ecg-tl data check` names them."
+        )
 
 
 def groups_of_records(record_ids: Iterable[str], keys: Iterable[Hashable]) -> tuple[tuple[str, ...], ...]:

@@ -11,8 +11,9 @@ from numpy.typing import NDArray
 from ecg_tl.datasets.base import EcgDataset
 from ecg_tl.errors import RecordError
 from ecg_tl.signals import Recording, select_leads
-from ecg_tl.store.encoding import SIGNAL_DTYPE, encode, signal_hash
+from ecg_tl.store.encoding import SIGNAL_DTYPE, STEPS_PER_MILLIVOLT, encode, signal_hash
 from ecg_tl.store.identity import recording_fingerprint
+from ecg_tl.store.inspection import LARGEST_PEAK, SMALLEST_PEAK
 from ecg_tl.store.mending import mend_gaps
 from ecg_tl.store.resample import Window, find_window, rate_ratio, resample
 from ecg_tl.store.settings import StoreSettings
@@ -30,6 +31,7 @@ class StoredSignal:
         clipped_samples: Samples beyond the range of int16.
         padded_samples: Zeros appended to each lead.
         cropped: Whether part of the record was left away.
+        is_implausible: Whether no ECG has its amplitude, whatever the lead.
     """
 
     steps: NDArray[np.int16]
@@ -39,6 +41,7 @@ class StoredSignal:
     clipped_samples: int
     padded_samples: int
     cropped: bool
+    is_implausible: bool
 
 
 @dataclass(frozen=True)
@@ -100,7 +103,21 @@ def conform(recording: Recording, settings: StoreSettings, where: object) -> Sto
         clipped_samples=clipped,
         padded_samples=settings.num_samples - window.length,
         cropped=window.cut,
+        is_implausible=_is_implausible(kept, selected[:, window.start : window.stop]),
     )
+
+
+def _is_implausible(steps: NDArray[np.int16], read: NDArray[np.float32]) -> bool:
+    """Tell a gain that no ECG has, as `inspect` does of what was read, from extents alone: a few µs a record.
+
+    A lead's peak is at least half of its extent, and at most all of it. Of an extent of less than a step,
+    what was read says whether it is a small one or a flat lead.
+    """
+    extents = (steps.max(axis=1).astype(np.int32) - steps.min(axis=1)) / STEPS_PER_MILLIVOLT
+    extent = float(np.median(extents))
+    if extent == 0:
+        extent = float(np.median(np.nanmax(read, axis=1) - np.nanmin(read, axis=1)))
+    return extent / 2 > LARGEST_PEAK or (0 < extent < SMALLEST_PEAK)
 
 
 def conform_window(
