@@ -11,6 +11,7 @@ from importlib import import_module
 from ecg_tl import __version__
 from ecg_tl.errors import EcgTlError
 from ecg_tl.mistaken import clearer
+from ecg_tl.stopping import Stopped, is_first_process, stopping_at_signals
 
 _TRAINER = "ecg_tl.commands.trainer"
 _COMMANDS = {
@@ -41,7 +42,9 @@ _USAGE = "usage: ecg-tl [-h] [--version] COMMAND ..."
 
 
 def main(args: Sequence[str] | None = None) -> int:
-    """Run one command and return its exit status: 0, or 2 for an error that the user can mend.
+    """Run one command and return its exit status.
+
+    It is 0, or 2 for an error that the user can correct, or 128 and the number of the signal that stopped it.
 
     Args:
         args: Words of the command line; those of the process if None.
@@ -60,7 +63,12 @@ def main(args: Sequence[str] | None = None) -> int:
         )
         return 2
     try:
-        status: int = import_module(_COMMANDS[words[0]][0]).run(words)
+        with stopping_at_signals():
+            status: int = import_module(_COMMANDS[words[0]][0]).run(words)
+    except Stopped as stop:
+        if is_first_process():
+            print(f"ecg-tl: {stop}", file=sys.stderr)
+        return stop.status
     except EcgTlError as error:
         print(f"ecg-tl: error: {clearer(error)}", file=sys.stderr)
         return 2

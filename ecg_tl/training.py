@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import logging
 import os
+import shlex
+import signal
 import tempfile
 import warnings
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +19,7 @@ from lightning.pytorch import LightningModule, Trainer
 from lightning.pytorch.callbacks import Callback, LearningRateMonitor
 from lightning.pytorch.cli import LightningArgumentParser, LightningCLI, SaveConfigCallback
 from lightning.pytorch.loggers import TensorBoardLogger
+from lightning.pytorch.strategies.launchers import _SubprocessScriptLauncher
 from lightning_utilities.core.rank_zero import rank_zero_info
 
 import ecg_tl.parsing
@@ -32,6 +36,7 @@ from ecg_tl.allocation import keep_freed_memory
 from ecg_tl.callbacks import (
     DecisionLog,
     EcgPictures,
+    KeepSignals,
     KeepValidation,
     PredictionTables,
     RunCheckpoint,
@@ -45,6 +50,7 @@ from ecg_tl.callbacks.summary import print_scores
 from ecg_tl.datamodules import EcgDataModule
 from ecg_tl.errors import SettingError
 from ecg_tl.files import require_file_name
+from ecg_tl.stopping import LAUNCHER, Stopped, saying_what_is_left
 from ecg_tl.tasks import EcgClassifier
 from ecg_tl.tasks.description import read_description, threads_of
 from ecg_tl.transfer.checkpoint import read_checkpoint
@@ -174,16 +180,45 @@ class EcgCLI(LightningCLI):
         """
         if ckpt_path is not None:
             self.trainer.ckpt_path = ckpt_path
-        self.trainer.fit(model, **kwargs)
+        with saying_what_is_left(self._what_is_left), self._ending_together():
+            self.trainer.fit(model, **kwargs)
+
+    @contextmanager
+    def _ending_together(self) -> Iterator[None]:
+        """Let a signal to one of the processes that Lightning starts here end all of them."""
+        launcher = self.trainer.strategy.launcher
+        if not isinstance(launcher, _SubprocessScriptLauncher) or "LOCAL_RANK" in os.environ:
+            yield
+            return
+        os.environ[LAUNCHER] = str(os.getpid())
+        try:
+            yield
+        except Stopped:
+            launcher.kill(signal.SIGTERM)
+            raise
+        finally:
+            del os.environ[LAUNCHER]
+
+    def _what_is_left(self) -> str:
+        """Say from where a training that is stopped goes on."""
+        # Of the callback, not of the trainer: to ask that one is a collective call, and others may be gone.
+        checkpoint = self.trainer.checkpoint_callback
+        last = Path(getattr(checkpoint, "last_model_path", "") or "none")
+        if not last.is_file():
+            return "No epoch was finished. The same command begins anew."
+        command = ["ecg-tl", "fit", "-c", str(last.parent.parent / "config.yaml"), "--ckpt_path", str(last)]
+        return f"The last epoch that was finished is kept. To go on: {shlex.join(command)}"
 
     def validate(self, verbose: bool = True, **kwargs: Any) -> None:
         """Score the validation records, and print the scores in a table of this project's."""
-        self.trainer.validate(verbose=False, **kwargs)
+        with self._ending_together():
+            self.trainer.validate(verbose=False, **kwargs)
         self._print_scores("val", verbose)
 
     def test(self, verbose: bool = True, **kwargs: Any) -> None:
         """Score the test records, and print the scores in a table of this project's."""
-        self.trainer.test(verbose=False, **kwargs)
+        with self._ending_together():
+            self.trainer.test(verbose=False, **kwargs)
         self._print_scores("test", verbose)
 
     def _print_scores(self, stage: str, verbose: bool) -> None:
@@ -298,6 +333,7 @@ def train(
                 RunHistory(result_file),
                 PredictionTables(),
                 KeepValidation(),
+                KeepSignals(),
                 StayStopped(),
                 DecisionLog(),
                 *callbacks,

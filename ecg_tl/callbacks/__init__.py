@@ -5,6 +5,7 @@ from ecg_tl.callbacks.curves import ScoreCurves
 from ecg_tl.callbacks.history import RunHistory
 from ecg_tl.callbacks.pictures import EcgPictures
 from ecg_tl.callbacks.predictions import PredictionTables
+from ecg_tl.callbacks.signals import KeepSignals
 from ecg_tl.callbacks.stopping import ScoreStopping, StayStopped
 from ecg_tl.callbacks.summary import DecisionLog
 from ecg_tl.callbacks.validation import KeepValidation
@@ -12,6 +13,7 @@ from ecg_tl.callbacks.validation import KeepValidation
 __all__ = [
     "DecisionLog",
     "EcgPictures",
+    "KeepSignals",
     "KeepValidation",
     "PredictionTables",
     "RunCheckpoint",

@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from typing import Any, Literal, get_args
 
 from ecg_tl.errors import SettingError, StoreError
+from ecg_tl.stopping import saying_what_is_left
 from ecg_tl.study.executors.base import Executor
 from ecg_tl.study.executors.local import LocalExecutor
 from ecg_tl.study.hardware import count_cores, count_gpus, memory_bytes
@@ -85,13 +86,21 @@ def schedule(
 ) -> Outcome:
     """Do jobs on an executor, which is closed in the end, and show how far it is.
 
-    Ctrl-C and SIGTERM end it: what is in work is stopped at once.
+    Ctrl-C and SIGTERM end it, and whatever else the command line takes for an end: what is in work is stopped
+    at once.
     """
     scheduler = Scheduler(jobs, executor)
     shown = StudyProgress(jobs, scheduler.states, estimates, executor.slots, progress)
+
+    def what_is_left() -> str:
+        return (
+            f"{len(scheduler.outcome().finished)} of {len(jobs)} runs are finished. The same command goes "
+            "on, with those in work from their last epoch."
+        )
+
     scheduler.on_event, scheduler.on_tick = shown.event, shown.tick
     try:
-        with _terminated_as_interrupted():
+        with _terminated_as_interrupted(), saying_what_is_left(what_is_left):
             outcome = scheduler.run()
     except KeyboardInterrupt:
         outcome = scheduler.outcome(interrupted=True)
@@ -99,10 +108,7 @@ def schedule(
         shown.close()
         executor.close()
     if outcome.interrupted:
-        shown.say(
-            f"Interrupted: {len(outcome.finished)} of {len(jobs)} runs are finished. The same command goes "
-            "on, with those in work from their last epoch."
-        )
+        shown.say(f"Interrupted: {what_is_left()}")
     return outcome
 
 
@@ -189,8 +195,9 @@ def _require_writable(job: Job) -> None:
 
 @contextmanager
 def _terminated_as_interrupted() -> Iterator[None]:
-    """Answer SIGTERM, which a batch system sends before it kills, as Ctrl-C."""
-    if threading.current_thread() is not threading.main_thread():
+    """Answer SIGTERM, which a batch system sends before it kills, as Ctrl-C, unless somebody else does."""
+    ours = threading.current_thread() is threading.main_thread()
+    if not ours or signal.getsignal(signal.SIGTERM) is not signal.SIG_DFL:
         yield
         return
 

@@ -7,10 +7,13 @@ from dataclasses import replace
 from typing import Any
 
 import ray
+from ray._private import ray_constants
 from ray.exceptions import RayError, RayTaskError
 
 from ecg_tl.errors import SettingError
 from ecg_tl.study.job import Job, Report
+
+LOOPBACK = "127.0.0.1"
 
 
 class RayExecutor:
@@ -96,10 +99,22 @@ def _resources() -> dict[str, float]:
 
 
 def _connect(address: str | None) -> None:
+    # A cluster of this study alone has no password, and who reaches its ports can run commands: it listens
+    # on the loopback address, and not on every interface as Ray's own default is.
+    alone: dict[str, Any] = {
+        "address": "local",
+        "include_dashboard": False,
+        "dashboard_host": LOOPBACK,
+        "_node_ip_address": LOOPBACK,
+    }
+    several_machines = ray_constants.ENABLE_RAY_CLUSTER
+    if address is None:
+        # Ray puts the machine's own address in the place of a loopback one, unless it takes this machine for
+        # the only one, as it does on macOS. It has no public name for that.
+        ray_constants.ENABLE_RAY_CLUSTER = False
     try:
         ray.init(
-            address=address or "local",
-            include_dashboard=False if address is None else None,
+            **(alone if address is None else {"address": address}),
             log_to_driver=False,
             logging_level=logging.ERROR,
         )
@@ -111,6 +126,8 @@ def _connect(address: str | None) -> None:
             "the address of a running Ray cluster",
             "Start one with `ray start --head`, or leave the address out.",
         ) from error
+    finally:
+        ray_constants.ENABLE_RAY_CLUSTER = several_machines
 
 
 def _execute(job: Job) -> Report:

@@ -42,6 +42,14 @@ def test_a_node_that_is_killed(
     assert epochs == [41, 41, 41]
 
 
+@pytest.mark.slow
+@pytest.mark.skipif(not Path("/proc/net/tcp").is_file(), reason="sockets are read from Linux's /proc")
+def test_a_cluster_of_its_own_listens_on_the_loopback_address_alone() -> None:
+    addresses = run_script("ray_ports.py").split()
+    assert addresses
+    assert set(addresses) <= {"127.0.0.1", "::1", "::ffff:127.0.0.1"}
+
+
 def test_without_ray(roots: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "ray", None)
     monkeypatch.delitem(sys.modules, "ecg_tl.study.executors.ray", raising=False)
