@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 import platform
 from dataclasses import dataclass
+from functools import cache
 from typing import TYPE_CHECKING, Generic, Literal, TypeVar
 
 import torch
@@ -32,6 +33,9 @@ Value = TypeVar("Value")
 
 SLOW_IN_BFLOAT16 = ("gru",)
 """Networks that PyTorch computes on a CPU step by step, where converting costs what multiplying saves."""
+
+LSTMS = ("lstm", "bilstm")
+"""Networks that oneDNN computes on a CPU as a whole: in bfloat16 on processors with AVX-512 alone."""
 
 
 @dataclass(frozen=True)
@@ -72,11 +76,13 @@ class Hardware:
         device: `cpu`, `cuda`, or another of PyTorch's types.
         name: For the log.
         bfloat16: Whether it multiplies bfloat16 itself, faster than single precision.
+        bfloat16_lstm: Whether PyTorch can compute an LSTM in bfloat16 on it at all.
     """
 
     device: str
     name: str
     bfloat16: bool
+    bfloat16_lstm: bool = True
 
 
 @dataclass(frozen=True)
@@ -117,7 +123,7 @@ def describe_hardware(accelerator: str = "auto") -> Hardware:
     if accelerator in ("auto", "gpu", "mps") and torch.backends.mps.is_available():
         return Hardware("mps", "MPS", False)
     if accelerator in ("auto", "cpu"):
-        return Hardware("cpu", platform.machine() or "CPU", _cpu_has_bfloat16())
+        return Hardware("cpu", platform.machine() or "CPU", _cpu_has_bfloat16(), _cpu_has_bfloat16_lstm())
     return Hardware(accelerator, accelerator, False)
 
 
@@ -127,6 +133,19 @@ def _cpu_has_bfloat16() -> bool:
         bool(getattr(torch.cpu, test, lambda: False)())
         for test in ("_is_avx512_bf16_supported", "_is_amx_tile_supported")
     )
+
+
+@cache
+def _cpu_has_bfloat16_lstm() -> bool:
+    # No version of PyTorch or oneDNN lists what it can do for which processor: it is tried.
+    with torch.random.fork_rng(devices=[]):
+        lstm, signal = nn.LSTM(1, 1), torch.zeros(1, 1, 1)
+    try:
+        with torch.no_grad(), torch.autocast("cpu", dtype=torch.bfloat16):
+            lstm(signal)
+    except RuntimeError:
+        return False
+    return True
 
 
 def choose_precision(
@@ -139,11 +158,20 @@ def choose_precision(
         given: The trainer's own setting, which is above this one; None if there is none.
         hardware: What trains.
         network: Name of what is trained, if it is known.
+
+    Raises:
+        SettingError: If a bfloat16 was asked for in which the network cannot be computed here.
     """
-    if given is not None:
-        return Choice(given, "as set for the trainer")
-    if wanted != "auto":
-        return Choice(wanted, "as set")
+    if given is not None or wanted != "auto":
+        setting, value = ("speed.precision", wanted) if given is None else ("trainer.precision", given)
+        if str(value).startswith("bf16") and network in LSTMS and not hardware.bfloat16_lstm:
+            raise SettingError(
+                setting,
+                f"{value} for {network}",
+                f"32-true: PyTorch cannot compute an LSTM in bfloat16 on this {hardware.device}",
+                "Remove the setting, so that it is chosen for the hardware.",
+            )
+        return Choice(value, "as set" if given is None else "as set for the trainer")
     if hardware.device == "cpu" and network in SLOW_IN_BFLOAT16:
         return Choice("32-true", f"auto: bfloat16 does not make a {network} faster on a cpu")
     if hardware.bfloat16:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -23,6 +24,7 @@ from ecg_tl.acceleration import (
     choose_tf32,
 )
 from ecg_tl.cli import main
+from ecg_tl.errors import SettingError
 from ecg_tl.models import create_network
 from ecg_tl.store.reader import Store
 from ecg_tl.tasks.optimization import OptimizerName, make_optimizer, parameter_groups
@@ -48,6 +50,21 @@ def test_auto_knows_where_bfloat16_does_not_help() -> None:
     assert choose_precision("auto", None, SERVER, "gru").value == "32-true"
     assert choose_precision("auto", None, H100, "gru").value == "bf16-mixed"
     assert choose_precision("bf16-mixed", None, SERVER, "gru").value == "bf16-mixed"
+
+
+@pytest.mark.parametrize("network", ["lstm", "bilstm"])
+@pytest.mark.parametrize(
+    ("wanted", "given"), [("bf16-mixed", None), ("auto", "bf16-mixed"), ("auto", "bf16-true")]
+)
+def test_a_bfloat16_in_which_lstms_cannot_be_computed_is_refused(
+    wanted: Any, given: str | None, network: str
+) -> None:
+    old = Hardware("cpu", "x86_64", bfloat16=False, bfloat16_lstm=False)
+    assert choose_precision("auto", None, old, network).value == "32-true"
+    assert choose_precision(wanted, given, LAPTOP, network).value == (given or wanted)
+    assert choose_precision(wanted, given, old, "resnet1d18").value == (given or wanted)
+    with pytest.raises(SettingError, match=rf"precision: found bf16-\w+ for {network}, expected 32-true"):
+        choose_precision(wanted, given, old, network)
 
 
 def test_what_was_given_is_above_auto() -> None:
