@@ -15,6 +15,7 @@ from __future__ import annotations
 import argparse
 import hashlib
 import shutil
+import subprocess
 import sys
 import tempfile
 from collections import Counter
@@ -187,9 +188,15 @@ def fuzz(
                 print(f"    {_printable(verdict.detail)}")
                 print(f"    python benchmarks/fuzz.py --seed {seed} --only '{mutant.name}'", flush=True)
                 if keep is not None:
-                    shutil.copytree(top, keep / mutant.name.replace(" ", "_"), symlinks=True)
+                    _keep(top, keep / mutant.name.replace(" ", "_"))
             shutil.rmtree(top, ignore_errors=True)
     return counts
+
+
+def _keep(folder: Path, target: Path) -> None:
+    """Copy a folder with its pipes and links, for which `shutil` has no option."""
+    target.parent.mkdir(parents=True, exist_ok=True)
+    subprocess.run(["cp", "-a", "--", str(folder), str(target)], check=True)
 
 
 def show_one(work: Path, name: str, seed: int, keep: Path | None) -> bool:
@@ -207,7 +214,7 @@ def show_one(work: Path, name: str, seed: int, keep: Path | None) -> bool:
         print(f"status {ended.status}, signal {ended.signal}, {ended.seconds:.1f} s")
         print(f"{verdict.kind}: {_printable(verdict.detail)}")
         if keep is not None:
-            shutil.copytree(mutant.folder.parents[2], keep, symlinks=True, dirs_exist_ok=True)
+            _keep(mutant.folder.parents[2], keep)
     return verdict.kind == "clean"
 
 

@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ecg_tl.errors import CheckpointError, SettingError
+from ecg_tl.limits import NETWORK_SAMPLES, SAMPLING_RATE, shown
 from ecg_tl.signals import check_leads
 from ecg_tl.store.ranges import SignalRanges
 from ecg_tl.store.settings import Crop, Resampling
@@ -131,7 +132,7 @@ class ModelDescription:
         content["tuned"] = self.tuned or (False,) * classes
         for name, (fits, expected) in _EXPECTED.items():
             if not fits(content[name]):
-                raise _malformed(where, f"{name} {content[name]!r}"[:200], expected)
+                raise _malformed(where, f"{name} {shown(content[name])}", expected)
         for name in ("thresholds", "tuned"):
             if len(content[name]) != classes:
                 raise _malformed(where, f"{len(content[name])} {name}", f"one for each of {classes} classes")
@@ -167,10 +168,16 @@ def open_model(path: str | Path, accelerator: str = "auto", *, trust_program: bo
         trust_program: Whether a `.pt2` file may be loaded: loading one can execute what is in it.
 
     Raises:
-        CheckpointError: If the file is missing, damaged, of another project, does not describe itself, or is
-            a program that was not said to be trusted.
+        CheckpointError: If the file is missing, damaged, of another project, does not describe itself, gives
+            no numbers, or is a program that was not said to be trusted.
     """
     path = Path(path)
+    model = _open(path, accelerator, trust_program)
+    _try_out(model, path)
+    return model
+
+
+def _open(path: Path, accelerator: str, trust_program: bool) -> InferenceModel:
     if not path.is_file():
         found = "a folder" if path.is_dir() else "no such file"
         raise CheckpointError(path, found, "a checkpoint, or an exported model", "Check the path.")
@@ -192,6 +199,29 @@ def open_model(path: str | Path, accelerator: str = "auto", *, trust_program: bo
     from ecg_tl.inference.checkpoint_model import CheckpointModel
 
     return CheckpointModel(path, accelerator)
+
+
+def _try_out(model: InferenceModel, path: Path) -> None:
+    """Run a signal of zeros, so that a fault of the network is the file's and not the first record's."""
+    said = model.description
+    try:
+        logits = model.logits(np.zeros((1, len(said.leads), said.num_samples), dtype=np.float32))
+    except Exception as error:  # onnxruntime and torch raise whatever an operator meets
+        reason = " ".join(str(error).split())[:200] or type(error).__name__
+        raise _malformed_network(path, f"a network that cannot be run ({reason})") from error
+    if logits.shape != (1, len(said.class_names)):
+        raise _malformed_network(path, f"outputs of shape {logits.shape}")
+    if not np.isfinite(logits).all():
+        raise _malformed_network(path, "a network whose outputs are no numbers, even for zeros")
+
+
+def _malformed_network(path: Path, found: str) -> CheckpointError:
+    return CheckpointError(
+        path,
+        found,
+        "one logit a class",
+        "Give the checkpoint of a training that did not diverge, or an intact file.",
+    )
 
 
 def _malformed(where: object, found: str, expected: str = "one written by ecg_tl") -> CheckpointError:
@@ -244,8 +274,8 @@ _EXPECTED: dict[str, tuple[Callable[[Any], bool], str]] = {
         "one distinct name a class",
     ),
     "leads": (lambda leads: _are(str, leads), "names of leads"),
-    "sampling_rate": (lambda rate: _is_number(rate, _SMALLEST), "a positive number of Hz"),
-    "num_samples": (lambda n: isinstance(n, int) and _is_number(n, 1), "a positive whole number"),
+    "sampling_rate": (SAMPLING_RATE.holds, str(SAMPLING_RATE)),
+    "num_samples": (NETWORK_SAMPLES.holds, str(NETWORK_SAMPLES)),
     "units": (lambda units: units == "mV", "mV"),
     "class_codes": (_are_codes, "a list of codes for each class"),
     "code_system": (lambda name: name is None or isinstance(name, str), "a name"),

@@ -67,7 +67,7 @@ def _open(path: Path) -> Any:
     if not path.is_file():
         raise CheckpointError(path, "no such file", "an exported network", "Check the path.")
     options = onnxruntime.SessionOptions()
-    options.log_severity_level = 3  # errors come as exceptions; its warnings are not for users
+    options.log_severity_level = 4  # errors come as exceptions as well, without colours and file positions
     try:
         return onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
     except Exception as error:  # one of a dozen classes, by what the bytes of a damaged file make it do

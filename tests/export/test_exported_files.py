@@ -234,3 +234,33 @@ class TestAProgram:
                 target.writestr(entry.filename, content)
         with pytest.raises(CheckpointError, match="a graph of 12 leads, 32 samples and 3 classes"):
             open_model(altered, trust_program=True)
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf])
+def test_a_network_whose_outputs_are_no_numbers_is_refused_by_its_own_name(
+    value: float, onnx_file: Path, tmp_path: Path
+) -> None:
+    model = onnx.load(onnx_file)
+    weights = next(one for one in model.graph.initializer if one.data_type == onnx.TensorProto.FLOAT)
+    weights.raw_data = np.full(tuple(weights.dims), value, dtype=np.float32).tobytes()
+    path = tmp_path / "m.onnx"
+    path.write_bytes(model.SerializeToString())
+    with pytest.raises(CheckpointError) as error:
+        open_model(path)
+    assert error.value.where == str(path)
+
+
+def test_a_network_that_fails_when_it_runs_is_refused_and_the_runtime_prints_nothing(
+    onnx_file: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    model = onnx.load(onnx_file)
+    for one in model.graph.initializer:
+        del one.dims[:]
+        one.dims.extend([3])
+        one.raw_data = bytes(3 * {onnx.TensorProto.INT64: 8}.get(one.data_type, 4))
+    path = tmp_path / "m.onnx"
+    path.write_bytes(model.SerializeToString())
+    with pytest.raises(CheckpointError) as error:
+        open_model(path)
+    assert error.value.where == str(path)
+    assert capfd.readouterr() == ("", "")

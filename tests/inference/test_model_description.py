@@ -175,6 +175,15 @@ TAMPERED: dict[str, tuple[Callable[[dict[str, Any]], object], str]] = {
         "signal_ranges",
     ),
     "settings": (lambda content: content.pop("hyper_parameters"), "no settings"),
+    "an absurd rate": (
+        lambda content: content["ecg_tl"]["data"].update(sampling_rate=1e308),
+        "sampling_rate",
+    ),
+    "absurd length": (lambda content: content["ecg_tl"]["data"].update(num_samples=10**20), "num_samples"),
+    "weights that are no numbers": (
+        lambda content: next(iter(content["state_dict"].values())).fill_(float("nan")),
+        "outputs are no numbers",
+    ),
     "weights": (
         lambda content: content["state_dict"].pop(next(iter(content["state_dict"]))),
         "make no network",
