@@ -8,7 +8,7 @@ import sys
 from collections.abc import Sequence
 from importlib import import_module
 
-from ecg_tl import __version__
+from ecg_tl import __version__, terminal
 from ecg_tl.errors import EcgTlError
 from ecg_tl.mistaken import clearer
 from ecg_tl.stopping import Stopped, is_first_process, stopping_at_signals
@@ -51,15 +51,15 @@ def main(args: Sequence[str] | None = None) -> int:
     """
     words = list(sys.argv[1:] if args is None else args)
     if not words or words[0] in ("-h", "--help"):
-        print(_help())
+        terminal.say(_help())
         return 0
     if words[0] == "--version":
-        print(f"ecg-tl {__version__}")
+        terminal.say(f"ecg-tl {__version__}")
         return 0
     if words[0] not in _COMMANDS:
-        print(
+        terminal.say(
             f"{_USAGE}\necg-tl: error: no command {words[0]!r}; there are {', '.join(_COMMANDS)}",
-            file=sys.stderr,
+            error=True,
         )
         return 2
     try:
@@ -70,10 +70,10 @@ def main(args: Sequence[str] | None = None) -> int:
             print(f"ecg-tl: {stop}", file=sys.stderr)
         return stop.status
     except EcgTlError as error:
-        print(f"ecg-tl: error: {clearer(error)}", file=sys.stderr)
+        terminal.say(f"ecg-tl: error: {terminal.shown(clearer(error))}", error=True)
         return 2
     except KeyboardInterrupt:
-        print("ecg-tl: interrupted", file=sys.stderr)
+        terminal.say("ecg-tl: interrupted", error=True)
         return 130
     except BrokenPipeError:
         # The reader of a pipe (`| head`) has left; nothing may be written while Python shuts down.
@@ -83,10 +83,10 @@ def main(args: Sequence[str] | None = None) -> int:
         if error.errno not in _DISK_FAULTS:
             raise
         where = error.filename or "a file"
-        print(
-            f"ecg-tl: error: {where}: found {error.strerror}, expected a disk with room that can be written. "
-            "Free space, or name another folder.",
-            file=sys.stderr,
+        terminal.say(
+            f"ecg-tl: error: {terminal.shown(where)}: found {error.strerror}, expected a disk with room that "
+            "can be written. Free space, or name another folder.",
+            error=True,
         )
         return 2
     return status

@@ -7,6 +7,7 @@ does with each, and `check_outputs` refuses, before any work is done, what nobod
 
 from __future__ import annotations
 
+import csv
 import errno
 import hashlib
 import json
@@ -21,7 +22,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import pandas as pd
 
@@ -29,6 +30,8 @@ from ecg_tl.errors import EcgTlError, SettingError, StoreError
 
 _DESCRIPTOR = re.compile(r"/(?:dev|proc/(?P<process>self|thread-self|\d+))/fd/(?P<number>\d+)")
 _SEPARATORS = re.compile(r"[/\\]|^[A-Za-z]:")
+# Excel, LibreOffice and Google Sheets take what begins so for a formula, the full-width forms too.
+_FORMULA = re.compile("'*[=+\\-@\t\r\n＝＋－＠]")
 _MOST_LINKS = 40
 """As many as Linux follows in one path."""
 _NAME_BYTES = 200
@@ -124,8 +127,50 @@ def write_json(path: Path, content: Mapping[str, object]) -> None:
 
 
 def write_csv(path: Path, table: pd.DataFrame) -> None:
-    """Write a table without its index; see `written_whole`."""
-    write_text(path, table.to_csv(index=False, lineterminator="\n"))
+    """Write a table without its index; see `written_whole` and `csv_text`."""
+    write_text(path, csv_text(table))
+
+
+def csv_text(table: pd.DataFrame) -> str:
+    """Give a table as CSV, without its index.
+
+    Numbers are written as they are. A text cell, or a column's name, that a spreadsheet would take for a
+    formula (one that begins with `=`, `+`, `-`, `@`, a tab or a line break) gets an apostrophe in front; so
+    does one that has it already, and `read_csv_texts` takes it off again.
+    """
+    made = table.rename(columns=text_cell)
+    for position, dtype in enumerate(made.dtypes):
+        if not pd.api.types.is_numeric_dtype(dtype):
+            made.isetitem(position, [text_cell(cell) for cell in made.iloc[:, position]])
+    texts = made.select_dtypes(exclude="number")
+    # Python's writer quotes a line feed, and leaves a carriage return, at which a reader would end the line.
+    returns = any("\r" in str(name) for name in made.columns) or any(
+        "\r" in str(cell) for _, column in texts.items() for cell in column
+    )
+    if returns:
+        return made.to_csv(index=False, lineterminator="\n", quoting=csv.QUOTE_NONNUMERIC)
+    return made.to_csv(index=False, lineterminator="\n")
+
+
+def text_cell(value: Any) -> Any:
+    """Write a text for a cell of a spreadsheet, where it is no formula; leave everything else as it is."""
+    return f"'{value}" if isinstance(value, str) and _FORMULA.match(value) else value
+
+
+def cell_text(cell: str) -> str:
+    """Return the text that `text_cell` has written."""
+    return cell[1:] if cell.startswith("'") and _FORMULA.match(cell) else cell
+
+
+def read_csv_texts(source: Path | IO[bytes]) -> pd.DataFrame:
+    """Read a table that `write_csv` has written, every cell as text: `001` is not 1, and `NA` is a name.
+
+    Raises:
+        OSError: If the file cannot be read.
+        ValueError: If it is no table.
+    """
+    read = pd.read_csv(source, dtype=str, keep_default_na=False, encoding_errors="surrogatepass")
+    return read.rename(columns=cell_text).map(cell_text)
 
 
 def sha256_of(path: Path) -> str:

@@ -24,6 +24,7 @@ from lightning_utilities.core.rank_zero import rank_zero_info
 
 import ecg_tl.parsing
 import ecg_tl.transfer.callback  # noqa: F401  (importing makes the short name TransferLearning known)
+from ecg_tl import terminal
 from ecg_tl.acceleration import (
     Acceleration,
     Speed,
@@ -297,6 +298,7 @@ def silence_noise() -> None:
         r"It is recommended to use `self\.log\(.*, sync_dist=True\)`",  # scores are equal on every process
     ):
         warnings.filterwarnings("ignore", message=message)
+    terminal.show_logs_as_text("lightning.pytorch", "lightning.fabric", "lightning_utilities")
     logging.getLogger("lightning.pytorch.utilities.rank_zero").addFilter(
         lambda record: "litlogger" not in record.getMessage()
     )

@@ -14,6 +14,7 @@ from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
 
+from ecg_tl import terminal
 from ecg_tl.calibration import DEFAULT_THRESHOLD, Calibration
 from ecg_tl.tasks.base import EcgClassifier
 from ecg_tl.tasks.description import read_description
@@ -53,7 +54,7 @@ def print_scores(task: EcgClassifier, stage: str, console: Console | None = None
             the very records that are scored.
         console: Where to; standard output if None.
     """
-    console = console or Console()
+    console = console or terminal.console()
     scores = task.scores[stage]
     calibration = task.calibration if stage == "test" else None
     table = _class_table(task.class_names, scores, calibration)

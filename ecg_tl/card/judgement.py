@@ -7,9 +7,9 @@ from collections.abc import Iterator
 
 from ecg_tl.calibration import DEFAULT_THRESHOLD, MIN_POSITIVES
 from ecg_tl.card.facts import CardFacts, as_table
-from ecg_tl.card.markdown import block, bullets, inline, table
 from ecg_tl.card.scores import Evaluation
 from ecg_tl.inference.model import ModelDescription
+from ecg_tl.markdown import block, bullets, inline, table
 from ecg_tl.study.findings import Interval
 from ecg_tl.study.intervals import FEW_PATIENTS
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from ecg_tl.card.facts import CardFacts
 from ecg_tl.card.judgement import calibration_section, loading_section, scores_section, use_section
-from ecg_tl.card.markdown import inline
 from ecg_tl.card.sections import data_section, model_section, training_section
 from ecg_tl.inference import NOTICE
+from ecg_tl.markdown import inline
 
 
 def render_card(facts: CardFacts) -> str:

@@ -13,6 +13,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from ecg_tl.errors import CheckpointError, SettingError
+from ecg_tl.files import read_csv_texts
 from ecg_tl.inference.model import ModelDescription
 from ecg_tl.metrics import multilabel_scores, sensitivity_and_specificity
 from ecg_tl.study.findings import Interval
@@ -126,9 +127,9 @@ def _score(
 ) -> Evaluation:
     names, thresholds = description.class_names, np.array(description.thresholds)
     patients = table["patient_id"].tolist() if "patient_id" in table else [None] * len(table)
-    known = [patient for patient in patients if isinstance(patient, str)]
+    known = [patient for patient in patients if patient]
     # A record whose patient is not known is taken for a patient of its own.
-    whose = [p if isinstance(p, str) else f"record {row}" for row, p in enumerate(patients)]
+    whose = [p or f"record {row}" for row, p in enumerate(patients)]
     intervals = score_intervals(targets, probabilities, whose, names, thresholds)
     tuned = multilabel_scores(probabilities, targets, names, thresholds)
     plain = multilabel_scores(probabilities, targets, names)
@@ -180,9 +181,9 @@ def _read_predictions(
 ) -> tuple[pd.DataFrame, NDArray[np.float64], NDArray[np.int64]]:
     names = description.class_names
     try:
-        table = pd.read_csv(path, dtype={"record_id": str, "patient_id": str})
+        table = read_csv_texts(path)
         probabilities = table[[f"probability/{name}" for name in names]].to_numpy(dtype=np.float64)
-        targets = table[[f"target/{name}" for name in names]].to_numpy(dtype=np.int64)
+        targets = table[[f"target/{name}" for name in names]].to_numpy(dtype=np.float64).astype(np.int64)
         multilabel_scores(probabilities, targets, names)
     except KeyError as error:
         raise _damaged(path, f"no column for each of {', '.join(names)} ({error.args[0]})") from None

@@ -6,8 +6,8 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from ecg_tl.card.facts import CardFacts, UpstreamFacts, as_table
-from ecg_tl.card.markdown import bullets, code, inline, table
 from ecg_tl.datasets import DATASETS
+from ecg_tl.markdown import bullets, code, inline, table
 
 PARTS = ("train", "validation", "test")
 MOST_LEFT_OUT = 20

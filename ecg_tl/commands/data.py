@@ -7,9 +7,10 @@ from pathlib import Path
 from typing import Any, Literal
 
 from jsonargparse import auto_cli
-from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
+from ecg_tl import terminal
 from ecg_tl.commands.arguments import argument_errors
 from ecg_tl.datasets import DATASETS, get_dataset
 from ecg_tl.datasets.base import EcgDataset
@@ -29,12 +30,12 @@ def list_datasets() -> int:
     table = Table.grid(padding=(0, 2))
     for name, dataset in DATASETS.items():
         what = f"{dataset.title}; records: {dataset.records}; licence: {dataset.licence}"
-        table.add_row(f"[bold]{name}[/]", what)
+        table.add_row(Text(name, style="bold"), what)
         table.add_row("", _classes(dataset))
         table.add_row("", f"cite {dataset.citation}")
         table.add_row("", dataset.source)
         table.add_row("", "")
-    Console().print(table, highlight=False)
+    terminal.console().print(table, highlight=False)
     return 0
 
 
@@ -59,7 +60,7 @@ def synthesize(
 
     folder = _root(layout, root)
     write(layout, folder, records, seed, difficulty=DEFAULT_DIFFICULTY if difficulty is None else difficulty)
-    Console(stderr=True).print(f"{records} records in {folder}", highlight=False)
+    terminal.console(stderr=True).print(f"{records} records in {folder}", highlight=False)
     return 0
 
 
@@ -104,7 +105,7 @@ def prepare(
         bad_records=bad_records,
         workers=workers,
     )
-    Console().print(render_store(store))
+    terminal.console().print(render_store(store))
     return 0
 
 
@@ -129,10 +130,10 @@ def check(
     from ecg_tl.store.verification import check_store
 
     report = check_dataset(get_dataset(dataset, **(options or {})), _root(dataset, root), workers=workers)
-    Console().print(render_check(report))
+    terminal.console().print(render_check(report))
     stores = [check_store(path.parent) for path in sorted(Path(store_dir).glob(f"{dataset}-*/store.json"))]
     if stores:
-        Console().print(render_stores(stores))
+        terminal.console().print(render_stores(stores))
     return 1 if report.has_errors or any(store.faults for store in stores) else 0
 
 
@@ -148,7 +149,7 @@ def verify(store: str, repair: bool = False) -> int:
     from ecg_tl.store.verification import check_store, find_stores
 
     checks = [check_store(path) for path in find_stores(Path(store))]
-    Console().print(render_stores(checks))
+    terminal.console().print(render_stores(checks))
     damaged = [check.path for check in checks if check.faults]
     if not repair:
         return 1 if damaged else 0
@@ -172,7 +173,7 @@ def overlap(store_a: str, store_b: str, csv: str | None = None) -> int:
     found = compare_stores(open_store(store_a), open_store(store_b))
     if csv is not None:
         write_pairs(found, Path(csv))
-    Console().print(render_overlap(found))
+    terminal.console().print(render_overlap(found))
     return 0
 
 

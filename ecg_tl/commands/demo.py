@@ -9,6 +9,7 @@ from pathlib import Path
 from jsonargparse import auto_cli
 from rich.console import Console
 
+from ecg_tl import terminal
 from ecg_tl.errors import SettingError
 
 
@@ -47,7 +48,7 @@ def demo(
             "the study that the demo runs",
             "Go to the project's folder, or name one with `--study`.",
         )
-    console = Console()
+    console = terminal.console()
     # Other records are another study: results of one are never taken for the other's.
     folder = Path(root) / f"{upstream_records}-{downstream_records}-{seed}"
     for layout, records in (("ptbxl", upstream_records), ("cpsc2018", downstream_records)):

@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import get_args
 
 from jsonargparse import ArgumentParser
-from rich.console import Console
 
+from ecg_tl import terminal
 from ecg_tl.commands.arguments import argument_errors
 from ecg_tl.export.exporting import Exported, export
 from ecg_tl.export.formats import FORMATS, Format
@@ -27,7 +27,7 @@ def run(words: Sequence[str]) -> int:
     records = [Path(path) for path in settings.records or []]
     # Shown on terminals alone, where a minute without a word would look like a hang.
     waiting = "exporting" if format == "onnx" else "exporting; recurrent layers take torch a minute or two"
-    with Console(stderr=True).status(waiting):
+    with terminal.console(stderr=True).status(waiting):
         exported = export(
             Path(settings.checkpoint),
             format,
@@ -80,7 +80,7 @@ def _print(exported: Exported, format: Format) -> None:
         + f"; {OUTPUTS[1]} (batch, {classes}), uncalibrated",
         "parity": str(exported.parity),
     }
-    console = Console(highlight=False)
+    console = terminal.console()
     for topic, line in lines.items():
         console.print(f"{topic:<7} {line}", markup=False, soft_wrap=True)
     console.print(NOTICE)

@@ -11,11 +11,11 @@ from typing import Any, get_args
 
 from jsonargparse import ArgumentParser
 
+from ecg_tl import terminal
 from ecg_tl.commands.arguments import argument_errors
-from ecg_tl.commands.console import console_for
 from ecg_tl.datasets.ludb import Amplitude
 from ecg_tl.errors import EcgTlError, SettingError
-from ecg_tl.files import check_outputs, json_text, write_csv, write_text
+from ecg_tl.files import check_outputs, csv_text, json_text, write_csv, write_text
 from ecg_tl.inference import NOTICE
 from ecg_tl.inference.answer import Aggregation, AnswerSettings, answer
 from ecg_tl.inference.first_line import FirstLine
@@ -71,18 +71,18 @@ def run(words: Sequence[str]) -> int:
 
     if given.json is not None:
         content = as_json(outcomes, model.description, model_path, settings)
-        _write(given.json, json_text(content, ensure_ascii=False) + "\n")
+        _write(given.json, json_text(content) + "\n")
     if given.csv is not None:
         table = as_table(outcomes, model.description)
         if given.csv == STANDARD_OUTPUT:
-            _write(given.csv, table.to_csv(index=False, lineterminator="\n"))
+            _write(given.csv, csv_text(table))
         else:
             write_csv(Path(given.csv), table)
     for line in passed_over:
-        print(f"ecg-tl: note: {line}", file=sys.stderr)
+        terminal.say(f"ecg-tl: note: {terminal.shown(line)}", error=True)
     failures = [outcome for outcome in outcomes if isinstance(outcome, Failure)]
     for failure in failures:
-        print(f"ecg-tl: error: {failure.error}", file=sys.stderr)
+        terminal.say(f"ecg-tl: error: {terminal.shown(failure.error)}", error=True)
     if not to_output:
         _print(outcomes, model)
     return 1 if failures else 0
@@ -120,14 +120,16 @@ def _pictures(given: Any, records: Sequence[Path], model: InferenceModel) -> dic
 
 def _write(path: str, text: str) -> None:
     if path == STANDARD_OUTPUT:
-        print(text, end="")
+        # Through a pipe the bytes are data; a terminal must not take any of them for a command.
+        data = text.encode(errors="backslashreplace").decode()
+        sys.stdout.write(terminal.shown(data, keep="\n\t") if sys.stdout.isatty() else data)
     else:
         write_text(Path(path), text)
 
 
 def _print(outcomes: Sequence[Outcome], model: InferenceModel) -> None:
     content = render(outcomes, model.description)
-    console_for(content).print(content, highlight=False)
+    terminal.console_for(content).print(content, highlight=False)
 
 
 def _parser() -> ArgumentParser:

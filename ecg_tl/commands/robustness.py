@@ -8,9 +8,9 @@ from typing import Any
 
 from jsonargparse import ArgumentParser
 
+from ecg_tl import terminal
 from ecg_tl.acceleration import take_device
 from ecg_tl.commands.arguments import argument_errors
-from ecg_tl.commands.console import console_for
 from ecg_tl.commands.transfer import short_names
 from ecg_tl.datamodules import EcgDataModule, SplitSettings
 from ecg_tl.errors import EcgTlError
@@ -64,7 +64,7 @@ def run(words: Sequence[str]) -> int:
         with drawing():  # fonts are looked up when a figure is written
             save_figure(robustness_figure(result), figure)
     table = render(result)
-    console = console_for(table)
+    console = terminal.console_for(table)
     console.print(table)
     for line in result.remarks:
         console.print(line, highlight=False, markup=False)

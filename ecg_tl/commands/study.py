@@ -1,4 +1,4 @@
-"""`ecg-tl study plan | run | status | report`."""
+"""`ecg-tl study plan | run | status | report | verify`."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, NoReturn
 
 from rich.console import Console
 
+from ecg_tl import terminal
 from ecg_tl.errors import SettingError
 from ecg_tl.study.plan import make_plan
 from ecg_tl.study.settings import StudySettings, read_study
@@ -57,7 +58,7 @@ def run_all(config: str, options: argparse.Namespace, overrides: Sequence[str]) 
     settings = read_study(config, overrides)
     planned = make_plan(settings)
     check_runs(planned.runs)
-    console = Console(stderr=True)
+    console = terminal.console(stderr=True)
     cast = None if options.executor == "ray" else _forecast(settings, planned, options)
     for line in [] if cast is None else summary(planned, cast):
         console.print(line, highlight=False, markup=False)
@@ -108,7 +109,7 @@ def report(config: str, options: argparse.Namespace, overrides: Sequence[str]) -
             "at least one",
             f"Run it first: `ecg-tl study run {config}`.",
         )
-    with Progress(console=Console(stderr=True), transient=True) as progress:
+    with Progress(console=terminal.console(stderr=True), transient=True) as progress:
         task = progress.add_task("intervals", total=None)
         findings = find(
             results,
@@ -124,6 +125,27 @@ def report(config: str, options: argparse.Namespace, overrides: Sequence[str]) -
         console.print(piece)
     console.print(f"\nreport  {page}", highlight=False, soft_wrap=True)
     return 0
+
+
+def verify(config: str, options: argparse.Namespace, overrides: Sequence[str]) -> int:
+    """Read every file of every finished run, and say which is not the one that its run left."""
+    from ecg_tl.study.folder import StudyFolder
+    from ecg_tl.study.results import read_result, verify_run
+
+    settings = read_study(config, overrides)
+    folder = StudyFolder(Path(settings.folder))
+    places = [place for one in make_plan(settings).runs if (place := folder.run(one.id)).finished]
+    wrong, undigested = 0, 0
+    for place in places:
+        found = verify_run(place)
+        wrong += bool(found)
+        undigested += not found and not read_result(place.result).get("digests")
+        for error in found:
+            terminal.say(f"ecg-tl: error: {terminal.shown(error)}", error=True)
+    terminal.say(f"{len(places)} finished runs were read; {wrong} have a file that they did not leave so.")
+    if undigested:
+        terminal.say(f"{undigested} are of an earlier version without digests: no change can be seen.")
+    return 1 if wrong else 0
 
 
 def _forecast(settings: StudySettings, planned: Plan, options: argparse.Namespace) -> Forecast | None:
@@ -144,23 +166,29 @@ def _repeatable(config: str, overrides: Sequence[str]) -> str:
 
 
 def _console() -> Console:
-    console = Console()
+    console = terminal.console()
     if not console.is_terminal:
         console.width = max(console.width, WIDTH)
     return console
 
 
 _Command = Callable[[str, argparse.Namespace, Sequence[str]], int]
-COMMANDS: dict[str, _Command] = {"plan": plan, "run": run_all, "status": status, "report": report}
+COMMANDS: dict[str, _Command] = {
+    "plan": plan,
+    "run": run_all,
+    "status": status,
+    "report": report,
+    "verify": verify,
+}
 
-_USAGE = "usage: ecg-tl study plan | run | status | report CONFIG [options] [--SETTING VALUE ...]"
+_USAGE = "usage: ecg-tl study plan | run | status | report | verify CONFIG [options] [--SETTING VALUE ...]"
 
 
 def run(words: Sequence[str]) -> int:
     """Run `study` and one of its words."""
     word, rest = (words[1] if len(words) > 1 else "--help"), list(words[2:])
     if word in ("-h", "--help"):
-        print(_help())
+        terminal.say(_help())
         return 0
     if word not in COMMANDS:
         raise SettingError(

@@ -8,13 +8,12 @@ from typing import Any
 
 from jsonargparse import ArgumentParser
 from rich.box import SIMPLE_HEAD
-from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from ecg_tl import terminal
 from ecg_tl.acceleration import take_device
 from ecg_tl.commands.arguments import argument_errors
-from ecg_tl.commands.console import console_for
 from ecg_tl.datamodules import EcgDataModule, SplitSettings
 from ecg_tl.errors import EcgTlError
 from ecg_tl.files import check_outputs, json_text, write_csv
@@ -44,7 +43,7 @@ def rank_candidates(
     check_outputs({"--csv": csv}, [*checkpoints, *data.source_paths])
     ranked = rank(checkpoints, data, sort_by=sort_by, device=take_device(accelerator))
     table = _rank_table(ranked, data, sort_by)
-    console = console_for(table)
+    console = terminal.console_for(table)
     console.print(table)
     console.print(
         "MELEP, entropy and difference in nats: MELEP is at most the entropy, and the difference is what the "
@@ -67,9 +66,9 @@ def print_checkpoint(path: Path, as_json: bool = False) -> int:
     """
     content = inspect_checkpoint(path)
     if as_json:
-        print(json_text(content, default=str))
+        terminal.say(json_text(content, default=str))
     else:
-        Console().print(render_checkpoint(content), soft_wrap=False)
+        terminal.console().print(render_checkpoint(content), soft_wrap=False)
     return 0
 
 

@@ -8,10 +8,12 @@ import matplotlib as mpl
 import numpy as np
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
+from matplotlib.text import Text
 from numpy.typing import NDArray
 
 from ecg_tl.errors import SettingError
 from ecg_tl.files import written_whole
+from ecg_tl.terminal import shown
 
 FORMATS = ("png", "pdf", "svg")
 
@@ -21,10 +23,20 @@ _TIME_OF_DAY = {"pdf": "CreationDate", "svg": "Date"}
 
 def figure_to_image(figure: Figure) -> NDArray[np.uint8]:
     """Render a figure as an image `(height, width, 3)`, as TensorBoard takes it with `dataformats="HWC"`."""
+    _as_text(figure)
     canvas = FigureCanvasAgg(figure)
     canvas.draw()  # type: ignore[no-untyped-call]  # matplotlib has no types for its Agg canvas
     rgba = canvas.buffer_rgba()  # type: ignore[no-untyped-call]
     return np.array(np.asarray(rgba)[..., :3])
+
+
+def _as_text(figure: Figure) -> None:
+    """Take every text in a figure as it is: `$` begins no mathematics, and no control reaches the file."""
+    for text in figure.findobj(Text):
+        assert isinstance(text, Text)
+        text.set_parse_math(False)
+        if text.get_text() != shown(text.get_text(), keep="\n"):
+            text.set_text(shown(text.get_text(), keep="\n"))
 
 
 def check_figure_path(path: Path) -> None:
@@ -52,6 +64,7 @@ def save_figure(figure: Figure, path: Path) -> None:
         StoreError: If the disk is full or the folder cannot be written.
     """
     check_figure_path(path)
+    _as_text(figure)
     kind = path.suffix.lower().removeprefix(".")
     metadata = {_TIME_OF_DAY[kind]: None} if kind in _TIME_OF_DAY else None
     # The salt is what ids in an SVG are made of, a random one by default.

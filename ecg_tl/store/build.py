@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import platform
 import shutil
-import sys
 import time
 from collections import defaultdict
 from collections.abc import Hashable, Iterable, Iterator, Sequence
@@ -21,6 +20,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from ecg_tl import terminal
 from ecg_tl.datasets import get_dataset
 from ecg_tl.datasets.base import EcgDataset, LabelRule, LeftOut, Scan
 from ecg_tl.errors import DatasetError, RecordError, SettingError, StoreError
@@ -100,7 +100,7 @@ def prepare(
     store = open_store(target, verify=False)
     trust_written(target, store.manifest)
     if progress:
-        print(_final_line(store, seconds), file=sys.stderr)
+        terminal.say(_final_line(store, seconds), error=True)
     return store
 
 

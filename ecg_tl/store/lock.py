@@ -8,6 +8,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Literal
 
+from ecg_tl import terminal
+
 LockState = Literal["held", "busy", "unsupported"]
 
 
@@ -38,7 +40,7 @@ def exclusive_lock(path: Path, on_wait: str) -> Iterator[bool]:
         try:
             fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            print(on_wait, file=sys.stderr)
+            terminal.say(on_wait, error=True)
             fcntl.flock(handle, fcntl.LOCK_EX)
         except OSError:
             yield False

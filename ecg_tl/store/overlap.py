@@ -8,7 +8,6 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 from rich.console import Group, RenderableType
-from rich.markup import escape
 from rich.table import Table
 from rich.text import Text
 
@@ -92,15 +91,15 @@ def render_overlap(overlap: StoreOverlap) -> RenderableType:
         columns = (overlap.records, overlap.matched, overlap.incomparable)
         counts.add_row(
             name,
-            escape(overlap.datasets[number]),
-            escape(overlap.paths[number].name),
+            overlap.datasets[number],
+            overlap.paths[number].name,
             *(f"{column[number]:,}" for column in columns),
         )
     if overlap.pairs.empty:
         return Group(counts, Text("No recording is in both.", style="green"))
     pairs = Table("A", "B", "similarity", box=None)
     for record_a, record_b, similarity in overlap.pairs.head(FIRST).itertuples(index=False):
-        pairs.add_row(escape(str(record_a)), escape(str(record_b)), f"{similarity:.3f}")
+        pairs.add_row(str(record_a), str(record_b), f"{similarity:.3f}")
     rest = overlap.pairs_in_all - FIRST
     listed = f"; the table has {len(overlap.pairs):,} of them" * (len(overlap.pairs) < overlap.pairs_in_all)
     title = Text(f"{overlap.pairs_in_all:,} pairs of the same recording{listed}", style="red")

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, ProgressColumn, Task, TextColumn
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, ProgressColumn, Task
 from rich.progress import TimeRemainingColumn as TimeLeftColumn
 from rich.text import Text
+
+from ecg_tl import terminal
 
 
 class RateColumn(ProgressColumn):
@@ -31,9 +32,9 @@ def record_progress(description: str, total: int, shown: bool) -> Iterator[Calla
         total: How many records there are.
         shown: False for silence.
     """
-    console = Console(stderr=True)
+    console = terminal.console(stderr=True)
     columns = (
-        TextColumn("{task.description}"),
+        terminal.text_column("{task.description}"),
         BarColumn(),
         MofNCompleteColumn(),
         RateColumn(),

@@ -7,7 +7,6 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping
 
 from rich.console import Group, RenderableType
-from rich.markup import escape
 from rich.table import Table
 from rich.text import Text
 
@@ -63,7 +62,7 @@ def render_store(store: Store) -> RenderableType:
     rows += [("note", note) for note in manifest.notes]
     rows.append(("store", str(store.path)))
     for name, value in rows:
-        table.add_row(name, escape(value))
+        table.add_row(name, value)
     return table
 
 
@@ -80,7 +79,7 @@ def render_check(report: CheckReport) -> RenderableType:
             lines = [f"{finding.record_id}: {finding.detail}" for finding in findings[:FIRST]]
             if len(findings) > FIRST:
                 lines.append(f"and {len(findings) - FIRST:,} more")
-            table.add_row(Text(kind.value, style=style), f"{len(findings):,}", escape("\n".join(lines)))
+            table.add_row(Text(kind.value, style=style), f"{len(findings):,}", "\n".join(lines))
     if table.row_count:
         parts.append(table)
     else:

@@ -139,6 +139,12 @@ def _warnings(results: StudyResults, settings: StudySettings) -> list[str]:
         warnings.append(
             "Two seeds: how much trainings differ is known poorly, and intervals are wide for it."
         )
+    undigested = sum(not run.result.get("digests") for run in results.runs)
+    if undigested:
+        warnings.append(
+            f"{undigested} of {len(results.runs)} runs are of an earlier version, which kept no digests of "
+            "its files: whether any was changed since cannot be seen."
+        )
     warnings += uneven_threads((run.run, run.result.get("threads")) for run in results.runs)
     return warnings
 

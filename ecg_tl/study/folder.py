@@ -28,6 +28,26 @@ ERROR_FILE = "error.txt"
 ATTEMPTS_FILE = "attempts.json"
 LOG_FILE = "log.txt"
 
+NOT_ITS_OWN = "Restore it from a copy, or remove the run's folder: the study, run again, does that run alone."
+"""What to do about a file of a finished run that is gone, or is not the one that the run left."""
+
+
+def unreadable(path: Path, error: OSError) -> StoreError:
+    """Return what to say of a file of a run that is there, or should be, and cannot be read."""
+    if isinstance(error, FileNotFoundError):
+        return StoreError(
+            path,
+            "no such file",
+            "a file that the run has left",
+            NOT_ITS_OWN,
+        )
+    return StoreError(
+        path,
+        (error.strerror or str(error)).lower(),
+        "a file that can be read",
+        "Correct its permissions, or look after the disk; the run need not be done again.",
+    )
+
 
 @dataclass(frozen=True)
 class RunFolder:

@@ -7,8 +7,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
+from rich.progress import BarColumn, MofNCompleteColumn, Progress
 
+from ecg_tl import terminal
 from ecg_tl.study.estimate import correction, estimate, makespan
 from ecg_tl.study.job import make_jobs
 from ecg_tl.study.launch import local_executor, most_threads
@@ -72,8 +73,8 @@ def forecast(
     sizes = measure_sizes(plan.runs)
     accelerators = {str(run.config.get("trainer", {}).get("accelerator", "auto")) for run in plan.runs}
     book = SpeedBook(Path(settings.folder), threads, *(accelerators if len(accelerators) == 1 else ()))
-    columns = (TextColumn("measuring {task.description}"), BarColumn(20), MofNCompleteColumn())
-    console = console or Console(stderr=True)
+    columns = (terminal.text_column("measuring {task.description}"), BarColumn(20), MofNCompleteColumn())
+    console = console or terminal.console(stderr=True)
     with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as progress:
         task = progress.add_task("speeds", total=None, visible=False)
         seconds = estimate(

@@ -7,8 +7,9 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from rich.console import Console
-from rich.progress import BarColumn, Progress, TaskID, TextColumn
+from rich.progress import BarColumn, Progress, TaskID
 
+from ecg_tl import terminal
 from ecg_tl.study.attempts import read_attempts
 from ecg_tl.study.estimate import DEFAULT_EPOCHS, makespan
 from ecg_tl.study.job import Job
@@ -123,7 +124,7 @@ class StudyProgress:
         self.jobs = jobs
         self.states = states
         self.pace = Pace(jobs, estimates, slots)
-        self.console = console or Console(stderr=True)
+        self.console = console or terminal.console(stderr=True)
         self.shown = shown
         self._bars: Progress | None = None
         self._study = TaskID(0)
@@ -131,7 +132,11 @@ class StudyProgress:
         self._to_go: str = ""
         self._reckoned = self._spoke = float("-inf")
         if shown and self.console.is_terminal:
-            columns = (TextColumn("{task.description}"), BarColumn(20), TextColumn("{task.fields[said]}"))
+            columns = (
+                terminal.text_column("{task.description}"),
+                BarColumn(20),
+                terminal.text_column("{task.fields[said]}"),
+            )
             self._bars = Progress(*columns, console=self.console, transient=True)
             self._study = self._bars.add_task("study", total=1.0, said="")
             self._bars.start()

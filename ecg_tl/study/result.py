@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import math
-import sys
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
@@ -12,6 +11,7 @@ from typing import Any
 
 import pandas as pd
 
+from ecg_tl import terminal
 from ecg_tl.callbacks.history import FILES_OF_A_FIT
 from ecg_tl.callbacks.predictions import PREDICTIONS_FILE, SCORES_FILE
 from ecg_tl.datamodules import EcgDataModule
@@ -19,18 +19,16 @@ from ecg_tl.errors import EcgTlError, StoreError
 from ecg_tl.files import digests_of, write_json
 from ecg_tl.metrics import Direction, direction
 from ecg_tl.study.attempts import Stopwatch
-from ecg_tl.study.folder import TEST_BY_EPOCH_FILE, TEST_FOLDER, RunFolder
+from ecg_tl.study.folder import TEST_BY_EPOCH_FILE, TEST_FOLDER, RunFolder, unreadable
 from ecg_tl.study.hardware import describe_hardware
 from ecg_tl.study.job import Job
+from ecg_tl.study.result_schema import FORMAT
 from ecg_tl.tasks import EcgClassifier, RnnClassifier
 from ecg_tl.tasks.description import describe_versions
 from ecg_tl.tasks.restoring import restore_task
 from ecg_tl.transfer.checkpoint import read_checkpoint
 from ecg_tl.transfer.ranking import encode, read_candidate
 from ecg_tl.transfer.transferability import logme, melep
-
-FORMAT = 1
-"""Raised when an older reader could no longer make sense of a result."""
 
 DIGESTED = (
     *FILES_OF_A_FIT,
@@ -111,7 +109,9 @@ def read_json(path: Path) -> dict[str, Any]:
     """
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
+    except OSError as error:
+        raise unreadable(path, error) from error
+    except ValueError as error:
         raise _damaged(path, " ".join(str(error).split())) from error
     if not isinstance(content, dict):
         raise _damaged(path, f"a {type(content).__name__}")
@@ -191,7 +191,7 @@ def _transferability(job: Job, datamodule: EcgDataModule) -> dict[str, Any] | No
         evidence = logme(encoded.features, encoded.targets)
     except (EcgTlError, ValueError, FloatingPointError) as error:
         # A score that is nice to have, of a run that is done: say why there is none, and go on.
-        print(f"no score of transferability: {error}", file=sys.stderr)
+        terminal.say(f"no score of transferability: {error}", error=True)
         return None
     finally:
         datamodule.trainer = trainer

@@ -2,37 +2,26 @@
 
 from __future__ import annotations
 
+import hashlib
+import io
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
 from ecg_tl.errors import StoreError
+from ecg_tl.files import is_file_name, read_csv_texts, sha256_of
 from ecg_tl.study.findings import Missing
-from ecg_tl.study.folder import RunFolder, StudyFolder
+from ecg_tl.study.folder import NOT_ITS_OWN, RESULT_FILE, RunFolder, StudyFolder, unreadable
+from ecg_tl.study.result_schema import check_result
 from ecg_tl.temperature import is_at_range_end
 
-FORMAT = 1
-"""Of `result.json`, the newest that is understood."""
-
-_RUN_KEYS = ("id", "kind", "dataset", "upstream", "network", "arm", "size", "seed", "axes", "protocol")
-_RESULT_KEYS = (
-    "run",
-    "family",
-    "head",
-    "scores",
-    "best_scores",
-    "monitor",
-    "epochs",
-    "epochs_to_best",
-    "data",
-)
-_REMEDY = "Remove the run's folder and run the study again: it does only what is missing."
+PREDICTIONS_FILE = "predictions.csv"
 
 
 @dataclass(frozen=True, eq=False)
@@ -141,28 +130,37 @@ def load_results(folder: Path, run_ids: Sequence[str] | None = None) -> StudyRes
 def read_run(place: RunFolder) -> RunResult:
     """Read a finished run.
 
+    Each file is the one that the run left: its digest is in the result, and compared while the file is read.
+    A result of an earlier version has no digests, and its files are taken as they are.
+
     Raises:
-        StoreError: If a file is missing or damaged.
+        StoreError: If a file is missing, damaged or not the run's own.
     """
-    result = _read_result(place.result)
-    predictions = _read_table(place.test / "predictions.csv", ids=True)
-    names = tuple(str(c)[len("target/") :] for c in predictions.columns if str(c).startswith("target/"))
+    result = read_result(place.result)
+    read = _Reader(place, result.get("digests") or {})
+    path = place.test / PREDICTIONS_FILE
+    predictions = read.texts(path)
+    names = tuple(c[len("target/") :] for c in predictions.columns if c.startswith("target/"))
     absent = [f"probability/{n}" for n in names if f"probability/{n}" not in predictions]
     if "record_id" not in predictions or not names or absent or predictions.empty:
         raise StoreError(
-            place.test / "predictions.csv",
+            path,
             f"{len(predictions)} rows, columns {', '.join(map(str, predictions.columns[:4]))} ...",
             "rows with record_id, and target/NAME and probability/NAME for each class",
-            _REMEDY,
+            NOT_ITS_OWN,
         )
+    for column in predictions.columns:
+        if "/" in column:
+            predictions[column] = pd.to_numeric(predictions[column], errors="coerce")
     record_ids = predictions["record_id"].to_numpy(dtype=str)
     order = np.argsort(record_ids, kind="stable")
     patients, unknown = _patients(predictions)
     targets = predictions[[f"target/{n}" for n in names]].to_numpy(dtype=np.float64)
     if not np.isin(targets, (0.0, 1.0)).all():
-        raise StoreError(
-            place.test / "predictions.csv", "targets that are neither 0 nor 1", "zeros and ones", _REMEDY
-        )
+        raise StoreError(path, "targets that are neither 0 nor 1", "zeros and ones", NOT_ITS_OWN)
+    stated = result["data"].get("class_names")
+    if stated is not None and tuple(stated) != names:
+        raise StoreError(path, f"the classes {', '.join(names)}", ", ".join(stated), NOT_ITS_OWN)
     probabilities = predictions[[f"probability/{n}" for n in names]].to_numpy(dtype=np.float64)
     by_epoch = place.test_by_epoch
     return RunResult(
@@ -174,40 +172,111 @@ def read_run(place: RunFolder) -> RunResult:
         targets=targets[order] == 1,
         probabilities=probabilities[order],
         class_names=names,
-        history=_read_table(place.metrics),
-        test_by_epoch=_read_table(by_epoch) if by_epoch.is_file() else None,
+        history=read.numbers(place.metrics),
+        test_by_epoch=read.numbers(by_epoch) if read.expects(by_epoch) else None,
     )
 
 
-def _read_result(path: Path) -> dict[str, Any]:
+def read_result(path: Path) -> dict[str, Any]:
+    """Read a run's `result.json`.
+
+    Raises:
+        StoreError: If it cannot be read, or is not what that run has written.
+    """
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise StoreError(path, " ".join(str(error).split()), "what a run has written", _REMEDY) from error
-    described = content.get("run") if isinstance(content, dict) else None
-    if not isinstance(described, dict) or not isinstance(content.get("data"), dict):
-        raise StoreError(path, "no description of a run and its data", "what a run has written", _REMEDY)
-    absent = [key for key in _RESULT_KEYS if key not in content]
-    absent += [f"run.{key}" for key in _RUN_KEYS if key not in described]
-    if absent or content.get("format") != FORMAT:
-        found = f"format {content.get('format')}" + (f" without {', '.join(absent)}" if absent else "")
-        raise StoreError(path, found, f"format {FORMAT} with all its fields", _REMEDY)
-    return dict(content)
+        content = json.loads(path.read_bytes())
+    except OSError as error:
+        raise unreadable(path, error) from error
+    except (ValueError, RecursionError) as error:
+        raise StoreError(path, " ".join(str(error).split()), "what a run has written", NOT_ITS_OWN) from error
+    return check_result(content, path)
 
 
-def _read_table(path: Path, *, ids: bool = False) -> pd.DataFrame:
+@dataclass(frozen=True)
+class _Reader:
+    """Reads a run's files, each once, and compares it with what the run said of it.
+
+    Attributes:
+        place: The run's folder.
+        digests: SHA-256 by the path in that folder; empty for a run of an earlier version.
+    """
+
+    place: RunFolder
+    digests: Mapping[str, str]
+
+    def expects(self, path: Path) -> bool:
+        """Whether the run left this file."""
+        return self._name(path) in self.digests if self.digests else path.is_file()
+
+    def texts(self, path: Path) -> pd.DataFrame:
+        """Read a table of texts: "001" is not "1", and "NA" may be somebody's name for a record."""
+        return self._parsed(path, read_csv_texts)
+
+    def numbers(self, path: Path) -> pd.DataFrame:
+        """Read a table of numbers."""
+        table = self._parsed(path, pd.read_csv)
+        text = [str(name) for name, kind in table.dtypes.items() if not pd.api.types.is_numeric_dtype(kind)]
+        if text:
+            raise StoreError(path, f"text in the column {text[0]}", "numbers", NOT_ITS_OWN)
+        return table
+
+    def _parsed(self, path: Path, parse: Callable[[IO[bytes]], pd.DataFrame]) -> pd.DataFrame:
+        try:
+            content = path.read_bytes()
+        except OSError as error:
+            raise unreadable(path, error) from error
+        expected = self.digests.get(self._name(path))
+        if expected is not None:
+            check_digest(path, hashlib.sha256(content).hexdigest(), expected)
+        try:
+            return parse(io.BytesIO(content))
+        except ValueError as error:
+            found = " ".join(str(error).split())
+            raise StoreError(path, found, "a table that a run has written", NOT_ITS_OWN) from error
+
+    def _name(self, path: Path) -> str:
+        return path.relative_to(self.place.path).as_posix()
+
+
+def check_digest(path: Path, found: str, expected: str) -> None:
+    """Compare a file's SHA-256 with the one that its run has noted.
+
+    Raises:
+        StoreError: If they differ: the file was changed, damaged or put there since.
+    """
+    if found != expected:
+        raise StoreError(
+            path,
+            f"other content than its run left (SHA-256 {found[:12]})",
+            f"what {RESULT_FILE} says of it ({expected[:12]})",
+            NOT_ITS_OWN,
+        )
+
+
+def verify_run(place: RunFolder) -> list[StoreError]:
+    """Read everything that a finished run has noted a digest of, and return what is wrong."""
     try:
-        if not ids:
-            return pd.read_csv(path)
-        # Ids are text: "001" is not "1", and "NA" may be somebody's name for a record.
-        table = pd.read_csv(path, dtype=str, keep_default_na=False)
-    except (OSError, ValueError) as error:
-        found = " ".join(str(error).split())
-        raise StoreError(path, found, "a table that a run has written", _REMEDY) from error
-    for column in table.columns:
-        if "/" in str(column):
-            table[column] = pd.to_numeric(table[column], errors="coerce")
-    return table
+        result = read_result(place.result)
+    except StoreError as error:
+        return [error]
+    wrong: list[StoreError] = []
+    for name, expected in (result.get("digests") or {}).items():
+        path = place.path / name
+        if not all(map(is_file_name, name.split("/"))):
+            wrong.append(StoreError(place.result, f"a digest of {name!r}", "files of the run", NOT_ITS_OWN))
+            continue
+        try:
+            check_digest(path, sha256_of(path), expected)
+        except OSError as error:
+            wrong.append(unreadable(path, error))
+        except StoreError as error:
+            wrong.append(error)
+    try:
+        read_run(place)
+    except StoreError as error:
+        if str(error) not in map(str, wrong):
+            wrong.append(error)
+    return wrong
 
 
 def _patients(predictions: pd.DataFrame) -> tuple[NDArray[np.str_], int]:

@@ -13,6 +13,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from ecg_tl import terminal
 from ecg_tl.store.lock import try_lock
 from ecg_tl.study.attempts import read_attempts
 from ecg_tl.study.folder import RunFolder, StudyFolder
@@ -128,7 +129,7 @@ def print_status(
         every: Whether to list the finished and the waiting ones also where there are many.
         console: Where; standard output if None.
     """
-    console = console or Console()
+    console = console or terminal.console()
     counts = Counter(status.state for status in statuses)
     counted = ", ".join(f"{counts[state]} {state}" for state in reversed(STYLES) if counts[state])
     console.print(f"{len(statuses)} runs: {counted or 'none'}", highlight=False)

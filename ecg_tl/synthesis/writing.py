@@ -9,6 +9,7 @@ from hashlib import sha256
 from importlib import import_module
 from pathlib import Path
 
+from ecg_tl import terminal
 from ecg_tl.errors import SettingError
 from ecg_tl.synthesis import LAYOUTS
 from ecg_tl.synthesis.simulator import DEFAULT_DIFFICULTY, check_range
@@ -105,7 +106,6 @@ def _check_free(root: Path) -> None:
 
 def _shown(steps: Iterator[None], layout: str, records: int) -> Iterator[None]:
     """Pass `steps` through a progress bar."""
-    from rich.console import Console
     from rich.progress import track
 
-    return iter(track(steps, f"Simulating {layout}", records, console=Console(stderr=True)))
+    return iter(track(steps, f"Simulating {layout}", records, console=terminal.console(stderr=True)))

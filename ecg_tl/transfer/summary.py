@@ -7,6 +7,9 @@ from collections import Counter
 from rich.console import Console
 from rich.table import Table
 
+from ecg_tl import terminal
+from ecg_tl.markdown import bullets, inline
+from ecg_tl.markdown import table as markdown_table
 from ecg_tl.transfer.report import UNMATCHED, TransferReport
 
 _COLUMNS = ("layer group", "tensors", "parameters", "from upstream")
@@ -14,7 +17,7 @@ _COLUMNS = ("layer group", "tensors", "parameters", "from upstream")
 
 def print_report(report: TransferReport, console: Console | None = None) -> None:
     """Print a line a layer group, and by name every tensor that is not simply loaded or left fresh."""
-    console = console or Console(stderr=True)
+    console = console or terminal.console(stderr=True)
     table = Table(title=_title(report), title_justify="left")
     for column in _COLUMNS:
         table.add_column(column, justify="left" if column in _COLUMNS[:2] else "right")
@@ -27,9 +30,9 @@ def print_report(report: TransferReport, console: Console | None = None) -> None
 
 def markdown_report(report: TransferReport) -> str:
     """Give the same in Markdown, as TensorBoard shows text."""
-    rows = [_COLUMNS, ("---",) * len(_COLUMNS), *_rows(report)]
-    table = "\n".join(f"| {' | '.join(row)} |" for row in rows)
-    return "\n\n".join([_title(report), table, *(f"- {line}" for line in _lines(report))])
+    rows = ([inline(cell) for cell in row] for row in _rows(report))
+    lines = bullets(map(inline, _lines(report)))
+    return "\n\n".join([inline(_title(report)), markdown_table(_COLUMNS, rows), lines])
 
 
 def _title(report: TransferReport) -> str:

@@ -17,10 +17,10 @@ from hypothesis import strategies as st
 from tiny import HALF_TRAINS, data_words, fit
 
 from ecg_tl.card.facts import gather_facts
-from ecg_tl.card.markdown import code, inline, table
 from ecg_tl.card.render import render_card
 from ecg_tl.cli import main
 from ecg_tl.errors import CheckpointError
+from ecg_tl.markdown import code, inline, table
 
 
 def best(run: Path) -> Path:

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from ecg_tl.files import digests_of
 from ecg_tl.study.settings import Arm, StudySettings
 
 ARMS = {
@@ -36,6 +37,7 @@ class FakeStudy:
     axes: dict[str, dict[str, Any]] = field(default_factory=dict)
     protocol: str = "strict"
     ids: list[str] = field(default_factory=list)
+    digests: bool = False
 
     def settings(self, **changes: Any) -> StudySettings:
         names: dict[str, Any] = {
@@ -177,6 +179,10 @@ class FakeStudy:
             "attempts": 1,
             "finished": f"2026-01-0{seed % 9 + 1}T00:00:00+00:00",
         }
+        if self.digests:
+            result["digests"] = digests_of(
+                folder, ("test/predictions.csv", "metrics.csv", "test_by_epoch.csv")
+            )
         result.update(given["result"])
         (folder / "result.json").write_text(json.dumps(result))
 

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import copy
+import errno
 import json
+import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -12,7 +16,10 @@ import pytest
 from fake_study import FakeStudy
 
 from ecg_tl.errors import StoreError
-from ecg_tl.study.results import load_results
+from ecg_tl.study.find import find
+from ecg_tl.study.folder import RunFolder, StudyFolder
+from ecg_tl.study.result_schema import FIELDS
+from ecg_tl.study.results import load_results, verify_run
 
 
 @pytest.fixture
@@ -89,7 +96,7 @@ def test_a_run_that_diverged_counts_as_failed(study: FakeStudy) -> None:
     ("name", "content", "said"),
     [
         ("result.json", "{", "result.json"),
-        ("result.json", "[]", "no description"),
+        ("result.json", "[]", "found list"),
         ("result.json", '{"format": 1, "run": {"id": "x"}, "data": {}}', "run.kind"),
         ("test/predictions.csv", None, "predictions.csv"),
         ("test/predictions.csv", "", "predictions.csv"),
@@ -115,3 +122,98 @@ def test_a_newer_format_is_refused(study: FakeStudy) -> None:
 def test_results_are_read_without_torch() -> None:
     code = "import sys, ecg_tl.study.results; sys.exit('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+# What is believed ------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def digested(tmp_path: Path) -> FakeStudy:
+    fake = FakeStudy(tmp_path / "digested", digests=True)
+    fake.add("scratch", 1.5, (0, 1), peak_f1=0.5)
+    return fake
+
+
+def _places(study: FakeStudy) -> list[RunFolder]:
+    return [StudyFolder(study.folder).run(run_id) for run_id in study.ids]
+
+
+@pytest.mark.parametrize("name", ["test/predictions.csv", "metrics.csv", "test_by_epoch.csv"])
+@pytest.mark.parametrize("way", ["edited", "another run's", "zeroed", "cut off", "emptied", "removed"])
+def test_a_file_that_the_run_did_not_leave_so_is_named(digested: FakeStudy, name: str, way: str) -> None:
+    own, other = (place.path / name for place in _places(digested))
+    content = own.read_bytes()
+    if way == "another run's":
+        own.write_bytes(other.read_bytes() + b"\n" * (other.read_bytes() == content))
+    elif way == "removed":
+        own.unlink()
+    else:
+        edited = content[:-2] + bytes([content[-2] ^ 1]) + content[-1:]
+        changed = {"edited": edited, "zeroed": bytes(len(content)), "cut off": content[:-9], "emptied": b""}
+        own.write_bytes(changed[way])
+    with pytest.raises(StoreError, match=re.escape(str(own))) as caught:
+        load_results(digested.folder)
+    assert "Restore it" in str(caught.value)
+    assert [str(error) for error in verify_run(_places(digested)[0])] == [str(caught.value)]
+    assert verify_run(_places(digested)[1]) == []
+
+
+def test_a_result_of_another_run_is_not_taken_for_its_own(digested: FakeStudy) -> None:
+    one, other = _places(digested)
+    one.result.write_bytes(other.result.read_bytes())
+    with pytest.raises(StoreError, match="another run"):
+        load_results(digested.folder)
+
+
+def test_a_folder_without_digests_is_read_and_remarked_upon(study: FakeStudy, digested: FakeStudy) -> None:
+    assert all(verify_run(place) == [] for place in _places(study))
+    for fake, remarks in ((study, 1), (digested, 0)):
+        settings = fake.settings(downstreams={"down": {}}, seeds=(0, 1))
+        found = find(load_results(fake.folder), settings, config="", resamples=5)
+        assert sum("digests" in line for line in found.warnings) == remarks
+
+
+@pytest.mark.parametrize("code", [errno.EACCES, errno.EIO])
+def test_a_disk_or_its_permissions_are_not_blamed_on_the_run(
+    digested: FakeStudy, monkeypatch: pytest.MonkeyPatch, code: int
+) -> None:
+    original = Path.read_bytes
+
+    def refused(self: Path) -> bytes:
+        if self.name == "predictions.csv":
+            raise OSError(code, os.strerror(code), str(self))
+        return original(self)
+
+    monkeypatch.setattr(Path, "read_bytes", refused)
+    with pytest.raises(StoreError, match=os.strerror(code).lower()) as caught:
+        load_results(digested.folder)
+    assert "need not be done again" in caught.value.remedy
+
+
+_ABSENT = object()
+_WRONG = (None, True, 3, -1, 0.5, 10**400, "text", [], [1], [None], {}, {"a": 1}, {"a": "b"}, {"a": None})
+
+
+@pytest.mark.parametrize("name", sorted(FIELDS))
+def test_a_field_of_another_type_is_named_or_makes_no_difference(tmp_path: Path, name: str) -> None:
+    study = FakeStudy(tmp_path, digests=True, patients=20)
+    study.add("scratch", 1.5, (0,), peak_f1=0.5)
+    path = _places(study)[0].result
+    content = json.loads(path.read_text())
+    *above, last = name.split(".")
+    refused = 0
+    for wrong in (*_WRONG, _ABSENT):
+        changed = copy.deepcopy(content)
+        owner = changed[above[0]] if above else changed
+        if wrong is _ABSENT:
+            owner.pop(last, None)
+        else:
+            owner[last] = wrong
+        path.write_text(json.dumps(changed))
+        try:
+            results = load_results(tmp_path)
+        except StoreError as error:
+            refused += error.where.startswith(str(path.parent)) and "\n" not in str(error)
+        else:  # what is let through is nothing that a report stumbles over
+            find(results, study.settings(downstreams={"down": {}}), config="", resamples=2)
+    assert refused

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import fields, is_dataclass
 from typing import Any
 
+from ecg_tl.files import text_cell
 from ecg_tl.study.findings import Findings, Interval
 
 Record = dict[str, object]
@@ -98,6 +99,7 @@ def write_csv(rows: Sequence[Mapping[str, object]]) -> str:
     columns = list(dict.fromkeys(column for row in rows for column in row))
     text = io.StringIO()
     writer = csv.DictWriter(text, columns, restval="", lineterminator="\n")
-    writer.writeheader()
-    writer.writerows({key: "" if value is None else value for key, value in row.items()} for row in rows)
+    writer.writerow({column: text_cell(column) for column in columns})
+    for row in rows:
+        writer.writerow({key: "" if value is None else text_cell(value) for key, value in row.items()})
     return text.getvalue()

@@ -19,6 +19,7 @@ from ecg_tl.study.report.figures import make_figures
 from ecg_tl.study.report.main_figure import counts, default_axes, interval_text, main_comparisons
 from ecg_tl.study.report.tables import axis_words
 from ecg_tl.study.report.theme import declarations
+from ecg_tl.terminal import shown
 
 PAGE = "index.html"
 
@@ -42,7 +43,7 @@ def write_report(findings: Findings, folder: Path, inputs: Iterable[Path] = ()) 
     """
     found = csv_tables(findings)
     names = [PAGE, *(f"{name}.csv" for name in found)]
-    if not folder.exists() or folder.is_dir():
+    if folder.is_dir():  # one that cannot be made is said below
         check_outputs({f"report {name}": folder / name for name in names}, inputs)
     page = render_page(findings, [name for name, rows in found.items() if rows])
     try:
@@ -70,6 +71,7 @@ def render_page(findings: Findings, csv_names: list[str]) -> str:
     environment = Environment(
         loader=FileSystemLoader(_TEMPLATES),
         autoescape=True,
+        finalize=_seen,
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
@@ -149,6 +151,11 @@ def _claim_interval(effect: Interval) -> tuple[float, float, float] | None:
     if effect.estimate is None or effect.low is None or effect.high is None:
         return None
     return effect.low, effect.estimate, effect.high
+
+
+def _seen(value: object) -> object:
+    """Show what a browser would hide or take for a turn of the direction; markup of this project stays."""
+    return shown(value, keep="\n\t") if type(value) is str else value
 
 
 def _claim_text(claim: Claim) -> str:
