@@ -76,6 +76,16 @@ CLASSES = Limit("num_classes", 1, 10_000, whole=True)
 WORKERS = Limit("num_workers", 0, 1024, whole=True)
 
 
+# A year of the largest archive of a country has some million recordings.
+RECORDS = Limit("records", 1, 100_000_000, whole=True)
+
+# Records a step. The largest GPUs hold some ten thousand.
+BATCH_SIZE = Limit("batch_size", 1, 1_000_000, whole=True)
+
+# What NumPy, PyTorch and Python all take.
+SEED = Limit("seed", 0, 2**63 - 1, whole=True)
+
+
 def require(
     limit: Limit,
     value: object,

@@ -29,6 +29,7 @@ from ecg_tl.datamodules.query import parse_query
 from ecg_tl.datamodules.settings import SplitSettings
 from ecg_tl.datasets.base import EcgDataset, LabelRule
 from ecg_tl.errors import SettingError, StoreError
+from ecg_tl.limits import BATCH_SIZE, SEED, WORKERS, require
 from ecg_tl.signals import LEADS, MICROVOLTS_PER_STEP, Batch, check_leads
 from ecg_tl.store.build import prepare
 from ecg_tl.store.ranges import training_ranges
@@ -101,8 +102,12 @@ class EcgDataModule(LightningDataModule):
         allow_overlap: bool = False,
     ) -> None:
         super().__init__()
-        if batch_size < 1:
-            raise SettingError("batch_size", str(batch_size), "at least 1", "Give a positive batch size.")
+        for limit, name, value in (
+            (BATCH_SIZE, "batch_size", batch_size),
+            (WORKERS, "num_workers", num_workers),
+            (SEED, "seed", seed),
+        ):
+            require(limit, value, name, remedy="Correct the setting.")
         self.dataset = dataset
         self.task = dataset.check_task(task)
         self.root = Path(root)

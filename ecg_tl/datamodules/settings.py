@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
+from ecg_tl.limits import RECORDS, SEED, require
+
 SplitKind = Literal["auto", "official", "patient", "paper"]
 SubsetKind = Literal["stratified", "first"]
 
@@ -25,6 +27,9 @@ class SplitSettings:
         train_records: Keep only about that many training records (whole patients); all if None. Smaller
             subsets are contained in larger ones of the same seed.
         subset: How they are chosen: `stratified`, or the `first` ones in the split's order, as the paper.
+
+    Raises:
+        SettingError: If the seed or the number of records is none.
     """
 
     kind: SplitKind = "auto"
@@ -35,3 +40,8 @@ class SplitSettings:
     seed: int = 0
     train_records: int | None = None
     subset: SubsetKind = "stratified"
+
+    def __post_init__(self) -> None:
+        require(SEED, self.seed, "split.seed", remedy="Correct the setting.")
+        if self.train_records is not None:
+            require(RECORDS, self.train_records, "split.train_records", remedy="Correct the setting.")

@@ -10,7 +10,7 @@ from typing import Any
 
 from ecg_tl.datasets.base import LabelClass, LabelRule, LeftOut
 from ecg_tl.errors import SettingError, StoreError
-from ecg_tl.limits import fits_type, shown
+from ecg_tl.limits import Limit, fits_type, shown
 from ecg_tl.store.digests import FileDigest, digest_of_values
 from ecg_tl.store.encoding import SIGNAL_DTYPE
 from ecg_tl.store.fingerprint import (
@@ -32,6 +32,7 @@ REMEDY = (
 DIGESTED_FILES = (SIGNALS_FILE, FINGERPRINTS_FILE, RECORDS_FILE)
 
 _OWN_DIGEST = "digest"
+_COUNT = Limit("count", 0, 10**15, whole=True)  # of samples as well
 _RULE_TYPES: Mapping[str, Any] = {
     "classes": list[dict[str, Any]],
     "known_codes": list[str],
@@ -296,9 +297,7 @@ def _read_json(path: Path, remedy: str) -> dict[str, Any]:
 
 
 def _counts(values: Mapping[str, Any]) -> Counts:
-    wrong = [
-        name for name in (f.name for f in fields(Counts)) if type(values[name]) is not int or values[name] < 0
-    ]
+    wrong = [name for name in (f.name for f in fields(Counts)) if not _COUNT.holds(values[name])]
     if wrong:
         raise ValueError(f"counts that are no numbers: {', '.join(wrong)}")
     return Counts(**values)

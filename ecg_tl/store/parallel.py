@@ -15,6 +15,7 @@ from typing import Any, TypeVar
 from threadpoolctl import threadpool_limits
 
 from ecg_tl.errors import SettingError, StoreError
+from ecg_tl.limits import WORKERS, shown
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
@@ -38,8 +39,9 @@ def count_workers(workers: int | None, items: int) -> int:
     Raises:
         SettingError: If less than one was asked for.
     """
-    if workers is not None and workers < 1:
-        raise SettingError("workers", str(workers), "1 or more", "Give a positive number, or leave it out.")
+    if workers is not None and (workers == 0 or not WORKERS.holds(workers)):
+        expected = f"a whole number from 1 to {WORKERS.highest:,}"
+        raise SettingError("workers", shown(workers), expected, "Give such a number, or leave it out.")
     if items < SERIAL_BELOW:
         return 1
     if workers is not None:

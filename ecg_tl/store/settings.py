@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields, replace
 from typing import Any, Literal, get_args
 
 from ecg_tl.errors import SettingError
+from ecg_tl.limits import NETWORK_SAMPLES, SAMPLING_RATE, require
 from ecg_tl.signals import LEADS, check_leads
 
 Resampling = Literal["polyphase", "stride"]
@@ -42,15 +42,12 @@ class StoreSettings:
     def __post_init__(self) -> None:
         # One spelling a meaning: the settings are hashed, and 100 and 100.0 must give one store.
         object.__setattr__(self, "leads", check_leads(self.leads))
-        if not _is_positive_number(self.sampling_rate):
-            raise SettingError(
-                "sampling_rate", repr(self.sampling_rate), "a positive number of Hz", "Correct the setting."
-            )
+        require(SAMPLING_RATE, self.sampling_rate, "sampling_rate", remedy="Correct the setting.")
         object.__setattr__(self, "sampling_rate", float(self.sampling_rate))
-        if not _is_positive_number(self.num_samples) or self.num_samples != int(self.num_samples):
-            raise SettingError(
-                "num_samples", repr(self.num_samples), "a positive whole number", "Correct it."
-            )
+        # 1000.0 is 1000, as in JSON and YAML.
+        given: object = self.num_samples
+        samples = int(given) if isinstance(given, float) and given.is_integer() else given
+        require(NETWORK_SAMPLES, samples, "num_samples", remedy="Correct the setting.")
         object.__setattr__(self, "num_samples", int(self.num_samples))
         choices: tuple[tuple[str, object, tuple[object, ...]], ...] = (
             ("resampling", self.resampling, get_args(Resampling)),
@@ -89,9 +86,3 @@ class StoreSettings:
                 "Correct the keys.",
             )
         return cls(**{**values, "leads": tuple(values["leads"])})
-
-
-def _is_positive_number(value: object) -> bool:
-    if isinstance(value, bool) or not isinstance(value, int | float):
-        return False
-    return math.isfinite(value) and value > 0

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from ecg_tl import terminal
 from ecg_tl.errors import SettingError
+from ecg_tl.limits import RECORDS, SEED, require
 from ecg_tl.synthesis import LAYOUTS
 from ecg_tl.synthesis.simulator import DEFAULT_DIFFICULTY, check_range
 
@@ -56,10 +57,8 @@ def synthesize(
     """
     if layout not in LAYOUTS:
         raise SettingError("layout", repr(layout), f"one of {', '.join(LAYOUTS)}", "Choose one of these.")
-    if records < 1:
-        raise SettingError("records", str(records), "a whole number from 1", "Ask for at least one record.")
-    if seed < 0:
-        raise SettingError("seed", str(seed), "a whole number from 0", "Give another seed.")
+    require(RECORDS, records, "records", remedy="Ask for at least one record, and fewer than these.")
+    require(SEED, seed, "seed", remedy="Give another seed.")
     check_range("difficulty", difficulty, 0.0, 1.0)
     root = Path(root).absolute()
     _check_free(root)

@@ -25,6 +25,7 @@ from ecg_tl.contamination import (
     training_set,
 )
 from ecg_tl.errors import SettingError
+from ecg_tl.limits import shown
 from ecg_tl.metrics import multilabel_scores, sensitivity_and_specificity
 from ecg_tl.models import EcgNetwork
 from ecg_tl.signals import Batch
@@ -94,6 +95,11 @@ class EcgClassifier(LightningModule):
         threshold_target: float = 0.9,
     ) -> None:
         super().__init__()
+        are_names = not isinstance(class_names, str) and all(isinstance(name, str) for name in class_names)
+        if not are_names or len(set(class_names)) < len(class_names):
+            raise SettingError(
+                "class_names", shown(class_names), "a list of different names, one a class", "Correct it."
+            )
         if len(class_names) != network.num_classes:
             raise SettingError(
                 "class_names",

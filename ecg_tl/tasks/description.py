@@ -10,6 +10,7 @@ from typing import Any
 
 from ecg_tl.acceleration import MOST_THREADS
 from ecg_tl.errors import CheckpointError
+from ecg_tl.limits import fits_type, shown
 
 FORMAT = 1
 """Raised when an older reader could no longer make sense of the description."""
@@ -74,6 +75,8 @@ def read_description(checkpoint: Mapping[str, Any], where: object) -> Checkpoint
             "Use the version of ecg_tl that wrote it.",
         )
     try:
+        if not fits_type(description["class_names"], list[str]):
+            raise TypeError(f"class_names {shown(description['class_names'])}")
         return CheckpointDescription(**{**description, "class_names": tuple(description["class_names"])})
     except (KeyError, TypeError) as error:
         raise CheckpointError(
