@@ -76,7 +76,7 @@ scratch: setup ## train a downstream from scratch: DATA=dataset MODEL=network
 
 finetune: setup ## fine-tune an upstream: UPSTREAM=checkpoint DATA=dataset MODEL=network RECIPE=recipe
 	@test -n "$(UPSTREAM)" || { echo "name the checkpoint: make finetune UPSTREAM=runs/.../best.ckpt"; exit 1; }
-	$(FIT) -c configs/transfer/$(RECIPE).yaml --trainer.callbacks.upstream $(UPSTREAM) \
+	$(FIT) -c configs/transfer/$(RECIPE).yaml --transfer.upstream $(UPSTREAM) \
 	  --experiment $(DATA)-$(MODEL)-$(RECIPE) $(ARGS)
 
 study: setup ## run a study, or go on with it, and write its report: CONFIG=study.yaml ARGS="--data_root FOLDER"

@@ -15,6 +15,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from ecg_tl.errors import SettingError
+from ecg_tl.limits import SHARE, shown
 from ecg_tl.metrics import Values, check_predictions, check_shapes
 from ecg_tl.temperature import AT_RANGE_END, TEMPERATURE_RANGE, is_at_range_end
 
@@ -101,10 +102,10 @@ def check_threshold_rule(rule: str, target: float) -> None:
     if rule not in get_args(ThresholdRule):
         names = ", ".join(get_args(ThresholdRule))
         raise SettingError("thresholds", repr(rule), f"one of {names}", "Choose one of these.")
-    if not 0 < target <= 1:
+    if not (SHARE.holds(target) and target > 0):
         raise SettingError(
             "threshold_target",
-            f"{target:g}",
+            shown(target),
             "a sensitivity or specificity over 0 and at most 1",
             "Give it as a share: 0.9 for 90 %.",
         )

@@ -82,7 +82,8 @@ def main(args: Sequence[str] | None = None) -> int:
     except OSError as error:
         if error.errno not in _DISK_FAULTS:
             raise
-        where = error.filename or "a file"
+        # Where a library writes, the system names no file: those of a run are below `--runs_dir`.
+        where = error.filename or f"the disk on which `ecg-tl {words[0]}` writes"
         terminal.say(
             f"ecg-tl: error: {terminal.shown(where)}: found {error.strerror}, expected a disk with room that "
             "can be written. Free space, or name another folder.",

@@ -72,6 +72,18 @@ NETWORK_SAMPLES = Limit("num_samples", 1, 1_000_000, whole=True)
 # SCP-ECG has 71 statements, the vocabularies of cart makers some hundreds.
 CLASSES = Limit("num_classes", 1, 10_000, whole=True)
 
+# A training's settings. Beyond these it learns nothing, or fails.
+LEARNING_RATE = Limit("learning_rate", 1e-12, 100.0)
+WEIGHT_DECAY = Limit("weight_decay", 0.0, 100.0)
+LR_DECAY = Limit("lr_decay", 1e-6, 10.0)
+PENALTY = Limit("l2_sp", 0.0, 1e6)
+SHARE = Limit("share", 0.0, 1.0)
+EPOCHS = Limit("epochs", 1, 10_000_000, whole=True)
+STEPS = Limit("steps", 0, 10**9, whole=True)
+COUNT = Limit("count", 0, 10_000_000, whole=True)
+HIDDEN_SIZE = Limit("hidden_size", 1, 10_000, whole=True)
+NUM_LAYERS = Limit("num_layers", 1, 100, whole=True)
+
 # Each is a process; the largest nodes have some hundred cores.
 WORKERS = Limit("num_workers", 0, 1024, whole=True)
 
@@ -107,6 +119,20 @@ def require(
     """
     if not limit.holds(value):
         raise error(where, f"{limit.name} {shown(value)}", str(limit), remedy)
+
+
+def require_settings(**settings: tuple[Limit, object]) -> None:
+    """Refuse settings that make no sense, where they are taken; the line names the setting.
+
+    Args:
+        **settings: For each what it may be, and what it is.
+
+    Raises:
+        SettingError: For the first that is no number, or beyond its limit.
+    """
+    for name, (limit, value) in settings.items():
+        if not limit.holds(value):
+            raise SettingError(name, shown(value), str(limit), f"Correct {name}.")
 
 
 def shown(value: object, longest: int = 60) -> str:

@@ -15,6 +15,7 @@ from typing import Any
 
 import torch
 from lightning.fabric.plugins import CheckpointIO
+from lightning.fabric.utilities.exceptions import MisconfigurationException
 from lightning.pytorch import LightningModule, Trainer
 from lightning.pytorch.callbacks import Callback, LearningRateMonitor
 from lightning.pytorch.cli import LightningArgumentParser, LightningCLI, SaveConfigCallback
@@ -22,8 +23,6 @@ from lightning.pytorch.loggers import TensorBoardLogger
 from lightning.pytorch.strategies.launchers import _SubprocessScriptLauncher
 from lightning_utilities.core.rank_zero import rank_zero_info
 
-import ecg_tl.parsing
-import ecg_tl.transfer.callback  # noqa: F401  (importing makes the short name TransferLearning known)
 from ecg_tl import terminal
 from ecg_tl.acceleration import (
     Acceleration,
@@ -51,10 +50,13 @@ from ecg_tl.callbacks.summary import print_scores
 from ecg_tl.datamodules import EcgDataModule
 from ecg_tl.errors import SettingError
 from ecg_tl.files import require_file_name
+from ecg_tl.limits import EPOCHS
+from ecg_tl.parsing import essence, own_error
 from ecg_tl.stopping import LAUNCHER, Stopped, saying_what_is_left
 from ecg_tl.tasks import EcgClassifier
 from ecg_tl.tasks.description import read_description, threads_of
 from ecg_tl.transfer.checkpoint import read_checkpoint
+from ecg_tl.transfer.setting import RENAMED, is_asked_for, is_transfer, joined, named_in, start_from
 
 LINKED_TO_DATA = ("num_classes", "class_names", "num_leads", "num_samples", "normalization")
 """What a network takes from its data: known when the datamodule is made, before any file is read."""
@@ -66,11 +68,16 @@ class EcgCLI(LightningCLI):
     Args:
         *args: Those of LightningCLI.
         folder: Where the run is kept; None for a new one under `runs_dir` and `experiment`.
+        words: The command and its arguments.
         **kwargs: Those of LightningCLI.
     """
 
-    def __init__(self, *args: Any, folder: Path | None = None, **kwargs: Any) -> None:
+    def __init__(
+        self, *args: Any, folder: Path | None = None, words: Sequence[str] = (), **kwargs: Any
+    ) -> None:
         self.folder = folder
+        self.words = words
+        self.transfers = False  # whether the training starts from an upstream
         self.acceleration: Acceleration | None = None  # of a fit; scoring has none
         self.threads_before: int | None = None  # of the training that is gone on with
         super().__init__(*args, **kwargs)
@@ -85,6 +92,8 @@ class EcgCLI(LightningCLI):
         parser.add_lightning_class_args(EcgPictures, "pictures")
         parser.add_lightning_class_args(ScoreCurves, "curves")
         parser.add_class_arguments(Speed, "speed")
+        # Not among the callbacks, where flags reach only the last of the list, whichever that is.
+        parser.add_function_arguments(start_from, "transfer")
         for name in LINKED_TO_DATA:
             parser.link_arguments(f"data.{name}", f"model.init_args.{name}", apply_on="instantiate")
         parser.link_arguments("seed_everything", "data.init_args.seed", compute_fn=_data_seed)
@@ -126,7 +135,17 @@ class EcgCLI(LightningCLI):
             kwargs["plugins"] = [*plugins, WholeCheckpointIO()]
         if self.acceleration is not None:
             kwargs |= self._accelerate(self.acceleration)
-        return super().instantiate_trainer(**kwargs)
+        if self.transfers:
+            # First: what averages weights must not begin with those from before the transfer.
+            transfer = start_from(**vars(self._get(self.config_init, "transfer")))
+            kwargs["callbacks"] = [transfer, *(self._get(self.config_init, "trainer.callbacks") or [])]
+        try:
+            return super().instantiate_trainer(**kwargs)
+        except (ValueError, TypeError, RuntimeError, ImportError) as error:
+            if own_error(error) is not None:
+                raise
+            # Nothing has run: what fails here is a setting that Lightning does not take.
+            raise MisconfigurationException(essence(str(error))) from error
 
     def before_instantiate_classes(self) -> None:
         """Settle what depends on nothing but this machine, so that the run's config says what it came to."""
@@ -134,6 +153,10 @@ class EcgCLI(LightningCLI):
         # Unpickle nothing but tensors and primitives, whatever Lightning's default for local files is.
         if config.get("weights_only") is None:
             config["weights_only"] = True
+        self._take_up_transfer(config)
+        if self.config.subcommand == "fit":
+            _require_an_end(config.trainer)
+        _require_device(str(config.trainer.accelerator))
         speed, trainer = Speed(**config.speed.as_dict()), config.trainer
         kept = choose_keep_memory(speed.keep_memory, describe_hardware(str(trainer.accelerator)))
         rank_zero_info(f"keep_memory: {kept}")
@@ -150,6 +173,20 @@ class EcgCLI(LightningCLI):
             )
             if trainer.precision is None:
                 config.speed.precision = self.acceleration.precision.value
+
+    def _take_up_transfer(self, config: Any) -> None:
+        """Move a transfer callback from the list of callbacks, where it was earlier, to `transfer`."""
+        callbacks = config.trainer.callbacks or []
+        callbacks = callbacks if isinstance(callbacks, list) else [callbacks]
+        listed = [one for one in callbacks if is_transfer(getattr(one, "class_path", ""))]
+        if listed:
+            own = [vars(one.init_args) for one in listed]
+            for name, value in joined(own, vars(config.transfer), named_in(self.words)).items():
+                config.transfer[name] = value
+            config.trainer.callbacks = [one for one in callbacks if one not in listed] or None
+            if self.folder is None:
+                rank_zero_info(RENAMED)
+        self.transfers = bool(listed) or is_asked_for(vars(config.transfer))
 
     def instantiate_classes(self) -> None:
         """Make data, network and trainer, and settle the number of threads."""
@@ -252,6 +289,45 @@ class SaveRunConfig(SaveConfigCallback):
             super().setup(trainer, pl_module, stage)
 
 
+def _require_an_end(trainer: Any) -> None:
+    """Refuse a training without an epoch, without an end, or without a checkpoint to keep.
+
+    Raises:
+        SettingError: Names the setting of the trainer.
+    """
+    if trainer.enable_checkpointing is False:
+        raise SettingError(
+            "trainer.enable_checkpointing",
+            "false",
+            "true: a training whose checkpoints are not kept leaves nothing to test",
+            "Remove it; `--trainer.fast_dev_run true` tries settings out without leaving a run.",
+        )
+    ends = trainer.max_steps not in (None, -1) or trainer.max_time is not None
+    if trainer.max_epochs in (None, -1) and ends:
+        return
+    if trainer.max_epochs is None or not EPOCHS.holds(trainer.max_epochs):
+        raise SettingError(
+            "trainer.max_epochs",
+            str(trainer.max_epochs),
+            f"{EPOCHS}, or -1 beside `max_steps` or `max_time`",
+            "Say after how many epochs the training ends.",
+        )
+
+
+def _require_device(accelerator: str) -> None:
+    """Refuse a GPU that is not there.
+
+    Raises:
+        SettingError: Names the setting of the trainer.
+    """
+    here = {"cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available()}
+    here["gpu"] = any(here.values())
+    if not here.get(accelerator, True):
+        raise SettingError(
+            "trainer.accelerator", accelerator, "a device that torch can use", "Use `auto` or `cpu`."
+        )
+
+
 def _data_seed(seed: bool | int) -> int:
     """Return the seed of the data for `seed_everything`; true and false, "any seed" and "none", name none."""
     return 0 if isinstance(seed, bool) else seed
@@ -324,6 +400,7 @@ def train(
         EcgClassifier,
         EcgDataModule,
         folder=folder,
+        words=words,
         subclass_mode_model=True,
         subclass_mode_data=True,
         auto_configure_optimizers=False,

@@ -17,6 +17,7 @@ import torch
 from torch import Tensor, nn
 
 from ecg_tl.errors import SettingError
+from ecg_tl.limits import shown
 
 WANDER_BAND_HZ = (0.05, 0.5)
 """Baseline wander comes from breathing and movement; filters against it cut at 0.5 Hz."""
@@ -189,15 +190,19 @@ class Augmentation:
     def __post_init__(self) -> None:
         for field in dataclasses.fields(self):
             value = getattr(self, field.name)
+            number = value if isinstance(value, int | float) else math.nan
             if field.name.endswith("_probability"):
-                fits, expected = 0 <= value <= 1, "from 0 to 1"
+                fits, expected = 0 <= number <= 1, "from 0 to 1"
             elif field.name in ("amplitude_scale", "lead_dropout"):
-                fits, expected = 0 <= value < 1, "at least 0 and below 1"
+                fits, expected = 0 <= number < 1, "at least 0 and below 1"
             else:
-                fits, expected = 0 <= value < math.inf, "at least 0"
+                fits, expected = 0 <= number < math.inf, "at least 0"
             if not fits:
                 raise SettingError(
-                    f"augmentation {field.name}", str(value), f"a number {expected}", f"Correct {field.name}."
+                    f"augmentation {field.name}",
+                    shown(value),
+                    f"a number {expected}",
+                    f"Correct {field.name}.",
                 )
 
     @property

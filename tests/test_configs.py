@@ -124,7 +124,7 @@ def test_each_recipe_fine_tunes(here: Path, upstream: Path, recipe: str) -> None
     simulate(here, "cpsc2018")
     words = fragments("data/cpsc2018", "model/resnet1d18", f"transfer/{recipe}")
     if recipe != "random_frozen":  # the control arm, which has no upstream
-        words += ["--trainer.callbacks.upstream", str(upstream)]
+        words += ["--transfer.upstream", str(upstream)]
     assert fit(*words, "--experiment", f"recipe-{recipe}") == 0
 
 
@@ -134,7 +134,7 @@ def test_each_experiment_trains(here: Path, upstream: Path, experiment: str) -> 
     simulate(here, dataset)
     words = [*fragments(f"experiment/{experiment}"), *DATASET_FLAGS.get(dataset, [])]
     if experiment.endswith("finetuned"):
-        words += ["--trainer.callbacks.upstream", str(upstream)]
+        words += ["--transfer.upstream", str(upstream)]
     assert fit(*words) == 0
     assert (here / "runs" / experiment / "version_0" / "config.yaml").is_file()
 

@@ -12,9 +12,9 @@ from lightning.pytorch.trainer.states import TrainerFn
 from torch.utils.tensorboard import SummaryWriter
 
 from ecg_tl.calibration import DEFAULT_THRESHOLD, Calibration
-from ecg_tl.errors import SettingError
 from ecg_tl.figures import figure_to_image
 from ecg_tl.figures.scores import confusion_figure, reliability_figure
+from ecg_tl.limits import COUNT, require_settings
 from ecg_tl.tasks.base import EcgClassifier
 from ecg_tl.tasks.predictions import Predictions
 
@@ -39,8 +39,7 @@ class ScoreCurves(Callback):
     """
 
     def __init__(self, every_n_epochs: int = 10) -> None:
-        if every_n_epochs < 0:
-            raise SettingError("curves", f"every_n_epochs {every_n_epochs}", "at least 0", "Correct it.")
+        require_settings(every_n_epochs=(COUNT, every_n_epochs))
         self.every_n_epochs = every_n_epochs
         self._undrawn: tuple[int, int] | None = None  # epoch and step of a validation
 

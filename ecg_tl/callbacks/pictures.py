@@ -10,9 +10,9 @@ from matplotlib.figure import Figure
 from ecg_tl.calibration import DEFAULT_THRESHOLD
 from ecg_tl.callbacks.curves import tensorboard_writers
 from ecg_tl.datamodules.base import EcgDataModule
-from ecg_tl.errors import SettingError
 from ecg_tl.explanation import integrated_gradients
 from ecg_tl.figures import ecg_figure, figure_to_image
+from ecg_tl.limits import COUNT, EPOCHS, require_settings
 from ecg_tl.signals import MICROVOLTS_PER_STEP
 from ecg_tl.tasks.base import EcgClassifier
 
@@ -35,13 +35,7 @@ class EcgPictures(Callback):
     """
 
     def __init__(self, records: int = 4, every_n_epochs: int = 20, attributions: bool = True) -> None:
-        if records < 0 or every_n_epochs < 1:
-            raise SettingError(
-                "pictures",
-                f"records {records}, every_n_epochs {every_n_epochs}",
-                "at least 0 and 1",
-                "Correct the numbers.",
-            )
+        require_settings(records=(COUNT, records), every_n_epochs=(EPOCHS, every_n_epochs))
         self.records = records
         self.every_n_epochs = every_n_epochs
         self.attributions = attributions

@@ -9,6 +9,7 @@ from lightning.pytorch import Callback, LightningModule, Trainer
 from lightning.pytorch.callbacks.early_stopping import EarlyStopping, EarlyStoppingReason
 
 from ecg_tl.callbacks.monitors import choose_mode
+from ecg_tl.limits import COUNT, require_settings
 
 
 class ScoreStopping(EarlyStopping):
@@ -35,6 +36,7 @@ class ScoreStopping(EarlyStopping):
         patience: int = 10,
         **kwargs: Any,
     ) -> None:
+        require_settings(patience=(COUNT, patience))
         mode = choose_mode(monitor, mode, type(self).__name__)
         super().__init__(monitor=monitor, mode=mode, patience=patience, **kwargs)
 

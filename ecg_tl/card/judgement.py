@@ -172,7 +172,7 @@ def loading_section(facts: CardFacts) -> str:
                 ],
                 "python",
             ),
-            "To train on from it: `ecg-tl fit ... -c configs/transfer/full.yaml --trainer.callbacks.upstream "
+            "To train on from it: `ecg-tl fit ... -c configs/transfer/full.yaml --transfer.upstream "
             f"{name}`.",
         ]
     )

@@ -8,6 +8,7 @@ from typing import Any
 from ecg_tl.card.facts import CardFacts, UpstreamFacts, as_table
 from ecg_tl.datasets import DATASETS
 from ecg_tl.markdown import bullets, code, inline, table
+from ecg_tl.transfer.setting import is_asked_for, is_transfer
 
 PARTS = ("train", "validation", "test")
 MOST_LEFT_OUT = 20
@@ -158,15 +159,14 @@ def _upstream(upstream: UpstreamFacts) -> str:
 def _recipe(facts: CardFacts) -> dict[str, Any]:
     """Find the transfer callback's settings in the run's config, those that say how it was trained."""
     callbacks = as_table(facts.config.get("trainer")).get("callbacks")
-    for callback in callbacks if isinstance(callbacks, list) else []:
-        given = as_table(callback)
-        if str(given.get("class_path")).endswith("TransferLearning"):
-            skipped = ("upstream", "track", "renames", "prefix")
-            options = as_table(given.get("init_args"))
-            return {
-                name: value for name, value in options.items() if name not in skipped and value is not None
-            }
-    return {}
+    listed = [as_table(one) for one in (callbacks if isinstance(callbacks, list) else [])]
+    # Earlier configs have it among the callbacks.
+    given = [as_table(one.get("init_args")) for one in listed if is_transfer(one.get("class_path"))]
+    options = given[0] if given else as_table(facts.config.get("transfer"))
+    if not given and not is_asked_for(options):
+        return {}
+    skipped = ("upstream", "track", "renames", "prefix")
+    return {name: value for name, value in options.items() if name not in skipped and value is not None}
 
 
 def _augmentation(facts: CardFacts) -> dict[str, Any]:

@@ -9,10 +9,18 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
+import yaml
 from jsonargparse import ArgumentError
+from lightning.fabric.utilities.exceptions import MisconfigurationException
 
 from ecg_tl.errors import SettingError
-from ecg_tl.parsing import essence, hint, own_error, quoted_names
+from ecg_tl.limits import shown
+from ecg_tl.parsing import essence, hint, load_yaml, own_error, quoted_names
+
+SECTIONS = ("trainer", "checkpoint", "pictures", "curves", "speed", "transfer")
+"""Of a config of `fit`: settings by name, whatever class they are of."""
+
+_KEY = re.compile(r'"([\w.]+)"')
 
 
 @contextmanager
@@ -27,8 +35,18 @@ def argument_errors(
         owners: Classes and functions whose parameters are the keys that exist, for a hint.
         keys: Further keys.
     """
+    for config in _configs(words):
+        _require_sections(config)
     try:
         yield
+    except MisconfigurationException as error:
+        fault = essence(str(error))
+        raise SettingError(
+            _flag_in(words, fault) or _where(words, fault),
+            fault,
+            "settings that Lightning's Trainer takes",
+            f"Correct them; `ecg-tl {command} --help` lists them.",
+        ) from error
     except ValueError as error:
         # jsonargparse wraps what a class or its settings say while it makes them.
         own = own_error(error)
@@ -51,15 +69,62 @@ def argument_errors(
 def _where(words: Sequence[str], fault: str) -> str:
     """Name the word or the config file that holds a name quoted in `fault`."""
     options = [word.split("=", 1)[0] for word in words if word.startswith("-")]
-    configs = [
-        Path(value) for word, value in pairwise(words) if word in ("-c", "--config") and Path(value).is_file()
-    ]
-    for name in quoted_names(fault):
+    configs = _configs(words)
+    # A flag is above every config: what is wrong is its own value.
+    keys = [key.replace(".init_args", "") for key in _KEY.findall(fault)]
+    for key in keys:
+        for option in options:
+            flag = option.lstrip("-").replace(".init_args", "").rstrip("+")
+            if key == flag or key.startswith(f"{flag}."):
+                return option
+    names = quoted_names(fault) + [key.rpartition(".")[2] for key in keys]
+    for name in names:
         for option in options:
             if name in re.split(r"[.-]", option):
                 return option
+    for name in names:
         for config in configs:
             text = config.read_text(encoding="utf-8", errors="replace")
             if re.search(rf"\b{re.escape(name)}\b", text):
                 return str(config)
     return str(configs[-1]) if configs and "config" in fault else "command line"
+
+
+def _flag_in(words: Sequence[str], fault: str) -> str | None:
+    """Name the trainer's flag whose setting the fault is about, if any."""
+    said = set(re.findall(r"\w+", fault))
+    options = [word.split("=", 1)[0] for word in words if word.startswith("--trainer.")]
+    return next((option for option in options if option.rpartition(".")[2] in said), None)
+
+
+def _configs(words: Sequence[str]) -> list[Path]:
+    given = [value for word, value in pairwise(words) if word in ("-c", "--config")]
+    given += [word.partition("=")[2] for word in words if word.startswith(("-c=", "--config="))]
+    return [Path(value) for value in given if Path(value).is_file()]
+
+
+def _require_sections(config: Path) -> None:
+    """Refuse a file that is no text, no YAML, or holds something else than settings."""
+    try:
+        content = load_yaml(config.read_text(encoding="utf-8"))
+    except yaml.YAMLError as error:
+        raise SettingError(config, essence(str(error)), "YAML", "Correct the file.") from error
+    except UnicodeDecodeError as error:
+        raise SettingError(
+            config,
+            f"byte {error.object[error.start]:#04x} at position {error.start}, which is no UTF-8",
+            "text in UTF-8",
+            "Save the file as UTF-8, or name another one.",
+        ) from error
+    except OSError as error:
+        raise SettingError(
+            config, error.strerror or str(error), "a file that can be read", "Name another."
+        ) from error
+    if not isinstance(content, dict):
+        raise SettingError(
+            config, f"a {type(content).__name__}", "sections with settings", "Correct the file."
+        )
+    for section in SECTIONS:
+        if not isinstance(content.get(section, {}), dict):
+            found = f"{shown(content[section])} as `{section}`"
+            raise SettingError(config, found, "settings by name", "Correct the file.")

@@ -6,14 +6,18 @@ from collections.abc import Sequence
 from typing import Any
 
 from lightning.pytorch import Trainer
+from lightning_utilities.core.rank_zero import rank_zero_info
 
 from ecg_tl.acceleration import Speed
 from ecg_tl.callbacks import EcgPictures, RunCheckpoint, ScoreCurves
 from ecg_tl.commands.arguments import argument_errors
+from ecg_tl.commands.fragments import classes_first
 from ecg_tl.datamodules import EcgDataModule
 from ecg_tl.datamodules.settings import SplitSettings
 from ecg_tl.tasks import EcgClassifier
 from ecg_tl.training import silence_noise, train
+from ecg_tl.transfer.callback import TransferLearning
+from ecg_tl.transfer.setting import RENAMED, renamed
 from ecg_tl.transforms import Augmentation
 
 
@@ -21,10 +25,13 @@ def run(words: Sequence[str]) -> int:
     """Run `fit`, `validate`, `test` or `predict`."""
     silence_noise()
     owners: list[Any] = [Trainer, Speed, SplitSettings, Augmentation]
-    owners += [RunCheckpoint, EcgPictures, ScoreCurves]
+    owners += [RunCheckpoint, EcgPictures, ScoreCurves, TransferLearning]
     owners += [*EcgDataModule.__subclasses__(), *EcgClassifier.__subclasses__()]
-    keys = ["trainer", "model", "data", "checkpoint", "pictures", "curves"]
+    keys = ["trainer", "model", "data", "checkpoint", "pictures", "curves", "transfer"]
     keys += ["speed", "runs_dir", "experiment", "seed_everything"]
+    words, had_old_flags = renamed(classes_first(words))
+    if had_old_flags:
+        rank_zero_info(RENAMED)
     with argument_errors(words[0], words[1:], owners, keys):
         train(words)
     return 0

@@ -25,7 +25,7 @@ from ecg_tl.contamination import (
     training_set,
 )
 from ecg_tl.errors import SettingError
-from ecg_tl.limits import shown
+from ecg_tl.limits import LEARNING_RATE, LR_DECAY, WEIGHT_DECAY, require_settings, shown
 from ecg_tl.metrics import multilabel_scores, sensitivity_and_specificity
 from ecg_tl.models import EcgNetwork
 from ecg_tl.signals import Batch
@@ -107,9 +107,11 @@ class EcgClassifier(LightningModule):
                 f"{network.num_classes} names",
                 "Give one name a class.",
             )
-        for name, value in (("learning_rate", learning_rate), ("lr_decay", lr_decay)):
-            if not value > 0:
-                raise SettingError(name, str(value), "a number over 0", f"Correct {name}.")
+        require_settings(
+            learning_rate=(LEARNING_RATE, learning_rate),
+            weight_decay=(WEIGHT_DECAY, weight_decay),
+            lr_decay=(LR_DECAY, lr_decay),
+        )
         check_threshold_rule(thresholds, threshold_target)
         self.class_names = tuple(class_names)
         self.optimizer_name: OptimizerName = optimizer

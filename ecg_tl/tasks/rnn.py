@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Literal
 
+from ecg_tl.limits import HIDDEN_SIZE, NUM_LAYERS, require_settings
 from ecg_tl.models import create_network
 from ecg_tl.tasks.base import EcgClassifier
 
@@ -33,6 +34,7 @@ class RnnClassifier(EcgClassifier):
         pooling: Literal["flatten", "last", "mean", "attention"] = "flatten",
         **kwargs: Any,
     ) -> None:
+        require_settings(hidden_size=(HIDDEN_SIZE, hidden_size), num_layers=(NUM_LAYERS, num_layers))
         options = {"hidden_size": hidden_size, "num_layers": num_layers, "pooling": pooling}
         super().__init__(create_network(network, num_classes, num_leads, num_samples, **options), **kwargs)
         self.save_hyperparameters()

@@ -18,6 +18,7 @@ from ecg_tl.contamination import OverlapReport, require_no_overlap
 from ecg_tl.datamodules.base import EcgDataModule
 from ecg_tl.errors import CheckpointError, SettingError
 from ecg_tl.files import write_json
+from ecg_tl.limits import COUNT, EPOCHS, PENALTY, SHARE, STEPS, require_settings
 from ecg_tl.tasks.base import EcgClassifier
 from ecg_tl.transfer.checkpoint import Upstream, read_upstream
 from ecg_tl.transfer.freezing import (
@@ -132,15 +133,13 @@ class TransferLearning(Callback):
         ):
             if choice not in choices:
                 raise SettingError(name, repr(choice), f"one of {', '.join(choices)}", f"Correct {name}.")
-        for name, value, fits in (
-            ("min_coverage", min_coverage, 0 <= min_coverage <= 1),
-            ("reinit_last", reinit_last, reinit_last >= 0),
-            ("warmup_steps", warmup_steps, warmup_steps >= 0),
-            ("l2_sp", l2_sp, 0 <= l2_sp < float("inf")),
-        ):
-            if not fits:
-                expected = "a share from 0 to 1" if name == "min_coverage" else "a number from 0"
-                raise SettingError(name, str(value), expected, f"Correct {name}.")
+        require_settings(
+            min_coverage=(SHARE, min_coverage),
+            reinit_last=(COUNT, reinit_last),
+            warmup_steps=(STEPS, warmup_steps),
+            phase_epochs=(EPOCHS, phase_epochs),
+            l2_sp=(PENALTY, l2_sp),
+        )
         if phases is not None and schedule != "full":
             raise SettingError(
                 "phases", f"phases beside `schedule: {schedule}`", "one of them", "Remove one."

@@ -1,0 +1,62 @@
+"""Configs are fragments that go together in any order."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from ecg_tl.parsing import load_yaml
+
+SECTIONS = ("data", "model")
+
+
+def classes_first(words: Sequence[str]) -> list[str]:
+    """Name the class of data and of the model before a config that gives some of its settings and no class.
+
+    The parser looks at one config after the other: settings such as those of `configs/protocol/` would belong
+    to no class yet where the config that names it stands behind them. Everything else is as it was: of two
+    configs that give one setting, the later wins.
+
+    Args:
+        words: Of the command line.
+    """
+    found = [(number, _content(path)) for number, path in _configs(words)]
+    added: list[str] = []
+    for section in SECTIONS:
+        given = [(number, one.get(section)) for number, one in found]
+        named = [(number, settings) for number, settings in given if isinstance(settings, dict)]
+        classes = [(number, str(one["class_path"])) for number, one in named if "class_path" in one]
+        flags = [number for number, word in enumerate(words) if word.partition("=")[0] == f"--{section}"]
+        first = min((number for number, _ in named), default=None)
+        if first is None or not classes or classes[0][0] == first or any(flag < first for flag in flags):
+            continue
+        added += [f"--{section}", classes[-1][1]]
+    if not added:
+        return list(words)
+    # Behind the command, before the first config.
+    start = found[0][0]
+    return [*words[:start], *added, *words[start:]]
+
+
+def _configs(words: Sequence[str]) -> list[tuple[int, Path]]:
+    """List where configs stand among the words, and which file each is."""
+    found = []
+    for number, word in enumerate(words):
+        option, equals, value = word.partition("=")
+        if option not in ("-c", "--config"):
+            continue
+        name = value if equals else (words[number + 1] if number + 1 < len(words) else "")
+        found.append((number, Path(name)))
+    return found
+
+
+def _content(path: Path) -> dict[str, Any]:
+    """Read a config; what cannot be read is the parser's to refuse."""
+    try:
+        content = load_yaml(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError, yaml.YAMLError):
+        return {}
+    return content if isinstance(content, dict) else {}

@@ -1,0 +1,158 @@
+"""Settings that make no sense are one line that names them, before anything is read or trained."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any, get_args, get_origin, get_type_hints
+
+import pytest
+
+from ecg_tl.callbacks import EcgPictures, RunCheckpoint, ScoreCurves, ScoreStopping
+from ecg_tl.cli import main
+from ecg_tl.commands.arguments import argument_errors
+from ecg_tl.datamodules import CustomDataModule
+from ecg_tl.datamodules.settings import SplitSettings
+from ecg_tl.errors import SettingError
+from ecg_tl.limits import Limit
+from ecg_tl.models import create_network
+from ecg_tl.tasks import EcgClassifier, RnnClassifier
+from ecg_tl.transfer.callback import TransferLearning
+from ecg_tl.transforms import Augmentation
+
+NONSENSE: tuple[Any, ...] = (float("nan"), float("-inf"), -5, "x")
+TASK: dict[str, Any] = {"class_names": ["A"], "normalization": {"name": "none"}}
+RNN: dict[str, Any] = {"network": "gru", "num_classes": 1, "num_leads": 2, "num_samples": 50, **TASK}
+MADE: dict[str, tuple[Callable[..., Any], type, dict[str, Any]]] = {
+    "EcgClassifier": (
+        lambda **k: EcgClassifier(create_network("gru", 1, 2, 50, hidden_size=2), **k),
+        EcgClassifier,
+        TASK,
+    ),
+    "RnnClassifier": (RnnClassifier, RnnClassifier, RNN),
+    "CustomDataModule": (CustomDataModule, CustomDataModule, {"root": "nowhere"}),
+    "SplitSettings": (SplitSettings, SplitSettings, {}),
+    "Augmentation": (Augmentation, Augmentation, {}),
+    "TransferLearning": (TransferLearning, TransferLearning, {"upstream": "x.ckpt"}),
+    "EcgPictures": (EcgPictures, EcgPictures, {}),
+    "ScoreCurves": (ScoreCurves, ScoreCurves, {}),
+    "ScoreStopping": (ScoreStopping, ScoreStopping, {}),
+}
+FROM_ELSEWHERE = (
+    *("num_classes", "num_leads", "num_samples", "sampling_rate"),  # with limits of their own
+    *("min_delta", "stopping_threshold", "divergence_threshold"),  # Lightning's
+)
+
+
+def numeric() -> Iterator[tuple[str, str]]:
+    """List every numeric setting of what is made from settings."""
+    for name, (_, kind, _) in MADE.items():
+        owners = (
+            [kind] if dataclasses.is_dataclass(kind) else [one.__init__ for one in (kind, *kind.__bases__)]
+        )
+        for setting, hint in ((s, h) for owner in owners for s, h in get_type_hints(owner).items()):
+            kinds = set(get_args(hint)) or {hint}
+            is_one = get_origin(hint) not in (tuple, list, dict) and bool not in kinds
+            if is_one and kinds & {int, float} and setting not in FROM_ELSEWHERE:
+                yield name, setting
+
+
+@pytest.mark.parametrize(("name", "setting"), sorted(numeric()))
+def test_every_numeric_setting_refuses_nonsense(name: str, setting: str) -> None:
+    make, _, given = MADE[name]
+    make(**given)  # the rest is right
+    for value in NONSENSE:
+        with pytest.raises(SettingError) as refused:
+            make(**{**given, setting: value})
+        assert setting.split("_")[0] in str(refused.value), value
+
+
+def test_the_settings_that_are_gone_through_are_those_that_there_are() -> None:
+    found = set(numeric())
+    for one in (
+        *(("EcgClassifier", s) for s in ("learning_rate", "weight_decay", "lr_decay", "threshold_target")),
+        *(("CustomDataModule", s) for s in ("batch_size", "num_workers", "seed", "prepare_workers")),
+        *(("TransferLearning", s) for s in ("min_coverage", "warmup_steps", "l2_sp", "phase_epochs")),
+        *(
+            ("ScoreStopping", "patience"),
+            ("ScoreCurves", "every_n_epochs"),
+        ),
+    ):
+        assert one in found
+
+
+@pytest.mark.parametrize("names", ["NORM", [1], "AB"])
+def test_class_names_are_a_list_of_names(names: Any) -> None:
+    with pytest.raises(SettingError, match="class_names"):
+        EcgClassifier(
+            create_network("gru", len(names), 2, 50, hidden_size=2),
+            class_names=names,
+            normalization={"name": "none"},
+        )
+
+
+DATA = ["--data", "CustomDataModule", "--data.root", "nowhere"]
+MODEL = ["--model", "RnnClassifier", "--model.network", "gru"]
+
+
+@pytest.mark.parametrize(
+    ("words", "named"),
+    [
+        (["--trainer.max_epochs", "-1"], "trainer.max_epochs"),
+        (["--trainer.max_epochs", "0"], "trainer.max_epochs"),
+        (["--trainer.max_epochs", "1.5"], "trainer.max_epochs"),
+        (["--trainer.max_epochs", "null"], "trainer.max_epochs"),
+        (["--trainer.enable_checkpointing", "false"], "trainer.enable_checkpointing"),
+        (["--trainer.accelerator", "mps"], "trainer.accelerator"),
+        (["--trainer.accelerator", "foo"], "trainer.accelerator"),
+        (["--trainer.strategy", "foo"], "trainer.strategy"),
+        (["--trainer.precision", "7"], "trainer.precision"),
+        (["--trainer.logger", "nonsense"], "trainer.logger"),
+        (["--data.batch_size", "0"], "batch_size"),
+        (["--data.num_workers", "null"], "num_workers"),
+        (["--model.weight_decay", "-5"], "weight_decay"),
+        (["--model.learning_rate", "nan"], "learning_rate"),
+        (["--transfer.min_coverage", "3"], "min_coverage"),
+        (["--checkpoint.mode", "min"], "checkpoint.mode"),
+        (["--pictures.records", "-1"], "records"),
+        (["--curves.every_n_epochs", "x"], "curves.every_n_epochs"),
+        (["--speed.precision", "7"], "speed.precision"),
+    ],
+)
+def test_a_senseless_flag_is_one_line_that_names_it(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], words: list[str], named: str
+) -> None:
+    (tmp_path / "labels").mkdir()
+    assert main(["fit", *DATA, *MODEL, "--runs_dir", str(tmp_path), *words]) == 2
+    line = capsys.readouterr().err.splitlines()[-1]
+    assert line.startswith("ecg-tl: error: ")
+    assert named in line
+
+
+@pytest.mark.parametrize(
+    "content", [b"trainer:\n  max_epochs: \xff", b"a: &a [*a]", b"trainer: [", b"\x00", b"trainer: 3"]
+)
+def test_a_config_that_is_none_is_named(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], content: bytes
+) -> None:
+    config = tmp_path / "c.yaml"
+    config.write_bytes(content)
+    assert main(["fit", *DATA, *MODEL, "-c", str(config)]) == 2
+    assert str(config) in capsys.readouterr().err.splitlines()[-1]
+
+
+def test_a_flags_fault_is_the_flags_also_where_a_config_has_the_key(tmp_path: Path) -> None:
+    config = tmp_path / "c.yaml"
+    config.write_text("trainer: {max_epochs: 3}")
+    from jsonargparse import ArgumentError
+
+    words = ["-c", str(config), "--trainer.max_epochs", "x"]
+    with pytest.raises(SettingError) as refused, argument_errors("fit", words, [RunCheckpoint]):
+        raise ArgumentError(None, "Parser key \"trainer.max_epochs\": Expected a <class 'int'>. Got: x")
+    assert refused.value.where == "--trainer.max_epochs"
+
+
+def test_a_limit_is_no_place_for_what_is_no_number() -> None:
+    for value in (None, True, "1", float("nan"), [1]):
+        assert not Limit("x", 0, 1).holds(value)
