@@ -15,6 +15,7 @@ import numpy as np
 from ecg_tl.datasets.wfdb_header import Header, SignalLine, read_header
 from ecg_tl.datasets.wfdb_samples import BLOCK, STORAGES, Steps, decompress, is_compressed, unpack
 from ecg_tl.errors import RecordError
+from ecg_tl.limits import require_growth
 from ecg_tl.signals import Recording
 
 _MAT4_INT16 = 30
@@ -44,6 +45,7 @@ def read_recording(record: Path, *, millivolts_per_step: float | None = None) ->
         for signal in signals
     ]
     baselines = [signal.baseline if millivolts_per_step is None else 0 for signal in signals]
+    _check_growth(header)
     values = np.empty((len(signals), header.length), dtype=np.float32)
     sums = [0] * len(signals)
     for rows, start, steps in _read_files(header):
@@ -130,6 +132,15 @@ def _read_compressed(header: Header, file: Path, first: SignalLine, leads: int) 
             f"{leads} leads in format {first.storage_format}",
             _FETCH,
         ) from error
+
+
+def _check_growth(header: Header) -> None:
+    """Refuse a compressed file that would take far more memory than it has bytes."""
+    for name in {s.file_name for s in header.signals if is_compressed(s.storage_format)}:
+        file = header.path.parent / name
+        leads = sum(signal.file_name == name for signal in header.signals)
+        if file.is_file():
+            require_growth(4 * leads * header.length, file.stat().st_size, file, RecordError)
 
 
 def _truncated(header: Header, file: Path, found: str, expected: str, leads: int) -> NoReturn:

@@ -23,7 +23,10 @@ from ecg_tl.limits import SAMPLING_RATE, VALUES, require, require_archive_growth
 from ecg_tl.signals import LEADS, standard_lead
 
 LONGEST_LINE = 2**24
-"""Characters of a CSV file: 2,000,000 samples of a lead a row. Longer is no table."""
+"""Bytes of a CSV file: 2,000,000 samples of a lead a row. Longer is no table."""
+
+MOST_NAMES = 10_000
+"""Columns with names in a header: a sleep laboratory has a few hundred."""
 
 _WIDE = 1000
 """Columns from which on a table is read line by line: a row a lead, for which pandas is not made."""
@@ -91,6 +94,7 @@ def read_csv(path: Path, said: Said | None = None) -> ArrayFile:
         RecordError: If it is empty, is no table of numbers, or says things that contradict each other.
     """
     said = said or Said()
+    _refuse_endless_lines(path)
     head = _head(path)
     separator = next((delimiter for delimiter in _DELIMITERS if delimiter in head.line), None)
     line = head.line if separator else re.sub(r"\s+(?=[\[(])", "", head.line.strip())  # `II (mV)` is one cell
@@ -106,11 +110,11 @@ def read_csv(path: Path, said: Said | None = None) -> ArrayFile:
         if has_index and (said.leads is None or len(said.leads) != len(first)):
             values = values[:, 1:]
         return ArrayFile(values, None, rate, units)
-    columns = _columns(first, said.leads)
+    columns = _columns(first, said.leads) if len(first) <= MOST_NAMES else []
     if not columns:
         raise RecordError(
             path,
-            f"the columns {', '.join(first)[:200]}",
+            f"the columns {', '.join(first[:50])[:200]}",
             f"columns named after leads ({' '.join(LEADS)})",
             "Name them in the header, or in their order with --leads (`-` for a column that is no lead).",
         )
@@ -225,19 +229,28 @@ class _Head:
     below: list[str]
 
 
+def _refuse_endless_lines(path: Path) -> None:
+    """Refuse a file with a line that no table has, before a parser takes it into memory."""
+    longest = 0
+    with path.open("rb") as file:
+        while block := file.read(LONGEST_LINE):
+            end = block.find(b"\n")
+            if longest + (len(block) if end < 0 else end) >= LONGEST_LINE:
+                raise RecordError(
+                    path,
+                    f"a line of {LONGEST_LINE:,} bytes or more",
+                    "a table: a column a lead and a row a sample",
+                    "Write a column a lead.",
+                )
+            longest = longest + len(block) if end < 0 else len(block) - block.rfind(b"\n") - 1
+
+
 def _head(path: Path) -> _Head:
     comments = []
     with path.open(encoding="utf-8-sig", errors="replace") as file:
         number = 0
         while line := file.readline(LONGEST_LINE):
             number += 1
-            if len(line) == LONGEST_LINE:
-                raise RecordError(
-                    path,
-                    f"a line of {LONGEST_LINE:,} characters or more",
-                    "a table: a column a lead and a row a sample",
-                    "Write a column a lead.",
-                )
             if line.startswith("#"):
                 comments.append(line[1:].strip())
             elif line.strip():

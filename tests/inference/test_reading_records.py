@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import io
+import os
 import shutil
+import tracemalloc
+import zipfile
 from collections.abc import Callable
 from pathlib import Path
 
@@ -362,3 +366,60 @@ def test_wrong_units_are_told_with_those_that_fit(
 def test_what_cannot_be_said(said: dict[str, object], found: str) -> None:
     with pytest.raises(SettingError, match=found):
         ReadSettings(**said)  # type: ignore[arg-type]
+
+
+# Absurd sizes -----------------------------------------------------------------------------------------------
+
+
+def _npy(shape: str, kind: str = "<f8") -> bytes:
+    header = f"{{'descr': '{kind}', 'fortran_order': False, 'shape': {shape}, }}".ljust(117) + "\n"
+    return b"\x93NUMPY\x01\x00" + len(header).to_bytes(2, "little") + header.encode() + bytes(800)
+
+
+def _zipped(content: bytes) -> bytes:
+    archive = io.BytesIO()
+    with zipfile.ZipFile(archive, "w", zipfile.ZIP_DEFLATED) as file:
+        file.writestr("signal.npy", content)
+    return archive.getvalue()
+
+
+def _bomb() -> bytes:
+    array = io.BytesIO()
+    np.save(array, np.zeros((12, 6_000_000), dtype=np.int16))
+    return _zipped(array.getvalue())
+
+
+ABSURD: dict[str, tuple[str, Callable[[], bytes], str]] = {
+    "an array of terabytes": ("a.npy", lambda: _npy("(12, 500000000000)"), "cannot read"),
+    "an array beyond all numbers": ("a.npy", lambda: _npy(f"({2**63 - 1}, {2**63 - 1})"), "cannot read"),
+    "a negative shape": ("a.npy", lambda: _npy("(-5, 12)"), "cannot read"),
+    "an array of objects": ("a.npy", lambda: _npy("(12,)", "|O"), "cannot read"),
+    "a header nested deep": ("a.npy", lambda: _npy("(" * 3000), "cannot read"),
+    "terabytes in an archive": ("a.npz", lambda: _zipped(_npy("(12, 500000000000)")), "values 6000000000000"),
+    "a bomb": ("a.npz", _bomb, "144000128 bytes in a file of"),
+    "a line without an end": ("a.csv", lambda: b"1," * 2**23, "a line of 16,777,216 bytes or more"),
+    "zero bytes": ("a.csv", lambda: bytes(2**24), "a line of 16,777,216 bytes or more"),
+    "an endless line later on": ("a.csv", lambda: b"I,II\n1,2\n" + b"1," * 2**24, "a line of 16,777,216"),
+    "a hundred thousand names": ("a.csv", lambda: b"a," * 100_000 + b"a\n1\n", "the columns a, a"),
+}
+
+
+@pytest.mark.parametrize("name", ABSURD)
+def test_absurd_sizes_are_refused_before_anything_of_their_size_is_made(name: str, tmp_path: Path) -> None:
+    file, make, found = ABSURD[name]
+    (tmp_path / file).write_bytes(make())
+    tracemalloc.start()
+    try:
+        with pytest.raises(RecordError, match=found):
+            read_record(tmp_path / file, EVERYTHING)
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert peak < 100 * 2**20
+
+
+@pytest.mark.parametrize("suffix", [".csv", ".npy", ".npz", ".hea"])
+def test_a_named_pipe_is_refused_and_not_waited_for(suffix: str, tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / f"a{suffix}")
+    with pytest.raises(RecordError, match="no regular file"):
+        read_record(tmp_path / f"a{suffix}", EVERYTHING)
