@@ -17,7 +17,7 @@ import torch
 from lightning.fabric.plugins import CheckpointIO
 from lightning.fabric.utilities.exceptions import MisconfigurationException
 from lightning.pytorch import LightningModule, Trainer
-from lightning.pytorch.callbacks import Callback, LearningRateMonitor
+from lightning.pytorch.callbacks import Callback
 from lightning.pytorch.cli import LightningArgumentParser, LightningCLI, SaveConfigCallback
 from lightning.pytorch.loggers import TensorBoardLogger
 from lightning.pytorch.strategies.launchers import _SubprocessScriptLauncher
@@ -38,6 +38,7 @@ from ecg_tl.callbacks import (
     EcgPictures,
     KeepSignals,
     KeepValidation,
+    LearningRates,
     PredictionTables,
     RunCheckpoint,
     RunHistory,
@@ -54,7 +55,7 @@ from ecg_tl.limits import EPOCHS
 from ecg_tl.parsing import essence, own_error
 from ecg_tl.stopping import LAUNCHER, Stopped, saying_what_is_left
 from ecg_tl.tasks import EcgClassifier
-from ecg_tl.tasks.description import read_description, threads_of
+from ecg_tl.tasks.description import read_description, require_epoch_end, threads_of
 from ecg_tl.transfer.checkpoint import read_checkpoint
 from ecg_tl.transfer.setting import RENAMED, is_asked_for, is_transfer, joined, named_in, start_from
 
@@ -118,6 +119,7 @@ class EcgCLI(LightningCLI):
             read_description(checkpoint, path)
             if command == "fit":
                 self.threads_before = threads_of(checkpoint)
+                require_epoch_end(checkpoint, path, validated_is_enough=False)
 
     def instantiate_trainer(self, **kwargs: Any) -> Trainer:
         """Make the trainer, with a TensorBoard folder for this run unless a logger was asked for."""
@@ -126,7 +128,7 @@ class EcgCLI(LightningCLI):
         if logger in (None, True) and not trial:
             kwargs["logger"] = self._logger()
         if logger is not False:  # without any logger, Lightning refuses to monitor rates
-            self.trainer_defaults["callbacks"].append(LearningRateMonitor(logging_interval="step"))
+            self.trainer_defaults["callbacks"].append(LearningRates(logging_interval="step"))
         plugins = self._get(self.config_init, "trainer.plugins") or []
         plugins = plugins if isinstance(plugins, list) else [plugins]
         # DeepSpeed writes its own way, and refuses to be given another.

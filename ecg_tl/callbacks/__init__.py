@@ -5,6 +5,7 @@ from ecg_tl.callbacks.curves import ScoreCurves
 from ecg_tl.callbacks.history import RunHistory
 from ecg_tl.callbacks.pictures import EcgPictures
 from ecg_tl.callbacks.predictions import PredictionTables
+from ecg_tl.callbacks.rates import LearningRates
 from ecg_tl.callbacks.signals import KeepSignals
 from ecg_tl.callbacks.stopping import ScoreStopping, StayStopped
 from ecg_tl.callbacks.summary import DecisionLog
@@ -15,6 +16,7 @@ __all__ = [
     "EcgPictures",
     "KeepSignals",
     "KeepValidation",
+    "LearningRates",
     "PredictionTables",
     "RunCheckpoint",
     "RunHistory",

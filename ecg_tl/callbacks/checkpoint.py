@@ -16,6 +16,8 @@ from torch import Tensor
 from ecg_tl.callbacks.monitors import check_monitors, choose_mode
 from ecg_tl.files import written_whole
 
+LAST = "last.ckpt"
+
 
 class RunCheckpoint(ModelCheckpoint):
     """Lightning's `ModelCheckpoint` for runs that are cut off and go on.
@@ -66,15 +68,32 @@ class RunCheckpoint(ModelCheckpoint):
             return True
         return super().check_monitor_top_k(trainer, current)
 
+    _between_epochs = False
+    _step_of_last: int | None = None
+
+    def _save_last_checkpoint(self, trainer: Trainer, monitor_candidates: dict[str, Tensor]) -> None:
+        # Validated or saved in the middle of an epoch, Lightning would save the last one there too, from
+        # which nobody can go on.
+        if self._between_epochs:
+            super()._save_last_checkpoint(trainer, monitor_candidates)
+            self._step_of_last = trainer.global_step
+
+    def on_train_epoch_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Note that an epoch has begun."""
+        self._between_epochs = False
+
     def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Save the epoch, if it is one of the best, and as the last one."""
+        self._between_epochs = True
         super().on_train_epoch_end(trainer, pl_module)
         # Skipped where the line above has saved this step already.
-        if self.save_last and not self._should_skip_saving_checkpoint(trainer):
+        trial = trainer.fast_dev_run  # type: ignore[attr-defined]  # Lightning sets it from a function
+        if self.save_last and not trial and self._step_of_last != trainer.global_step:
             self._save_last_checkpoint(trainer, self._monitor_candidates(trainer))
 
     def on_train_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Save the end of a training in which no epoch was completed; nothing in a trial run."""
+        self._between_epochs = True
         if not trainer.fast_dev_run:  # type: ignore[attr-defined]  # Lightning sets it from a function
             super().on_train_end(trainer, pl_module)
 
@@ -94,8 +113,11 @@ class RunCheckpoint(ModelCheckpoint):
             return
         if before != here and trainer.is_global_zero:
             here.mkdir(parents=True, exist_ok=True)
+            # With the last one as well: a training that is over already writes none.
             for name in names:
                 _copy(before / name, here / name)
+            if self.save_last:
+                _copy(Path(trainer.ckpt_path), here / LAST)
         moved = {
             path: str(Path(self.dirpath) / Path(path).name)
             for path in (*state["best_k_models"], state["best_model_path"], state["kth_best_model_path"])
@@ -106,8 +128,10 @@ class RunCheckpoint(ModelCheckpoint):
             "best_model_path": moved[state["best_model_path"]],
             "kth_best_model_path": moved[state["kth_best_model_path"]],
             # One that lies here is written over; else Lightning would find the name taken and use another.
-            "last_model_path": str(Path(self.dirpath) / Path(trainer.ckpt_path).name)
-            if before == here
+            "last_model_path": str(
+                Path(self.dirpath) / (Path(trainer.ckpt_path).name if before == here else LAST)
+            )
+            if before == here or self.save_last
             else "",
         }
 

@@ -83,8 +83,11 @@ class RunHistory(Callback):
         self._seconds_before -= seconds
 
     def on_fit_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Start the clock."""
+        """Start the clock; write the rows of the run that is resumed, which may be over already."""
         self._started = time.perf_counter()
+        folder = run_folder(trainer)
+        if self.rows and folder is not None:
+            write_csv(folder / METRICS_FILE, pd.DataFrame(self.rows))
 
     def on_train_epoch_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Wait for this epoch's validation."""

@@ -35,6 +35,7 @@ from ecg_tl.tasks.description import (
     check_fits,
     describe_versions,
     read_description,
+    require_epoch_end,
 )
 from ecg_tl.tasks.optimization import (
     MIN_STEPS,
@@ -283,6 +284,8 @@ class EcgClassifier(LightningModule):
         self.transfer_report = description.transfer
         self._random_states = checkpoint.get("random_states")
         trainer = self._trainer
+        if trainer is not None and trainer.state.fn == TrainerFn.FITTING:
+            require_epoch_end(checkpoint, trainer.ckpt_path or "checkpoint", validated_is_enough=True)
         datamodule = None if trainer is None else getattr(trainer, "datamodule", None)
         if datamodule is not None and description.data is not None:
             check_fits(description.data, datamodule.describe())

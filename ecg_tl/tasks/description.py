@@ -91,6 +91,36 @@ def threads_of(checkpoint: Mapping[str, Any]) -> int | None:
     return threads if known else None
 
 
+def require_epoch_end(checkpoint: Mapping[str, Any], where: object, *, validated_is_enough: bool) -> None:
+    """Refuse to go on from the middle of an epoch: which of its records are left is not known.
+
+    Args:
+        checkpoint: As loaded.
+        where: Its file, for the error.
+        validated_is_enough: Whether the validation at the epoch's end will do, after which the weights are
+            those of the epoch, but its row of scores is not written.
+
+    Raises:
+        CheckpointError: If it is of the middle of one.
+    """
+    try:
+        loop = checkpoint["loops"]["fit_loop"]
+        epoch, batches = loop["epoch_progress"]["current"], loop["epoch_loop.batch_progress"]
+        over = epoch["processed"] == epoch["ready"]
+        validated = (
+            batches["is_last_batch"] and batches["current"]["completed"] == batches["current"]["ready"]
+        )
+    except (KeyError, TypeError):  # no checkpoint of a training; Lightning says what is missing
+        return
+    if not (over or (validated_is_enough and validated)):
+        raise CheckpointError(
+            where,
+            f"a checkpoint of the middle of epoch {epoch['ready']}",
+            "one of an epoch's end: which records of the epoch are left is not known",
+            "Go on from the run's `last.ckpt`.",
+        )
+
+
 def check_fits(
     trained_on: Mapping[str, Any], at_hand: Mapping[str, Any], where: object = "checkpoint"
 ) -> None:

@@ -235,6 +235,10 @@ class TransferLearning(Callback):
     def on_fit_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Publish the report; a training that goes on has the one that its checkpoint keeps."""
         if trainer.ckpt_path is not None:
+            again = run_folder(trainer)
+            report = _classifier(pl_module).transfer_report
+            if again is not None and report is not None and not (again / REPORT_FILE).exists():
+                write_json(again / REPORT_FILE, report)
             return
         if self._refusal is not None:
             raise self._refusal
