@@ -14,6 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ecg_tl.errors import SettingError
+from ecg_tl.study import check
 from ecg_tl.study.overlay import PROTOCOLS, decisive, digest, layered
 from ecg_tl.study.plan import make_plan, primary_arm
 from ecg_tl.study.runs import Plan, Run
@@ -426,3 +427,12 @@ def test_long_names_are_cut_in_ids_and_told_apart_by_the_digest() -> None:
 def test_what_is_listed_twice_is_refused(changes: dict[str, Any], where: str) -> None:
     with pytest.raises(SettingError, match=rf"^{where}: found .* twice"):
         make_plan(replace(STUDY, **changes))
+
+
+def test_many_seeds_are_checked_as_fast_as_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    parsed: list[str] = []
+    monkeypatch.setattr(check, "_parse", lambda parser, section, *rest, **named: parsed.append(section))
+    check.check_runs(make_plan(replace(STUDY, seeds=(0,))).runs)
+    once = len(parsed)
+    check.check_runs(make_plan(replace(STUDY, seeds=tuple(range(20)))).runs)
+    assert len(parsed) == 2 * once
