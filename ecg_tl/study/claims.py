@@ -397,7 +397,7 @@ def converges_faster(primary: Sequence[Compared]) -> Draft:
         5,
         "Fine-tuning converges faster.",
         verdict,
-        "Both trainings of a pair are timed to the same validation score: 90 % of the way from the worse of "
+        "Both trainings of a pair are timed to the same validation score: 80 % of the way from the worse of "
         "their two first epochs to the worse of their two bests, which both reach and which treats them "
         "alike. Supported: the 95 % interval of the mean ratio of epochs lies below 1; contradicted: above; "
         "otherwise open. The interval is over scratch trainings, since what shares one is not independent.",

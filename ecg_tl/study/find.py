@@ -18,31 +18,35 @@ from ecg_tl.study.analysis.opinions import second_opinions, summarize_opinions
 from ecg_tl.study.analysis.wording import plural
 from ecg_tl.study.claims import judge_claims
 from ecg_tl.study.findings import Findings, StudyRecord
-from ecg_tl.study.intervals import FEW_PATIENTS, HOLDS_FOR
+from ecg_tl.study.intervals import FEW_PATIENTS, HOLDS_FOR, LEAST_PATIENTS
 from ecg_tl.study.results import RunResult, StudyResults
 from ecg_tl.study.settings import StudySettings
 from ecg_tl.study.threads import uneven_threads
 
 METHODS = (
     "A difference is that of two arms on the same test patients, averaged over the same seeds of both. "
-    "Its 95 % interval is over patients and seeds together: test patients are drawn again, with all their "
-    "records and for all trainings alike; to that variance the spread between seeds is added, less what the "
-    "two count twice; each part has its own t quantile. Comparing on the same patients is what makes "
-    "intervals narrow; two trainings of one seed are no more alike than others.",
+    "Its 95 % interval is over patients and seeds together: test patients are drawn again, with all "
+    "their records and for all trainings alike; to that variance the spread between seeds is added, "
+    "less what the two count twice; each part has its own t quantile. How much seeds change is weighed "
+    "with what all configurations of the study say of it, since two to five trainings say little by "
+    "themselves. Comparing on the same patients is what makes intervals narrow; two trainings of one "
+    "seed are no more alike than others.",
     "One seed, or one of anything else that a sentence speaks of in the plural, gives no verdict: with one "
     "training each an interval holds patients only, no comparison is called better or worse, no answer is "
     "sure or likely, and claims stay open, as they do with one pair, one downstream, one network of a family "
     "or one training of an upstream.",
-    "A class is scored if at least two test patients have it and two do not. Patients of a class that fewer "
-    "than ten have (or lack) are drawn as a group of their own, so that resamples keep it. Where a class has "
-    f"fewer than {FEW_PATIENTS} such patients the interval is marked as rough.",
+    "A class is scored if at least two test patients have it and two do not. Patients of a class that "
+    "fewer than ten have (or lack) are drawn as a group of their own, so that resamples keep it. A "
+    f"class of fewer than {LEAST_PATIENTS} such patients has no interval and is not judged, since from "
+    "two or three it would hold the truth too seldom; nor is a mean over classes in which such a class "
+    f"weighs as much. With fewer than {FEW_PATIENTS} the interval of a mean is marked as rough.",
     "Verdicts are corrected by Holm's method: over the primary comparisons (the primary arm at the default "
     "of all axes), over the other pretrained ones, and over the controls; over all classes of each of these "
     "three; over the downstreams' answers; and over the claims. "
     "Of studies in which no arm differs from another, at most one in twenty calls any of a group better or "
     "worse. Sure: p below 0.05 after correction. Likely: p from 0.05 to 0.10; one such study in twenty says "
     "so of some downstream. docs/statistics.md has how often each word appears where it is wrong.",
-    "Two trainings are timed to the same validation score, 90 % of the way from the worse of their first "
+    "Two trainings are timed to the same validation score, 80 % of the way from the worse of their first "
     "epochs to the worse of their best ones, which both reach.",
     "What is recommended is chosen on validation scores; its gain is measured on the test set afterwards.",
     HOLDS_FOR,

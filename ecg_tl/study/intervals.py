@@ -12,17 +12,21 @@ reasons that are crossed: other patients would have been tested, and other seeds
 - `V_both`: variance when patients are resampled of `t(s)` less the mean over seeds, averaged over the seeds,
   over `S - 1`: the part that the other two count twice.
 
-`V_both` is taken off the two where it belongs: with `f = max(V_seeds - V_both, 0) / V_seeds` the share of the
-seeds' spread that patients do not explain, off `V_patients` by `f`, off `V_seeds` by `1 - f`, and never below
-0. The interval is the mean plus and minus
+`V_both` is taken off the patients' part, never below 0, and the seeds' part holds all of it. The interval
+is the mean plus and minus
 
-    sqrt( t(d)² (V_patients - f V_both) + t(S - 1)² (V_seeds - (1 - f) V_both) )
+    sqrt( t(d)² (V_patients - V_both) + t(s)² V_seeds )
 
-with Student's t for each part's own degrees of freedom (Howe, JASA 69, 1974). One t with Satterthwaite's
-degrees of freedom for the sum was tried and covers too seldom with three seeds: where chance makes the spread
-of the seeds small, it makes the degrees of freedom great as well. A percentile interval over seeds and
-patients is far too narrow where seeds dominate: the variance of five values drawn again from themselves is
-4/5 of what it should be, and knows nothing of t. The p-value is the level at which the interval touches 0.
+with Student's t for each part's own degrees of freedom (Howe, JASA 69, 1974), `s = S - 1` by themselves.
+One t with Satterthwaite's degrees of freedom for the sum was tried and covers too seldom with three seeds:
+where chance makes the spread of the seeds small, it makes the degrees of freedom great as well. Nor is
+`V_both` taken off the seeds' part where their spread happens to be small: then chance alone would say that
+seeds do not matter. `V_seeds` and `s` are weighed with what the study's other configurations say of the
+spread between seeds, where there are four or more (`ecg_tl.study.analysis.seed_spread`); without that three
+seeds have t(2), and p-values that can stand a correction for many comparisons do not occur. A percentile
+interval over seeds and patients is far too narrow where seeds dominate: the variance of five values drawn
+again from themselves is 4/5 of what it should be, and knows nothing of t. The p-value is the level at which
+the interval touches 0.
 
 Over several test sets, each part is summed by itself, its degrees of freedom by Satterthwaite.
 
@@ -48,17 +52,25 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 from scipy import stats
+from scipy.optimize import brentq
 from scipy.special import stdtrit
 
 from ecg_tl.study.analysis.resampling import Floats, resample_patients
-from ecg_tl.study.analysis.scoring import Sample, class_sample, sample_of, score_run
+from ecg_tl.study.analysis.scoring import Sample, class_sample, sample_of, score_run, seed_variances
 from ecg_tl.study.findings import Interval
 
 LEVEL = 0.95
 SIGNIFICANT = 0.05
 
+LEAST_PATIENTS = 4
+"""Positive (and negative) patients of a class that its interval takes: with two it would hold the truth in 82
+to 87 of 100 studies, with three in 91 to 93, with four in 94 to 96 (docs/statistics.md)."""
+
+LEAST_WORTH = LEAST_PATIENTS - 1.0
+"""Degrees of freedom that a class of so many leaves, and that a mean over classes takes as well."""
+
 FEW_PATIENTS = 5
-"""Positive (or negative) patients below which an interval's coverage is no longer known to hold."""
+"""Positive (or negative) patients of a class below which the interval of a mean over classes is rough."""
 
 NO_SPREAD = 1e-18
 """Variance that is rounding alone."""
@@ -87,60 +99,60 @@ class Spread:
     """Variance of an estimate in its two parts, and how well each is known.
 
     Attributes:
-        patients: The patients' part.
+        patients: The patients' part, `V_patients - V_both`.
         patient_degrees: Degrees of freedom of `V_patients`.
-        seeds: The seeds' part; 0 with one seed.
-        raw_seeds: `V_seeds`.
+        seeds: The seeds' part, `V_seeds`; 0 with one seed.
         seed_degrees: Degrees of freedom of `V_seeds`; 0 with one seed.
+        alone: `V_patients`: no interval is narrower than one over patients alone would be.
+        most_degrees: That `V_seeds` can have, however many are summed; infinite if they are independent.
     """
 
     patients: float
     patient_degrees: float
     seeds: float
-    raw_seeds: float
     seed_degrees: float
+    alone: float = 0.0
+    most_degrees: float = math.inf
 
     @property
     def variance(self) -> float:
         """Of the estimate."""
-        return self.patients + self.seeds
+        return max(self.patients + self.seeds, self.alone)
 
     def reach(self, tails: float) -> float:
         """Half the width of the interval that leaves out `tails` of the probability, 0.05 for 95 %."""
         square = float(stdtrit(self.patient_degrees, tails / 2)) ** 2 * self.patients
         if self.seeds > 0:
             square += float(stdtrit(self.seed_degrees, tails / 2)) ** 2 * self.seeds
-        return math.sqrt(square)
+        return math.sqrt(max(square, float(stdtrit(self.patient_degrees, tails / 2)) ** 2 * self.alone))
 
     def p_value(self, estimate: float) -> float:
         """Find the level at which the interval touches 0, as a two-sided p-value."""
-        low, high = -100.0, 0.0  # of log p
-        for _ in range(50):
-            middle = (low + high) / 2
-            low, high = (middle, high) if self.reach(math.exp(middle)) > abs(estimate) else (low, middle)
-        return math.exp(high)
+        # The logarithm of p is nearly a line in the logarithm of the reach: a few steps find it.
+        if self.reach(math.exp(-100)) <= abs(estimate):
+            return math.exp(-100)
+        if self.reach(1 - 1e-12) >= abs(estimate):
+            return 1.0
+        found = brentq(lambda log_p: self.reach(math.exp(log_p)) - abs(estimate), -100.0, -1e-12, xtol=1e-12)
+        return math.exp(float(found))
 
 
 def spread(sample: Sample) -> Spread:
     """Estimate the variance of a quantity's mean over its seeds; the module's docstring derives it."""
     kept = sample.resampled[:, np.isfinite(sample.resampled).all(axis=0)]
     if kept.shape[1] < 2:
-        return Spread(math.nan, math.nan, 0.0, 0.0, 0.0)
+        return Spread(math.nan, math.nan, 0.0, 0.0)
     of_patients = float(kept.mean(axis=0).var(ddof=1))
     degrees = influence_degrees(sample.influence.mean(axis=0))
     seeds = len(sample.seeds)
     if seeds == 1:
-        return Spread(of_patients, degrees, 0.0, 0.0, 0.0)
-    of_seeds = float(sample.values.var(ddof=1)) / seeds
-    of_both = float((kept - kept.mean(axis=0)).var(axis=1, ddof=1).mean()) / (seeds - 1)
-    own = max(of_seeds - of_both, 0.0) / of_seeds if of_seeds > 0 else 0.0
-    return Spread(
-        of_patients - own * min(of_both, of_patients),
-        degrees,
-        of_seeds - (1 - own) * min(of_both, of_seeds),
-        of_seeds,
-        seeds - 1.0,
-    )
+        return Spread(of_patients, degrees, 0.0, 0.0, of_patients)
+    of_seeds, of_both = seed_variances(sample.values, kept)
+    seed_degrees, most = seeds - 1.0, math.inf
+    if sample.prior is not None and of_both > NO_SPREAD:
+        ratio, seed_degrees = sample.prior.moderate(of_seeds / of_both, seed_degrees)
+        of_seeds, most = ratio * of_both, sample.prior.most
+    return Spread(max(of_patients - of_both, 0.0), degrees, of_seeds, seed_degrees, of_patients, most)
 
 
 def total_spread(terms: Sequence[tuple[float, Spread]]) -> Spread:
@@ -151,13 +163,15 @@ def total_spread(terms: Sequence[tuple[float, Spread]]) -> Spread:
         return sum(v for v, _ in parts) ** 2 / rest if rest > 0 else max((d for _, d in parts), default=0.0)
 
     of_patients = [(w**2 * part.patients, part.patient_degrees) for w, part in terms]
-    of_seeds = [(w**2 * part.raw_seeds, part.seed_degrees) for w, part in terms]
+    of_seeds = [(w**2 * part.seeds, part.seed_degrees) for w, part in terms]
+    most = min(part.most_degrees for _, part in terms)
     return Spread(
         sum(v for v, _ in of_patients),
         degrees(of_patients),
-        sum(w**2 * part.seeds for w, part in terms),
         sum(v for v, _ in of_seeds),
-        degrees(of_seeds),
+        min(degrees(of_seeds), most),
+        sum(w**2 * part.alone for w, part in terms),
+        most,
     )
 
 
@@ -192,6 +206,8 @@ def weighted_interval(terms: Sequence[tuple[float, Sample]], level: float = LEVE
     bare = Interval(estimate, seeds=seeds, patients=patients, method=method)
     if not math.isfinite(estimate):
         return replace(bare, estimate=None, reason=NOTHING_SCORED)
+    if min(sample.worth for _, sample in terms) < LEAST_WORTH:
+        return replace(bare, reason=_too_few_patients(min(sample.fewest for _, sample in terms)))
     if not math.isfinite(total.variance):
         return replace(bare, reason="Resamples of the patients lose every class.")
     if total.variance <= NO_SPREAD:
@@ -217,6 +233,13 @@ def _weakness(samples: Sequence[Sample]) -> str:
     return " ".join(filter(None, reasons))
 
 
+def _too_few_patients(fewest: int) -> str:
+    return (
+        f"Only {fewest} test patients have, or lack, a class of it: no interval. It takes {LEAST_PATIENTS} "
+        "of a class that weighs as much, or it would hold the truth too seldom."
+    )
+
+
 def _few_patients(fewest: int) -> str:
     if fewest >= FEW_PATIENTS:
         return ""
@@ -226,10 +249,15 @@ def _few_patients(fewest: int) -> str:
 def one_sided_p(sample: Sample, margin: float) -> float | None:
     """Give the p-value of "it is at least `margin`": small where the quantity is shown to be less.
 
-    None where there is no spread to judge by, or one training alone.
+    None where there is no spread to judge by, one training alone, or too few patients.
     """
     known = spread(sample)
-    if len(sample.seeds) == 1 or not math.isfinite(sample.mean) or not known.variance > NO_SPREAD:
+    if (
+        len(sample.seeds) == 1
+        or sample.worth < LEAST_WORTH
+        or not math.isfinite(sample.mean)
+        or not known.variance > NO_SPREAD
+    ):
         return None
     two_sided = known.p_value(sample.mean - margin)
     return two_sided / 2 if sample.mean < margin else 1 - two_sided / 2
@@ -329,7 +357,9 @@ def score_intervals(
 def _model_interval(sample: Sample) -> Interval:
     """Drop what is said of seeds and of "no difference": this is one model as it stands."""
     interval = score_interval(sample)
-    return replace(interval, p=None, reason=_few_patients(sample.fewest))
+    return replace(
+        interval, p=None, reason=_few_patients(sample.fewest) if interval.low is not None else interval.reason
+    )
 
 
 def score_interval(sample: Sample) -> Interval:

@@ -125,7 +125,7 @@ def _corrected(compared: Sequence[Compared]) -> tuple[Compared, ...]:
 def _compare(grid: Grid, cell: Cell, scratch: Cell, seeds: tuple[int, ...]) -> Compared:
     arm_scores, scratch_scores = grid.paired(cell, seeds), grid.paired(scratch, seeds)
     first = grid.first(cell)
-    arm, base = sample_of(arm_scores), sample_of(scratch_scores)
+    arm, base = grid.sample(cell, seeds=seeds), grid.sample(scratch, seeds=seeds)
     gain = subtract(arm, base)
     draws = gain.resamples
     matches = matches_of(grid, cell, scratch, seeds)
@@ -193,7 +193,7 @@ def _by_class(
         base = treated = None
         difference = Interval(None, reason=NOT_SCORED)
         if scored[k]:
-            before, after = class_sample(scratch, k), class_sample(arm, k)
+            before, after = (class_sample(runs, k, prior=grid.class_prior) for runs in (scratch, arm))
             base, treated = before.mean, after.mean
             difference = mean_interval([subtract(after, before)])
         known = train_support.get(name)

@@ -1,6 +1,6 @@
 """How soon two arms are equally good on validation data; and what that is worth.
 
-Both trainings of a pair are timed to the **same** validation score, which treats them alike: 90 % of the way
+Both trainings of a pair are timed to the **same** validation score, which treats them alike: 80 % of the way
 from the worse of their two first epochs to the worse of their two best ones. Both reach it, so that none is
 censored, and swapping the two swaps their times and changes nothing else: of equal trainings each is first as
 often as the other. (Time to scratch's best score is no such measure: of two equal trainings every other one
@@ -27,7 +27,7 @@ from ecg_tl.study.findings import BreakEven, Comparison, Convergence, Interval, 
 from ecg_tl.study.intervals import LEVEL, SIGNIFICANT, holm
 from ecg_tl.study.results import RunResult
 
-SHARE = 0.9
+SHARE = 0.8
 """Of the way from the first scores to the best ones: above it, the noise of single epochs decides which is
 first; far below it, most of a training is not timed."""
 

@@ -243,7 +243,8 @@ def _draw_means(samples: Sequence[Sample]) -> Floats:
     of_patients = of_patients[:, np.isfinite(of_patients).all(axis=0)]
     rng = np.random.default_rng(0)
     drawn = of_patients[:, rng.integers(of_patients.shape[1], size=DRAWS)].T
-    seeds = np.sqrt([max(spread(s).seeds, 0.0) for s in samples])
+    # What seeds change together with patients is in the resamples.
+    seeds = np.sqrt([max(one.variance - one.alone, 0.0) for one in map(spread, samples)])
     noise = rng.normal(size=drawn.shape) * seeds
     return np.asarray(drawn + noise, dtype=np.float64)
 

@@ -5,9 +5,21 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
+
+import numpy as np
 
 from ecg_tl.study.analysis.resampling import PatientResamples, resample_patients
-from ecg_tl.study.analysis.scoring import PRIMARY, RunScores, Sample, sample_of, score_run
+from ecg_tl.study.analysis.scoring import (
+    PRIMARY,
+    RunScores,
+    Sample,
+    class_sample,
+    sample_of,
+    score_run,
+    spread_ratio,
+)
+from ecg_tl.study.analysis.seed_spread import SeedPrior, estimate_prior
 from ecg_tl.study.findings import Axes
 from ecg_tl.study.plan import default_axes, primary_arm, scratch_arm
 from ecg_tl.study.results import RunResult
@@ -75,6 +87,29 @@ class Grid:
             self._scores[run.id] = score_run(run.probabilities, run.thresholds, draws)
             if on_progress is not None:
                 on_progress(number, len(scored))
+
+    @cached_property
+    def seed_prior(self) -> SeedPrior | None:
+        """What the configurations say together of the spread of macro AUROC between seeds."""
+        samples = [sample_of(self.scores(cell)) for cell in self._repeated()]
+        degrees = [len(sample.seeds) - 1.0 for sample in samples]
+        return estimate_prior([spread_ratio(sample) for sample in samples], degrees, len(samples))
+
+    @cached_property
+    def class_prior(self) -> SeedPrior | None:
+        """As `seed_prior`, of the AUROC of single classes."""
+        samples = [
+            class_sample(scores, int(k))
+            for scores in map(self.scores, self._repeated())
+            for k in np.flatnonzero(next(iter(scores.values())).resamples.scored)
+        ]
+        degrees = [len(sample.seeds) - 1.0 for sample in samples]
+        ratios = [spread_ratio(sample) for sample in samples]
+        return estimate_prior(ratios, degrees, len(self._repeated()))
+
+    def _repeated(self) -> list[Cell]:
+        """List the configurations with two seeds or more."""
+        return [cell for cell in self.downstream() if len(self.scores(cell)) > 1]
 
     @property
     def resamples(self) -> int:
@@ -145,7 +180,7 @@ class Grid:
 
     def sample(self, cell: Cell, metric: str = PRIMARY, seeds: Iterable[int] | None = None) -> Sample:
         """Give a configuration's average over classes, on some of its seeds."""
-        return sample_of(self.paired(cell, seeds), metric)
+        return sample_of(self.paired(cell, seeds), metric, self.seed_prior if metric == PRIMARY else None)
 
     def paired(self, cell: Cell, seeds: Iterable[int] | None = None) -> Mapping[int, RunScores]:
         """Give the scores of some seeds."""

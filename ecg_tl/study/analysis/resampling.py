@@ -77,6 +77,19 @@ class PatientResamples:
         """Patients on the rarer side of the rarest scored class; 0 if no class is scored."""
         return int(self.patients_by_class[self.scored].min()) if self.scored.any() else 0
 
+    @property
+    def worth(self) -> float:
+        """Degrees of freedom of the variance of a mean over the scored classes; 0 if no class is scored.
+
+        A class whose rarer side `n` patients carry adds a variance of about `1/n`, which is known from these
+        with `n - 1` degrees; the sum's follow by Satterthwaite. So one class of two patients among common
+        ones leaves little more than one, and several rare classes have as many as they are.
+        """
+        if not self.scored.any():
+            return 0.0
+        carried = self.patients_by_class[self.scored].astype(np.float64)
+        return float((1 / carried).sum() ** 2 / (1 / carried**2 / (carried - 1)).sum())
+
     @cached_property
     def lost(self) -> float:
         """Share of resamples in which some scored class is without positives or without negatives."""

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ecg_tl.study.analysis.resampling import F1Scores, Floats, PatientResamples, f1_scores, ranking_scores
+from ecg_tl.study.analysis.seed_spread import SeedPrior
 
 PRIMARY = "auroc_macro"
 AVERAGES = (PRIMARY, "auprc_macro", "f1_weighted_tuned", "f1_macro_tuned")
@@ -26,6 +27,8 @@ class Sample:
         resampled: `(S, resamples)`; NaN where a resample has no value.
         influence: `(S, patients)`, on the AUROC that belongs to it.
         fewest: Patients on the rarer side of the rarest class that is in it.
+        worth: Degrees of freedom that these patients leave, see `PatientResamples.worth`.
+        prior: What the study says of the spread between seeds; None if nothing.
     """
 
     resamples: PatientResamples
@@ -34,6 +37,8 @@ class Sample:
     resampled: Floats
     influence: Floats
     fewest: int
+    worth: float
+    prior: SeedPrior | None = None
 
     @property
     def mean(self) -> float:
@@ -59,9 +64,8 @@ def combine(*terms: tuple[float, Sample]) -> Sample:
         values += weight * sample.values[rows]
         resampled += weight * sample.resampled[rows]
         influence += weight * sample.influence[rows]
-    return Sample(
-        first.resamples, seeds, values, resampled, influence, min(sample.fewest for _, sample in terms)
-    )
+    fewest, worth = min(sample.fewest for _, sample in terms), min(sample.worth for _, sample in terms)
+    return Sample(first.resamples, seeds, values, resampled, influence, fewest, worth, first.prior)
 
 
 def subtract(minuend: Sample, subtrahend: Sample) -> Sample:
@@ -148,27 +152,33 @@ def score_run(
     return RunScores(resamples, auroc, auprc, auroc_resampled, auprc_resampled, influence, f1)
 
 
-def sample_of(runs: Mapping[int, RunScores], metric: str = PRIMARY) -> Sample:
+def sample_of(runs: Mapping[int, RunScores], metric: str = PRIMARY, prior: SeedPrior | None = None) -> Sample:
     """Give an average over classes as a quantity.
 
     Args:
         runs: One configuration's, by seed.
         metric: One of `AVERAGES`.
+        prior: What the study says of the spread between seeds.
     """
     seeds = tuple(sorted(runs))
     resamples = runs[seeds[0]].resamples
     values, resampled, influence = zip(*(runs[s].quantity(metric) for s in seeds), strict=True)
-    fewest = resamples.fewest_patients
-    return Sample(resamples, seeds, np.array(values), np.stack(resampled), np.stack(influence), fewest)
+    fewest, worth = resamples.fewest_patients, resamples.worth
+    return Sample(
+        resamples, seeds, np.array(values), np.stack(resampled), np.stack(influence), fewest, worth, prior
+    )
 
 
-def class_sample(runs: Mapping[int, RunScores], column: int, metric: str = "auroc") -> Sample:
+def class_sample(
+    runs: Mapping[int, RunScores], column: int, metric: str = "auroc", prior: SeedPrior | None = None
+) -> Sample:
     """Give one scored class's AUROC or average precision as a quantity.
 
     Args:
         runs: One configuration's, by seed.
         column: Of the class.
         metric: `auroc` or `auprc`.
+        prior: What the study says of the spread between seeds.
     """
     seeds = tuple(sorted(runs))
     resamples = runs[seeds[0]].resamples
@@ -176,4 +186,25 @@ def class_sample(runs: Mapping[int, RunScores], column: int, metric: str = "auro
     resampled = np.stack([getattr(runs[s], f"{metric}_resampled")[column] for s in seeds])
     influence = np.stack([runs[s].influence[column] for s in seeds])
     fewest = int(resamples.patients_by_class[column])
-    return Sample(resamples, seeds, values, resampled, influence, fewest)
+    return Sample(resamples, seeds, values, resampled, influence, fewest, fewest - 1.0, prior)
+
+
+def seed_variances(values: Floats, resampled: Floats) -> tuple[float, float]:
+    """Give `V_seeds` and `V_both` of a mean over two seeds or more; see `ecg_tl.study.intervals`.
+
+    Args:
+        values: `(S,)`.
+        resampled: `(S, resamples)`, all finite.
+    """
+    seeds = len(values)
+    own = resampled - resampled.mean(axis=0)
+    return float(values.var(ddof=1)) / seeds, float(own.var(axis=1, ddof=1).mean()) / (seeds - 1)
+
+
+def spread_ratio(sample: Sample) -> float:
+    """Give `V_seeds` as a multiple of `V_both`; 0 where there is none."""
+    kept = sample.resampled[:, np.isfinite(sample.resampled).all(axis=0)]
+    if len(sample.seeds) < 2 or kept.shape[1] < 2:
+        return 0.0
+    of_seeds, of_both = seed_variances(sample.values, kept)
+    return of_seeds / of_both if of_both > 0 else 0.0

@@ -55,7 +55,7 @@ class Match:
 
     Attributes:
         seed: Of both trainings.
-        target: The score: 90 % of the way from the worse of their first epochs to the worse of their bests.
+        target: The score: 80 % of the way from the worse of their first epochs to the worse of their bests.
         scratch_epochs: Epochs of scratch to it.
         scratch_seconds: Seconds of scratch to it.
         epochs: Of the arm to it.

@@ -98,7 +98,7 @@ def convergence_table(findings: Findings) -> Table | None:
         "Epochs and seconds to the same validation score",
         rows,
         "Geometric means over the trainings, each against the scratch training of the same data, network and "
-        "seed. The score is 90 % of the way from the worse of the two first epochs to the worse of the two "
+        "seed. The score is 80 % of the way from the worse of the two first epochs to the worse of the two "
         "best ones: both reach it. Intervals are over scratch trainings.",
     )
 
