@@ -58,9 +58,23 @@ from ecg_tl.tasks import EcgClassifier
 from ecg_tl.tasks.description import read_description, require_epoch_end, threads_of
 from ecg_tl.transfer.checkpoint import read_checkpoint
 from ecg_tl.transfer.setting import RENAMED, is_asked_for, is_transfer, joined, named_in, start_from
+from ecg_tl.trust import (
+    TRUST_OPTION,
+    config_is_trusted,
+    config_trust,
+    parsing_limits,
+    require_known_kinds,
+    without_trust_option,
+)
 
 LINKED_TO_DATA = ("num_classes", "class_names", "num_leads", "num_samples", "normalization")
 """What a network takes from its data: known when the datamodule is made, before any file is read."""
+
+
+_TRUST = (
+    f"{TRUST_OPTION} lets a config name any class and function, which then runs: without it, only classes of "
+    "ecg_tl, lightning and torch that a training takes."
+)
 
 
 class EcgCLI(LightningCLI):
@@ -152,6 +166,7 @@ class EcgCLI(LightningCLI):
     def before_instantiate_classes(self) -> None:
         """Settle what depends on nothing but this machine, so that the run's config says what it came to."""
         config = self.config[self.config.subcommand]
+        require_known_kinds(config)
         # Unpickle nothing but tensors and primitives, whatever Lightning's default for local files is.
         if config.get("weights_only") is None:
             config["weights_only"] = True
@@ -397,7 +412,18 @@ def train(
             and `experiment`, with a `config.yaml`.
         callbacks: Beside those that every run has.
         result_file: Name of the file that says what a fit came to.
+
+    Raises:
+        SettingError: If the config names what it may not, and `words` do not say `--trust_config`.
     """
+    words, trusted = without_trust_option(words)
+    with config_trust(trusted or config_is_trusted()), parsing_limits():
+        return _train(words, folder, callbacks, result_file)
+
+
+def _train(
+    words: Sequence[str], folder: Path | None, callbacks: Sequence[Callback], result_file: str
+) -> EcgCLI:
     return EcgCLI(
         EcgClassifier,
         EcgDataModule,
@@ -424,7 +450,7 @@ def train(
         parser_kwargs={
             "prog": "ecg-tl",
             "exit_on_error": False,
-            **{name: {"exit_on_error": False} for name in LightningCLI.subcommands()},
+            **{name: {"exit_on_error": False, "epilog": _TRUST} for name in LightningCLI.subcommands()},
         },
         save_config_callback=SaveRunConfig if folder is None else None,
         args=list(words),

@@ -16,6 +16,7 @@ from lightning.fabric.utilities.exceptions import MisconfigurationException
 from ecg_tl.errors import SettingError
 from ecg_tl.limits import shown
 from ecg_tl.parsing import essence, hint, load_yaml, own_error, quoted_names
+from ecg_tl.trust import UntrustedConfigError
 
 SECTIONS = ("trainer", "checkpoint", "pictures", "curves", "speed", "transfer")
 """Of a config of `fit`: settings by name, whatever class they are of."""
@@ -39,6 +40,10 @@ def argument_errors(
         _require_sections(config)
     try:
         yield
+    except UntrustedConfigError as error:
+        named = re.findall(r"`([\w.]+)`", error.found)
+        where = _where(words, " ".join(f"'{name}'" for name in named))
+        raise UntrustedConfigError(where, error.found, error.expected, error.remedy) from error
     except MisconfigurationException as error:
         fault = essence(str(error))
         raise SettingError(

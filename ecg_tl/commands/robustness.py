@@ -19,6 +19,7 @@ from ecg_tl.files import check_outputs, write_csv
 from ecg_tl.robustness.conditions import KINDS
 from ecg_tl.robustness.evaluation import METRICS, evaluate
 from ecg_tl.robustness.output import as_table, render
+from ecg_tl.trust import parsing_limits, require_known_kinds
 
 _OPTIONS = (
     *("config", "checkpoints", "names", "kinds", "metric", "seed", "resamples", "mains_frequency"),
@@ -30,14 +31,16 @@ def run(words: Sequence[str]) -> int:
     """Run `robustness`."""
     parser = _parser()
     owners: list[Callable[..., Any]] = [SplitSettings, *EcgDataModule.__subclasses__()]
-    with argument_errors("robustness", words[1:], owners, _OPTIONS):
+    with argument_errors("robustness", words[1:], owners, _OPTIONS), parsing_limits():
         given = parser.parse_args(list(words[1:]))
+        require_known_kinds(given)
     figure = None if given.figure is None else Path(given.figure)
     if figure is not None:
         check_figure_path(figure)
     device = take_device(given.accelerator)
     try:
-        data = parser.instantiate_classes(given).data
+        with parsing_limits():
+            data = parser.instantiate_classes(given).data
     except ValueError as error:  # the parser's own, around what a datamodule said of its settings
         if isinstance(error.__cause__, EcgTlError):
             raise error.__cause__ from None

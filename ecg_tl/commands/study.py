@@ -14,6 +14,7 @@ from ecg_tl import terminal
 from ecg_tl.errors import SettingError
 from ecg_tl.study.plan import make_plan
 from ecg_tl.study.settings import StudySettings, read_study
+from ecg_tl.trust import TRUST_OPTION, config_trust
 
 if TYPE_CHECKING:  # it imports PyTorch, which status and report do without
     from ecg_tl.study.forecast import Forecast
@@ -204,7 +205,8 @@ def run(words: Sequence[str]) -> int:
     if rest[0].startswith("-"):
         parser.error(f"{rest[0]} before the study's YAML")
     options, overrides = parser.parse_known_args(rest[1:])
-    return COMMANDS[word](rest[0], options, overrides)
+    with config_trust(getattr(options, "trust_config", False)):
+        return COMMANDS[word](rest[0], options, overrides)
 
 
 def _parser(word: str) -> argparse.ArgumentParser:
@@ -225,6 +227,11 @@ def _parser(word: str) -> argparse.ArgumentParser:
         )
         parser.add_argument(
             "--runs_per_gpu", type=_positive, default=1, metavar="N", help="runs that share a GPU (1)"
+        )
+        parser.add_argument(
+            TRUST_OPTION,
+            action="store_true",
+            help="let the YAML name any class and function, which then runs",
         )
     if word == "run":
         parser.add_argument(

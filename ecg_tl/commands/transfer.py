@@ -19,6 +19,7 @@ from ecg_tl.errors import EcgTlError
 from ecg_tl.files import check_outputs, json_text, write_csv
 from ecg_tl.transfer.inspection import inspect_checkpoint, render_checkpoint
 from ecg_tl.transfer.ranking import Ranked, SortBy, as_table, rank
+from ecg_tl.trust import parsing_limits, require_known_kinds
 
 RANK = "compare candidates for an upstream before training"
 INSPECT = "print what a checkpoint says about itself"
@@ -89,13 +90,15 @@ def run(words: Sequence[str]) -> int:
         *EcgDataModule.__subclasses__(),
     ]
     command = " ".join(words[:2]) if words[1:2] in (["rank"], ["inspect"]) else "transfer"
-    with argument_errors(command, words[1:], owners, ("config", "checkpoint", "json")):
+    with argument_errors(command, words[1:], owners, ("config", "checkpoint", "json")), parsing_limits():
         config = parser.parse_args(list(words[1:]))
+        require_known_kinds(config)
     if config.word == "inspect":
         return print_checkpoint(Path(config.inspect.checkpoint), as_json=config.inspect.json)
     settings = config.rank
     try:
-        data = parser.instantiate_classes(config).rank.data
+        with parsing_limits():
+            data = parser.instantiate_classes(config).rank.data
     except ValueError as error:  # the parser's own, around what a datamodule said of its settings
         if isinstance(error.__cause__, EcgTlError):
             raise error.__cause__ from None

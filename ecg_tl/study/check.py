@@ -24,6 +24,7 @@ from ecg_tl.tasks import EcgClassifier
 from ecg_tl.training import LINKED_TO_DATA, EcgCLI
 from ecg_tl.transfer.callback import TransferLearning
 from ecg_tl.transforms import Augmentation
+from ecg_tl.trust import UntrustedConfigError, parsing_limits, require_known_kinds
 
 _SECTIONS = (
     *("data", "model", "trainer", "checkpoint", "pictures", "curves", "speed"),
@@ -106,10 +107,14 @@ def _parse(
     parser: LightningArgumentParser, section: str, content: Any, where: str, *, make: bool = True
 ) -> Any:
     try:
-        parsed = parser.parse_object({section: deepcopy(content)})
-        # The trainer itself is not made: that looks for devices, and tells about them.
-        made = parser.instantiate(parsed, instantiate_groups=False) if make else parsed
+        with parsing_limits():
+            parsed = parser.parse_object({section: deepcopy(content)})
+            require_known_kinds(parsed)
+            # The trainer itself is not made: that looks for devices, and tells about them.
+            made = parser.instantiate(parsed, instantiate_groups=False) if make else parsed
         return getattr(made, section)
+    except UntrustedConfigError as error:
+        raise _at(where, error) from error
     except (ArgumentError, ValueError, TypeError) as error:
         own = own_error(error)
         if own is not None:

@@ -30,6 +30,7 @@ from ecg_tl.study.second_opinion import TestScoresByEpoch
 from ecg_tl.study.speed import chosen_precision
 from ecg_tl.training import silence_noise, train
 from ecg_tl.transfer.checkpoint import read_checkpoint
+from ecg_tl.trust import config_trust
 
 KEPT_FROM_BEFORE = (ATTEMPTS_FILE, ERROR_FILE, LOG_FILE)
 """What a training that starts anew leaves in its folder."""
@@ -73,7 +74,8 @@ def execute(job: Job) -> Report:
                 return Report(job.run.id, "busy")
             if place.finished:
                 return Report(job.run.id, "finished")
-            return _execute(job, place)
+            with config_trust(job.trust_config):
+                return _execute(job, place)
     except OSError as error:
         return Report(job.run.id, "failed", f"{place.path}: {error.strerror or error}")
     finally:

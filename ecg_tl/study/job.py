@@ -10,6 +10,7 @@ from typing import Literal
 from ecg_tl.study.folder import RunFolder, StudyFolder
 from ecg_tl.study.runs import Plan, Run
 from ecg_tl.study.settings import Overlay, StudySettings
+from ecg_tl.trust import config_is_trusted
 
 JobOutcome = Literal["finished", "failed", "busy", "lost"]
 """`busy`: another process is at it. `lost`: its process ended, or its device's memory ran out."""
@@ -30,6 +31,7 @@ class Job:
         score_test_by_epoch: Whether to score the test records after every epoch, for the second opinion.
         measure_transferability: Whether to score the upstream on its training records, before any training.
         device_share: Share of a GPU that it has to itself, for the count of device seconds.
+        trust_config: Whether its config may name anything; see `ecg_tl.trust`.
     """
 
     study: str
@@ -39,6 +41,7 @@ class Job:
     score_test_by_epoch: bool = True
     measure_transferability: bool = False
     device_share: float = 1.0
+    trust_config: bool = False
 
     @property
     def place(self) -> RunFolder:
@@ -83,6 +86,7 @@ def make_jobs(settings: StudySettings, plan: Plan) -> dict[str, Job]:
             score_test_by_epoch=run.kind != "upstream"
             and (settings.second_opinion or run.protocol != "strict"),
             measure_transferability=first,
+            trust_config=config_is_trusted(),
         )
     return jobs
 

@@ -12,6 +12,7 @@ from yaml import YAMLError
 
 from ecg_tl.errors import SettingError
 from ecg_tl.parsing import essence, hint
+from ecg_tl.trust import parsing_limits
 
 Overlay = dict[str, Any]
 """Part of a config of `ecg-tl fit` (keys `data`, `model`, `trainer`, `checkpoint`); merged key by key."""
@@ -153,7 +154,8 @@ def read_study(path: str | Path, overrides: Sequence[str] = ()) -> StudySettings
     parser.add_class_arguments(StudySettings)
     try:
         words, inner = _apart(overrides)
-        parsed = parser.parse_args(["--config", str(file), *words]).as_dict()
+        with parsing_limits():
+            parsed = parser.parse_args(["--config", str(file), *words]).as_dict()
     except UnicodeDecodeError as error:
         raise SettingError(file, str(error), "text in UTF-8", "Name another file.") from error
     except (ArgumentError, ValueError) as error:

@@ -24,6 +24,7 @@ from ecg_tl.study.check import fill_model
 from ecg_tl.study.overlay import digest
 from ecg_tl.study.runs import Run
 from ecg_tl.tasks import EcgClassifier
+from ecg_tl.trust import parsing_limits, require_known_kinds
 
 SPEED_FILE = "speed.json"
 """In the study's folder."""
@@ -146,7 +147,10 @@ def make_task(run: Run, data: EcgDataModule) -> EcgClassifier:
     """Make a run's network for its data, freshly initialised."""
     parser = ArgumentParser(exit_on_error=False)
     parser.add_subclass_arguments(EcgClassifier, "model", required=True)
-    made = parser.instantiate(parser.parse_object({"model": fill_model(run.config["model"], data)}))
+    with parsing_limits():
+        parsed = parser.parse_object({"model": fill_model(run.config["model"], data)})
+        require_known_kinds(parsed)
+        made = parser.instantiate(parsed)
     task: EcgClassifier = made.model
     return task
 

@@ -309,6 +309,19 @@ def test_several_devices_for_one_run(again: Done) -> None:
     assert "trainer.devices" in str(report.error)
 
 
+def test_a_config_that_lies_in_a_runs_folder_is_not_carried_out(
+    again: Done, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    job = job_of(again, run_of(again, "fine-tuned"))
+    job.place.path.mkdir(parents=True)
+    job.place.config.write_text("trainer: {callbacks: [{class_path: os.system}]}")
+    trained: list[str] = []
+    monkeypatch.setattr(module, "train", lambda words, **_: trained.append(job.place.config.read_text()))
+    execute(job)
+    assert len(trained) == 1
+    assert "os.system" not in trained[0]
+
+
 def test_nothing_that_an_upstreams_checkpoint_names_is_executed(again: Done, tmp_path: Path) -> None:
     path = place_of(again, run_of(again, "upstream")).best
     content = torch.load(path, weights_only=True)
