@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import io
 import warnings
+import zipfile
 from collections.abc import Callable
 from dataclasses import dataclass
 from importlib import import_module
@@ -23,7 +24,7 @@ from torch import Tensor
 
 from ecg_tl.errors import SettingError
 from ecg_tl.export.graph import ExportedGraph
-from ecg_tl.inference.metadata import INPUT, METADATA_KEY, OUTPUTS, to_json
+from ecg_tl.inference.metadata import INPUT, METADATA_KEY, OUTPUTS, to_json, with_digest
 from ecg_tl.inference.model import ModelDescription
 
 Format = Literal["onnx", "torch"]
@@ -75,21 +76,24 @@ def make_onnx(graph: ExportedGraph, description: ModelDescription) -> bytes:
     model.producer_name, model.producer_version = "ecg_tl", description.version
     model.doc_string = _summary(description)
     onnx.checker.check_model(model)
-    made: bytes = model.SerializeToString()
-    return made
+    return with_digest(model.SerializeToString())
 
 
 def make_program(graph: ExportedGraph, description: ModelDescription) -> bytes:
     """Make a program of torch.export with the description in an extra file."""
-    from ecg_tl.inference.program_model import METADATA_FILE
+    from ecg_tl.inference.program_model import METADATA_FILE, entries_digest
 
     batch: Any = torch.export.Dim("batch", min=1)
     with torch.no_grad(), warnings.catch_warnings():
         # Recurrent layers of torch list their weights anew whenever they run.
         warnings.filterwarnings("ignore", message="The tensor attributes .* were assigned during export")
         program = torch.export.export(graph, (_example(description),), dynamic_shapes=({0: batch},))
-    buffer = io.BytesIO()
-    torch.export.save(program, buffer, extra_files={METADATA_FILE: to_json(description)})
+    said = to_json(description)
+    for _ in range(2):  # the digest is of all entries but the description
+        buffer = io.BytesIO()
+        torch.export.save(program, buffer, extra_files={METADATA_FILE: said})
+        with zipfile.ZipFile(buffer) as archive:
+            said = to_json(description, entries_digest(archive))
     return buffer.getvalue()
 
 

@@ -5,11 +5,14 @@ Nothing here imports torch or the packages of a format, so that writers and read
 
 from __future__ import annotations
 
+import hashlib
 import json
+import re
 
 from ecg_tl.errors import CheckpointError
 from ecg_tl.files import json_text
 from ecg_tl.inference.model import ModelDescription
+from ecg_tl.limits import require_tree
 
 METADATA_KEY = "ecg_tl"
 """Key of an ONNX file's metadata, and stem of the file inside of a torch program."""
@@ -19,9 +22,51 @@ OUTPUTS = ("probability", "logits")
 """`signal (batch, leads, samples)` in mV; `probability (batch, classes)` is calibrated, `logits` are not."""
 
 
-def to_json(description: ModelDescription) -> str:
-    """Write a description as it goes into a file."""
-    return json_text(description.as_dict(), indent=None, ensure_ascii=False)
+BLANK_DIGEST = f"sha256:{'0' * 64}"
+"""In a description, until the rest of the file is known."""
+
+_DIGEST = re.compile(rb'"digest": "(sha256:[0-9a-f]{64})"')
+
+
+def to_json(description: ModelDescription, digest: str = BLANK_DIGEST) -> str:
+    """Write a description as it goes into a file, with the digest of the file."""
+    return json_text({**description.as_dict(), "digest": digest}, indent=None, ensure_ascii=False)
+
+
+def with_digest(content: bytes) -> bytes:
+    """Fill in a file's blank digest: that of all its bytes while the digest is blank."""
+    found = _DIGEST.search(content)
+    assert found is not None
+    return _replaced(content, found, f"sha256:{hashlib.sha256(content).hexdigest()}")
+
+
+def require_digest(content: bytes, where: object) -> None:
+    """Refuse a file whose bytes are not those that were written; older ones have no digest.
+
+    Raises:
+        CheckpointError: If they are others.
+    """
+    found = _DIGEST.search(content)
+    if found is None:
+        return
+    digest = f"sha256:{hashlib.sha256(_replaced(content, found, BLANK_DIGEST)).hexdigest()}"
+    if digest.encode() != found[1]:
+        raise other_digest(digest, found[1].decode(), where)
+
+
+def other_digest(found: str, said: str, where: object) -> CheckpointError:
+    """Say that a file is not what was written."""
+    return CheckpointError(
+        where,
+        f"content with the digest {found}",
+        f"{said}, with which it was written",
+        "The file is damaged or was altered: copy or export it again.",
+    )
+
+
+def _replaced(content: bytes, found: re.Match[bytes], digest: str) -> bytes:
+    start, end = found.span(1)
+    return content[:start] + digest.encode() + content[end:]
 
 
 def from_json(text: str | bytes | None, where: object) -> ModelDescription:
@@ -43,10 +88,11 @@ def from_json(text: str | bytes | None, where: object) -> ModelDescription:
         )
     try:
         content = json.loads(text)
-    except ValueError as error:  # of which a JSONDecodeError and a UnicodeDecodeError are kinds
+    except (ValueError, RecursionError) as error:  # JSONDecodeError and UnicodeDecodeError are ValueErrors
         raise CheckpointError(
             where, f"metadata that are no JSON ({error})", "those that ecg_tl wrote", "Export it again."
         ) from None
+    require_tree(content, where, CheckpointError)
     return ModelDescription.from_dict(content, where)
 
 

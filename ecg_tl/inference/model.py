@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ecg_tl.errors import CheckpointError, SettingError
-from ecg_tl.limits import NETWORK_SAMPLES, SAMPLING_RATE, shown
+from ecg_tl.limits import CLASSES, LEADS, NETWORK_SAMPLES, SAMPLING_RATE, shown
 from ecg_tl.signals import check_leads
 from ecg_tl.store.ranges import SignalRanges
 from ecg_tl.store.settings import Crop, Resampling
@@ -270,10 +270,10 @@ _SMALLEST = 1e-6  # of what must be positive
 
 _EXPECTED: dict[str, tuple[Callable[[Any], bool], str]] = {
     "class_names": (
-        lambda names: _are(str, names) and 0 < len(names) == len(set(names)),
+        lambda names: _are(str, names) and CLASSES.holds(len(names)) and len(names) == len(set(names)),
         "one distinct name a class",
     ),
-    "leads": (lambda leads: _are(str, leads), "names of leads"),
+    "leads": (lambda leads: _are(str, leads) and LEADS.holds(len(leads)), "names of leads"),
     "sampling_rate": (SAMPLING_RATE.holds, str(SAMPLING_RATE)),
     "num_samples": (NETWORK_SAMPLES.holds, str(NETWORK_SAMPLES)),
     "units": (lambda units: units == "mV", "mV"),

@@ -9,8 +9,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ecg_tl.errors import CheckpointError, SettingError
-from ecg_tl.inference.metadata import INPUT, METADATA_KEY, OUTPUTS, check_shapes, from_json
+from ecg_tl.inference.metadata import INPUT, METADATA_KEY, OUTPUTS, check_shapes, from_json, require_digest
 from ecg_tl.inference.model import ModelDescription
+
+_NO_FOLDER = "/no-folder-for-weights-outside-of-the-file"
 
 
 class OnnxModel:
@@ -29,7 +31,12 @@ class OnnxModel:
 
     def __init__(self, path: Path) -> None:
         self._session = _open(path)
-        metadata = self._session.get_modelmeta().custom_metadata_map
+        try:
+            metadata = self._session.get_modelmeta().custom_metadata_map
+        except UnicodeDecodeError as error:
+            raise CheckpointError(
+                path, f"metadata that are no text ({error})", "UTF-8", "Copy or export it again."
+            ) from None
         self.description: ModelDescription = from_json(metadata.get(METADATA_KEY), path)
         inputs, outputs = self._session.get_inputs(), self._session.get_outputs()
         found = (tuple(one.name for one in inputs), tuple(one.name for one in outputs))
@@ -69,7 +76,16 @@ def _open(path: Path) -> Any:
     options = onnxruntime.SessionOptions()
     options.log_severity_level = 4  # errors come as exceptions as well, without colours and file positions
     try:
-        return onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
+        content = path.read_bytes()
+    except OSError as error:
+        raise CheckpointError(
+            path, error.strerror or str(error), "a file that can be read", "Check its permissions."
+        ) from error
+    require_digest(content, path)
+    # Weights may be said to lie in other files: none of these is read.
+    options.add_session_config_entry("session.model_external_initializers_file_folder_path", _NO_FOLDER)
+    try:
+        return onnxruntime.InferenceSession(content, options, providers=["CPUExecutionProvider"])
     except Exception as error:  # one of a dozen classes, by what the bytes of a damaged file make it do
         reason = " ".join(str(error).split())[:200]
         raise CheckpointError(

@@ -6,6 +6,8 @@ loader that it may execute what is in the file. A checkpoint or an ONNX file can
 
 from __future__ import annotations
 
+import hashlib
+import re
 import zipfile
 from pathlib import Path
 
@@ -14,8 +16,9 @@ import torch
 from numpy.typing import NDArray
 
 from ecg_tl.errors import CheckpointError
-from ecg_tl.inference.metadata import METADATA_KEY, check_shapes, from_json
+from ecg_tl.inference.metadata import METADATA_KEY, check_shapes, from_json, other_digest
 from ecg_tl.inference.model import ModelDescription
+from ecg_tl.limits import require_archive_growth
 
 METADATA_FILE = f"{METADATA_KEY}.json"
 """Name under which `torch.export.save` and `torch.export.load` know the description."""
@@ -67,14 +70,33 @@ def _read_metadata(path: Path) -> bytes | None:
         raise CheckpointError(path, "no such file", "an exported network", "Check the path.")
     try:
         with zipfile.ZipFile(path) as archive:
+            require_archive_growth(archive, path.stat().st_size, path, CheckpointError)
             broken = archive.testzip()
             if broken is not None:
                 raise zipfile.BadZipFile(f"wrong checksum of {broken}")
             # Under `extra/` or `extra_files/`, by the version of torch.
             names = [name for name in archive.namelist() if name.rpartition("/")[2] == METADATA_FILE]
-            return archive.read(names[0]) if names else None
+            text = archive.read(names[0]) if names else None
+            said = None if text is None else re.search(rb'"digest": "(sha256:[0-9a-f]{64})"', text)
+            if said is not None and said[1].decode() != (found := entries_digest(archive)):
+                raise other_digest(found, said[1].decode(), path)
+            return text
+    except CheckpointError:
+        raise
     except Exception as error:  # a damaged archive can fail in zlib, in struct, in the decoding of names
         raise _damaged(path, error) from None
+
+
+def entries_digest(archive: zipfile.ZipFile) -> str:
+    """Return the SHA-256 of an archive's entries, names and contents, without the description.
+
+    Nor is torch's own number of the archive counted, which depends on the description.
+    """
+    digest = hashlib.sha256()
+    for name in sorted(archive.namelist()):
+        if name.rpartition("/")[2] not in (METADATA_FILE, "serialization_id"):
+            digest.update(f"{name} {archive.getinfo(name).file_size}\n".encode() + archive.read(name))
+    return f"sha256:{digest.hexdigest()}"
 
 
 def _damaged(path: Path, error: Exception) -> CheckpointError:

@@ -37,6 +37,7 @@ from ecg_tl.tasks.description import (
     read_description,
     require_epoch_end,
 )
+from ecg_tl.tasks.digest import DIGEST, weights_digest
 from ecg_tl.tasks.optimization import (
     MIN_STEPS,
     OptimizerName,
@@ -273,6 +274,7 @@ class EcgClassifier(LightningModule):
             calibration=None if self.calibration is None else self.calibration.as_dict(),
             transfer=self.transfer_report,
         ).as_dict()
+        checkpoint[DIGEST] = weights_digest(checkpoint["state_dict"])
         own = () if datamodule is None else (training_set(datamodule),)
         checkpoint[TRAINED_ON] = [one.as_dict() for one in joined(self.trained_on, own)]
 

@@ -18,7 +18,9 @@ from torch import Tensor
 
 from ecg_tl.contamination import TrainingSet, read_training_sets
 from ecg_tl.errors import CheckpointError
+from ecg_tl.limits import shown
 from ecg_tl.tasks.description import CheckpointDescription, read_description
+from ecg_tl.tasks.digest import require_digest, require_whole_archive
 from ecg_tl.tasks.restoring import require_settings
 
 NETWORK_PREFIX = "network."
@@ -110,7 +112,11 @@ def read_upstream(
 def _load(path: Path) -> Any:
     _require_file(path)
     try:
-        return torch.load(path, map_location="cpu", weights_only=True)
+        require_whole_archive(path)
+        content = torch.load(path, map_location="cpu", weights_only=True)
+        _require_own_memory(content, path)
+    except CheckpointError:
+        raise
     except pickle.UnpicklingError as error:
         raise CheckpointError(
             path,
@@ -120,6 +126,31 @@ def _load(path: Path) -> Any:
         ) from None
     except Exception as error:  # the unpickler fails in any way that the bytes of a damaged file make it
         raise _damaged(path, error) from None
+    if isinstance(content, Mapping):
+        require_digest(content, path)
+    return content
+
+
+def _require_own_memory(content: Any, path: Path) -> None:
+    """Refuse tensors that say to be larger than what is stored of them: every copy would be that large."""
+    waiting, seen = [content], set[int]()
+    while waiting:
+        node = waiting.pop()
+        if id(node) in seen:  # a structure may hold itself
+            continue
+        seen.add(id(node))
+        if isinstance(node, Tensor):
+            if node.layout != torch.strided or node.nbytes > node.untyped_storage().nbytes():
+                raise CheckpointError(
+                    path,
+                    f"a tensor of shape {shown(list(node.shape))} with fewer values than that",
+                    "tensors whose values are all stored",
+                    "Save a copy of it (`tensor.clone()`).",
+                )
+        elif isinstance(node, Mapping):
+            waiting.extend(node.values())
+        elif isinstance(node, list | tuple):
+            waiting.extend(node)
 
 
 def _load_safetensors(path: Path) -> dict[str, Tensor]:

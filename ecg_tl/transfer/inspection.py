@@ -14,6 +14,7 @@ from torch import Tensor
 from ecg_tl.contamination import TrainingSet, read_training_sets
 from ecg_tl.errors import CheckpointError
 from ecg_tl.tasks.description import read_description
+from ecg_tl.tasks.digest import DIGEST
 from ecg_tl.tasks.restoring import FAMILIES
 from ecg_tl.temperature import AT_RANGE_END, is_at_range_end
 from ecg_tl.transfer.checkpoint import read_checkpoint
@@ -25,9 +26,10 @@ def inspect_checkpoint(path: Path) -> dict[str, Any]:
     """Read all that a checkpoint says about itself; its weights are only counted.
 
     Returns:
-        Primitives: `file`, `task`, `network`, `settings`, `epoch`, `step`, `tensors`, `values` (numbers in
-        these tensors, buffers included), `trained_on` (how many records of which dataset, its upstreams'
-        among them; None if it does not say), and the entries of `CheckpointDescription`.
+        Primitives: `file`, `task`, `network`, `settings`, `epoch`, `step`, `digest` (of the weights; None in
+        older ones), `tensors`, `values` (numbers in these tensors, buffers included), `trained_on` (how many
+        records of which dataset, its upstreams' among them; None if it does not say), and the entries of
+        `CheckpointDescription`.
 
     Raises:
         CheckpointError: If the file cannot be read, or says nothing, or nothing intelligible.
@@ -54,6 +56,7 @@ def inspect_checkpoint(path: Path) -> dict[str, Any]:
         "settings": {name: value for name, value in settings.items() if not str(name).startswith("_")},
         "epoch": checkpoint.get("epoch"),
         "step": checkpoint.get("global_step"),
+        "digest": checkpoint.get(DIGEST),
         "tensors": len(tensors),
         "values": sum(tensor.numel() for tensor in tensors),
         "trained_on": [_counted(one) for one in read_training_sets(checkpoint, path)],
@@ -77,6 +80,9 @@ def render_checkpoint(content: Mapping[str, Any]) -> RenderableType:
                 not in ("network", "class_names", "normalization", "num_classes", "num_leads", "num_samples")
             }
         ),
+        "digest": f"{content['digest']}, that of its weights"
+        if content["digest"]
+        else "none: an older checkpoint, whose archive's checksums alone were checked",
         **(_data_lines(data) if data else {"dataset": "not said: it was trained without a datamodule"}),
         "temperature": _temperature(_table(content.get("calibration"))),
         "trained on": "; ".join(

@@ -370,15 +370,19 @@ def require_coverage(report: TransferReport, min_coverage: float) -> None:
     """Refuse a transfer that hardly took place.
 
     Raises:
-        CheckpointError: If less than `min_coverage` of the backbone was loaded; lists what did not match.
+        CheckpointError: If less than `min_coverage` of the backbone was loaded, or of the weights or of the
+            running statistics of its batch norms; lists what did not match.
     """
-    if report.coverage >= min_coverage:
+    shares = {"backbone's parameters": report.coverage}
+    shares |= {f"backbone's batch norms' {kind}": share for kind, share in report.norm_coverage.items()}
+    least = min(shares, key=lambda kind: shares[kind])
+    if shares[least] >= min_coverage:
         return
     unmatched = [f"{t.name} ({t.state})" for t in report.tensors if t.state in UNMATCHED]
     listed = ", ".join(unmatched[:12]) + (f" and {len(unmatched) - 12} more" if len(unmatched) > 12 else "")
     raise CheckpointError(
         report.upstream,
-        f"weights for {report.coverage:.1%} of the backbone's parameters; without a match: {listed}",
+        f"values for {shares[least]:.1%} of the {least}; without a match: {listed}",
         f"at least {min_coverage:.0%} (min_coverage)",
         "Give a checkpoint of the same network, give `prefix` and `renames`, or lower min_coverage.",
     )

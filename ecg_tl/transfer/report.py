@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass
+from math import prod
 from typing import Any, Literal
 
 from ecg_tl.contamination import OverlapReport
@@ -16,6 +17,13 @@ UNMATCHED: tuple[State, ...] = ("shape-skipped", "missing", "unexpected")
 """States that nobody asked for."""
 
 HEAD = "head"
+
+STATISTICS = ("running_mean", "running_var")
+"""Buffers of a batch norm that the forward uses; what it counts (`num_batches_tracked`) decides nothing."""
+
+NORM_WEIGHTS = ("weight", "bias")
+
+_NOT_COUNTED: tuple[State, ...] = ("unexpected", "reinitialised")
 
 
 @dataclass(frozen=True)
@@ -70,11 +78,26 @@ class TransferReport:
 
         The head is no part of the backbone, and groups that were to start fresh are not counted.
         """
-        backbone = [
-            t for t in self.tensors if t.group != HEAD and t.state not in ("unexpected", "reinitialised")
-        ]
+        backbone = [t for t in self.tensors if t.group != HEAD and t.state not in _NOT_COUNTED]
         total = sum(t.parameters for t in backbone)
         return sum(t.taken for t in backbone) / total if total else 0.0
+
+    @property
+    def norm_coverage(self) -> dict[str, float]:
+        """Shares of the backbone's batch norms that come from the upstream: `weights`, `statistics`.
+
+        They are a thousandth of the parameters, or none, and decide every output: a mean of 0 and a variance
+        of 1 in place of the upstream's make nothing of what was loaded. Empty without batch norms.
+        """
+        backbone = [t for t in self.tensors if t.group != HEAD and t.state not in _NOT_COUNTED]
+        norms = {module for t in backbone for module in [_norm_of(t.name, STATISTICS)] if module}
+        shares = {}
+        for kind, names in (("weights", NORM_WEIGHTS), ("statistics", STATISTICS)):
+            members = [t for t in backbone if _norm_of(t.name, names) in norms]
+            total = sum(prod(t.shape) for t in members)
+            if total:
+                shares[kind] = sum(prod(t.shape) for t in members if t.state in TAKEN) / total
+        return shares
 
     @property
     def groups(self) -> tuple[str, ...]:
@@ -103,8 +126,15 @@ class TransferReport:
         return {
             "upstream": self.upstream,
             "coverage": self.coverage,
+            "norm_coverage": self.norm_coverage,
             "counts": self.counts(),
             "share_by_group": self.share_by_group(),
             "tensors": [t.as_dict() for t in self.tensors],
             "overlap": None if self.overlap is None else self.overlap.as_dict(),
         }
+
+
+def _norm_of(name: str, kinds: tuple[str, ...]) -> str:
+    """Return the module of one of a batch norm's tensors; nothing for other tensors."""
+    module, _, kind = name.rpartition(".")
+    return module if kind in kinds else ""

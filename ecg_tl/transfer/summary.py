@@ -56,7 +56,9 @@ def _rows(report: TransferReport) -> list[tuple[str, ...]]:
 
 
 def _lines(report: TransferReport) -> list[str]:
-    lines = [f"{report.coverage:.1%} of the backbone's parameters loaded"] if report.upstream else []
+    shares = [f"{report.coverage:.1%} of the backbone's parameters loaded"]
+    shares += [f"{share:.1%} of its batch norms' {kind}" for kind, share in report.norm_coverage.items()]
+    lines = [", ".join(shares)] if report.upstream else []
     lines += [f"{t.name}: {t.state}, {t.note}" for t in report.tensors if t.note]
     for state in UNMATCHED:
         names = [t.name for t in report.tensors if t.state == state]

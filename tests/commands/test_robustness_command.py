@@ -12,6 +12,7 @@ from tiny import HALF_TRAINS, NUM_SAMPLES, SAMPLING_RATE, data_words
 
 from ecg_tl.cli import main
 from ecg_tl.store.reader import Store
+from ecg_tl.tasks.digest import DIGEST, weights_digest
 
 
 @pytest.fixture
@@ -28,6 +29,7 @@ def two(trained_run: Path, tmp_path: Path) -> list[str]:
     generator = torch.Generator().manual_seed(0)
     for name, tensor in content["state_dict"].items():
         content["state_dict"][name] = torch.randn(tensor.shape, generator=generator)
+    content[DIGEST] = weights_digest(content["state_dict"])
     other = tmp_path / "other" / "best.ckpt"
     other.parent.mkdir()
     torch.save(content, other)

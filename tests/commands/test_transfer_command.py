@@ -20,6 +20,7 @@ from ecg_tl.datamodules import Cpsc2018DataModule, SplitSettings
 from ecg_tl.errors import CheckpointError
 from ecg_tl.store.reader import Store
 from ecg_tl.tasks import CnnClassifier
+from ecg_tl.tasks.digest import DIGEST
 from ecg_tl.transfer.checkpoint import read_checkpoint
 from ecg_tl.transfer.ranking import encode, rank
 from ecg_tl.transforms import Augmentation
@@ -58,6 +59,7 @@ def altered(upstream: Path, tmp_path: Path) -> Callable[[str, Change], Path]:
 
     def alter(name: str, change: Change) -> Path:
         checkpoint = torch.load(upstream, map_location="cpu", weights_only=True)
+        del checkpoint[DIGEST]
         change(checkpoint)
         path = tmp_path / name / "best.ckpt"
         path.parent.mkdir()

@@ -21,6 +21,7 @@ from ecg_tl.inference.model import ModelDescription, open_model
 from ecg_tl.inference.output import as_json, explanations
 from ecg_tl.signals import LEADS
 from ecg_tl.store.reader import Store
+from ecg_tl.tasks.digest import DIGEST
 from ecg_tl.tasks.restoring import restore_task
 from ecg_tl.transfer.checkpoint import read_checkpoint
 
@@ -90,6 +91,7 @@ def test_lead_dropout_is_remembered(
 
 def _edit(checkpoint: Path, change: Callable[[dict[str, Any]], object]) -> Path:
     content = torch.load(checkpoint, weights_only=True)
+    del content[DIGEST]
     change(content)
     torch.save(content, checkpoint)
     return checkpoint

@@ -25,6 +25,7 @@ from ecg_tl.robustness.output import as_table, render
 from ecg_tl.robustness.predictions import predict_disturbed
 from ecg_tl.robustness.subjects import Subject
 from ecg_tl.store.reader import Store
+from ecg_tl.tasks.digest import DIGEST, weights_digest
 from ecg_tl.tasks.restoring import restore_task
 from ecg_tl.transfer.checkpoint import read_checkpoint
 
@@ -53,6 +54,7 @@ def other(checkpoint: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     generator = torch.Generator().manual_seed(0)
     for name, tensor in content["state_dict"].items():
         content["state_dict"][name] = torch.randn(tensor.shape, generator=generator)
+    content[DIGEST] = weights_digest(content["state_dict"])
     path = tmp_path_factory.mktemp("other") / "best.ckpt"
     torch.save(content, path)
     return path
@@ -238,6 +240,7 @@ def test_a_network_that_gives_no_numbers_is_named(
     for tensor in content["state_dict"].values():
         tensor.fill_(float("nan"))
     broken = tmp_path / "broken.ckpt"
+    del content[DIGEST]
     torch.save(content, broken)
     with pytest.raises(CheckpointError, match="NaN or infinite"):
         evaluate([broken], make_data(), kinds=["gain"], progress=False)

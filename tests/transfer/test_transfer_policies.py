@@ -13,9 +13,12 @@ from trainings import equal, weights
 
 from ecg_tl.errors import CheckpointError, SettingError
 from ecg_tl.signals import LEADS
+from ecg_tl.tasks.digest import DIGEST
 from ecg_tl.transfer.callback import REPORT_FILE, TransferLearning
 from ecg_tl.transfer.checkpoint import read_upstream
+from ecg_tl.transfer.matching import Policies, plan_transfer
 from ecg_tl.transfer.schedule import Phase
+from ecg_tl.transfer.summary import _lines
 
 
 def set_up(study, folder, transfer, family="gru", data=None, **settings):
@@ -112,6 +115,7 @@ def test_a_damaged_safetensors_file_is_refused(tmp_path, content):
 def test_weights_that_are_not_finite_are_refused(cnn_upstream, tmp_path):
     checkpoint = torch.load(cnn_upstream, weights_only=True)
     checkpoint["state_dict"]["network.fc1.bias"][3] = float("nan")
+    del checkpoint[DIGEST]
     torch.save(checkpoint, tmp_path / "diverged.ckpt")
     with pytest.raises(CheckpointError, match=r"fc1\.bias that are not finite"):
         read_upstream(tmp_path / "diverged.ckpt")
@@ -310,3 +314,39 @@ def test_settings_that_make_no_sense_are_refused(settings):
 def test_settings_about_an_upstream_need_one(settings):
     with pytest.raises(SettingError, match="null"):
         TransferLearning(None, **settings)
+
+
+# What the forward uses counts ----------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("left_out", "said"),
+    [
+        (("running_mean", "running_var"), "0.0% of the backbone's batch norms' statistics"),
+        (("running_var",), "50.0% of the backbone's batch norms' statistics"),
+        (("weight", "bias"), "0.0% of the backbone's batch norms' weights"),
+        (("num_batches_tracked",), None),
+    ],
+)
+def test_batch_norms_count_by_themselves(study, cnn_upstream, tmp_path, left_out, said):
+    state = network_of(cnn_upstream)
+    norms = {name.removesuffix(".running_mean") for name in state if name.endswith(".running_mean")}
+    missing = {f"{norm}.{kind}" for norm in norms for kind in left_out}
+    path = tmp_path / "parts.pt"
+    torch.save({name: tensor for name, tensor in state.items() if name not in missing}, path)
+    upstream, network = read_upstream(path), study.task(study.data(), "cnn").network
+    if said is None:
+        report = plan_transfer(upstream, network, Policies(), None).report
+        assert report.norm_coverage == {"weights": 1, "statistics": 1}
+        return
+    with pytest.raises(CheckpointError, match=said):
+        plan_transfer(upstream, network, Policies(), None)
+    report = plan_transfer(upstream, network, Policies(min_coverage=0), None).report
+    assert min(report.norm_coverage.values()) < 1
+    assert report.as_dict()["norm_coverage"] == report.norm_coverage
+    assert said.split("'s ")[-1].split("' ")[-1] in " ".join(_lines(report))
+
+
+def test_a_network_without_batch_norms_has_no_such_share(study, gru_upstream):
+    network = study.task(study.data(), "gru").network
+    assert plan_transfer(read_upstream(gru_upstream), network, Policies(), None).report.norm_coverage == {}
