@@ -86,6 +86,7 @@ NUM_LAYERS = Limit("num_layers", 1, 100, whole=True)
 
 # Each is a process; the largest nodes have some hundred cores.
 WORKERS = Limit("num_workers", 0, 1024, whole=True)
+PROCESSES = Limit("prepare_workers", 1, 1024, whole=True)
 
 
 # A year of the largest archive of a country has some million recordings.

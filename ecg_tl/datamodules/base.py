@@ -29,7 +29,7 @@ from ecg_tl.datamodules.query import parse_query
 from ecg_tl.datamodules.settings import SplitSettings
 from ecg_tl.datasets.base import EcgDataset, LabelRule
 from ecg_tl.errors import SettingError, StoreError
-from ecg_tl.limits import BATCH_SIZE, SEED, WORKERS, require
+from ecg_tl.limits import BATCH_SIZE, PROCESSES, SEED, WORKERS, require
 from ecg_tl.signals import LEADS, MICROVOLTS_PER_STEP, Batch, check_leads
 from ecg_tl.store.build import prepare
 from ecg_tl.store.ranges import training_ranges
@@ -105,6 +105,7 @@ class EcgDataModule(LightningDataModule):
         for limit, name, value in (
             (BATCH_SIZE, "batch_size", batch_size),
             (WORKERS, "num_workers", num_workers),
+            (PROCESSES, "prepare_workers", 1 if prepare_workers is None else prepare_workers),
             (SEED, "seed", seed),
         ):
             require(limit, value, name, remedy="Correct the setting.")

@@ -92,7 +92,7 @@ def test_class_names_are_a_list_of_names(names: Any) -> None:
         )
 
 
-DATA = ["--data", "CustomDataModule", "--data.root", "nowhere"]
+DATA = ["--data", "CustomDataModule", "--data.root"]
 MODEL = ["--model", "RnnClassifier", "--model.network", "gru"]
 
 
@@ -123,8 +123,8 @@ MODEL = ["--model", "RnnClassifier", "--model.network", "gru"]
 def test_a_senseless_flag_is_one_line_that_names_it(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], words: list[str], named: str
 ) -> None:
-    (tmp_path / "labels").mkdir()
-    assert main(["fit", *DATA, *MODEL, "--runs_dir", str(tmp_path), *words]) == 2
+    (tmp_path / "labels.csv").write_text("record,A,B\nr1,1,0\nr2,0,1\n")
+    assert main(["fit", *DATA, str(tmp_path), *MODEL, "--runs_dir", str(tmp_path), *words]) == 2
     line = capsys.readouterr().err.splitlines()[-1]
     assert line.startswith("ecg-tl: error: ")
     assert named in line
@@ -138,7 +138,7 @@ def test_a_config_that_is_none_is_named(
 ) -> None:
     config = tmp_path / "c.yaml"
     config.write_bytes(content)
-    assert main(["fit", *DATA, *MODEL, "-c", str(config)]) == 2
+    assert main(["fit", *DATA, str(tmp_path), *MODEL, "-c", str(config)]) == 2
     assert str(config) in capsys.readouterr().err.splitlines()[-1]
 
 

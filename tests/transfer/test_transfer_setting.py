@@ -75,9 +75,7 @@ def test_a_config_of_an_earlier_version_is_addressed_by_both_flags(
     (tmp_path / "old.yaml").write_text(OLD)
     configs = [tmp_path / "old.yaml", CONFIGS / "trainer" / "early_stopping.yaml"]
     words = [word for path in configs[:: 1 if early else -1] for word in ("-c", str(path))]
-    cli = parsed(
-        "--data", "CustomDataModule", "--data.root", "x", "--model", "RnnClassifier", *words, flag, "X"
-    )
+    cli = parsed(*words, *BASE, flag, "X")
     found = settings(cli)
     assert found["transfer"]["upstream"] == "X"
     assert (found["transfer"]["schedule"], found["transfer"]["phase_epochs"]) == ("lp_ft", 7)
