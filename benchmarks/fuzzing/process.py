@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import gc
+import importlib
 import os
+import pkgutil
 import resource
 import signal
 import sys
@@ -99,22 +101,11 @@ def import_all() -> None:
     import onnxruntime  # noqa: F401
     import torch
 
-    import ecg_tl.commands.card
-    import ecg_tl.commands.data
-    import ecg_tl.commands.infer
-    import ecg_tl.commands.robustness
-    import ecg_tl.commands.study
-    import ecg_tl.commands.trainer
-    import ecg_tl.commands.transfer
-    import ecg_tl.inference.checkpoint_model
-    import ecg_tl.inference.onnx_model
-    import ecg_tl.robustness.evaluation
-    import ecg_tl.store.build
-    import ecg_tl.study.execute
-    import ecg_tl.study.find
-    import ecg_tl.study.report.render
-    import ecg_tl.training  # noqa: F401
+    import ecg_tl
 
+    for module in pkgutil.walk_packages(ecg_tl.__path__, "ecg_tl."):
+        if not module.name.endswith((".__main__", ".ray")):
+            importlib.import_module(module.name)
     torch.set_num_threads(1)
     gc.collect()
     gc.freeze()
