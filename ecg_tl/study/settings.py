@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Literal
@@ -11,6 +11,7 @@ from jsonargparse import ArgumentError, ArgumentParser, get_loader
 from yaml import YAMLError
 
 from ecg_tl.errors import SettingError
+from ecg_tl.limits import shown
 from ecg_tl.parsing import essence, hint
 from ecg_tl.trust import parsing_limits
 
@@ -26,6 +27,9 @@ Protocol = Literal["strict", "paper"]
 Keep = Literal["upstreams", "best"]
 
 ALL_RECORDS: Final = "all"
+
+_SECTIONS = ("data", "model", "trainer", "checkpoint", "speed", "pictures", "curves")
+"""Of a config, that are mappings."""
 
 OVERLAYS = (
     *("settings", "upstream_settings", "downstream_settings", "size_settings"),
@@ -160,6 +164,15 @@ def read_study(path: str | Path, overrides: Sequence[str] = ()) -> StudySettings
         raise SettingError(file, str(error), "text in UTF-8", "Name another file.") from error
     except (ArgumentError, ValueError) as error:
         raise _refusal(file, overrides, str(error)) from error
+    for name in sorted(_never_null(StudySettings)):
+        _require_given(file, name, parsed[name])
+    for name, kind, values in (
+        *((f"arms.{arm}", Arm, value) for arm, value in parsed["arms"].items()),
+        *((f"grid.{number}", Block, value) for number, value in enumerate(parsed["grid"])),
+    ):
+        _require_given(file, name, values)
+        for key in sorted(_never_null(kind)):
+            _require_given(file, f"{name}.{key}", values.get(key, ""))
     # Made here, not by the parser: it would make an object of every `class_path` in a part of a config.
     parsed |= {
         "arms": {name: Arm(**arm) for name, arm in parsed["arms"].items()},
@@ -168,7 +181,60 @@ def read_study(path: str | Path, overrides: Sequence[str] = ()) -> StudySettings
     settings = StudySettings(**{field.name: parsed[field.name] for field in fields(StudySettings)})
     for (name, *inside), value in inner:
         settings = replace(settings, **{name: _with(getattr(settings, name), inside, value)})
+    for name, overlay in _overlays(settings):
+        _require_sections(file, name, overlay)
     return settings
+
+
+def _never_null(kind: type[StudySettings | Arm | Block]) -> set[str]:
+    # The parser takes null for a value of any type.
+    return {one.name for one in fields(kind) if "None" not in str(one.type)}
+
+
+def _require_given(file: Path, name: str, value: object) -> None:
+    if value is None:
+        raise SettingError(file, f"null as {name}", "a value, or no such key", "Correct it or leave it out.")
+
+
+def _overlays(settings: StudySettings) -> Iterator[tuple[str, Any]]:
+    """Yield each part of a config with where it is."""
+    for name in ("settings", "upstream_settings", "downstream_settings"):
+        yield name, getattr(settings, name)
+    for name in ("size_settings", "upstreams", "downstreams", "networks"):
+        for key, overlay in getattr(settings, name).items():
+            yield f"{name}.{key}", overlay
+    for axis, values in settings.axes.items():
+        if not isinstance(values, dict):
+            yield f"axes.{axis}", values
+            continue
+        for value, overlay in values.items():
+            yield f"axes.{axis}.{value}", overlay
+    for arm, how in settings.arms.items():
+        yield f"arms.{arm}.settings", how.settings
+
+
+def _require_sections(file: Path, name: str, overlay: Any) -> None:
+    """Refuse a part of a config whose sections are no mappings: laid over others, it would replace them."""
+    parts = [(name, overlay)]
+    if isinstance(overlay, dict):
+        parts += [(f"{name}.{section}", overlay[section]) for section in _SECTIONS if section in overlay]
+    parts += [
+        (f"{where}.init_args", part["init_args"])
+        for where, part in parts[1:]
+        if isinstance(part, dict) and "init_args" in part
+    ]
+    for where, part in parts:
+        if not isinstance(part, dict) or not all(isinstance(key, str) for key in part):
+            raise SettingError(
+                file,
+                f"{shown(part)} as {where}",
+                "keys and values of a config, such as `trainer: {max_epochs: 3}`",
+                "Correct it; `configs/study/` has examples.",
+            )
+        if not isinstance(part.get("root", ""), str | None):
+            raise SettingError(
+                file, f"{shown(part['root'])} as {where}.root", "a folder's name", "Correct it."
+            )
 
 
 def _apart(overrides: Sequence[str]) -> tuple[list[str], list[tuple[list[str], Any]]]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
+from copy import deepcopy
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +12,7 @@ import yaml
 
 from ecg_tl.errors import SettingError
 from ecg_tl.study.names import check_names
+from ecg_tl.study.plan import make_plan
 from ecg_tl.study.settings import Arm, Block, StudySettings, read_study
 
 STUDY: dict[str, Any] = {
@@ -152,3 +155,24 @@ def test_a_name_that_does_not_exist_is_one_line(write: Any, changes: dict[str, A
 def _read_with_empty_blocks(write: Any, changes: dict[str, Any]) -> StudySettings:
     grid = [block or {"sizes": ["all"]} for block in changes.get("grid", STUDY["grid"])]
     return read_study(write(**{**changes, "grid": grid}))
+
+
+def _paths(node: Any, above: tuple[str, ...] = ()) -> list[tuple[str, ...]]:
+    found = [above] if above else []
+    for key, value in node.items() if isinstance(node, dict) else ():
+        found += _paths(value, (*above, key))
+    return found
+
+
+@pytest.mark.parametrize("path", _paths({**STUDY, "settings": {"trainer": {}}}), ids=".".join)
+def test_a_value_of_any_type_anywhere_gives_a_plan_or_one_line(path: tuple[str, ...], tmp_path: Path) -> None:
+    for value in (None, True, 5, 1e308, ";", [], [["x"]], {"": 0}, {"a": {"b": []}}):
+        content = deepcopy({**STUDY, "settings": {"trainer": {}}})
+        owner = content
+        for key in path[:-1]:
+            owner = owner[key]
+        owner[path[-1]] = value
+        file = tmp_path / "study.yaml"
+        file.write_text(yaml.safe_dump(content))
+        with suppress(SettingError):
+            make_plan(read_study(file))
