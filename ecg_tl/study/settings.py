@@ -203,7 +203,8 @@ def _overlays(settings: StudySettings) -> Iterator[tuple[str, Any]]:
     for name in ("size_settings", "upstreams", "downstreams", "networks"):
         for key, overlay in getattr(settings, name).items():
             yield f"{name}.{key}", overlay
-    for axis, values in settings.axes.items():
+    axes: dict[str, Any] = settings.axes  # null is taken by the parser for a value of any type
+    for axis, values in axes.items():
         if not isinstance(values, dict):
             yield f"axes.{axis}", values
             continue

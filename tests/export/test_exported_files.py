@@ -8,6 +8,7 @@ import sys
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
+from random import Random
 
 import numpy as np
 import onnx
@@ -236,6 +237,44 @@ class TestAProgram:
             open_model(altered, trust_program=True)
 
 
+def _drop_digest(model: onnx.ModelProto) -> None:
+    (entry,) = (one for one in model.metadata_props if one.key == METADATA_KEY)
+    entry.value = json.dumps({k: v for k, v in json.loads(entry.value).items() if k != "digest"})
+
+
+@pytest.mark.parametrize("kind", ["checkpoint", "ONNX"])
+def test_a_flipped_bit_anywhere_is_refused_or_changes_nothing(
+    kind: str, untrained_gru: Path, onnx_file: Path, tmp_path: Path
+) -> None:
+    source = onnx_file if kind == "ONNX" else untrained_gru
+    content = source.read_bytes()
+    then = open_model(source).logits(SIGNAL)
+    random = Random(0)
+    ends = [len(content) - 1 - number for number in range(0, 90, 3)]  # of ONNX, where the digest is
+    refused = 0
+    for position in [*(random.randrange(len(content)) for _ in range(120)), *ends]:
+        flipped = bytearray(content)
+        flipped[position] ^= 1 << random.randrange(8)
+        path = tmp_path / f"flipped{source.suffix}"
+        path.write_bytes(flipped)
+        try:
+            logits = open_model(path).logits(SIGNAL)
+        except CheckpointError as error:
+            assert error.where == str(path)  # noqa: PT017
+            refused += 1
+            continue
+        np.testing.assert_array_equal(logits, then, err_msg=f"bit flipped in byte {position}")
+    assert refused > 75
+
+
+def test_an_onnx_file_of_an_earlier_version_has_no_digest_and_opens(onnx_file: Path, tmp_path: Path) -> None:
+    model = onnx.load(onnx_file)
+    _drop_digest(model)
+    path = tmp_path / "earlier.onnx"
+    path.write_bytes(model.SerializeToString())
+    np.testing.assert_array_equal(open_model(path).logits(SIGNAL), open_model(onnx_file).logits(SIGNAL))
+
+
 @pytest.mark.parametrize("value", [np.nan, np.inf])
 def test_a_network_whose_outputs_are_no_numbers_is_refused_by_its_own_name(
     value: float, onnx_file: Path, tmp_path: Path
@@ -243,6 +282,7 @@ def test_a_network_whose_outputs_are_no_numbers_is_refused_by_its_own_name(
     model = onnx.load(onnx_file)
     weights = next(one for one in model.graph.initializer if one.data_type == onnx.TensorProto.FLOAT)
     weights.raw_data = np.full(tuple(weights.dims), value, dtype=np.float32).tobytes()
+    _drop_digest(model)  # it would refuse the file before
     path = tmp_path / "m.onnx"
     path.write_bytes(model.SerializeToString())
     with pytest.raises(CheckpointError) as error:
@@ -258,6 +298,7 @@ def test_a_network_that_fails_when_it_runs_is_refused_and_the_runtime_prints_not
         del one.dims[:]
         one.dims.extend([3])
         one.raw_data = bytes(3 * {onnx.TensorProto.INT64: 8}.get(one.data_type, 4))
+    _drop_digest(model)  # it would refuse the file before
     path = tmp_path / "m.onnx"
     path.write_bytes(model.SerializeToString())
     with pytest.raises(CheckpointError) as error:
