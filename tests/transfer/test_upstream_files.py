@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pickle
+import zipfile
 from pathlib import Path
 
 import pytest
@@ -94,3 +95,24 @@ def test_a_training_from_a_bad_file_stops_before_its_first_step(study: Study, tm
     with pytest.raises(CheckpointError, match="no such file"):
         trainer.fit(study.task(data), data)
     assert trainer.global_step == 0
+
+
+@pytest.mark.parametrize("shape", [(10**9, 4), (2**40,), (10**5, 10**5)])
+def test_tensors_that_one_stored_value_stands_for_are_refused(tmp_path: Path, shape: tuple[int, ...]) -> None:
+    path = tmp_path / "expanded.pt"
+    torch.save({"fc.weight": torch.zeros(1).expand(*shape)}, path)
+    with pytest.raises(CheckpointError, match="bytes in a file of") as caught:
+        read_upstream(path)
+    one_line(caught.value)
+
+
+def test_an_entry_with_another_checksum_is_refused(gru_upstream: Path, tmp_path: Path) -> None:
+    content = bytearray(gru_upstream.read_bytes())
+    with zipfile.ZipFile(gru_upstream) as archive:
+        entry = max(archive.infolist(), key=lambda one: one.file_size)
+    content[entry.header_offset + 64 + len(entry.filename) + entry.file_size // 2] ^= 4
+    path = tmp_path / "flipped.ckpt"
+    path.write_bytes(content)
+    with pytest.raises(CheckpointError, match="checksum") as caught:
+        read_upstream(path)
+    one_line(caught.value)
