@@ -121,6 +121,38 @@ def _finite(content: object) -> object:
     return content
 
 
+LARGEST_JSON = 2**28
+"""In bytes. The manifest of 90,000 records with all of them left out takes 20 MB."""
+
+
+def read_json(path: Path) -> Any:
+    """Read a JSON file.
+
+    Raises:
+        OSError: If it cannot be read, is a pipe or a device (to read one may have no end), or is huge.
+        ValueError: If it is no JSON, is nested too deep, or is no UTF-8.
+    """
+    status = path.stat()
+    if not stat.S_ISREG(status.st_mode):
+        found = "a folder" if stat.S_ISDIR(status.st_mode) else "a pipe or a device"
+        raise OSError(errno.EINVAL, found, str(path))
+    if status.st_size > LARGEST_JSON:
+        raise OSError(errno.EFBIG, f"{status.st_size:,} bytes of JSON", str(path))
+    return parse_json(path.read_bytes())
+
+
+def parse_json(text: str | bytes) -> Any:
+    """Parse JSON.
+
+    Raises:
+        ValueError: If it is none, is nested too deep, or is no UTF-8.
+    """
+    try:
+        return json.loads(text.decode("utf-8") if isinstance(text, bytes) else text)
+    except RecursionError as error:
+        raise ValueError("values nested too deep") from error
+
+
 def write_json(path: Path, content: Mapping[str, object]) -> None:
     """Write a mapping of primitives, as `json_text` puts it; see `written_whole`."""
     write_text(path, json_text(content) + "\n")

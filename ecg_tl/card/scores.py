@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,7 +12,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from ecg_tl.errors import CheckpointError, SettingError
-from ecg_tl.files import read_csv_texts
+from ecg_tl.files import read_csv_texts, read_json
 from ecg_tl.inference.model import ModelDescription
 from ecg_tl.metrics import multilabel_scores, sensitivity_and_specificity
 from ecg_tl.study.findings import Interval
@@ -168,7 +167,7 @@ def _score(
 
 def _read_scores(path: Path) -> Mapping[str, Any]:
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))
+        content = read_json(path)
     except (ValueError, OSError) as error:
         raise _damaged(path, str(error)) from None
     if not isinstance(content, Mapping):

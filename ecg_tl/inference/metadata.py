@@ -6,11 +6,10 @@ Nothing here imports torch or the packages of a format, so that writers and read
 from __future__ import annotations
 
 import hashlib
-import json
 import re
 
 from ecg_tl.errors import CheckpointError
-from ecg_tl.files import json_text
+from ecg_tl.files import json_text, parse_json
 from ecg_tl.inference.model import ModelDescription
 from ecg_tl.limits import require_tree
 
@@ -87,8 +86,8 @@ def from_json(text: str | bytes | None, where: object) -> ModelDescription:
             "Export the checkpoint with ecg_tl; the classes and leads of other files are not known.",
         )
     try:
-        content = json.loads(text)
-    except (ValueError, RecursionError) as error:  # JSONDecodeError and UnicodeDecodeError are ValueErrors
+        content = parse_json(text)
+    except ValueError as error:
         raise CheckpointError(
             where, f"metadata that are no JSON ({error})", "those that ecg_tl wrote", "Export it again."
         ) from None

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
@@ -10,6 +9,7 @@ from typing import Any
 
 from ecg_tl.datasets.base import LabelClass, LabelRule, LeftOut
 from ecg_tl.errors import SettingError, StoreError
+from ecg_tl.files import read_json
 from ecg_tl.limits import Limit, fits_type, shown
 from ecg_tl.store.digests import FileDigest, digest_of_values
 from ecg_tl.store.encoding import SIGNAL_DTYPE
@@ -286,10 +286,10 @@ def _check_size(path: Path, expected: int, remedy: str) -> None:
 
 def _read_json(path: Path, remedy: str) -> dict[str, Any]:
     try:
-        values = json.loads(path.read_text(encoding="utf-8"))
+        values = read_json(path)
     except OSError as error:
         raise StoreError(path, error.strerror or str(error), "the store's manifest", remedy) from error
-    except (ValueError, RecursionError) as error:
+    except ValueError as error:
         raise StoreError(path, f"broken JSON ({error})", "the store's manifest", remedy) from error
     if not isinstance(values, dict):
         raise StoreError(path, f"a JSON {type(values).__name__}", "a JSON object", remedy)

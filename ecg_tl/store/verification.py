@@ -7,14 +7,13 @@ trace is found by `verify_files`, which reads everything.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 from ecg_tl.errors import StoreError
-from ecg_tl.files import write_json
+from ecg_tl.files import read_json, write_json
 from ecg_tl.store.digests import FileDigest, damaged_blocks, digest_of_values
 from ecg_tl.store.fingerprint import FINGERPRINTS_FILE, MANIFEST_FILE, SIGNALS_FILE
 from ecg_tl.store.identity import FINGERPRINT_BYTES
@@ -115,8 +114,8 @@ def _state(path: Path, digest: FileDigest) -> list[object]:
 
 def _read_note(path: Path) -> dict[str, list[object]]:
     try:
-        noted = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError, RecursionError):
+        noted = read_json(path)
+    except (OSError, ValueError):
         return {}
     return noted if isinstance(noted, dict) else {}
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import platform
 import time
@@ -11,7 +10,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Literal
 
-from ecg_tl.files import write_json
+from ecg_tl.files import read_json, write_json
 
 AttemptOutcome = Literal["running", "finished", "failed", "cut off"]
 
@@ -108,7 +107,7 @@ class Attempts:
 def read_attempts(path: Path) -> Attempts:
     """Read what was written; nothing, if there is nothing that can be read: it is only a log."""
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))
+        content = read_json(path)
         return Attempts(tuple(Attempt(**one) for one in content["attempts"]), content["max_epochs"])
     except (OSError, ValueError, KeyError, TypeError):
         return Attempts()

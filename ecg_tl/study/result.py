@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Mapping
 from datetime import UTC, datetime
@@ -11,7 +10,7 @@ from typing import Any
 
 import pandas as pd
 
-from ecg_tl import terminal
+from ecg_tl import files, terminal
 from ecg_tl.callbacks.history import FILES_OF_A_FIT
 from ecg_tl.callbacks.predictions import PREDICTIONS_FILE, SCORES_FILE
 from ecg_tl.datamodules import EcgDataModule
@@ -108,7 +107,7 @@ def read_json(path: Path) -> dict[str, Any]:
         StoreError: If the file is missing or holds none.
     """
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))
+        content = files.read_json(path)
     except OSError as error:
         raise unreadable(path, error) from error
     except ValueError as error:

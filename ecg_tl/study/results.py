@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import io
-import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,7 +14,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from ecg_tl.errors import StoreError
-from ecg_tl.files import is_file_name, read_csv_texts, sha256_of
+from ecg_tl.files import is_file_name, read_csv_texts, read_json, sha256_of
 from ecg_tl.study.findings import Missing
 from ecg_tl.study.folder import NOT_ITS_OWN, RESULT_FILE, RunFolder, StudyFolder, unreadable
 from ecg_tl.study.result_schema import check_result
@@ -184,10 +183,10 @@ def read_result(path: Path) -> dict[str, Any]:
         StoreError: If it cannot be read, or is not what that run has written.
     """
     try:
-        content = json.loads(path.read_bytes())
+        content = read_json(path)
     except OSError as error:
         raise unreadable(path, error) from error
-    except (ValueError, RecursionError) as error:
+    except ValueError as error:
         raise StoreError(path, " ".join(str(error).split()), "what a run has written", NOT_ITS_OWN) from error
     return check_result(content, path)
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import platform
 import time
@@ -19,7 +18,7 @@ from torch import Tensor
 from ecg_tl.acceleration import Hardware, choose_keep_memory, choose_precision, describe_hardware
 from ecg_tl.allocation import keep_freed_memory
 from ecg_tl.datamodules import EcgDataModule
-from ecg_tl.files import write_json
+from ecg_tl.files import read_json, write_json
 from ecg_tl.study.check import fill_model
 from ecg_tl.study.overlay import digest
 from ecg_tl.study.runs import Run
@@ -191,7 +190,7 @@ def _random_state_kept() -> Iterator[None]:
 def _read(path: Path) -> dict[str, Speed]:
     """Read speeds; a file that cannot be read costs a measurement and no more."""
     try:
-        content: Mapping[str, Mapping[str, float]] = json.loads(path.read_text(encoding="utf-8"))
+        content: Mapping[str, Mapping[str, float]] = read_json(path)
         return {key: Speed(float(one["train"]), float(one["evaluate"])) for key, one in content.items()}
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
         return {}
