@@ -67,7 +67,7 @@ def main(args: Sequence[str] | None = None) -> int:
             status: int = import_module(_COMMANDS[words[0]][0]).run(words)
     except Stopped as stop:
         if is_first_process():
-            print(f"ecg-tl: {stop}", file=sys.stderr)
+            terminal.say(f"ecg-tl: {stop}", error=True)
         return stop.status
     except EcgTlError as error:
         terminal.say(f"ecg-tl: error: {terminal.shown(clearer(error))}", error=True)

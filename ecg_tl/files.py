@@ -2,12 +2,11 @@
 
 What a user names as an output may be anything that has a path: a device, a pipe (`>(...)`), a link, a file
 that only its owner may read, the very file that is being read. `written_whole` does what a careful program
-does with each, and `check_outputs` refuses, before any work is done, what nobody can have meant.
+does with each; `ecg_tl.outputs` refuses, before any work is done, what nobody can have meant.
 """
 
 from __future__ import annotations
 
-import csv
 import errno
 import hashlib
 import json
@@ -22,20 +21,14 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
-import pandas as pd
-
-from ecg_tl.errors import EcgTlError, SettingError, StoreError
+from ecg_tl.errors import StoreError
+from ecg_tl.paths import NAME_BYTES
 
 _DESCRIPTOR = re.compile(r"/(?:dev|proc/(?P<process>self|thread-self|\d+))/fd/(?P<number>\d+)")
-_SEPARATORS = re.compile(r"[/\\]|^[A-Za-z]:")
-# Excel, LibreOffice and Google Sheets take what begins so for a formula, the full-width forms too.
-_FORMULA = re.compile("'*[=+\\-@\t\r\n＝＋－＠]")
 _MOST_LINKS = 40
 """As many as Linux follows in one path."""
-_NAME_BYTES = 200
-"""Of a file's name that its temporary name repeats: no name may have more than 255 bytes."""
 _NO_FOLDER_SYNC = (errno.EINVAL, errno.ENOTSUP, errno.EACCES, errno.EPERM, errno.EBADF)
 """What file systems say that cannot write a folder to the disk when asked to, or need not."""
 
@@ -158,53 +151,6 @@ def write_json(path: Path, content: Mapping[str, object]) -> None:
     write_text(path, json_text(content) + "\n")
 
 
-def write_csv(path: Path, table: pd.DataFrame) -> None:
-    """Write a table without its index; see `written_whole` and `csv_text`."""
-    write_text(path, csv_text(table))
-
-
-def csv_text(table: pd.DataFrame) -> str:
-    """Give a table as CSV, without its index.
-
-    Numbers are written as they are. A text cell, or a column's name, that a spreadsheet would take for a
-    formula (one that begins with `=`, `+`, `-`, `@`, a tab or a line break) gets an apostrophe in front; so
-    does one that has it already, and `read_csv_texts` takes it off again.
-    """
-    made = table.rename(columns=text_cell)
-    for position, dtype in enumerate(made.dtypes):
-        if not pd.api.types.is_numeric_dtype(dtype):
-            made.isetitem(position, [text_cell(cell) for cell in made.iloc[:, position]])
-    texts = made.select_dtypes(exclude="number")
-    # Python's writer quotes a line feed, and leaves a carriage return, at which a reader would end the line.
-    returns = any("\r" in str(name) for name in made.columns) or any(
-        "\r" in str(cell) for _, column in texts.items() for cell in column
-    )
-    if returns:
-        return made.to_csv(index=False, lineterminator="\n", quoting=csv.QUOTE_NONNUMERIC)
-    return made.to_csv(index=False, lineterminator="\n")
-
-
-def text_cell(value: Any) -> Any:
-    """Write a text for a cell of a spreadsheet, where it is no formula; leave everything else as it is."""
-    return f"'{value}" if isinstance(value, str) and _FORMULA.match(value) else value
-
-
-def cell_text(cell: str) -> str:
-    """Return the text that `text_cell` has written."""
-    return cell[1:] if cell.startswith("'") and _FORMULA.match(cell) else cell
-
-
-def read_csv_texts(source: Path | IO[bytes]) -> pd.DataFrame:
-    """Read a table that `write_csv` has written, every cell as text: `001` is not 1, and `NA` is a name.
-
-    Raises:
-        OSError: If the file cannot be read.
-        ValueError: If it is no table.
-    """
-    read = pd.read_csv(source, dtype=str, keep_default_na=False, encoding_errors="surrogatepass")
-    return read.rename(columns=cell_text).map(cell_text)
-
-
 def sha256_of(path: Path) -> str:
     """Return the SHA-256 of a file's content, in hex digits."""
     with path.open("rb") as file:
@@ -214,70 +160,6 @@ def sha256_of(path: Path) -> str:
 def digests_of(folder: Path, names: Iterable[str]) -> dict[str, str]:
     """Return the SHA-256 of each of these files that is there, by its path below `folder`."""
     return {name: sha256_of(folder / name) for name in names if (folder / name).is_file()}
-
-
-def check_outputs(outputs: Mapping[str, str | Path | None], inputs: Iterable[str | Path] = ()) -> None:
-    """Refuse, before any work is done, an output that cannot be written or that something else is.
-
-    Args:
-        outputs: Files by the option that names them; None for an option that was not given.
-        inputs: Files that the command reads, also under other names: a link or a hard link of one is refused
-            as well. Of a folder, no file that lies in it already is an output.
-
-    Raises:
-        SettingError: If an output is a folder, may not be written, is an input, or is the output of another
-            option.
-    """
-    paths = {option: Path(given) for option, given in outputs.items() if given is not None}
-    # Where no output is there yet, none is an input: they need not be listed, which may take a while.
-    files, folders = _split_inputs(inputs if any(path.is_file() for path in paths.values()) else ())
-    taken: dict[object, str] = {}
-    for option, path in paths.items():
-        try:
-            found = _stat(path)
-        except OSError as error:  # a loop of links, a name that is too long
-            raise SettingError(
-                option, f"{path}: {(error.strerror or str(error)).lower()}", "a file", "Name another file."
-            ) from error
-        if found is not None and stat.S_ISDIR(found.st_mode):
-            raise SettingError(option, f"the folder {path}", "a file", "Name a file in it.")
-        if _descriptor(path) is not None or (found is not None and not stat.S_ISREG(found.st_mode)):
-            continue
-        real = Path(os.path.realpath(path))
-        if found is not None:
-            _refuse_input(option, path, found, real, files, folders)
-        key: object = real if found is None else (found.st_dev, found.st_ino)
-        if key in taken:
-            raise SettingError(
-                option,
-                f"{path}, as {taken[key]}",
-                "a file of its own for each output",
-                "Name another file for one of them.",
-            )
-        taken[key] = option
-        _check_writable(option, path, real, found)
-
-
-def is_file_name(name: object) -> bool:
-    """Whether a text names one file or folder in another folder, and leads nowhere else, on any system."""
-    if not isinstance(name, str) or name.strip() in ("", ".", "..") or _SEPARATORS.search(name):
-        return False
-    return len(os.fsencode(name)) <= _NAME_BYTES if name.isprintable() else False
-
-
-def require_file_name(name: str, where: object, error: type[EcgTlError] = SettingError) -> None:
-    """Refuse a name of a file or folder that is none: with a separator, `..`, or what no name has.
-
-    Raises:
-        EcgTlError: Of the kind `error`.
-    """
-    if not is_file_name(name):
-        raise error(
-            where,
-            repr(name),
-            f"the name of a folder: printable, without / and \\, not `..`, of {_NAME_BYTES} bytes at most",
-            "Choose another name.",
-        )
 
 
 def sync_to_disk(path: Path) -> None:
@@ -322,7 +204,7 @@ class _Target:
             os.close(handle)
             return Path(name)
         self.path.parent.mkdir(parents=True, exist_ok=True)
-        short = os.fsdecode(os.fsencode(self.path.name)[:_NAME_BYTES])
+        short = os.fsdecode(os.fsencode(self.path.name)[:NAME_BYTES])
         temporary = self.path.with_name(f".{short}.partial-{os.getpid()}{suffix}")
         if self.existing is not None:
             # Nobody may read meanwhile what the file itself would not let them read.
@@ -359,10 +241,10 @@ class _Target:
 
 
 def _find_target(path: Path) -> _Target:
-    descriptor = _descriptor(path)
+    descriptor = find_descriptor(path)
     if descriptor is not None:
         return _Target(path, None, descriptor)
-    existing = _stat(path)
+    existing = find_status(path)
     if existing is None:
         return _Target(Path(os.path.realpath(path)), None)
     if stat.S_ISDIR(existing.st_mode):
@@ -374,7 +256,7 @@ def _find_target(path: Path) -> _Target:
     return _Target(Path(os.path.realpath(path)), existing)
 
 
-def _descriptor(path: Path) -> int | None:
+def find_descriptor(path: Path) -> int | None:
     """Return the number behind `/dev/stdout`, `/dev/fd/63` (a shell's `>(...)`) and the like."""
     # Links one by one, as text: resolved, such a name is that of the pipe or of the file behind it.
     here = Path(os.path.normpath(path.absolute()))
@@ -388,71 +270,9 @@ def _descriptor(path: Path) -> int | None:
     return None
 
 
-def _stat(path: Path) -> os.stat_result | None:
+def find_status(path: Path) -> os.stat_result | None:
     """Return what is behind a path and its links; None if nothing is."""
     try:
         return path.stat()
     except (FileNotFoundError, NotADirectoryError):
         return None
-
-
-def _split_inputs(inputs: Iterable[str | Path]) -> tuple[dict[tuple[int, int], Path], list[Path]]:
-    """Return the regular files among inputs by their identity, and the folders, without links."""
-    files: dict[tuple[int, int], Path] = {}
-    folders: list[Path] = []
-    for given in inputs:
-        path = Path(given)
-        try:
-            found = path.stat()
-        except (OSError, ValueError):  # whoever reads it says what is wrong
-            continue
-        if stat.S_ISDIR(found.st_mode):
-            folders.append(Path(os.path.realpath(path)))
-        elif stat.S_ISREG(found.st_mode):
-            files[found.st_dev, found.st_ino] = path
-    return files, folders
-
-
-def _refuse_input(
-    option: str,
-    path: Path,
-    found: os.stat_result,
-    real: Path,
-    files: Mapping[tuple[int, int], Path],
-    folders: Iterable[Path],
-) -> None:
-    same = files.get((found.st_dev, found.st_ino))
-    inside = next((folder for folder in folders if folder in real.parents), None)
-    if same is None and inside is None:
-        return
-    what = f", in the folder {inside} that is read"
-    if same is not None:
-        what = ", which is read" if same == path else f", which is read as {same}"
-    raise SettingError(
-        option,
-        f"{path}{what}",
-        "a file that is no input of the command, since it would be replaced",
-        "Name another file.",
-    )
-
-
-def _check_writable(option: str, path: Path, real: Path, found: os.stat_result | None) -> None:
-    if found is not None and not os.access(path, os.W_OK):
-        raise SettingError(
-            option,
-            f"{path}, which may not be written",
-            "a file that may",
-            "Name another, or correct its mode.",
-        )
-    parent = next((folder for folder in real.parents if folder.exists()), real)
-    if not parent.is_dir():
-        raise SettingError(
-            option, f"{parent}, a file, as a folder of {path}", "a folder", "Name another file."
-        )
-    if not os.access(parent, os.W_OK | os.X_OK):
-        raise SettingError(
-            option,
-            f"{parent}, where nothing may be written",
-            "a folder that can be written",
-            "Name a file in another folder, or correct its mode.",
-        )

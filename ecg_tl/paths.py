@@ -1,9 +1,15 @@
-"""Names of files that stand in other files: in a header, a table, an HDF5 link."""
+"""Names that become paths: of files named in a header, a table or an HDF5 link, and of folders."""
 
 from __future__ import annotations
 
+import os
 from functools import lru_cache
 from pathlib import PurePosixPath, PureWindowsPath
+
+from ecg_tl.errors import EcgTlError, SettingError
+
+NAME_BYTES = 200
+"""Most file systems take 255; the rest is for what is added to a name (`.lock`, `.partial-12345.csv`)."""
 
 
 @lru_cache(maxsize=64)  # a header names the same file once a lead
@@ -25,3 +31,26 @@ def path_below(name: str) -> str | None:
     if ".." in (*posix.parts, *windows.parts):
         return None
     return posix.as_posix()
+
+
+def is_file_name(name: object) -> bool:
+    """Whether a text names one file or folder in another folder, and leads nowhere else, on any system."""
+    if not isinstance(name, str) or path_below(name) != name or "/" in name or "\\" in name:
+        return False
+    # Windows takes spaces at the end off: `.. ` is `..`.
+    return name.strip() not in ("", ".", "..") and len(os.fsencode(name)) <= NAME_BYTES
+
+
+def require_file_name(name: str, where: object, error: type[EcgTlError] = SettingError) -> None:
+    """Refuse a name of a file or folder that is none: with a separator, `..`, or what no name has.
+
+    Raises:
+        EcgTlError: Of the kind `error`.
+    """
+    if not is_file_name(name):
+        raise error(
+            where,
+            repr(name),
+            f"the name of a folder: printable, without / and \\, not `..`, of {NAME_BYTES} bytes at most",
+            "Choose another name.",
+        )

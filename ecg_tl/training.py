@@ -50,9 +50,9 @@ from ecg_tl.callbacks.history import RESULT_FILE
 from ecg_tl.callbacks.summary import print_scores
 from ecg_tl.datamodules import EcgDataModule
 from ecg_tl.errors import SettingError
-from ecg_tl.files import require_file_name
 from ecg_tl.limits import EPOCHS
 from ecg_tl.parsing import essence, own_error
+from ecg_tl.paths import require_file_name
 from ecg_tl.stopping import LAUNCHER, Stopped, saying_what_is_left
 from ecg_tl.tasks import EcgClassifier
 from ecg_tl.tasks.description import read_description, require_epoch_end, threads_of

@@ -14,7 +14,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ecg_tl.errors import SettingError, StoreError
-from ecg_tl.files import check_outputs, is_file_name, require_file_name, write_text, written_whole
+from ecg_tl.files import write_text, written_whole
+from ecg_tl.outputs import check_outputs
+from ecg_tl.paths import is_file_name, require_file_name
 
 
 def mode_of(path: Path) -> int:
@@ -109,7 +111,7 @@ def test_an_open_file_is_gone_on_with(tmp_path: Path, name: str, onto: str) -> N
 
 def test_a_shells_process_substitution_gets_the_content(tmp_path: Path) -> None:
     program = (
-        "import sys; from pathlib import Path; from ecg_tl.files import *; "
+        "import sys; from pathlib import Path; from ecg_tl.files import *; from ecg_tl.outputs import *; "
         "check_outputs({'--csv': sys.argv[1]}, [sys.executable]); write_text(Path(sys.argv[1]), 'new')"
     )
     shell = f'{sys.executable} -c "$0" >(cat > {tmp_path / "got"}); wait $!; sleep 0.2'

@@ -23,8 +23,9 @@ from rich.text import Text
 import ecg_tl
 from ecg_tl import terminal
 from ecg_tl.cli import main
+from ecg_tl.csv_text import cell_text, csv_text, read_csv_texts, text_cell, write_csv
 from ecg_tl.figures import save_figure
-from ecg_tl.files import cell_text, csv_text, read_csv_texts, text_cell, write_csv, write_json
+from ecg_tl.files import write_json
 from ecg_tl.markdown import code, inline, table
 from ecg_tl.study.report.csv_files import write_csv as report_csv
 from ecg_tl.study.report.svg import drawing, to_svg

@@ -16,7 +16,8 @@ from lightning.pytorch.loggers import TensorBoardLogger
 from lightning.pytorch.trainer.states import TrainerFn
 from lightning_utilities.core.rank_zero import rank_zero_warn
 
-from ecg_tl.files import digests_of, write_csv, write_json
+from ecg_tl.csv_text import write_csv
+from ecg_tl.files import digests_of, write_json
 from ecg_tl.tasks.base import EcgClassifier
 from ecg_tl.validation_predictions import VALIDATION_FILE
 

@@ -8,8 +8,9 @@ import pandas as pd
 from lightning.pytorch import Callback, LightningModule, Trainer
 
 from ecg_tl.callbacks.history import run_folder
+from ecg_tl.csv_text import write_csv
 from ecg_tl.datamodules.base import EcgDataModule
-from ecg_tl.files import digests_of, write_csv, write_json
+from ecg_tl.files import digests_of, write_json
 from ecg_tl.tasks.base import EcgClassifier
 from ecg_tl.tasks.predictions import Predictions, gather, on_device
 

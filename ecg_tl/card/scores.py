@@ -11,8 +11,9 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from ecg_tl.csv_text import read_csv_texts
 from ecg_tl.errors import CheckpointError, SettingError
-from ecg_tl.files import read_csv_texts, read_json
+from ecg_tl.files import read_json
 from ecg_tl.inference.model import ModelDescription
 from ecg_tl.metrics import multilabel_scores, sensitivity_and_specificity
 from ecg_tl.study.findings import Interval

@@ -11,7 +11,8 @@ from ecg_tl import terminal
 from ecg_tl.card.facts import card_files, gather_facts
 from ecg_tl.card.render import render_card
 from ecg_tl.commands.arguments import argument_errors
-from ecg_tl.files import check_outputs, write_text
+from ecg_tl.files import write_text
+from ecg_tl.outputs import check_outputs
 
 
 def run(words: Sequence[str]) -> int:

@@ -16,7 +16,7 @@ from ecg_tl.datasets import DATASETS, get_dataset
 from ecg_tl.datasets.base import EcgDataset
 from ecg_tl.datasets.custom import Custom
 from ecg_tl.datasets.ludb import Ludb
-from ecg_tl.files import check_outputs
+from ecg_tl.outputs import check_outputs
 from ecg_tl.signals import LEADS
 
 MANY_CLASSES = 12

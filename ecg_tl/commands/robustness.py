@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -12,10 +13,11 @@ from ecg_tl import terminal
 from ecg_tl.acceleration import take_device
 from ecg_tl.commands.arguments import argument_errors
 from ecg_tl.commands.transfer import short_names
+from ecg_tl.csv_text import write_csv
 from ecg_tl.datamodules import EcgDataModule, SplitSettings
 from ecg_tl.errors import EcgTlError
 from ecg_tl.figures import check_figure_path, save_figure
-from ecg_tl.files import check_outputs, write_csv
+from ecg_tl.outputs import check_outputs
 from ecg_tl.robustness.conditions import KINDS
 from ecg_tl.robustness.evaluation import METRICS, evaluate
 from ecg_tl.robustness.output import as_table, render
@@ -46,7 +48,7 @@ def run(words: Sequence[str]) -> int:
             raise error.__cause__ from None
         raise
     paths = [Path(path) for path in given.checkpoints]
-    check_outputs({"--csv": given.csv, "--figure": figure}, [*paths, *data.source_paths])
+    check_outputs({"--csv": given.csv, "--figure": figure}, chain(paths, data.inputs()))
     result = evaluate(
         paths,
         data,

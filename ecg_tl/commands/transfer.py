@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -14,9 +15,11 @@ from rich.text import Text
 from ecg_tl import terminal
 from ecg_tl.acceleration import take_device
 from ecg_tl.commands.arguments import argument_errors
+from ecg_tl.csv_text import write_csv
 from ecg_tl.datamodules import EcgDataModule, SplitSettings
 from ecg_tl.errors import EcgTlError
-from ecg_tl.files import check_outputs, json_text, write_csv
+from ecg_tl.files import json_text
+from ecg_tl.outputs import check_outputs
 from ecg_tl.transfer.inspection import inspect_checkpoint, render_checkpoint
 from ecg_tl.transfer.ranking import Ranked, SortBy, as_table, rank
 from ecg_tl.trust import parsing_limits, require_known_kinds
@@ -41,7 +44,7 @@ def rank_candidates(
         csv: File for the same table with full paths and digits.
         accelerator: `auto` takes a GPU if there is one.
     """
-    check_outputs({"--csv": csv}, [*checkpoints, *data.source_paths])
+    check_outputs({"--csv": csv}, chain(checkpoints, data.inputs()))
     ranked = rank(checkpoints, data, sort_by=sort_by, device=take_device(accelerator))
     table = _rank_table(ranked, data, sort_by)
     console = terminal.console_for(table)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import glob
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from dataclasses import asdict
 from functools import cached_property
 from pathlib import Path
@@ -28,10 +30,11 @@ from ecg_tl.datamodules.parts import Parts, divide
 from ecg_tl.datamodules.query import parse_query
 from ecg_tl.datamodules.settings import SplitSettings
 from ecg_tl.datasets.base import EcgDataset, LabelRule
-from ecg_tl.errors import SettingError, StoreError
+from ecg_tl.errors import DatasetError, SettingError, StoreError
 from ecg_tl.limits import BATCH_SIZE, PROCESSES, SEED, WORKERS, require
 from ecg_tl.signals import LEADS, MICROVOLTS_PER_STEP, Batch, check_leads
 from ecg_tl.store.build import prepare
+from ecg_tl.store.fingerprint import files_read
 from ecg_tl.store.ranges import training_ranges
 from ecg_tl.store.reader import Store, open_store
 from ecg_tl.store.settings import Resampling, Short, StoreSettings
@@ -222,10 +225,17 @@ class EcgDataModule(LightningDataModule):
             raise RuntimeError("setup() comes before the parts of a datamodule are used")
         return self._parts
 
-    @property
-    def source_paths(self) -> list[Path]:
-        """Folders that are read: the records', and the prepared store's where one is named."""
-        return [self.root] if self.store_path is None else [self.root, self.store_path]
+    def inputs(self) -> Iterator[Path]:
+        """Yield what is read: the dataset's files, and the folders of its prepared stores.
+
+        Of the root, the dataset's own files alone: it may be the folder that a user works in.
+        """
+        if self.store_path is not None:
+            yield self.store_path
+        else:
+            yield from self.store_dir.glob(f"{glob.escape(self.dataset.name)}-*/")
+        with suppress(DatasetError):  # whoever reads them says what is wrong
+            yield from map(Path, files_read(self.dataset, self.root))
 
     def _open(self) -> Store:
         if self._store is None:

@@ -10,9 +10,10 @@ from ecg_tl.errors import SettingError
 from ecg_tl.export.formats import FORMATS, Format
 from ecg_tl.export.graph import ExportedGraph
 from ecg_tl.export.parity import Parity, Signals, compare, require_parity, synthetic_signals
-from ecg_tl.files import check_outputs, written_whole
+from ecg_tl.files import written_whole
 from ecg_tl.inference.checkpoint_model import CheckpointModel
 from ecg_tl.inference.model import ModelDescription
+from ecg_tl.outputs import check_outputs
 
 
 @dataclass(frozen=True)

@@ -58,16 +58,11 @@ def source_fingerprint(dataset: EcgDataset, root: Path) -> Fingerprint:
         raise DatasetError(
             root, found, "the dataset's folder", "Give the folder that holds the dataset's files."
         )
-    prefix = os.path.join(root, "")  # noqa: PTH118 - of strings: `Path`s of 90,000 files take longer than all else
+    prefix = os.path.join(root, "")  # noqa: PTH118
     states: dict[str, tuple[int, int] | None] = {}
-    for path in dataset.source_files(root):
-        name = os.fspath(path)
-        states[name] = _state(name)
-        if name.lower().endswith(".hea") and states[name] is not None:
-            folder = os.path.dirname(name)  # noqa: PTH120
-            for file in _named_files(name):
-                signal = os.path.join(folder, file)  # noqa: PTH118
-                states.setdefault(signal, _state(signal))
+    for name in files_read(dataset, root):
+        if name not in states:
+            states[name] = _state(name)
     digest = sha256()
     for name in sorted(states):
         state = states[name]
@@ -77,12 +72,30 @@ def source_fingerprint(dataset: EcgDataset, root: Path) -> Fingerprint:
     return Fingerprint(digest.hexdigest(), len(there), sum(size for size, _ in there))
 
 
+def files_read(dataset: EcgDataset, root: Path) -> Iterator[str]:
+    """Yield the paths of the files that a dataset reads below `root`, whether they are there or not.
+
+    They are strings: `Path`s of 90,000 files take longer than all else. A file may come more than once.
+
+    Raises:
+        DatasetError: If a folder below `root` cannot be listed, or a table that names the records cannot be
+            read.
+    """
+    for path in dataset.source_files(root):
+        name = os.fspath(path)
+        yield name
+        if name.lower().endswith(".hea"):
+            folder = os.path.dirname(name)  # noqa: PTH120
+            for file in _named_files(name):
+                yield os.path.join(folder, file)  # noqa: PTH118
+
+
 def _named_files(header: str) -> Iterator[str]:
     """Yield the first words of a header's signal lines, each once; whether it can be read is not asked."""
     try:
         with open(header, "rb") as handle:  # noqa: PTH123
             lines = handle.read(_LARGEST_HEADER).splitlines()
-    except OSError:
+    except (OSError, ValueError):  # of names with a NUL
         return
     words = [line.split(None, 1)[0] for line in lines if line.strip()]
     # After the record line; all leads of a record have one file, or two.

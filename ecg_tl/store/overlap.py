@@ -11,7 +11,7 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from ecg_tl.files import write_csv
+from ecg_tl.csv_text import write_csv
 from ecg_tl.store.matching import comparable, find_common
 from ecg_tl.store.reader import Store
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ecg_tl.errors import StoreError
-from ecg_tl.files import require_file_name
+from ecg_tl.paths import require_file_name
 from ecg_tl.validation_predictions import VALIDATION_FILE
 
 CONFIG_FILE = "config.yaml"

@@ -13,8 +13,10 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from ecg_tl.csv_text import read_csv_texts
 from ecg_tl.errors import StoreError
-from ecg_tl.files import is_file_name, read_csv_texts, read_json, sha256_of
+from ecg_tl.files import read_json, sha256_of
+from ecg_tl.paths import is_file_name
 from ecg_tl.study.findings import Missing
 from ecg_tl.study.folder import NOT_ITS_OWN, RESULT_FILE, RunFolder, StudyFolder, unreadable
 from ecg_tl.study.result_schema import check_result

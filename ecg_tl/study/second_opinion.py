@@ -10,8 +10,8 @@ import torch
 from lightning.pytorch import Callback, LightningModule, Trainer
 
 from ecg_tl.callbacks.history import RunHistory, run_folder
+from ecg_tl.csv_text import write_csv
 from ecg_tl.datamodules import EcgDataModule
-from ecg_tl.files import write_csv
 from ecg_tl.metrics import multilabel_scores
 from ecg_tl.study.folder import TEST_BY_EPOCH_FILE
 from ecg_tl.tasks import EcgClassifier

@@ -16,8 +16,9 @@ from tiny_events import events, scalars
 
 from ecg_tl.callbacks import EcgPictures, RunHistory
 from ecg_tl.cli import main
+from ecg_tl.csv_text import write_csv
 from ecg_tl.errors import SettingError, StoreError
-from ecg_tl.files import write_csv, write_json, write_text
+from ecg_tl.files import write_json, write_text
 from ecg_tl.metrics import multilabel_scores
 from ecg_tl.store.reader import Store
 from ecg_tl.tasks import EcgClassifier

@@ -24,6 +24,7 @@ NO_OUTPUT = {
     *("robustness checkpoints", "transfer rank --checkpoints", "transfer inspect checkpoint"),
     *("data synthesize root", "data prepare root", "data prepare dataset", "data check root"),
     *("data prepare store_dir", "data check dataset", "data overlap store_a", "data overlap store_b"),
+    "data verify store",
     *("demo root", "demo study"),
 }
 """Options whose help speaks of files, and that write none, or only into a folder that is new or theirs."""
@@ -139,6 +140,31 @@ def test_an_input_or_a_folder_is_no_output(
     assert status == 2
     assert "which is read" in said or "that is read" in said or "folder" in said
     assert given.read_bytes() == before
+
+
+@pytest.mark.parametrize("read", [True, False], ids=["read", "beside"])
+@pytest.mark.parametrize("option", ["robustness --csv", "transfer rank --csv"])
+def test_of_a_datasets_folder_what_is_read_is_no_output_and_the_rest_may_be(
+    option: str,
+    read: bool,
+    ptbxl_root: Path,
+    prepared: Path,
+    words_for: Callable[[str, Path], list[str]],
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    if not read:
+        output = ptbxl_root / "answers.csv"
+        for _ in range(2):  # the second time it is there
+            assert main(words_for(option, output)) == 0, capsys.readouterr().err
+        output.unlink()
+        return
+    stored = next(prepared.glob("ptbxl-*")) / "records.csv"
+    signals = next(ptbxl_root.rglob("*_hr.dat"))  # the version of 500 Hz is read
+    for given in (ptbxl_root / "ptbxl_database.csv", signals, signals.with_suffix(".hea"), stored):
+        before = given.read_bytes()
+        assert main(words_for(option, given)) == 2
+        assert "is read" in capsys.readouterr().err
+        assert given.read_bytes() == before
 
 
 @pytest.mark.parametrize("option", OPTIONS)

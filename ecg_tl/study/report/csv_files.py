@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import fields, is_dataclass
 from typing import Any
 
-from ecg_tl.files import text_cell
+from ecg_tl.csv_text import text_cell
 from ecg_tl.study.findings import Findings, Interval
 
 Record = dict[str, object]

@@ -10,7 +10,8 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
 from ecg_tl.errors import StoreError
-from ecg_tl.files import check_outputs, write_text
+from ecg_tl.files import write_text
+from ecg_tl.outputs import check_outputs
 from ecg_tl.study.findings import Claim, Findings, Interval
 from ecg_tl.study.intervals import HOLDS_FOR
 from ecg_tl.study.report import score_tables, study_tables, wording
