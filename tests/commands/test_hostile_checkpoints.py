@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -94,6 +95,12 @@ COMMANDS: dict[str, Words] = {
 
 
 _TRAINER = ("test", "predict", "validate", "fit that goes on", "fit from an upstream")
+
+
+@pytest.fixture(autouse=True)
+def _log_to_a_closed_stream(monkeypatch: pytest.MonkeyPatch) -> None:
+    # Lightning's handler writes to what standard error was when it was imported: some other test's.
+    monkeypatch.setattr(logging, "raiseExceptions", False)
 
 
 @pytest.fixture

@@ -213,7 +213,7 @@ def test_a_candidate_that_was_trained_on_these_records_is_pointed_out(
         (["--data.sampling_rate", "50"], ("sampling_rate 25", "--data.sampling_rate 25")),
         (["--data.num_samples", "100"], ("num_samples 250", "--data.num_samples 250")),
         (["--data.split.kind", "paper"], ("split.kind", "must not be chosen on test records")),
-        (["--data.batch_size", "0"], ("batch_size", "at least 1")),
+        (["--data.batch_size", "0"], ("batch_size", "a whole number from 1 to")),
     ],
 )
 def test_data_that_cannot_be_ranked_on_are_one_clear_line(
