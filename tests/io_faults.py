@@ -1,4 +1,4 @@
-"""A fault at the n-th call to the file system, for tests that go through all calls in turn."""
+"""A fault at the n-th call to the file system, and what a kill there leaves, for tests that try them all."""
 
 from __future__ import annotations
 
@@ -6,10 +6,11 @@ import builtins
 import io
 import os
 import shutil
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import pytest
 
@@ -25,6 +26,16 @@ MOST = 400
 
 class Crash(BaseException):
     """The process ends here: nothing catches it, and nothing that it calls afterwards works."""
+
+
+class Watcher(Protocol):
+    """Is asked before each call; what it raises is raised in the call's place."""
+
+    below: str
+    """Calls on files elsewhere are of no interest."""
+
+    def check(self, path: Any) -> None:
+        """Take note of a call, with the file that it names, or None for one on an open file."""
 
 
 class _Faults:
@@ -57,7 +68,7 @@ class _Faults:
 class _File:
     """An open file whose writes may fail, and leave half of what they were to write."""
 
-    def __init__(self, file: Any, faults: _Faults) -> None:
+    def __init__(self, file: Any, faults: Watcher) -> None:
         self._file, self._faults = file, faults
 
     def write(self, data: Any) -> Any:
@@ -83,8 +94,47 @@ class _File:
         return getattr(self._file, name)
 
 
+class Moments:
+    """Keeps a copy of a folder at each call, if it differs from the one before: what a kill would leave.
+
+    A process that is killed cleans nothing up, as one that an exception ends may do. Files under temporary
+    names are copied with the others; alone, they make no difference.
+
+    Args:
+        folder: Its content is copied.
+        copies: An empty folder for the copies.
+        skip: Names of files that make no difference either, and are not copied.
+    """
+
+    def __init__(self, folder: Path, copies: Path, skip: str) -> None:
+        self.folder, self.below, self.skip = folder, str(folder), skip
+        self.copies = copies
+        self.kept: list[Path] = []
+        self._state: object = None
+        self._inside = False
+
+    def check(self, path: Any) -> None:
+        """Copy what is there now."""
+        if self._inside or threading.current_thread() is not threading.main_thread():
+            return
+        self._inside = True
+        try:
+            self.look()
+        finally:
+            self._inside = False
+
+    def look(self) -> None:
+        """Copy the folder, if it has changed."""
+        files = [p for p in sorted(self.folder.rglob("*")) if p.is_file() and not p.match(self.skip)]
+        state = [(p, p.stat().st_ino, p.stat().st_mtime_ns) for p in files if ".partial-" not in p.name]
+        if state and state != self._state:
+            self._state = state
+            self.kept.append(self.copies / str(len(self.kept)))
+            shutil.copytree(self.folder, self.kept[-1], ignore=shutil.ignore_patterns(self.skip))
+
+
 @contextmanager
-def faults_of(faults: _Faults) -> Iterator[None]:
+def faults_of(faults: Watcher) -> Iterator[None]:
     """Make calls of this process fail, whichever library makes them."""
     patch = pytest.MonkeyPatch()
 

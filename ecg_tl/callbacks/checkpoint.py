@@ -135,6 +135,11 @@ class RunCheckpoint(ModelCheckpoint):
             else "",
         }
 
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """Take up the state, with the score of the last epoch that was saved, which Lightning leaves out."""
+        super().load_state_dict(state_dict)
+        self.current_score = state_dict.get("current_score")
+
 
 class WholeCheckpointIO(TorchCheckpointIO):
     """Lightning's way of writing checkpoints, under a temporary name beside the one that they get at the end.

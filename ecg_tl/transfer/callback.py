@@ -9,6 +9,7 @@ from typing import Any, Literal, get_args
 
 from lightning.pytorch import Callback, LightningModule, Trainer
 from lightning.pytorch.loggers import TensorBoardLogger
+from lightning.pytorch.trainer.states import TrainerFn
 from lightning_utilities.core.rank_zero import rank_zero_warn
 from torch import Tensor
 from torch.optim import Optimizer
@@ -251,6 +252,13 @@ class TransferLearning(Callback):
         for logger in trainer.loggers:
             if isinstance(logger, TensorBoardLogger):
                 logger.experiment.add_text("transfer_report", markdown_report(self.report), 0)
+
+    def on_load_checkpoint(
+        self, trainer: Trainer, pl_module: LightningModule, checkpoint: dict[str, Any]
+    ) -> None:
+        """Freeze what the checkpoint's epoch asks for: of a training that is over, no epoch begins."""
+        if self.schedule is not None and trainer.state.fn == TrainerFn.FITTING:
+            set_trained(_classifier(pl_module).network, self.schedule.trained(checkpoint["epoch"]))
 
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Freeze what the epoch asks for, which in a resumed training need not be the first."""

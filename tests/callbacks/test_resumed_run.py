@@ -1,69 +1,117 @@
-"""A run that goes on from a checkpoint leaves the files of one that was not cut off."""
+"""A run that is killed at any moment, and goes on, leaves the files of one that was not."""
 
 from __future__ import annotations
 
 import json
+import re
+import shutil
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 import pytest
 import torch
-from lightning.pytorch import LightningModule, Trainer
-from tiny import data_words, fit
+import yaml
+from io_faults import Moments, faults_of
+from tiny import HALF_TRAINS, data_words, fit
 
-from ecg_tl.callbacks import RunHistory
+from ecg_tl.cli import main
 from ecg_tl.store.reader import Store
 
 EPOCHS = 2
-OF_TIME_AND_PLACE = ("seconds", "seconds_to_best", "best_checkpoint", "digests")
+LAST = Path("checkpoints") / "last.ckpt"
+EVENTS = "events.out.tfevents.*"
 
 
-class Killed(BaseException):
-    """Ends a training as a kill would, as far as that is possible in one process."""
+def content(path: Path, run: Path) -> Any:
+    """What a file of a run holds, but seconds, and where the run lies."""
+    if path.suffix == ".ckpt":
+        return neutral(torch.load(path, weights_only=True), run)
+    if path.name == "metrics.csv":
+        return pd.read_csv(path).drop(columns="seconds").to_csv()
+    if path.suffix == ".json":
+        read = json.loads(path.read_text())
+        if (
+            "digests" in read
+        ):  # of a file with seconds in it, and of one that names a checkpoint to go on from
+            assert read["digests"].keys() >= {"config.yaml", "metrics.csv"}
+            read["digests"] |= {"config.yaml": "", "metrics.csv": ""}
+        return neutral(read, run)
+    if path.name == "config.yaml":
+        return neutral({**yaml.safe_load(path.read_text()), "ckpt_path": None}, run)
+    return path.read_bytes()
+
+
+def neutral(value: Any, run: Path) -> Any:
+    if isinstance(value, torch.Tensor):
+        return value.dtype, tuple(value.shape), value.flatten().view(torch.uint8).tolist()
+    if isinstance(value, dict):
+        named = {name: one for name, one in value.items() if "seconds" not in str(name)}
+        return {neutral(name, run): neutral(one, run) for name, one in named.items()}
+    if isinstance(value, list | tuple):
+        return [neutral(one, run) for one in value]
+    # A checkpoint that was the best before the kill is copied, and names the folder that it was made in.
+    return re.sub(rf"{run.parent}/version_\d", "RUN", value) if isinstance(value, str) else value
 
 
 def files(run: Path) -> dict[str, Any]:
-    """All that a run leaves, but seconds and paths."""
-    last = torch.load(run / "checkpoints" / "last.ckpt", weights_only=True)
-    return {
-        "metrics": pd.read_csv(run / "metrics.csv").drop(columns="seconds").to_csv(),
-        "validation": (run / "validation.npz").read_bytes(),
-        "result": {
-            name: value
-            for name, value in json.loads((run / "result.json").read_text()).items()
-            if name not in OF_TIME_AND_PLACE
-        },
-        "epoch": (last["epoch"], last["global_step"]),
-        "schedule": last["lr_schedulers"],
-        "weights": {name: tensor.tolist() for name, tensor in last["state_dict"].items()},
-    }
+    """All that a run leaves, but TensorBoard's events, which are of one process each."""
+    paths = [path for path in run.rglob("*") if path.is_file() and not path.match(EVENTS)]
+    return {str(path.relative_to(run)): content(path, run) for path in paths}
 
 
-def test_killed_between_epochs_and_after_the_last(
-    ptbxl_root: Path, ptbxl_store: Store, prepared: Path, tmp_path: Path
+def differences(one: Any, other: Any, where: str = "") -> list[str]:
+    if isinstance(one, dict) and isinstance(other, dict):
+        names = sorted({*map(str, one), *map(str, other)})
+        ours, theirs = ({str(name): value for name, value in d.items()} for d in (one, other))
+        return [line for n in names for line in differences(ours.get(n), theirs.get(n), f"{where}/{n}")]
+    if isinstance(one, list) and isinstance(other, list) and len(one) == len(other):
+        pairs = enumerate(zip(one, other, strict=True))
+        return [line for number, (a, b) in pairs for line in differences(a, b, f"{where}/{number}")]
+    return [] if one == other else [f"{where}: {str(one)[:80]} and {str(other)[:80]}"]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("start", "best"), [("scratch", "last"), ("transfer", "first")], ids=["scratch", "transfer"]
+)
+def test_killed_at_any_change_of_its_files(
+    start: str,
+    best: str,
+    ptbxl_store: Store,
+    trained_run: Path,
+    cpsc2018_root: Path,
+    cpsc2018_store: Store,
+    prepared: Path,
+    tmp_path: Path,
 ) -> None:
-    # Steps are logged more rarely than there are epochs.
-    data = data_words("PtbXlDataModule", ptbxl_root, prepared)
-    steps = ("--trainer.log_every_n_steps", "7")
-    whole = files(fit(data, tmp_path / "whole", *steps, epochs=EPOCHS))
+    data = [*data_words("Cpsc2018DataModule", cpsc2018_root, prepared), *HALF_TRAINS]
+    more = ["--trainer.log_every_n_steps", "7"]  # steps are logged more rarely than there are epochs
+    # By the epoch's number, it is known which is the best: the one that is cut off, or the one before.
+    more += ["--checkpoint.monitor", "epoch", "--checkpoint.mode", "max" if best == "last" else "min"]
+    if start == "transfer":
+        upstream = trained_run / "checkpoints" / "best.ckpt"
+        more += ["--transfer.upstream", str(upstream), "--transfer.schedule", "gradual"]
+    run = tmp_path / "runs" / "default" / "version_0"
+    moments = Moments(run, tmp_path, EVENTS)
+    with faults_of(moments):
+        assert fit(data, tmp_path / "runs", *more, epochs=EPOCHS) == run
+    moments.look()
+    whole = files(run)
+    expected = {"config.yaml", "hparams.yaml", "metrics.csv", "result.json", "validation.npz"}
+    expected |= {f"checkpoints/{name}.ckpt" for name in ("best", "last")}
+    assert whole.keys() == expected | ({"transfer_report.json"} if start == "transfer" else set())
 
-    begin = RunHistory.on_train_epoch_start
-
-    def kill(self: RunHistory, trainer: Trainer, pl_module: LightningModule) -> None:
-        raise Killed
-
-    def kill_in_second(self: RunHistory, trainer: Trainer, pl_module: LightningModule) -> None:
-        if trainer.current_epoch == 1:
-            raise Killed
-        begin(self, trainer, pl_module)
-
-    for hook, ending in {"on_fit_end": kill, "on_train_epoch_start": kill_in_second}.items():
-        runs = tmp_path / hook
-        with pytest.MonkeyPatch.context() as patch:
-            patch.setattr(RunHistory, hook, ending)
-            with pytest.raises(Killed):
-                fit(data, runs, *steps, epochs=EPOCHS)
-        last = runs / "default" / "version_0" / "checkpoints" / "last.ckpt"
-        again = fit(data, runs, *steps, "--ckpt_path", str(last), epochs=EPOCHS)
-        assert files(again) == whole, hook
+    # In the second epoch validation, history and checkpoints are written once more, then the result.
+    resumable = [moment for moment in moments.kept if (moment / LAST).is_file()]
+    assert len(resumable) >= (5 if best == "last" else 4)
+    assert not (resumable[0] / "result.json").exists()
+    for moment in resumable:
+        shutil.rmtree(run)
+        shutil.copytree(moment, run)
+        words = ["fit", "-c", str(run / "config.yaml"), "--ckpt_path", str(run / LAST)]
+        assert main(words) == 0
+        again = run.with_name("version_1")
+        found = differences(files(again), whole)
+        assert not found, "\n".join([moment.name, *found])
+        shutil.rmtree(again)
