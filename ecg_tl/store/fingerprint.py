@@ -93,7 +93,7 @@ def files_read(dataset: EcgDataset, root: Path) -> Iterator[str]:
 def _named_files(header: str) -> Iterator[str]:
     """Yield the first words of a header's signal lines, each once; whether it can be read is not asked."""
     try:
-        with open(header, "rb") as handle:  # noqa: PTH123
+        with open(header, "rb", opener=_open_at_once) as handle:
             lines = handle.read(_LARGEST_HEADER).splitlines()
     except (OSError, ValueError):  # of names with a NUL
         return
@@ -104,6 +104,11 @@ def _named_files(header: str) -> Iterator[str]:
             yield name.decode("utf-8")
         except UnicodeDecodeError:
             yield name.decode("latin-1")
+
+
+def _open_at_once(path: str, flags: int) -> int:
+    """Open a file without waiting for the writer of a named pipe."""
+    return os.open(path, flags | getattr(os, "O_NONBLOCK", 0))
 
 
 def _state(path: str) -> tuple[int, int] | None:

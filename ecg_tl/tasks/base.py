@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
 
 import torch
@@ -24,7 +24,7 @@ from ecg_tl.contamination import (
     require_no_overlap,
     training_set,
 )
-from ecg_tl.errors import SettingError
+from ecg_tl.errors import CheckpointError, SettingError
 from ecg_tl.limits import LEARNING_RATE, LR_DECAY, WEIGHT_DECAY, require_settings, shown
 from ecg_tl.metrics import multilabel_scores, sensitivity_and_specificity
 from ecg_tl.models import EcgNetwork
@@ -280,24 +280,44 @@ class EcgClassifier(LightningModule):
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Take over what the checkpoint decided, and refuse data that it does not fit or was trained on."""
-        description = read_description(checkpoint, "checkpoint")
+        trainer = self._trainer
+        where = (None if trainer is None else trainer.ckpt_path) or "checkpoint"
+        description = read_description(checkpoint, where)
+        if trainer is not None:
+            _require_same_tensors(self.state_dict(), checkpoint["state_dict"], where)
         if description.calibration is not None:
             self.calibration = Calibration.from_dict(description.calibration)
         self.transfer_report = description.transfer
         self._random_states = checkpoint.get("random_states")
-        trainer = self._trainer
         if trainer is not None and trainer.state.fn == TrainerFn.FITTING:
-            require_epoch_end(checkpoint, trainer.ckpt_path or "checkpoint", validated_is_enough=True)
+            require_epoch_end(checkpoint, where, validated_is_enough=True)
         datamodule = None if trainer is None else getattr(trainer, "datamodule", None)
         if datamodule is not None and description.data is not None:
-            check_fits(description.data, datamodule.describe())
-        self.trained_on = read_training_sets(checkpoint, "checkpoint")
+            check_fits(description.data, datamodule.describe(), where)
+        self.trained_on = read_training_sets(checkpoint, where)
         if trainer is not None and datamodule is not None and trainer.state.fn in _JUDGED:
             self.overlap = require_no_overlap(
                 self.trained_on,
                 datamodule,
                 [_JUDGED[trainer.state.fn]],
                 allow=datamodule.allow_overlap,
-                where=trainer.ckpt_path or "checkpoint",
+                where=where,
                 setting="--data.allow_overlap true",
             )
+
+
+def _require_same_tensors(ours: Mapping[str, Any], theirs: Mapping[str, Any], where: object) -> None:
+    """Refuse a checkpoint that lacks tensors of the network, or has others: torch says so in many lines."""
+    shapes = {name: tuple(tensor.shape) for name, tensor in ours.items()}
+    others = {name: tuple(getattr(tensor, "shape", ())) for name, tensor in theirs.items()}
+    wrong = sorted(name for name in {*shapes, *others} if shapes.get(name) != others.get(name))
+    if wrong:
+        name = wrong[0]
+        found = f"{name} of shape {others[name]}" if name in others else f"no {name}"
+        expected = f"shape {shapes[name]}" if name in shapes else "the tensors of the network, and no others"
+        raise CheckpointError(
+            where,
+            found if len(wrong) == 1 else f"{found}, and {len(wrong) - 1} more tensors that do not fit",
+            expected,
+            "Set the model as the checkpoint has it, or give an intact checkpoint.",
+        )

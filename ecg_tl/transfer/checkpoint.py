@@ -18,7 +18,7 @@ from torch import Tensor
 
 from ecg_tl.contamination import TrainingSet, read_training_sets
 from ecg_tl.errors import CheckpointError
-from ecg_tl.limits import shown
+from ecg_tl.limits import require_tree, shown
 from ecg_tl.tasks.description import CheckpointDescription, read_description
 from ecg_tl.tasks.digest import require_digest, require_whole_archive
 from ecg_tl.tasks.restoring import require_settings
@@ -128,6 +128,8 @@ def _load(path: Path) -> Any:
         raise _damaged(path, error) from None
     if isinstance(content, Mapping):
         require_digest(content, path)
+        if "ecg_tl" in content:
+            require_tree(content["ecg_tl"], path, CheckpointError)
     return content
 
 

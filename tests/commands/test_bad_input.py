@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+import torch
 from tiny import GRU, HALF_TRAINS, QUIET, data_words
 
 from ecg_tl.cli import main
@@ -536,3 +537,25 @@ def test_a_damaged_checkpoint(fault: str, run_copy: Path, capsys: pytest.Capture
         assert_told(outcome.error, str(path))
     assert not (run_copy / "harmed").exists()
     assert not (run_copy / "test").exists()
+
+
+TENSORS: dict[str, Callable[[dict[str, Any]], object]] = {
+    "missing": lambda state: state.pop(sorted(state)[0]),
+    "another shape": lambda state: state.update({sorted(state)[0]: torch.zeros(3, 1, 7)}),
+    "one more": lambda state: state.update({"network.other\x1b[31m": torch.zeros(2)}),
+}
+
+
+@pytest.mark.parametrize("change", TENSORS.values(), ids=TENSORS)
+def test_a_checkpoint_of_other_tensors_is_named_with_the_first_of_them(
+    change: Callable[[dict[str, Any]], object], run_copy: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = run_copy / "checkpoints" / "best.ckpt"
+    content = torch.load(path, weights_only=True)
+    content.pop("ecg_tl_digest", None)
+    change(content["state_dict"])
+    torch.save(content, path)
+    outcome = run(["test", "-c", str(run_copy / "config.yaml"), "--ckpt_path", str(path)], capsys)
+    assert outcome.status == 2
+    assert_told(outcome.error, str(path), "network.")
+    assert "\x1b" not in outcome.error

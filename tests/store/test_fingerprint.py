@@ -214,3 +214,9 @@ def test_what_does_not_decide_the_content_does_not() -> None:
     assert store_name(FakeDataset(delay=1.0), StoreSettings(crop="start"), source) == name
     assert name.startswith("fake-")
     assert len(name) == len("fake-") + 12
+
+
+def test_a_named_pipe_in_a_headers_place_is_not_waited_for(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "r1.hea")
+    (tmp_path / "labels.csv").write_text("record,AF\nr1,1\n")
+    assert source_fingerprint(get_dataset("custom"), tmp_path).files >= 1
