@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import os
+import select
 import signal
 import sys
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from types import FrameType
 
@@ -22,6 +23,9 @@ GRACE_SECONDS = 15.0
 
 LAUNCHER = "ECG_TL_LAUNCHER"
 """Environment variable: the process that started the other ranks of a training on this machine."""
+
+LAUNCHER_SECONDS = 2.0
+"""How often a rank looks whether that process is still there."""
 
 
 NOTHING_LEFT = "No output is left half-written. The same command begins anew."
@@ -62,29 +66,72 @@ def stopping_at_signals() -> Iterator[None]:
     if threading.current_thread() is not threading.main_thread():
         yield
         return
-    stopped: list[threading.Timer] = []
+    stopped: list[Stopped] = []
 
     def stop(number: int, frame: FrameType | None) -> None:
-        if stopped:
-            return
-        stop = Stopped(number)
-        stopped.append(threading.Timer(GRACE_SECONDS, _end, [stop]))
-        stopped[0].daemon = True
-        stopped[0].start()
-        _tell_launcher(number)
-        raise stop
+        if not stopped:
+            stopped.append(Stopped(number))
+            raise stopped[0]
 
     before = {number: signal.getsignal(number) for number in SIGNALS}
     taken = [number for number, handler in before.items() if handler not in (signal.SIG_IGN, None)]
     try:
         for number in taken:
             signal.signal(number, stop)
-        yield
+        with _watching(taken, stopped):
+            yield
     finally:
         for number in taken:
             signal.signal(number, before[number])
-        for timer in stopped:
-            timer.cancel()
+
+
+@contextmanager
+def _watching(taken: Sequence[int], stopped: Sequence[Stopped]) -> Iterator[None]:
+    """End this process `GRACE_SECONDS` after a signal, whatever the main thread is at.
+
+    Python runs a handler between two of its instructions: while a library waits (a rank for the first
+    process, which is gone) there are none. The number of a signal is written to a pipe at once, all the same.
+    """
+    reader, writer = os.pipe()
+    os.set_blocking(writer, False)
+    done = threading.Event()
+    watch = threading.Thread(target=_watch, args=(reader, taken, stopped, done), daemon=True)
+    before = signal.set_wakeup_fd(writer, warn_on_full_buffer=False)
+    watch.start()
+    try:
+        yield
+    finally:
+        done.set()
+        signal.set_wakeup_fd(before)
+        os.close(writer)  # which wakes the thread
+        watch.join()
+        os.close(reader)
+
+
+def _watch(reader: int, taken: Sequence[int], stopped: Sequence[Stopped], done: threading.Event) -> None:
+    launcher = os.getppid() if os.environ.get(LAUNCHER) == str(os.getppid()) else None
+    number: int | None = None
+    while number is None:
+        if select.select([reader], [], [], None if launcher is None else LAUNCHER_SECONDS)[0]:
+            written = os.read(reader, 1)
+            if not written:
+                return
+            number = written[0] if written[0] in taken else None
+        elif os.getppid() != launcher:  # killed: no signal will come from it
+            number = signal.SIGTERM
+    _tell_launcher(number)
+    if not done.wait(GRACE_SECONDS):
+        _end(stopped[0] if stopped else Stopped(number))
+
+
+def _forget_pipe() -> None:
+    with suppress(ValueError):  # of another thread than the main one
+        signal.set_wakeup_fd(-1)
+
+
+if hasattr(os, "register_at_fork"):
+    # A worker shares its parent's pipe: the signal that ends it would end the parent.
+    os.register_at_fork(after_in_child=_forget_pipe)
 
 
 @contextmanager

@@ -114,7 +114,7 @@ def test_two_processes_train(here: Path) -> None:
     words = [*fragments("data/cpsc2018", "model/gru", "trainer/ddp"), "--trainer.accelerator", "cpu"]
     command = [sys.executable, "-m", "ecg_tl", "fit", *words, *SMALL, *QUIET, *SHORT, "--experiment", "two"]
     environment = os.environ | {"OMP_NUM_THREADS": "1"}
-    done = subprocess.run(command, cwd=here, env=environment, capture_output=True, text=True, timeout=180)
+    done = subprocess.run(command, cwd=here, env=environment, capture_output=True, text=True, timeout=900)
     assert done.returncode == 0, done.stderr
     assert (here / "runs" / "two" / "version_0" / "checkpoints" / "best.ckpt").is_file()
 

@@ -304,7 +304,7 @@ def test_an_onnx_file_needs_no_network_code(exported: Path, array: Path, tmp_pat
         "print([n for n in sys.modules if n.split('.')[0] in ('torch', 'lightning') or n == 'ecg_tl.models'])"
     )
     done = subprocess.run(
-        [sys.executable, "-c", program], capture_output=True, text=True, timeout=120, check=False
+        [sys.executable, "-c", program], capture_output=True, text=True, timeout=600, check=False
     )
     assert done.returncode == 0, done.stderr
     assert done.stdout.splitlines()[-2:] == [NOTICE, "[]"]

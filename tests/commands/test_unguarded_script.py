@@ -30,7 +30,7 @@ def test_it_ends_and_says_what_to_do(call: str, worked: bool, ptbxl_root: Path, 
     words = ["--root", str(ptbxl_root), "--store_dir", str(stores), "--workers", "2"]
     script = tmp_path / "script.py"
     script.write_text(PREPARE.format(call=call.format(words=words)))
-    done = subprocess.run([sys.executable, script], capture_output=True, text=True, timeout=60, check=False)
+    done = subprocess.run([sys.executable, script], capture_output=True, text=True, timeout=600, check=False)
     assert (done.returncode == 0) == worked
     assert "below `if __name__ == '__main__':`" in done.stderr
     assert "Traceback" not in done.stderr

@@ -120,7 +120,7 @@ def test_a_process_cut_off_takes_its_workers_with_it(
             os.killpg(process.pid, number)
         else:
             process.kill()
-        process.communicate(timeout=30)
+        process.communicate(timeout=300)
     finally:
         process.kill()
     assert process.returncode != 0

@@ -49,7 +49,7 @@ def launch(job: dict[str, Any], folder: Path, world: int) -> None:
             command = [sys.executable, str(here / "two_ranks.py"), str(settings)]
             processes.append(subprocess.Popen(command, env=environment, stdout=log, stderr=subprocess.STDOUT))
     try:
-        statuses = [process.wait(timeout=240) for process in processes]
+        statuses = [process.wait(timeout=900) for process in processes]
     finally:
         for process in processes:
             process.kill()

@@ -245,7 +245,7 @@ def wait_for(
 def test_two_commands_share_a_study(start: Start, study: StudySettings) -> None:
     plan = make_plan(study)
     commands = [start(study, "spawn") for _ in range(2)]
-    outputs = [command.communicate(timeout=200)[0] for command in commands]
+    outputs = [command.communicate(timeout=900)[0] for command in commands]
     assert [command.returncode for command in commands] == [0, 0], outputs
     for run in plan.runs:
         assert [one.outcome for one in read_attempts(place_of(study, run).attempts).all] == ["finished"]
@@ -263,7 +263,7 @@ def test_interrupted_ends_quickly_and_goes_on(ending: str, start: Start, study: 
         os.killpg(command.pid, signal.SIGINT)
     else:
         command.terminate()
-    output, _ = command.communicate(timeout=60)
+    output, _ = command.communicate(timeout=300)
     assert time.monotonic() - began < 20
     assert command.returncode == 130
     assert "The same command goes on" in output
@@ -278,5 +278,5 @@ def test_workers_end_with_a_scheduler_that_is_killed(start: Start, study: StudyS
     command = start(study)
     wait_for(upstream.attempts.is_file, command=command)
     command.kill()
-    command.communicate(timeout=60)
+    command.communicate(timeout=300)
     wait_for(lambda: not in_group(command.pid), 20)
