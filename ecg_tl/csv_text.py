@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import io
 import re
 from pathlib import Path
 from typing import IO, Any
@@ -58,5 +59,8 @@ def read_csv_texts(source: Path | IO[bytes]) -> pd.DataFrame:
         OSError: If the file cannot be read.
         ValueError: If it is no table.
     """
-    read = pd.read_csv(source, dtype=str, keep_default_na=False, encoding_errors="surrogatepass")
+    content = source.read_bytes() if isinstance(source, Path) else source.read()
+    read = pd.read_csv(io.BytesIO(content), dtype=str, keep_default_na=False, encoding_errors="surrogatepass")
+    if b"'" not in content:  # nothing to take off; to look at each cell takes longer than to read them
+        return read
     return read.rename(columns=cell_text).map(cell_text)

@@ -49,6 +49,5 @@ def test_the_coverage_of_intervals_is_simulated() -> None:
 
 
 def test_all_that_was_asked_for_is_there() -> None:
-    assert {"training_step", "trainer_overhead", "feeding", "prepare", "study_throughput", "startup"} <= set(
-        NAMES
-    )
+    asked = ("training_step", "trainer_overhead", "feeding", "prepare", "study_throughput", "startup")
+    assert {*asked, "finished_study"} <= set(NAMES)

@@ -6,19 +6,17 @@ import argparse
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, NoReturn
+from typing import NoReturn
 
 from rich.console import Console
 
 from ecg_tl import terminal
 from ecg_tl.errors import SettingError
+from ecg_tl.study.folder import StudyFolder
 from ecg_tl.study.plan import make_plan
+from ecg_tl.study.runs import Plan, Run
 from ecg_tl.study.settings import StudySettings, read_study
 from ecg_tl.trust import TRUST_OPTION, config_trust
-
-if TYPE_CHECKING:  # it imports PyTorch, which status and report do without
-    from ecg_tl.study.forecast import Forecast
-    from ecg_tl.study.runs import Plan
 
 WIDTH = 140
 """Columns of a table that goes into a file or a pipe."""
@@ -52,15 +50,22 @@ def plan(config: str, options: argparse.Namespace, overrides: Sequence[str]) -> 
 
 def run_all(config: str, options: argparse.Namespace, overrides: Sequence[str]) -> int:
     """Do all runs that are not finished; call it again to go on where it was cut off."""
-    from ecg_tl.study.check import check_runs
-    from ecg_tl.study.forecast import summary
-    from ecg_tl.study.launch import run_study
-
     settings = read_study(config, overrides)
     planned = make_plan(settings)
-    check_runs(planned.runs)
+    unfinished = _unfinished(settings, planned)
+    if not unfinished:  # known before PyTorch is imported, a config checked or a dataset looked at
+        _say_finished(len(planned.runs), planned)
+        return 0
+
+    from ecg_tl.study.check import check_runs
+    from ecg_tl.study.forecast import forecast, summary
+    from ecg_tl.study.launch import run_study
+
+    check_runs(unfinished)
     console = terminal.console(stderr=True)
-    cast = None if options.executor == "ray" else _forecast(settings, planned, options)
+    cast = None
+    if options.executor != "ray":
+        cast = forecast(settings, planned, concurrent=options.concurrent, runs_per_gpu=options.runs_per_gpu)
     for line in [] if cast is None else summary(planned, cast):
         console.print(line, highlight=False, markup=False)
     outcome = run_study(
@@ -73,8 +78,7 @@ def run_all(config: str, options: argparse.Namespace, overrides: Sequence[str]) 
         progress=options.progress,
         estimates=None if cast is None else cast.seconds,
     )
-    out = _console()
-    out.print(f"{len(outcome.finished)} of {len(planned.runs)} runs are finished.", highlight=False)
+    out = _say_finished(len(outcome.finished), planned)
     for run_id, error in {**outcome.failed, **outcome.skipped}.items():
         out.print(f"{run_id}: {error}", style="red", highlight=False, markup=False, soft_wrap=True)
     if outcome.interrupted:
@@ -130,7 +134,6 @@ def report(config: str, options: argparse.Namespace, overrides: Sequence[str]) -
 
 def verify(config: str, options: argparse.Namespace, overrides: Sequence[str]) -> int:
     """Read every file of every finished run, and say which is not the one that its run left."""
-    from ecg_tl.study.folder import StudyFolder
     from ecg_tl.study.results import read_result, verify_run
 
     settings = read_study(config, overrides)
@@ -149,15 +152,15 @@ def verify(config: str, options: argparse.Namespace, overrides: Sequence[str]) -
     return 1 if wrong else 0
 
 
-def _forecast(settings: StudySettings, planned: Plan, options: argparse.Namespace) -> Forecast | None:
-    """Reckon, unless there is nothing to do."""
-    from ecg_tl.study.folder import StudyFolder
-    from ecg_tl.study.forecast import forecast
-
+def _unfinished(settings: StudySettings, planned: Plan) -> list[Run]:
     folder = StudyFolder(Path(settings.folder))
-    if all(folder.run(one.id).finished for one in planned.runs):
-        return None
-    return forecast(settings, planned, concurrent=options.concurrent, runs_per_gpu=options.runs_per_gpu)
+    return [one for one in planned.runs if not folder.run(one.id).finished]
+
+
+def _say_finished(count: int, planned: Plan) -> Console:
+    console = _console()
+    console.print(f"{count} of {len(planned.runs)} runs are finished.", highlight=False)
+    return console
 
 
 def _repeatable(config: str, overrides: Sequence[str]) -> str:

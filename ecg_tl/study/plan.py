@@ -90,6 +90,7 @@ class _Planner:
         self.scratch = scratch_arm(settings)
         self._runs: dict[str, Run] = {}
         self._first_block: dict[str, int] = {}
+        self._upstreams: dict[tuple[object, ...], Run] = {}
 
     # The grid -------------------------------------------------------------------------------------------
 
@@ -174,6 +175,13 @@ class _Planner:
         return self._keep(run, cell.block)
 
     def _add_upstream(self, cell: _Cell, upstream: str) -> Run:
+        """Add an upstream run, which arms, sizes and seeds share."""
+        key = (upstream, cell.network, cell.axes)
+        if key not in self._upstreams:
+            self._upstreams[key] = self._make_upstream(cell, upstream)
+        return self._upstreams[key]
+
+    def _make_upstream(self, cell: _Cell, upstream: str) -> Run:
         settings = self.settings
         config = layered(
             PROTOCOLS[settings.protocol],

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from contextlib import suppress
 from copy import deepcopy
 from pathlib import Path
@@ -43,6 +45,23 @@ def test_what_is_written_is_read(write: Any) -> None:
     assert settings.grid == (Block(sizes=(10, "all"), axes={"normalization": ("min_max",)}),)
     assert settings.upstreams == STUDY["upstreams"]
     assert settings.seeds == (0, 1, 2, 3, 4)
+
+
+@pytest.mark.parametrize("word", ["run", "status"])
+def test_a_study_that_is_finished_needs_no_network_and_no_data(write: Any, tmp_path: Path, word: str) -> None:
+    path = write(folder=str(tmp_path / "out"), data_root=str(tmp_path / "not there"))
+    for run in make_plan(read_study(path)).runs:
+        result = tmp_path / "out" / "runs" / run.id / "result.json"
+        result.parent.mkdir(parents=True)
+        result.write_text("{}")
+    program = (
+        "import sys; from ecg_tl.cli import main; status = main(sys.argv[1:]); "
+        "assert 'torch' not in sys.modules; sys.exit(status)"
+    )
+    words = [sys.executable, "-c", program, "study", word, str(path)]
+    done = subprocess.run(words, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert "finished" in done.stdout
 
 
 def test_a_class_in_a_part_of_a_config_is_neither_made_nor_filled_in(write: Any) -> None:
