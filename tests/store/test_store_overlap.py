@@ -68,12 +68,16 @@ def test_recordings_that_cannot_be_compared_are_counted(tmp_path: Path, stores: 
     assert len(compare_stores(flat, flat).pairs) == 1
 
 
-@pytest.mark.parametrize(("place", "words"), [("nowhere", []), ("a store", ["--csv", "nowhere/pairs.csv"])])
+@pytest.mark.parametrize("fault", ["no store", "no folder for the table"])
 def test_what_cannot_be_read_or_written_is_one_line(
-    place: str, words: list[str], stores: tuple[Store, Store], capsys: pytest.CaptureFixture[str]
+    fault: str, stores: tuple[Store, Store], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    first = "nowhere" if place == "nowhere" else str(stores[0].path)
-    assert main(["data", "overlap", first, str(stores[1].path), *words]) == 2
+    first, second = (str(store.path) for store in stores)
+    (tmp_path / "file").write_text("no folder")
+    table = str(tmp_path / "file" / "pairs.csv")
+    words = ["nowhere", second] if fault == "no store" else [first, second, "--csv", table]
+    assert main(["data", "overlap", *words]) == 2
     error = capsys.readouterr().err
-    assert error.startswith("ecg-tl: error: nowhere")
+    assert error.startswith("ecg-tl: error: ")
+    assert ("nowhere" if fault == "no store" else table) in error
     assert error.count("\n") == 1
