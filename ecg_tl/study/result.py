@@ -21,7 +21,7 @@ from ecg_tl.study.attempts import Stopwatch
 from ecg_tl.study.folder import TEST_BY_EPOCH_FILE, TEST_FOLDER, RunFolder, unreadable
 from ecg_tl.study.hardware import describe_hardware
 from ecg_tl.study.job import Job
-from ecg_tl.study.result_schema import FORMAT
+from ecg_tl.study.result_schema import DIGEST, FORMAT, own_digest
 from ecg_tl.tasks import EcgClassifier, RnnClassifier
 from ecg_tl.tasks.description import describe_versions
 from ecg_tl.tasks.restoring import restore_task
@@ -97,7 +97,7 @@ def write_result(
         "digests": digests_of(place.path, DIGESTED),
         "finished": datetime.now(UTC).isoformat(timespec="seconds"),
     }
-    write_json(place.result, result)
+    write_json(place.result, {**result, DIGEST: own_digest(result)})
 
 
 def read_json(path: Path) -> dict[str, Any]:

@@ -13,6 +13,8 @@ from pathlib import Path
 from typing import Any
 
 from ecg_tl.errors import StoreError
+from ecg_tl.limits import require_tree
+from ecg_tl.store.digests import digest_of_values
 from ecg_tl.study.folder import NOT_ITS_OWN
 
 FORMAT = 1
@@ -93,6 +95,9 @@ SOME_BOOL = Kind("true, false or null", _or_null(_is_bool))
 SCORES = Kind("a mapping of numbers", _table_of(_or_null(_is_number)), needed=True)
 COUNTS = Kind("a mapping of whole numbers", _or_null(_table_of(_is_whole)))
 
+DIGEST = "digest"
+"""Field of a result: the digest of all others."""
+
 FIELDS: dict[str, Kind] = {
     "run": TABLE,
     "run.id": TEXT,
@@ -159,6 +164,7 @@ FIELDS: dict[str, Kind] = {
     "attempts": SOME_WHOLE,
     "digests": Kind("a mapping of digests", _or_null(_table_of(_is_text))),
     "finished": SOME_TEXT,
+    "digest": SOME_TEXT,
 }
 """By their paths, an owner before its own. A field that is not named here is nobody's and is left alone."""
 
@@ -176,6 +182,7 @@ def check_result(content: object, path: Path) -> dict[str, Any]:
     """
     if not isinstance(content, dict):
         raise StoreError(path, _described(content), "a mapping, as a run writes it", NOT_ITS_OWN)
+    require_tree(content, path, StoreError)
     if content.get("format") != FORMAT or isinstance(content.get("format"), bool):
         found = f"format {content.get('format')!r}"
         raise StoreError(path, found, f"format {FORMAT}", "Read it with the version that wrote it.")
@@ -198,7 +205,17 @@ def check_result(content: object, path: Path) -> dict[str, Any]:
             f"that of its folder, {folder!r}",
             NOT_ITS_OWN,
         )
+    said = content.get(DIGEST)
+    if said is not None and said != own_digest(content):  # results of earlier versions have none
+        raise StoreError(
+            path, "other content than its run wrote", f"that of its own digest ({said[:12]})", NOT_ITS_OWN
+        )
     return content
+
+
+def own_digest(result: Mapping[str, Any]) -> str:
+    """Digest a result without its digest."""
+    return digest_of_values({name: value for name, value in result.items() if name != DIGEST})
 
 
 def _described(value: object) -> str:

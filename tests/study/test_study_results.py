@@ -18,7 +18,7 @@ from fake_study import FakeStudy
 from ecg_tl.errors import StoreError
 from ecg_tl.study.find import find
 from ecg_tl.study.folder import RunFolder, StudyFolder
-from ecg_tl.study.result_schema import FIELDS
+from ecg_tl.study.result_schema import DIGEST, FIELDS, own_digest
 from ecg_tl.study.results import load_results, verify_run
 
 
@@ -217,3 +217,19 @@ def test_a_field_of_another_type_is_named_or_makes_no_difference(tmp_path: Path,
         else:  # what is let through is nothing that a report stumbles over
             find(results, study.settings(downstreams={"down": {}}), config="", resamples=2)
     assert refused
+
+
+def test_a_result_that_was_changed_since_is_refused_and_one_without_a_digest_is_read(
+    study: FakeStudy,
+) -> None:
+    path = study.folder / "runs" / study.ids[0] / "result.json"
+    content = json.loads(path.read_text())
+    path.write_text(json.dumps({**content, DIGEST: own_digest(content)}))
+    assert load_results(study.folder).runs
+    for name in sorted(content.keys() - {"format", "run"}):
+        changed = {key: value for key, value in content.items() if key != name}
+        for other in (changed, {**content, "unknown": 1}, {**content, "epochs": content["epochs"] + 1}):
+            path.write_text(json.dumps({**other, DIGEST: own_digest(content)}))
+            with pytest.raises(StoreError) as refusal:
+                load_results(study.folder)
+            assert refusal.value.where == str(path)

@@ -76,7 +76,7 @@ def outcome_of(settings: StudySettings, plan: Plan | None = None) -> dict[str, A
     for run in (plan or make_plan(settings)).runs:
         place = folder.run(run.id)
         result = json.loads(place.result.read_text())
-        of_time = ("to_scratch_best", "transfer")
+        of_time = ("to_scratch_best", "transfer", "digest")
         kept = {
             name: value
             for name, value in result.items()
