@@ -27,6 +27,8 @@ from ecg_tl.errors import StoreError
 from ecg_tl.paths import NAME_BYTES
 
 _DESCRIPTOR = re.compile(r"/(?:dev|proc/(?P<process>self|thread-self|\d+))/fd/(?P<number>\d+)")
+_PARTIAL = ".partial-"
+"""In a temporary name, between the file's own and the number of the process."""
 _MOST_LINKS = 40
 """As many as Linux follows in one path."""
 _NO_FOLDER_SYNC = (errno.EINVAL, errno.ENOTSUP, errno.EACCES, errno.EPERM, errno.EBADF)
@@ -58,20 +60,36 @@ def written_whole(path: Path, *, suffix: str = "") -> Iterator[Path]:
         target.take(temporary)
     except OSError as error:
         # Another file than the output may be at fault, such as the one that is copied.
-        named = error.filename if isinstance(error.filename, (str, bytes, os.PathLike)) else None
-        where = path if named is None else Path(os.fsdecode(named))
-        if where in (temporary, path.parent):
-            where = path
-        raise StoreError(
-            where,
-            error.strerror or str(error),
-            "a file in a folder that can be written",
-            "Free space, correct the permissions, or name another file.",
-        ) from error
+        raise _cannot_write(path, error) from error
     finally:
         if temporary is not None:
             with suppress(OSError):  # renamed, or its folder is a file, or gone
                 temporary.unlink()
+
+
+@contextmanager
+def naming(path: Path) -> Iterator[None]:
+    """Let errors of a library that writes a file name it: the system names none where a disk is full.
+
+    Raises:
+        StoreError: In place of an error of the system.
+    """
+    try:
+        yield
+    except OSError as error:
+        raise _cannot_write(path, error) from error
+
+
+def _cannot_write(path: Path, error: OSError) -> StoreError:
+    named = error.filename if isinstance(error.filename, (str, bytes, os.PathLike)) else path
+    where = Path(os.fsdecode(named))
+    own = where in (path, path.parent) or _PARTIAL in where.name
+    return StoreError(
+        path if own else where,
+        error.strerror or str(error),
+        "a file in a folder that can be written",
+        "Free space, correct the permissions, or name another file.",
+    )
 
 
 def write_text(path: Path, text: str) -> None:
@@ -205,7 +223,7 @@ class _Target:
             return Path(name)
         self.path.parent.mkdir(parents=True, exist_ok=True)
         short = os.fsdecode(os.fsencode(self.path.name)[:NAME_BYTES])
-        temporary = self.path.with_name(f".{short}.partial-{os.getpid()}{suffix}")
+        temporary = self.path.with_name(f".{short}{_PARTIAL}{os.getpid()}{suffix}")
         if self.existing is not None:
             # Nobody may read meanwhile what the file itself would not let them read.
             with suppress(FileNotFoundError):  # of a killed process that had the same number

@@ -43,11 +43,14 @@ class Stopped(BaseException):
         name: Of the signal.
         status: That a shell expects of a command that it ended.
         left: What is left, and how to go on, by the innermost `saying_what_is_left`.
+        more_to_come: Whether others send signals after the command's end, so that they stay ignored: its
+            ranks, and Lightning's observer of them, which would change its status.
     """
 
     def __init__(self, number: int) -> None:
         self.name = signal.Signals(number).name
         self.status = 128 + number
+        self.more_to_come = False
         self.left = _sayings[-1]() if _sayings else NOTHING_LEFT
         super().__init__(self.name)
 
@@ -81,8 +84,9 @@ def stopping_at_signals() -> Iterator[None]:
         with _watching(taken, stopped):
             yield
     finally:
+        deaf = any(one.more_to_come for one in stopped)
         for number in taken:
-            signal.signal(number, before[number])
+            signal.signal(number, signal.SIG_IGN if deaf else before[number])
 
 
 @contextmanager

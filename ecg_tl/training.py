@@ -7,6 +7,7 @@ import os
 import shlex
 import signal
 import tempfile
+import threading
 import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -19,7 +20,6 @@ from lightning.fabric.utilities.exceptions import MisconfigurationException
 from lightning.pytorch import LightningModule, Trainer
 from lightning.pytorch.callbacks import Callback
 from lightning.pytorch.cli import LightningArgumentParser, LightningCLI, SaveConfigCallback
-from lightning.pytorch.loggers import TensorBoardLogger
 from lightning.pytorch.strategies.launchers import _SubprocessScriptLauncher
 from lightning_utilities.core.rank_zero import rank_zero_info
 
@@ -41,15 +41,18 @@ from ecg_tl.callbacks import (
     LearningRates,
     PredictionTables,
     RunCheckpoint,
+    RunEvents,
     RunHistory,
     ScoreCurves,
     StayStopped,
     WholeCheckpointIO,
 )
+from ecg_tl.callbacks.events import keep_quiet_about_disks
 from ecg_tl.callbacks.history import RESULT_FILE
 from ecg_tl.callbacks.summary import print_scores
 from ecg_tl.datamodules import EcgDataModule
 from ecg_tl.errors import SettingError
+from ecg_tl.files import naming
 from ecg_tl.limits import EPOCHS
 from ecg_tl.parsing import essence, own_error
 from ecg_tl.paths import require_file_name
@@ -248,7 +251,8 @@ class EcgCLI(LightningCLI):
         os.environ[LAUNCHER] = str(os.getpid())
         try:
             yield
-        except Stopped:
+        except Stopped as stop:
+            stop.more_to_come = True
             launcher.kill(signal.SIGTERM)
             raise
         finally:
@@ -260,6 +264,8 @@ class EcgCLI(LightningCLI):
         checkpoint = self.trainer.checkpoint_callback
         last = Path(getattr(checkpoint, "last_model_path", "") or "none")
         if not last.is_file():
+            if self.trainer.ckpt_path is not None:
+                return f"No epoch was finished. The same command goes on from {self.trainer.ckpt_path} again."
             return "No epoch was finished. The same command begins anew."
         command = ["ecg-tl", "fit", "-c", str(last.parent.parent / "config.yaml"), "--ckpt_path", str(last)]
         return f"The last epoch that was finished is kept. To go on: {shlex.join(command)}"
@@ -280,19 +286,19 @@ class EcgCLI(LightningCLI):
         if verbose and self.trainer.is_global_zero and isinstance(self.model, EcgClassifier):
             print_scores(self.model, stage)
 
-    def _logger(self) -> TensorBoardLogger:
+    def _logger(self) -> RunEvents:
         if self.folder is not None:
             parent = _writable(self.folder.parent)
-            return TensorBoardLogger(parent, name="", version=self.folder.name, default_hp_metric=False)
+            return RunEvents(parent, name="", version=self.folder.name, default_hp_metric=False)
         ckpt_path = self._get(self.config_init, "ckpt_path")
         if self.subcommand == "fit":
             runs = _writable(Path(self._get(self.config_init, "runs_dir")))
             name = self._get(self.config_init, "experiment")
             require_file_name(str(name), "experiment")
-            return TensorBoardLogger(runs, name=name, default_hp_metric=False)
+            return RunEvents(runs, name=name, default_hp_metric=False)
         # What is computed from a checkpoint belongs into the folder of the run that trained it.
         run = _writable(Path(ckpt_path).resolve().parent.parent)
-        return TensorBoardLogger(
+        return RunEvents(
             run, name=None, version=_next_free(run, str(self.subcommand)), default_hp_metric=False
         )
 
@@ -303,7 +309,9 @@ class SaveRunConfig(SaveConfigCallback):
     def setup(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
         """Write `config.yaml`."""
         if trainer.loggers:
-            super().setup(trainer, pl_module, stage)
+            folder = trainer.log_dir  # a collective call: every process must make it
+            with naming(Path(folder or ".") / self.config_filename):
+                super().setup(trainer, pl_module, stage)
 
 
 def _require_an_end(trainer: Any) -> None:
@@ -381,6 +389,7 @@ def _next_free(folder: Path, stem: str) -> str:
 
 def silence_noise() -> None:
     """Leave out what Lightning says that a user of this command can do nothing about."""
+    threading.excepthook = keep_quiet_about_disks
     for message in (
         r"`isinstance\(treespec, LeafSpec\)` is deprecated",
         r"The number of training batches \(\d+\) is smaller than the logging interval",

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import builtins
+import errno
 import io
 import os
 import shutil
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from fnmatch import fnmatch
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -34,8 +36,14 @@ class Watcher(Protocol):
     below: str
     """Calls on files elsewhere are of no interest."""
 
-    def check(self, path: Any) -> None:
-        """Take note of a call, with the file that it names, or None for one on an open file."""
+    def check(self, path: Any, call: str = "write", of: str | None = None) -> None:
+        """Take note of a call.
+
+        Args:
+            path: The file that it names; None for one on an open file.
+            call: Its name.
+            of: The open file.
+        """
 
 
 class _Faults:
@@ -52,7 +60,7 @@ class _Faults:
         self.count = 0
         self.crashed = False
 
-    def check(self, path: Any) -> None:
+    def check(self, path: Any, call: str = "write", of: str | None = None) -> None:
         if isinstance(path, (str, bytes, os.PathLike)) and not os.fsdecode(path).startswith(self.below):
             return
         if self.crashed:
@@ -68,12 +76,12 @@ class _Faults:
 class _File:
     """An open file whose writes may fail, and leave half of what they were to write."""
 
-    def __init__(self, file: Any, faults: Watcher) -> None:
-        self._file, self._faults = file, faults
+    def __init__(self, file: Any, path: str, faults: Watcher) -> None:
+        self._file, self._path, self._faults = file, path, faults
 
     def write(self, data: Any) -> Any:
         try:
-            self._faults.check(None)
+            self._faults.check(None, of=self._path)
         except BaseException:
             with suppress(Exception):
                 self._file.write(data[: len(data) // 2])
@@ -113,7 +121,7 @@ class Moments:
         self._state: object = None
         self._inside = False
 
-    def check(self, path: Any) -> None:
+    def check(self, path: Any, call: str = "write", of: str | None = None) -> None:
         """Copy what is there now."""
         if self._inside or threading.current_thread() is not threading.main_thread():
             return
@@ -133,6 +141,38 @@ class Moments:
             shutil.copytree(self.folder, self.kept[-1], ignore=shutil.ignore_patterns(self.skip))
 
 
+class FullDisk:
+    """Has no room any more as soon as a certain file grows, and from then on none for any file of a folder.
+
+    Args:
+        below: The folder.
+        name: Of the file, without what makes its temporary name; all between `*` will do.
+        when: Whether to begin.
+        small_ones_fit: Whether there is room for all other files.
+    """
+
+    def __init__(
+        self, below: Path, name: str, when: Callable[[], bool], small_ones_fit: bool = False
+    ) -> None:
+        self.below, self.name, self.when = str(below), name, when
+        self.small_ones_fit = small_ones_fit
+        self.full = False
+
+    def check(self, path: Any, call: str = "write", of: str | None = None) -> None:
+        """Refuse what needs room."""
+        about = of if path is None else path
+        if call not in ("write", "mkdir", "link", "symlink") or not isinstance(about, (str, os.PathLike)):
+            return
+        about = os.fsdecode(about)
+        if not about.startswith(self.below):
+            return
+        named, partial, _ = Path(about).name.partition(".partial-")
+        asked = self.when() and fnmatch(named.removeprefix(".") if partial else named, self.name)
+        self.full = self.full or asked
+        if asked or (self.full and not self.small_ones_fit):
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), None if path is None else about)
+
+
 @contextmanager
 def faults_of(faults: Watcher) -> Iterator[None]:
     """Make calls of this process fail, whichever library makes them."""
@@ -145,13 +185,13 @@ def faults_of(faults: Watcher) -> Iterator[None]:
             faults.check(file)
             stream = original(file, mode, *args, **kwargs)
             ours = not isinstance(file, int) and os.fsdecode(file).startswith(faults.below)
-            return _File(stream, faults) if ours else stream
+            return _File(stream, os.fsdecode(file), faults) if ours else stream
 
         return opened
 
-    def calling(original: Callable[..., Any]) -> Callable[..., Any]:
+    def calling(name: str, original: Callable[..., Any]) -> Callable[..., Any]:
         def called(path: Any, *args: Any, **kwargs: Any) -> Any:
-            faults.check(path)
+            faults.check(path, name)
             return original(path, *args, **kwargs)
 
         return called
@@ -169,7 +209,7 @@ def faults_of(faults: Watcher) -> Iterator[None]:
         patch.setattr(io, "open", opening(io.open))
         patch.setattr(os, "open", creating(os.open))
         for name in CALLS:
-            patch.setattr(os, name, calling(getattr(os, name)))
+            patch.setattr(os, name, calling(name, getattr(os, name)))
         yield
     finally:
         patch.undo()

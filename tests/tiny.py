@@ -31,11 +31,17 @@ def data_words(datamodule: str, root: Path, stores: Path) -> list[str]:
     ]
 
 
+def fit_words(
+    data: list[str], runs: Path, *more: str, model: tuple[str, ...] = GRU, epochs: int = 1
+) -> list[str]:
+    """The command line of a training without pictures."""
+    words = ["fit", *data, *model, *QUIET, "--trainer.max_epochs", str(epochs), "--pictures.records", "0"]
+    return [*words, "--curves.every_n_epochs", "0", "--runs_dir", str(runs), *more]
+
+
 def fit(data: list[str], runs: Path, *more: str, model: tuple[str, ...] = GRU, epochs: int = 1) -> Path:
     """Train through the command line, and return the run's folder."""
-    words = ["fit", *data, *model, *QUIET, "--trainer.max_epochs", str(epochs), "--pictures.records", "0"]
-    words += ["--curves.every_n_epochs", "0"]
     before = set(runs.glob("*/version_*"))
-    assert main([*words, "--runs_dir", str(runs), *more]) == 0
+    assert main(fit_words(data, runs, *more, model=model, epochs=epochs)) == 0
     (folder,) = set(runs.glob("*/version_*")) - before
     return folder

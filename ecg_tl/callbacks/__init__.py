@@ -2,6 +2,7 @@
 
 from ecg_tl.callbacks.checkpoint import RunCheckpoint, WholeCheckpointIO
 from ecg_tl.callbacks.curves import ScoreCurves
+from ecg_tl.callbacks.events import RunEvents
 from ecg_tl.callbacks.history import RunHistory
 from ecg_tl.callbacks.pictures import EcgPictures
 from ecg_tl.callbacks.predictions import PredictionTables
@@ -19,6 +20,7 @@ __all__ = [
     "LearningRates",
     "PredictionTables",
     "RunCheckpoint",
+    "RunEvents",
     "RunHistory",
     "ScoreCurves",
     "ScoreStopping",

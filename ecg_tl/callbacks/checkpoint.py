@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import io
 import math
 import shutil
 from pathlib import Path
 from typing import Any, Literal
 
+import torch
 from lightning.fabric.plugins import TorchCheckpointIO
 from lightning.pytorch import LightningModule, Trainer
 from lightning.pytorch.callbacks import ModelCheckpoint
@@ -142,11 +144,12 @@ class RunCheckpoint(ModelCheckpoint):
 
 
 class WholeCheckpointIO(TorchCheckpointIO):
-    """Lightning's way of writing checkpoints, under a temporary name beside the one that they get at the end.
+    """Writes checkpoints under a temporary name beside the one that they get at the end.
 
     Lightning writes to the system's temporary folder and moves the file. Where that is another file system,
     moving is copying: a process that is killed, or a disk that fills up, leaves half of a `last.ckpt` in
-    place of the whole one before it.
+    place of the whole one before it. And the disk that is full may be that of the temporary folder, on which
+    no run is kept.
     """
 
     def save_checkpoint(
@@ -156,8 +159,10 @@ class WholeCheckpointIO(TorchCheckpointIO):
         if "://" in str(path):  # storage of objects, which appear when they are complete
             super().save_checkpoint(checkpoint, path, storage_options)
             return
+        content = io.BytesIO()  # torch, writing a file by itself, loses the system's error
+        torch.save(checkpoint, content)
         with written_whole(Path(path)) as temporary:
-            super().save_checkpoint(checkpoint, temporary, storage_options)
+            temporary.write_bytes(content.getbuffer())
 
 
 def _copy(source: Path, target: Path) -> None:

@@ -8,7 +8,7 @@ import shutil
 import sys
 import traceback
 from collections.abc import Iterator, Mapping
-from contextlib import ExitStack, contextmanager, redirect_stderr, redirect_stdout
+from contextlib import ExitStack, contextmanager, redirect_stderr, redirect_stdout, suppress
 from copy import deepcopy
 from pathlib import Path
 from typing import Any, TextIO
@@ -77,7 +77,7 @@ def execute(job: Job) -> Report:
             with config_trust(job.trust_config):
                 return _execute(job, place)
     except OSError as error:
-        return Report(job.run.id, "failed", f"{place.path}: {error.strerror or error}")
+        return Report(job.run.id, "failed", _describe_disk(error, place))
     finally:
         gc.collect()  # a trainer and its network refer to each other
         if torch.cuda.is_available():
@@ -94,8 +94,9 @@ def _execute(job: Job, place: RunFolder) -> Report:
             _fit(job, place, stopwatch)
             _test(job, place, stopwatch)
         except (Exception, SystemExit) as error:
-            traceback.print_exc()
-            line = describe_error(error)
+            with suppress(OSError):  # a full disk
+                traceback.print_exc()
+            line = _describe_disk(error, place) if isinstance(error, OSError) else describe_error(error)
             _note_failure(place, stopwatch, f"{line}\n\n{traceback.format_exc()}")
             return Report(job.run.id, "lost" if isinstance(error, torch.OutOfMemoryError) else "failed", line)
     return Report(job.run.id, "finished")
@@ -109,13 +110,18 @@ def describe_error(error: BaseException) -> str:
     return f"{type(error).__name__}: {said}" if said else type(error).__name__
 
 
+def _describe_disk(error: OSError, place: RunFolder) -> str:
+    return f"{error.filename or place.path}: {error.strerror or error}"
+
+
 def _note_failure(place: RunFolder, stopwatch: Stopwatch | None, text: str) -> None:
     try:
         write_text(place.error, text)
         if stopwatch is not None:
             stopwatch.note(outcome="failed")
     except (StoreError, OSError) as error:  # a full disk: the report that is returned says it all the same
-        terminal.say(error, error=True)
+        with suppress(OSError):
+            terminal.say(error, error=True)
 
 
 # Before the training ------------------------------------------------------------------------------------
@@ -271,8 +277,9 @@ def _output_to(path: Path) -> Iterator[None]:
                     replaced.enter_context(redirect_stderr(log))
                 yield
         finally:
-            sys.stdout.flush()
-            sys.stderr.flush()
+            for stream in (sys.stdout, sys.stderr):
+                with suppress(OSError):  # a full disk: what is lost is the end of the log
+                    stream.flush()
             for number, before in zip((1, 2), saved, strict=True):
                 os.dup2(before, number)
                 os.close(before)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import re
 import shutil
 from pathlib import Path
@@ -12,8 +13,8 @@ import pandas as pd
 import pytest
 import torch
 import yaml
-from io_faults import Moments, faults_of
-from tiny import HALF_TRAINS, data_words, fit
+from io_faults import FullDisk, Moments, faults_of
+from tiny import HALF_TRAINS, data_words, fit, fit_words
 
 from ecg_tl.cli import main
 from ecg_tl.store.reader import Store
@@ -38,7 +39,7 @@ def content(path: Path, run: Path) -> Any:
             read["digests"] |= {"config.yaml": "", "metrics.csv": ""}
         return neutral(read, run)
     if path.name == "config.yaml":
-        return neutral({**yaml.safe_load(path.read_text()), "ckpt_path": None}, run)
+        return neutral({**yaml.safe_load(path.read_text()), "ckpt_path": None, "runs_dir": None}, run)
     return path.read_bytes()
 
 
@@ -115,3 +116,69 @@ def test_killed_at_any_change_of_its_files(
         found = differences(files(again), whole)
         assert not found, "\n".join([moment.name, *found])
         shutil.rmtree(again)
+
+
+@pytest.mark.slow
+def test_a_disk_that_is_full_in_the_middle_is_one_line_that_names_a_file(
+    ptbxl_root: Path,
+    ptbxl_store: Store,
+    prepared: Path,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(
+        logging, "raiseExceptions", False
+    )  # Lightning logs to a stream that pytest has closed
+    data = [*data_words("PtbXlDataModule", ptbxl_root, prepared), *HALF_TRAINS]
+    more = ["--checkpoint.monitor", "epoch", "--trainer.log_every_n_steps", "1"]
+    whole = files(fit(data, tmp_path / "whole", *more, epochs=EPOCHS))
+    for name in ("validation.npz", "best.ckpt", "last.ckpt", "metrics.csv", "result.json", EVENTS):
+        run = tmp_path / name / "default" / "version_0"
+        disk = FullDisk(tmp_path, name, (run / LAST).is_file)
+        with faults_of(disk):
+            status = main(fit_words(data, tmp_path / name, *more, epochs=EPOCHS))
+        said = capsys.readouterr().err
+        assert disk.full, name
+        assert status == 2, said
+        assert "Traceback" not in said
+        (line,) = [line for line in said.splitlines() if line.startswith("ecg-tl: error: ")]
+        file, _, rest = line.removeprefix("ecg-tl: error: ").partition(": ")
+        assert rest.startswith("found No space left on device, expected"), line
+        assert Path(file).name == name or Path(file).match(EVENTS), line
+        assert Path(file).is_relative_to(run), line
+        assert not list(run.rglob("*.partial-*")), name
+
+        words = ["fit", "-c", str(run / "config.yaml"), "--ckpt_path", str(run / LAST)]
+        assert main(words) == 0
+        found = differences(files(run.with_name("version_1")), whole)
+        assert not found, "\n".join([name, *found])
+        capsys.readouterr()
+
+
+@pytest.mark.parametrize("name", ["config.yaml", "hparams.yaml", EVENTS])
+def test_a_disk_that_is_full_at_the_start_is_one_line_that_names_a_file(
+    name: str,
+    ptbxl_root: Path,
+    ptbxl_store: Store,
+    prepared: Path,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(
+        logging, "raiseExceptions", False
+    )  # Lightning logs to a stream that pytest has closed
+    data = [*data_words("PtbXlDataModule", ptbxl_root, prepared), *HALF_TRAINS]
+    disk = FullDisk(tmp_path, name, lambda: True)
+    with faults_of(disk):
+        status = main(fit_words(data, tmp_path / "runs"))
+    said = capsys.readouterr().err
+    assert disk.full
+    assert status == 2, said
+    assert "Traceback" not in said
+    (line,) = [line for line in said.splitlines() if line.startswith("ecg-tl: error: ")]
+    run = tmp_path / "runs" / "default" / "version_0"
+    assert line.startswith(f"ecg-tl: error: {run}/{name.rstrip('*')}"), line
+    assert ": found No space left on device, expected" in line
+    assert fit(data, tmp_path / "runs") == run.with_name("version_1")

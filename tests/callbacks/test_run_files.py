@@ -160,17 +160,18 @@ def test_the_last_checkpoint_is_of_the_last_epoch_that_was_completed(
 def test_a_checkpoint_cut_off_leaves_the_one_before(
     run_copy: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    def half(checkpoint: object, path: str | Path) -> None:  # as a move between file systems does it
-        Path(path).write_bytes(b"PK half")
-        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(path))
+    def half(path: Path, content: bytes) -> None:
+        with path.open("wb") as file:
+            file.write(b"PK half")
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
     folder = run_copy / "checkpoints"
     before = {path.name: path.read_bytes() for path in folder.iterdir()}
-    monkeypatch.setattr("lightning.fabric.plugins.io.torch_io._atomic_save", half)
+    monkeypatch.setattr(Path, "write_bytes", half)
     words = ["fit", "-c", str(run_copy / "config.yaml"), "--runs_dir", str(run_copy / "again")]
     words += ["--checkpoint.dirpath", str(folder), "--checkpoint.enable_version_counter", "false"]
     assert main(words) == 2
-    assert "No space left on device" in capsys.readouterr().err
+    assert "best.ckpt: found No space left on device" in capsys.readouterr().err
     assert {path.name: path.read_bytes() for path in folder.iterdir()} == before
 
 

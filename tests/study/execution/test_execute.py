@@ -14,6 +14,7 @@ import pandas as pd
 import pytest
 import torch
 import yaml
+from io_faults import FullDisk, faults_of
 from tiny_study import Done, outcome_of, states_of_files
 
 from ecg_tl.callbacks import RunCheckpoint, RunHistory
@@ -22,6 +23,7 @@ from ecg_tl.metrics import multilabel_scores
 from ecg_tl.store.lock import try_lock
 from ecg_tl.study import execute as module
 from ecg_tl.study import result as result_module
+from ecg_tl.study.attempts import read_attempts
 from ecg_tl.study.execute import execute
 from ecg_tl.study.folder import RunFolder, StudyFolder
 from ecg_tl.study.job import Job, make_jobs
@@ -334,3 +336,26 @@ def test_nothing_that_an_upstreams_checkpoint_names_is_executed(again: Done, tmp
     assert report.error.startswith(f"{path}: found normalization")
     assert "\n" not in report.error
     assert not (tmp_path / "owned").exists()
+
+
+@pytest.mark.parametrize("others", [True, False], ids=["all files", "large ones"])
+@pytest.mark.parametrize("name", ["validation.npz", "last.ckpt", "fit.json", "predictions.csv"])
+def test_a_full_disk_is_recorded_with_the_file_that_found_no_room(
+    finished: Done, again: Done, name: str, others: bool
+) -> None:
+    run = run_of(again, "fine-tuned")
+    job, place = job_of(again, run), place_of(again, run)
+    disk = FullDisk(again.folder, name, place.last.is_file, small_ones_fit=not others)
+    with faults_of(disk):
+        report = execute(job)
+    assert disk.full
+    assert report.outcome == "failed"
+    assert report.error is not None
+    assert f"/{name}: found No space left on device, expected " in report.error
+    assert "\n" not in report.error
+    if not others:
+        assert place.error.read_text().startswith(f"{report.error}\n")
+        assert read_attempts(place.attempts).all[-1].outcome == "failed"
+    assert execute(job).outcome == "finished"
+    assert outcome_of(again.settings, again.plan) == outcome_of(finished.settings, finished.plan)
+    assert not place.error.exists()
