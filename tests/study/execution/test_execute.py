@@ -338,6 +338,7 @@ def test_nothing_that_an_upstreams_checkpoint_names_is_executed(again: Done, tmp
     assert not (tmp_path / "owned").exists()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("others", [True, False], ids=["all files", "large ones"])
 @pytest.mark.parametrize("name", ["validation.npz", "last.ckpt", "fit.json", "predictions.csv"])
 def test_a_full_disk_is_recorded_with_the_file_that_found_no_room(
