@@ -306,7 +306,7 @@ def _refuse(left_out: Sequence[LeftOut]) -> None:
             f"record {first.record_id}",
             first.reason,
             "a record that can be used",
-            f"{len(left_out)} record(s) cannot: mend or remove them, or use bad_records='skip'.",
+            f"{len(left_out)} record(s) cannot: fetch them again, or leave them out (`bad_records='skip'`).",
         )
 
 

@@ -26,8 +26,11 @@ from ecg_tl.store.identity import FINGERPRINT_BYTES
 from ecg_tl.store.settings import StoreSettings
 
 REMEDY = (
-    "Delete the folder and prepare the dataset again, or let `ecg-tl data verify STORE --repair true` do it."
+    "Copy the store again, or run `ecg-tl data verify STORE --repair true`, which prepares it again where "
+    "the dataset's files are at hand."
 )
+"""It keeps the damaged store until the new one is complete: the files may be elsewhere by now."""
+UNREADABLE = "Correct its permissions, or look after the disk; the store need not be prepared again."
 
 DIGESTED_FILES = (SIGNALS_FILE, FINGERPRINTS_FILE, RECORDS_FILE)
 
@@ -257,12 +260,18 @@ def read_manifest(store: Path) -> Manifest:
     if not store.is_dir():
         found = "a file" if store.exists() else "nothing"
         raise StoreError(store, found, "the folder of a prepared store", "Prepare the dataset first.")
-    remedy = REMEDY
+    # Without its manifest nobody knows what a store was prepared with.
+    remedy = "Copy the store again, or move its folder aside and prepare the dataset again."
     values = _read_json(path, remedy)
     version = values.get("format_version")
     if version not in READABLE_FORMATS:
         readable = " or ".join(map(str, READABLE_FORMATS))
-        raise StoreError(path, f"format version {shown(version)}", f"format version {readable}", remedy)
+        raise StoreError(
+            path,
+            f"format version {shown(version)}",
+            f"format version {readable}",
+            "Prepare the dataset again; this one may stay.",
+        )
     try:
         manifest = Manifest.from_json(values)
     except (KeyError, TypeError, ValueError, AttributeError, SettingError) as error:

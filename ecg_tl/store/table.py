@@ -46,7 +46,10 @@ def read_table(path: Path, kinds: Mapping[str, str], rows: int) -> pd.DataFrame:
     Raises:
         StoreError: If it cannot be read, or has other columns or another number of rows than stated.
     """
-    remedy = "Delete the store's folder and prepare again."
+    remedy = (
+        "Copy the store again, or run `ecg-tl data verify STORE --repair true`, which prepares it again "
+        "where the dataset's files are at hand."
+    )
     try:
         with path.open(encoding="utf-8", errors="surrogatepass", newline="") as handle:
             reader = csv.reader(handle)

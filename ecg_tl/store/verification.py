@@ -17,7 +17,7 @@ from ecg_tl.files import read_json, write_json
 from ecg_tl.store.digests import FileDigest, damaged_blocks, digest_of_values
 from ecg_tl.store.fingerprint import FINGERPRINTS_FILE, MANIFEST_FILE, SIGNALS_FILE
 from ecg_tl.store.identity import FINGERPRINT_BYTES
-from ecg_tl.store.manifest import DIGESTED_FILES, REMEDY, Manifest, read_manifest
+from ecg_tl.store.manifest import DIGESTED_FILES, REMEDY, UNREADABLE, Manifest, read_manifest
 
 NOTE_FILE = ".verified.json"
 
@@ -81,7 +81,7 @@ def find_damage(folder: Path, manifest: Manifest, name: str) -> tuple[str, str] 
         damaged = damaged_blocks(folder / name, expected)
     except OSError as error:
         raise StoreError(
-            folder / name, error.strerror or str(error), "a file that can be read", REMEDY
+            folder / name, error.strerror or str(error), "a file that can be read", UNREADABLE
         ) from error
     if not damaged:
         return None
@@ -108,7 +108,12 @@ def _state(path: Path, digest: FileDigest) -> list[object]:
     try:
         status = path.stat()
     except OSError as error:
-        raise StoreError(path, error.strerror or str(error), "a file of the store", REMEDY) from error
+        raise StoreError(
+            path,
+            error.strerror or str(error),
+            "a file of the store",
+            REMEDY if isinstance(error, FileNotFoundError) else UNREADABLE,
+        ) from error
     return [status.st_size, status.st_mtime_ns, status.st_ino, digest_of_values(digest.to_json())]
 
 

@@ -18,7 +18,7 @@ from ecg_tl.errors import EcgTlError, StoreError
 from ecg_tl.files import digests_of, write_json
 from ecg_tl.metrics import Direction, direction
 from ecg_tl.study.attempts import Stopwatch
-from ecg_tl.study.folder import TEST_BY_EPOCH_FILE, TEST_FOLDER, RunFolder, unreadable
+from ecg_tl.study.folder import NOT_ITS_OWN, TEST_BY_EPOCH_FILE, TEST_FOLDER, RunFolder, unreadable
 from ecg_tl.study.hardware import describe_hardware
 from ecg_tl.study.job import Job
 from ecg_tl.study.result_schema import DIGEST, FORMAT, own_digest
@@ -118,9 +118,7 @@ def read_json(path: Path) -> dict[str, Any]:
 
 
 def _damaged(path: Path, found: str) -> StoreError:
-    return StoreError(
-        path, found, "a file that a run has written", "Remove the run's folder and run it again."
-    )
+    return StoreError(path, found, "a file that a run has written", NOT_ITS_OWN)
 
 
 def first_to_reach(

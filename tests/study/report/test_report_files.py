@@ -14,8 +14,11 @@ import pandas as pd
 import pytest
 from conftest import CASES
 from fake_findings import empty_findings, make_findings
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from ecg_tl.errors import SettingError, StoreError
+from ecg_tl.study.findings import Missing
 from ecg_tl.study.report.main_figure import main_figure
 from ecg_tl.study.report.render import write_report
 from ecg_tl.study.report.theme import COLOURS
@@ -44,6 +47,65 @@ class Nesting(HTMLParser):
 
     def handle_endtag(self, tag: str) -> None:
         assert self.open.pop() == tag
+
+
+NAMES = (
+    st.text(st.characters(exclude_characters="\x00"), min_size=1, max_size=10)
+    | st.sampled_from(
+        (
+            "</script><script>x()</script>",
+            "</style>",
+            "<!--",
+            "-->",
+            "{{ 7*7 }}",
+            "{% raw %}",
+            "{#",
+            "\x1b[2J",
+            "&lt;",
+        )
+    )
+    | st.sampled_from(
+        ("\"' onload='x()", "\u202egnp", "]]>", "$x$", "\\$", "=1+1", "\ud800", "`", "<svg/onload=x()>")
+    )
+)
+
+
+class Tags(Nesting):
+    """Also notes which tags and attributes there are."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.seen: set[str] = set()
+
+    def handle_starttag(self, tag: str, attrs: Any) -> None:
+        super().handle_starttag(tag, attrs)
+        self.seen |= {tag, *(f"{tag} {name}" for name, _ in attrs)}
+
+
+@pytest.mark.slow
+@settings(max_examples=5, deadline=None)
+@given(names=st.lists(NAMES.filter(lambda name: name.strip() != ""), min_size=6, max_size=6, unique=True))
+def test_no_name_adds_a_tag_a_script_or_a_command(
+    tmp_path_factory: pytest.TempPathFactory, names: list[str]
+) -> None:
+    def page(*words: str) -> str:
+        findings = make_findings(
+            **{**SMALL, "downstreams": words[:1], "upstreams": words[1:2], "networks": words[2:3]},
+            **{"classes": words[3:5], "values": ("millivolts",), "title": words[5], "seeds": 1},
+        )
+        findings = replace(findings, missing=(Missing(words[0], "failed", words[1]),), warnings=words[:2])
+        return write_report(findings, tmp_path_factory.mktemp("report")).read_text(encoding="utf-8")
+
+    plain, hostile = Tags(), Tags()
+    text = page(*names)
+    hostile.feed(text)
+    plain.feed(page(*"abcdef"))
+    assert hostile.open == []
+    assert hostile.seen - plain.seen <= {"tspan", "tspan x", "tspan y"}
+    assert not re.search(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\ud800-\udfff]", text)
+    if "{{ 7*7 }}" not in names:
+        return
+    assert "{{ 7*7 }}" in text
 
 
 @pytest.mark.parametrize("case", CASES)
