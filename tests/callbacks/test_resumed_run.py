@@ -182,3 +182,26 @@ def test_a_disk_that_is_full_at_the_start_is_one_line_that_names_a_file(
     assert line.startswith(f"ecg-tl: error: {run}/{name.rstrip('*')}"), line
     assert ": found No space left on device, expected" in line
     assert fit(data, tmp_path / "runs") == run.with_name("version_1")
+
+
+@pytest.mark.slow
+def test_validated_twice_an_epoch_the_last_checkpoint_is_of_an_epochs_end(
+    ptbxl_root: Path, ptbxl_store: Store, prepared: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    data = data_words("PtbXlDataModule", ptbxl_root, prepared)
+    middle = ("--trainer.callbacks+", "ModelCheckpoint", "--trainer.callbacks.save_top_k", "-1")
+    middle += ("--trainer.callbacks.every_n_train_steps", "1", "--trainer.callbacks.filename", "{step}")
+    middle += ("--trainer.callbacks.dirpath", str(tmp_path / "each"))
+    run = fit(data, tmp_path, "--trainer.val_check_interval", "0.5", *middle, epochs=2)
+    steps = pd.read_csv(run / "metrics.csv")["step"].tolist()
+    path = run / "checkpoints" / "last.ckpt"
+    last = torch.load(path, weights_only=True)
+    assert (last["epoch"], last["global_step"]) == (1, steps[-1])
+    words = ["fit", "-c", str(run / "config.yaml"), "--trainer.callbacks", "null"]
+    assert main([*words, "--ckpt_path", str(path)]) == 0
+    capsys.readouterr()
+    kept = sorted((tmp_path / "each").glob("*.ckpt"))
+    assert len(kept) == steps[-1]
+    for path in kept:
+        assert main([*words, "--ckpt_path", str(path)]) == 2
+        assert "the middle of epoch" in capsys.readouterr().err
