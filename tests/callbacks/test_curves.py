@@ -170,7 +170,7 @@ def test_only_the_first_process_draws(callback: type[Any]) -> None:
 
 
 def test_impossible_curves_are_refused() -> None:
-    with pytest.raises(SettingError, match="curves"):
+    with pytest.raises(SettingError, match="every_n_epochs"):
         ScoreCurves(every_n_epochs=-1)
 
 
