@@ -10,7 +10,7 @@ from typing import IO, Any
 
 import pandas as pd
 
-from ecg_tl.files import write_text
+from ecg_tl.files import read_regular, write_text
 
 # Excel, LibreOffice and Google Sheets take what begins so for a formula, the full-width forms too.
 _FORMULA = re.compile("'*[=+\\-@\t\r\n＝＋－＠]")
@@ -59,7 +59,7 @@ def read_csv_texts(source: Path | IO[bytes]) -> pd.DataFrame:
         OSError: If the file cannot be read.
         ValueError: If it is no table.
     """
-    content = source.read_bytes() if isinstance(source, Path) else source.read()
+    content = read_regular(source) if isinstance(source, Path) else source.read()
     read = pd.read_csv(io.BytesIO(content), dtype=str, keep_default_na=False, encoding_errors="surrogatepass")
     if b"'" not in content:  # nothing to take off; to look at each cell takes longer than to read them
         return read

@@ -143,13 +143,23 @@ def read_json(path: Path) -> Any:
         OSError: If it cannot be read, is a pipe or a device (to read one may have no end), or is huge.
         ValueError: If it is no JSON, is nested too deep, or is no UTF-8.
     """
-    status = path.stat()
-    if not stat.S_ISREG(status.st_mode):
-        found = "a folder" if stat.S_ISDIR(status.st_mode) else "a pipe or a device"
+    content = read_regular(path)
+    if len(content) > LARGEST_JSON:
+        raise OSError(errno.EFBIG, f"{len(content):,} bytes of JSON", str(path))
+    return parse_json(content)
+
+
+def read_regular(path: Path) -> bytes:
+    """Read a file whole if it is one: a pipe is waited for, and a device may have no end.
+
+    Raises:
+        OSError: If it cannot be read, or is a folder, a pipe or a device.
+    """
+    mode = path.stat().st_mode
+    if not stat.S_ISREG(mode):
+        found = "a folder" if stat.S_ISDIR(mode) else "a pipe or a device"
         raise OSError(errno.EINVAL, found, str(path))
-    if status.st_size > LARGEST_JSON:
-        raise OSError(errno.EFBIG, f"{status.st_size:,} bytes of JSON", str(path))
-    return parse_json(path.read_bytes())
+    return path.read_bytes()
 
 
 def parse_json(text: str | bytes) -> Any:

@@ -70,6 +70,9 @@ BY_CLASS = ("auroc", "auprc", "f1")
 
 _LOGGED = re.compile(r"(?:train|val)(?:/(?P<average>\w+)|_(?P<by_class>\w+?)/.+)", re.DOTALL)
 
+TO_SCORE = "probabilities to score"
+"""What an error about them names."""
+
 
 def direction(logged: str) -> Direction | None:
     """Say which way a score is better, by the name that a training logs it under.
@@ -253,7 +256,7 @@ def check_predictions(probabilities: Values, targets: Values) -> tuple[Tensor, T
     outside = int((~((p >= 0) & (p <= 1))).sum())  # NaN compares false
     if outside:
         raise SettingError(
-            "probabilities to score",
+            TO_SCORE,
             f"{outside} of {p.numel()} that are NaN or outside of [0, 1]",
             "numbers from 0 to 1",
             "A training that diverged gives NaN: lower the learning rate. Logits need a sigmoid first.",

@@ -12,6 +12,10 @@ NAME_BYTES = 200
 """Most file systems take 255; the rest is for what is added to a name (`.lock`, `.partial-12345.csv`)."""
 
 
+PART_BYTES, PATH_BYTES = 255, 2048
+"""Of a path below a folder, as file systems take them; Linux has 4,096 for the folder and the path."""
+
+
 @lru_cache(maxsize=64)  # a header names the same file once a lead
 def path_below(name: str) -> str | None:
     """Return a relative path in its shortest form, or None if it may lead out of its folder.
@@ -29,6 +33,9 @@ def path_below(name: str) -> str | None:
     if not posix.name or posix.is_absolute() or windows.drive or windows.root:
         return None
     if ".." in (*posix.parts, *windows.parts):
+        return None
+    longest = max(len(os.fsencode(part)) for part in posix.parts)
+    if longest > PART_BYTES or len(os.fsencode(name)) > PATH_BYTES:
         return None
     return posix.as_posix()
 

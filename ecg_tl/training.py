@@ -51,9 +51,10 @@ from ecg_tl.callbacks.events import keep_quiet_about_disks
 from ecg_tl.callbacks.history import RESULT_FILE
 from ecg_tl.callbacks.summary import print_scores
 from ecg_tl.datamodules import EcgDataModule
-from ecg_tl.errors import SettingError
+from ecg_tl.errors import CheckpointError, SettingError
 from ecg_tl.files import naming
 from ecg_tl.limits import EPOCHS
+from ecg_tl.metrics import TO_SCORE
 from ecg_tl.parsing import essence, own_error
 from ecg_tl.paths import require_file_name
 from ecg_tl.stopping import LAUNCHER, Stopped, saying_what_is_left
@@ -272,15 +273,27 @@ class EcgCLI(LightningCLI):
 
     def validate(self, verbose: bool = True, **kwargs: Any) -> None:
         """Score the validation records, and print the scores in a table of this project's."""
-        with self._ending_together():
+        with self._ending_together(), self._naming_the_checkpoint():
             self.trainer.validate(verbose=False, **kwargs)
         self._print_scores("val", verbose)
 
     def test(self, verbose: bool = True, **kwargs: Any) -> None:
         """Score the test records, and print the scores in a table of this project's."""
-        with self._ending_together():
+        with self._ending_together(), self._naming_the_checkpoint():
             self.trainer.test(verbose=False, **kwargs)
         self._print_scores("test", verbose)
+
+    @contextmanager
+    def _naming_the_checkpoint(self) -> Iterator[None]:
+        """Say whose probabilities cannot be scored."""
+        try:
+            yield
+        except SettingError as error:
+            if error.where != TO_SCORE:
+                raise
+            where = self._get(self.config_init, "ckpt_path")
+            found = f"probabilities of which {error.found}"
+            raise CheckpointError(where, found, error.expected, error.remedy) from error
 
     def _print_scores(self, stage: str, verbose: bool) -> None:
         if verbose and self.trainer.is_global_zero and isinstance(self.model, EcgClassifier):

@@ -96,3 +96,9 @@ def test_a_link_that_a_user_made_inside_of_the_folder_is_followed(tmp_path: Path
     (tmp_path / "records" / "signals").symlink_to(tmp_path / "elsewhere")
     (tmp_path / "records" / "r.hea").write_text("r 1 500 10\nsignals/r.dat 16 1000/mV 16 0 0 0 0 I\n")
     assert read_recording(tmp_path / "records" / "r").values.shape == (1, 10)
+
+
+@pytest.mark.parametrize("name", ["é" * 128, "a/" + "b" * 256 + "/c", "a/" * 1100 + "b"])
+def test_a_name_longer_than_a_file_systems_is_no_path(name: str) -> None:
+    assert path_below(name) is None
+    assert path_below("é" * 127) is not None

@@ -9,6 +9,9 @@ from pathlib import Path
 import pytest
 
 import ecg_tl
+from ecg_tl.csv_text import read_csv_texts
+from ecg_tl.datasets.tables import read_table
+from ecg_tl.errors import DatasetError
 from ecg_tl.files import parse_json, read_json
 
 
@@ -35,3 +38,11 @@ def test_no_other_code_reads_json_files() -> None:
     reading = re.compile(r"json\.loads?\([^)\n]*(path|file|read)")
     others = [str(path) for path in package.rglob("*.py") if reading.search(path.read_text(encoding="utf-8"))]
     assert others == []
+
+
+def test_a_table_that_is_a_pipe_is_not_waited_for(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "labels.csv")
+    with pytest.raises(DatasetError, match="pipe or a device"):
+        read_table(tmp_path / "labels.csv", ("record",), "a test")
+    with pytest.raises(OSError, match="pipe or a device"):
+        read_csv_texts(tmp_path / "labels.csv")

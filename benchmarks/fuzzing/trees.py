@@ -88,13 +88,13 @@ def _change_once(random: Random, content: Any) -> str:
     return f"{name} = {_shown(value)}, of another type"
 
 
-def _places(node: Any, name: str) -> list[tuple[Any, Any, str]]:
+def _places(node: Any, name: str, depth: int = 0) -> list[tuple[Any, Any, str]]:
     found: list[tuple[Any, Any, str]] = []
     pairs = node.items() if isinstance(node, dict) else enumerate(node) if isinstance(node, list) else ()
     for number, (key, value) in enumerate(pairs):
-        if number < 30:
+        if number < 30 and depth < 50:
             found.append((node, key, f"{name}.{key}"[:80]))
-            found += _places(value, f"{name}.{key}"[:80])
+            found += _places(value, f"{name}.{key}"[:80], depth + 1)
     return found
 
 

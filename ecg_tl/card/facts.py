@@ -14,6 +14,7 @@ from ecg_tl.card.scores import PREDICTIONS_FILE, SCORES_FILE, TEST_FOLDER, Evalu
 from ecg_tl.contamination import TrainingSet, read_training_sets
 from ecg_tl.datasets.base import LeftOut
 from ecg_tl.errors import CheckpointError, EcgTlError
+from ecg_tl.files import read_regular
 from ecg_tl.inference.checkpoint_model import CheckpointModel
 from ecg_tl.inference.model import ModelDescription
 from ecg_tl.paths import is_file_name
@@ -146,8 +147,8 @@ def _read_config(folder: Path | None) -> Mapping[str, Any]:
     if folder is None or not (folder / CONFIG_FILE).is_file():
         return {}
     try:
-        return as_table(yaml.safe_load((folder / CONFIG_FILE).read_text(encoding="utf-8")))
-    except (yaml.YAMLError, OSError, UnicodeDecodeError):
+        return as_table(yaml.safe_load(read_regular(folder / CONFIG_FILE)))
+    except (yaml.YAMLError, OSError, ValueError, RecursionError):
         return {}
 
 

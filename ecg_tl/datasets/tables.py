@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import re
 import unicodedata
 from collections.abc import Iterable, Sequence
@@ -11,6 +12,7 @@ import pandas as pd
 
 from ecg_tl.datasets.identifiers import identifier, is_rounded
 from ecg_tl.errors import DatasetError
+from ecg_tl.files import read_regular
 from ecg_tl.paths import path_below
 
 READ_AS = "read_as"
@@ -37,7 +39,7 @@ def read_table(
         DatasetError: If the file is missing, is no CSV, lacks a column, names one twice, or has no rows.
     """
     try:
-        table = pd.read_csv(path, dtype=str, keep_default_na=False, header=None)
+        table = pd.read_csv(io.BytesIO(read_regular(path)), dtype=str, keep_default_na=False, header=None)
     except FileNotFoundError:
         raise DatasetError(
             path, "no such file", f"a table of {layout}", "Check that the root is the right folder."

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from ecg_tl.csv_text import read_csv_texts
 from ecg_tl.errors import StoreError
-from ecg_tl.files import read_json, sha256_of
+from ecg_tl.files import read_json, read_regular, sha256_of
 from ecg_tl.paths import is_file_name
 from ecg_tl.study.findings import Missing
 from ecg_tl.study.folder import NOT_ITS_OWN, RESULT_FILE, RunFolder, StudyFolder, unreadable
@@ -223,7 +223,7 @@ class _Reader:
 
     def _parsed(self, path: Path, parse: Callable[[IO[bytes]], pd.DataFrame]) -> pd.DataFrame:
         try:
-            content = path.read_bytes()
+            content = read_regular(path)
         except OSError as error:
             raise unreadable(path, error) from error
         expected = self.digests.get(self._name(path))

@@ -283,8 +283,6 @@ class EcgClassifier(LightningModule):
         trainer = self._trainer
         where = (None if trainer is None else trainer.ckpt_path) or "checkpoint"
         description = read_description(checkpoint, where)
-        if trainer is not None:
-            _require_same_tensors(self.state_dict(), checkpoint["state_dict"], where)
         if description.calibration is not None:
             self.calibration = Calibration.from_dict(description.calibration)
         self.transfer_report = description.transfer
@@ -294,6 +292,8 @@ class EcgClassifier(LightningModule):
         datamodule = None if trainer is None else getattr(trainer, "datamodule", None)
         if datamodule is not None and description.data is not None:
             check_fits(description.data, datamodule.describe(), where)
+        if trainer is not None:
+            _require_same_tensors(self.state_dict(), checkpoint["state_dict"], where)
         self.trained_on = read_training_sets(checkpoint, where)
         if trainer is not None and datamodule is not None and trainer.state.fn in _JUDGED:
             self.overlap = require_no_overlap(

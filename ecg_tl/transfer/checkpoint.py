@@ -72,6 +72,7 @@ def read_checkpoint(path: Path) -> dict[str, Any]:
         )
     if "ecg_tl" in checkpoint and "hyper_parameters" in checkpoint:
         require_settings(checkpoint["hyper_parameters"], path)
+    read_training_sets(checkpoint, path)  # here, where the file can be named
     return checkpoint
 
 

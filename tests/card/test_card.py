@@ -249,7 +249,7 @@ class TestScores:
     @pytest.mark.parametrize(
         ("spoil", "found"),
         [
-            (lambda text: "", "No columns to parse"),
+            (lambda text: "", "an empty file"),
             (lambda text: text.replace("probability/MI", "probability/XX"), "no column for each of"),
             (lambda text: re.sub(r"(?m)^(\d+,[^,]*,\d),[\d.e-]+", r"\1,7.5", text, count=1), "outside of"),
             (lambda text: re.sub(r"(?m)^(\d+,[^,]*,\d),[\d.e-]+", r"\1,much", text, count=1), "much"),
