@@ -25,7 +25,7 @@ FIT = $(ECG_TL) fit -c configs/data/$(DATA).yaml -c configs/model/$(MODEL).yaml 
 
 .DEFAULT_GOAL := help
 .PHONY: help setup demo test lint format types data synthesize prepare check pretrain finetune scratch \
-        study bench bench-gpu tensorboard clean
+        study bench bench-gpu fuzz tensorboard clean
 
 help: ## list the targets
 	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -90,6 +90,9 @@ bench: setup ## tables of speed and memory, on two quiet cores: ARGS=--quick for
 bench-gpu: setup ## the same questions on a GPU
 	for script in training_step trainer_overhead feeding study_throughput; do \
 	  $(BIN)/python benchmarks/$$script.py $(ARGS) || exit 1; done
+
+fuzz: setup ## 3,000 damaged and hostile files of every kind: ARGS="--mutants 150 --seed 1"
+	$(BIN)/python benchmarks/fuzz.py $(ARGS)
 
 tensorboard: setup ## look at the runs: RUNS=folder
 	$(BIN)/tensorboard --logdir $(RUNS)
