@@ -8,7 +8,7 @@ import sys
 from collections.abc import Sequence
 from importlib import import_module
 
-from ecg_tl import __version__, terminal
+from ecg_tl import __version__, printing
 from ecg_tl.errors import EcgTlError
 from ecg_tl.mistaken import clearer
 from ecg_tl.stopping import Stopped, is_first_process, stopping_at_signals
@@ -51,13 +51,13 @@ def main(args: Sequence[str] | None = None) -> int:
     """
     words = list(sys.argv[1:] if args is None else args)
     if not words or words[0] in ("-h", "--help"):
-        terminal.say(_help())
+        printing.say(_help())
         return 0
     if words[0] == "--version":
-        terminal.say(f"ecg-tl {__version__}")
+        printing.say(f"ecg-tl {__version__}")
         return 0
     if words[0] not in _COMMANDS:
-        terminal.say(
+        printing.say(
             f"{_USAGE}\necg-tl: error: no command {words[0]!r}; there are {', '.join(_COMMANDS)}",
             error=True,
         )
@@ -67,13 +67,13 @@ def main(args: Sequence[str] | None = None) -> int:
             status: int = import_module(_COMMANDS[words[0]][0]).run(words)
     except Stopped as stop:
         if is_first_process():
-            terminal.say(f"ecg-tl: {stop}", error=True)
+            printing.say(f"ecg-tl: {stop}", error=True)
         return stop.status
     except EcgTlError as error:
-        terminal.say(f"ecg-tl: error: {terminal.shown(clearer(error))}", error=True)
+        printing.say(f"ecg-tl: error: {printing.shown(clearer(error))}", error=True)
         return 2
     except KeyboardInterrupt:
-        terminal.say("ecg-tl: interrupted", error=True)
+        printing.say("ecg-tl: interrupted", error=True)
         return 130
     except BrokenPipeError:
         # The reader of a pipe (`| head`) has left; nothing may be written while Python shuts down.
@@ -84,8 +84,8 @@ def main(args: Sequence[str] | None = None) -> int:
             raise
         # Where a library writes, the system names no file: those of a run are below `--runs_dir`.
         where = error.filename or f"the disk on which `ecg-tl {words[0]}` writes"
-        terminal.say(
-            f"ecg-tl: error: {terminal.shown(where)}: found {error.strerror}, expected a disk with room that "
+        printing.say(
+            f"ecg-tl: error: {printing.shown(where)}: found {error.strerror}, expected a disk with room that "
             "can be written. Free space, or name another folder.",
             error=True,
         )

@@ -119,7 +119,9 @@ def require(
         EcgTlError: Of the kind `error`, if it is no number, or beyond the limit.
     """
     if not limit.holds(value):
-        raise error(where, f"{limit.name} {shown(value)}", str(limit), remedy)
+        named = str(where).rpartition(".")[2] == limit.name  # by the place already
+        found = shown(value) if named else f"{limit.name} {shown(value)}"
+        raise error(where, found, str(limit), remedy)
 
 
 def require_settings(**settings: tuple[Limit, object]) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Sequence
 
-from ecg_tl.terminal import shown
+from ecg_tl.printing import shown
 
 
 def inline(text: object) -> str:

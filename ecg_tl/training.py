@@ -23,7 +23,7 @@ from lightning.pytorch.cli import LightningArgumentParser, LightningCLI, SaveCon
 from lightning.pytorch.strategies.launchers import _SubprocessScriptLauncher
 from lightning_utilities.core.rank_zero import rank_zero_info
 
-from ecg_tl import terminal
+from ecg_tl import printing
 from ecg_tl.acceleration import (
     Acceleration,
     Speed,
@@ -413,7 +413,7 @@ def silence_noise() -> None:
         r"It is recommended to use `self\.log\(.*, sync_dist=True\)`",  # scores are equal on every process
     ):
         warnings.filterwarnings("ignore", message=message)
-    terminal.show_logs_as_text("lightning.pytorch", "lightning.fabric", "lightning_utilities")
+    printing.show_logs_as_text("lightning.pytorch", "lightning.fabric", "lightning_utilities")
     logging.getLogger("lightning.pytorch.utilities.rank_zero").addFilter(
         lambda record: "litlogger" not in record.getMessage()
     )

@@ -21,7 +21,7 @@ from rich.table import Table
 from rich.text import Text
 
 import ecg_tl
-from ecg_tl import terminal
+from ecg_tl import printing, terminal
 from ecg_tl.cli import main
 from ecg_tl.csv_text import cell_text, csv_text, read_csv_texts, text_cell, write_csv
 from ecg_tl.figures import save_figure
@@ -69,10 +69,10 @@ def printed(*content: Any, width: int = 400) -> str:
 @UNHURRIED
 @given(TEXTS)
 def test_what_is_shown_can_be_seen_and_is_shown_once(text: str) -> None:
-    seen = terminal.shown(text)
+    seen = printing.shown(text)
     assert not COMMANDS.search(seen)
     assert "\n" not in seen
-    assert terminal.shown(seen) == seen
+    assert printing.shown(seen) == seen
     if text.isprintable():
         assert seen == text
     seen.encode()
@@ -122,8 +122,8 @@ def test_what_libraries_log_and_warn_of_can_be_seen(capsys: pytest.CaptureFixtur
     logger.addHandler(logging.StreamHandler(stream))
     before = warnings.formatwarning
     try:
-        terminal.show_logs_as_text(logger.name)
-        terminal.show_logs_as_text(logger.name)
+        printing.show_logs_as_text(logger.name)
+        printing.show_logs_as_text(logger.name)
         logger.error("a %s", "\x1b[2J")
         line = warnings.formatwarning("\x1b[2J", UserWarning, "f", 1)
     finally:
@@ -133,10 +133,10 @@ def test_what_libraries_log_and_warn_of_can_be_seen(capsys: pytest.CaptureFixtur
     assert not COMMANDS.search(line)
 
 
-def test_nothing_but_the_terminal_prints_or_makes_a_console() -> None:
+def test_nothing_else_prints_or_makes_a_console() -> None:
     found = []
     for path in PACKAGE.rglob("*.py"):
-        if path.name == "terminal.py":
+        if path.name in ("printing.py", "terminal.py"):
             continue
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
             if isinstance(node, ast.ImportFrom) and node.module == "rich.markup":
@@ -254,5 +254,5 @@ def test_a_figure_takes_a_name_as_it_is(tmp_path_factory: pytest.TempPathFactory
         ElementTree.parse(path)
         with drawing():
             drawn = Figure()
-            drawn.text(0, 0, terminal.shown(name))
+            drawn.text(0, 0, printing.shown(name))
             ElementTree.fromstring(to_svg(drawn, name, "x"))

@@ -11,7 +11,6 @@ from typing import Any
 
 import yaml
 from jsonargparse import ArgumentError
-from lightning.fabric.utilities.exceptions import MisconfigurationException
 
 from ecg_tl.errors import SettingError
 from ecg_tl.limits import shown
@@ -44,14 +43,6 @@ def argument_errors(
         named = re.findall(r"`([\w.]+)`", error.found)
         where = _where(words, " ".join(f"'{name}'" for name in named))
         raise UntrustedConfigError(where, error.found, error.expected, error.remedy) from error
-    except MisconfigurationException as error:
-        fault = essence(str(error))
-        raise SettingError(
-            _flag_in(words, fault) or _where(words, fault),
-            fault,
-            "settings that Lightning's Trainer takes",
-            f"Correct them; `ecg-tl {command} --help` lists them.",
-        ) from error
     except ValueError as error:
         # jsonargparse wraps what a class or its settings say while it makes them.
         own = own_error(error)
@@ -69,12 +60,27 @@ def argument_errors(
             "keys and values that the command knows" + hint(fault, owners, keys),
             f"Correct it; `ecg-tl {command} --help` lists them.",
         ) from error
+    except Exception as error:
+        # By its name: most commands do without Lightning, which takes seconds to import.
+        if type(error).__name__ != "MisconfigurationException":
+            raise
+        fault = essence(str(error))
+        raise SettingError(
+            _flag_in(words, fault) or _where(words, fault),
+            fault,
+            "settings that Lightning's Trainer takes",
+            f"Correct them; `ecg-tl {command} --help` lists them.",
+        ) from error
 
 
 def _where(words: Sequence[str], fault: str) -> str:
     """Name the word or the config file that holds a name quoted in `fault`."""
     options = [word.split("=", 1)[0] for word in words if word.startswith("-")]
     configs = _configs(words)
+    for name in quoted_names(fault):
+        for option in options:
+            if option.rpartition(".")[2] == name:
+                return option
     # A flag is above every config: what is wrong is its own value.
     keys = [key.replace(".init_args", "") for key in _KEY.findall(fault)]
     for key in keys:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from jsonargparse import ArgumentParser
 
-from ecg_tl import terminal
+from ecg_tl import printing
 from ecg_tl.card.facts import card_files, gather_facts
 from ecg_tl.card.render import render_card
 from ecg_tl.commands.arguments import argument_errors
@@ -24,13 +24,13 @@ def run(words: Sequence[str]) -> int:
     check_outputs({"--output": settings.output}, card_files(checkpoint, run_folder))
     facts = gather_facts(checkpoint, run_folder)
     if facts.test is None:
-        terminal.say(f"ecg-tl: no scores in the card. {facts.untested}", error=True)
+        printing.say(f"ecg-tl: no scores in the card. {facts.untested}", error=True)
     card = render_card(facts)
     if settings.output is None:
-        terminal.say(card, end="")
+        printing.say(card, end="")
     else:
         write_text(Path(settings.output), card)
-        terminal.say(f"wrote {settings.output}")
+        printing.say(f"wrote {settings.output}")
     return 0
 
 

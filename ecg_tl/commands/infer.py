@@ -11,7 +11,7 @@ from typing import Any, get_args
 
 from jsonargparse import ArgumentParser
 
-from ecg_tl import terminal
+from ecg_tl import printing, terminal
 from ecg_tl.commands.arguments import argument_errors
 from ecg_tl.csv_text import csv_text, write_csv
 from ecg_tl.datasets.ludb import Amplitude
@@ -81,10 +81,10 @@ def run(words: Sequence[str]) -> int:
         else:
             write_csv(Path(given.csv), table)
     for line in passed_over:
-        terminal.say(f"ecg-tl: note: {terminal.shown(line)}", error=True)
+        printing.say(f"ecg-tl: note: {printing.shown(line)}", error=True)
     failures = [outcome for outcome in outcomes if isinstance(outcome, Failure)]
     for failure in failures:
-        terminal.say(f"ecg-tl: error: {terminal.shown(failure.error)}", error=True)
+        printing.say(f"ecg-tl: error: {printing.shown(failure.error)}", error=True)
     if not to_output:
         _print(outcomes, model)
     return 1 if failures else 0
@@ -124,7 +124,7 @@ def _write(path: str, text: str) -> None:
     if path == STANDARD_OUTPUT:
         # Through a pipe the bytes are data; a terminal must not take any of them for a command.
         data = text.encode(errors="backslashreplace").decode()
-        sys.stdout.write(terminal.shown(data, keep="\n\t") if sys.stdout.isatty() else data)
+        sys.stdout.write(printing.shown(data, keep="\n\t") if sys.stdout.isatty() else data)
     else:
         write_text(Path(path), text)
 

@@ -10,7 +10,7 @@ from typing import NoReturn
 
 from rich.console import Console
 
-from ecg_tl import terminal
+from ecg_tl import printing, terminal
 from ecg_tl.errors import SettingError
 from ecg_tl.study.folder import StudyFolder
 from ecg_tl.study.plan import make_plan
@@ -145,10 +145,10 @@ def verify(config: str, options: argparse.Namespace, overrides: Sequence[str]) -
         wrong += bool(found)
         undigested += not found and not read_result(place.result).get("digests")
         for error in found:
-            terminal.say(f"ecg-tl: error: {terminal.shown(error)}", error=True)
-    terminal.say(f"{len(places)} finished runs were read; {wrong} have a file that they did not leave so.")
+            printing.say(f"ecg-tl: error: {printing.shown(error)}", error=True)
+    printing.say(f"{len(places)} finished runs were read; {wrong} have a file that they did not leave so.")
     if undigested:
-        terminal.say(f"{undigested} are of an earlier version without digests: no change can be seen.")
+        printing.say(f"{undigested} are of an earlier version without digests: no change can be seen.")
     return 1 if wrong else 0
 
 
@@ -192,7 +192,7 @@ def run(words: Sequence[str]) -> int:
     """Run `study` and one of its words."""
     word, rest = (words[1] if len(words) > 1 else "--help"), list(words[2:])
     if word in ("-h", "--help"):
-        terminal.say(_help())
+        printing.say(_help())
         return 0
     if word not in COMMANDS:
         raise SettingError(

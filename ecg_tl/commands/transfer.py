@@ -12,7 +12,7 @@ from rich.box import SIMPLE_HEAD
 from rich.table import Table
 from rich.text import Text
 
-from ecg_tl import terminal
+from ecg_tl import printing, terminal
 from ecg_tl.acceleration import take_device
 from ecg_tl.commands.arguments import argument_errors
 from ecg_tl.csv_text import write_csv
@@ -70,7 +70,7 @@ def print_checkpoint(path: Path, as_json: bool = False) -> int:
     """
     content = inspect_checkpoint(path)
     if as_json:
-        terminal.say(json_text(content, default=str))
+        printing.say(json_text(content, default=str))
     else:
         terminal.console().print(render_checkpoint(content), soft_wrap=False)
     return 0

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from ecg_tl.errors import SettingError
 from ecg_tl.files import written_whole
-from ecg_tl.terminal import shown
+from ecg_tl.printing import shown
 
 FORMATS = ("png", "pdf", "svg")
 

@@ -20,7 +20,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from ecg_tl import terminal
+from ecg_tl import printing
 from ecg_tl.datasets import get_dataset
 from ecg_tl.datasets.base import EcgDataset, LabelRule, LeftOut, Scan
 from ecg_tl.errors import DatasetError, RecordError, SettingError, StoreError
@@ -100,7 +100,7 @@ def prepare(
     store = open_store(target, verify=False)
     trust_written(target, store.manifest)
     if progress:
-        terminal.say(_final_line(store, seconds), error=True)
+        printing.say(_final_line(store, seconds), error=True)
     return store
 
 

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Literal
 
-from ecg_tl import terminal
+from ecg_tl import printing
 
 LockState = Literal["held", "busy", "unsupported"]
 
@@ -40,7 +40,7 @@ def exclusive_lock(path: Path, on_wait: str) -> Iterator[bool]:
         try:
             fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            terminal.say(on_wait, error=True)
+            printing.say(on_wait, error=True)
             fcntl.flock(handle, fcntl.LOCK_EX)
         except OSError:
             yield False

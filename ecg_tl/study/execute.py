@@ -17,7 +17,7 @@ import torch
 import yaml
 from lightning.pytorch import Callback, LightningModule, Trainer
 
-from ecg_tl import terminal
+from ecg_tl import printing
 from ecg_tl.errors import CheckpointError, EcgTlError, SettingError, StoreError
 from ecg_tl.files import write_text
 from ecg_tl.store.lock import try_lock
@@ -121,7 +121,7 @@ def _note_failure(place: RunFolder, stopwatch: Stopwatch | None, text: str) -> N
             stopwatch.note(outcome="failed")
     except (StoreError, OSError) as error:  # a full disk: the report that is returned says it all the same
         with suppress(OSError):
-            terminal.say(error, error=True)
+            printing.say(error, error=True)
 
 
 # Before the training ------------------------------------------------------------------------------------

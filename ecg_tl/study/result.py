@@ -10,7 +10,7 @@ from typing import Any
 
 import pandas as pd
 
-from ecg_tl import files, terminal
+from ecg_tl import files, printing
 from ecg_tl.callbacks.history import FILES_OF_A_FIT
 from ecg_tl.callbacks.predictions import PREDICTIONS_FILE, SCORES_FILE
 from ecg_tl.datamodules import EcgDataModule
@@ -188,7 +188,7 @@ def _transferability(job: Job, datamodule: EcgDataModule) -> dict[str, Any] | No
         evidence = logme(encoded.features, encoded.targets)
     except (EcgTlError, ValueError, FloatingPointError) as error:
         # A score that is nice to have, of a run that is done: say why there is none, and go on.
-        terminal.say(f"no score of transferability: {error}", error=True)
+        printing.say(f"no score of transferability: {error}", error=True)
         return None
     finally:
         datamodule.trainer = trainer

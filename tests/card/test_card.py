@@ -103,11 +103,13 @@ def test_scores_are_those_of_the_test_with_support_and_intervals(card: str, test
     for name, (positives, auroc, auprc, f1, sensitivity, specificity) in by_class.items():
         assert int(positives) == scores[f"support/{name}"]
         for cell, score in ((auroc, "auroc"), (auprc, "auprc")):
-            found = re.fullmatch(r"(\S+) \((\S+) to (\S+)\)", cell)
+            found = re.fullmatch(r"(\S+)(?: \((\S+) to (\S+)\))?", cell)
             assert found, cell
-            estimate, low, high = map(float, found.groups())
+            estimate, low, high = (None if end is None else float(end) for end in found.groups())
             assert estimate == pytest.approx(scores[f"{score}/{name}"], abs=6e-4)
-            assert 0 <= low <= estimate <= high <= 1
+            # A class that fewer than four patients have, or lack, is given without an interval.
+            assert (low is None) == (int(positives) < 4)
+            assert low is None or 0 <= low <= estimate <= high <= 1
         assert float(f1) == pytest.approx(scores[f"f1_tuned/{name}"], abs=6e-4)
         assert float(sensitivity) == pytest.approx(scores[f"sensitivity_tuned/{name}"], abs=6e-4)
         assert float(specificity) == pytest.approx(scores[f"specificity_tuned/{name}"], abs=6e-4)

@@ -84,7 +84,9 @@ def compare(predicted: pd.DataFrame, records: list[dict[str, Any]]) -> None:
         for one in record["classes"]:
             name = one["name"]
             assert one["probability_uncalibrated"] == pytest.approx(row[f"probability/{name}"], abs=2e-6)
-            assert one["probability"] == pytest.approx(row[f"calibrated/{name}"], abs=2e-6)
+            # Without enough validation records there is no temperature.
+            calibrated = row.get(f"calibrated/{name}", row[f"probability/{name}"])
+            assert one["probability"] == pytest.approx(calibrated, abs=2e-6)
             assert one["found"] == (one["probability_uncalibrated"] >= one["threshold_uncalibrated"])
 
 

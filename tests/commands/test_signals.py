@@ -75,7 +75,13 @@ def test_a_fit_before_its_first_epoch_is_finished(
 ) -> None:
     words = endless(data_words("PtbXlDataModule", ptbxl_root, prepared), tmp_path / "runs")
     waiting = tmp_path / "waiting"
-    words += ["--trainer.callbacks+", "waiting.WaitInBatch", "--trainer.callbacks.file", str(waiting)]
+    words += [
+        "--trust_config",
+        "--trainer.callbacks+",
+        "waiting.WaitInBatch",
+        "--trainer.callbacks.file",
+        str(waiting),
+    ]
     ended = stop(start(words, tmp_path), tmp_path, waiting.is_file, signal.SIGTERM)
     assert ended.status == 143, ended.said
     assert ended.line == ("ecg-tl: stopped by SIGTERM. No epoch was finished. The same command begins anew.")
@@ -86,7 +92,13 @@ def test_a_signal_that_is_swallowed_ends_the_process_all_the_same(
 ) -> None:
     words = endless(data_words("PtbXlDataModule", ptbxl_root, prepared), tmp_path / "runs")
     waiting = tmp_path / "waiting"
-    words += ["--trainer.callbacks+", "waiting.SwallowSignals", "--trainer.callbacks.file", str(waiting)]
+    words += [
+        "--trust_config",
+        "--trainer.callbacks+",
+        "waiting.SwallowSignals",
+        "--trainer.callbacks.file",
+        str(waiting),
+    ]
     ended = stop(start(words, tmp_path), tmp_path, waiting.is_file, signal.SIGTERM)
     assert ended.status == 143, ended.said
     assert ended.line.startswith("ecg-tl: stopped by SIGTERM.")

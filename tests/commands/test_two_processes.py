@@ -43,7 +43,7 @@ def test_two_processes_train_one_network_on_one_store_and_score_each_record_once
     # Odd numbers of records to validate (15) and of batches: the processes have different numbers of them.
     data = [*data_words("PtbXlDataModule", ptbxl_root, prepared), *HALF_TRAINS, "--data.batch_size", "7"]
     words = ["fit", *data, *RESNET, *QUIET, *TWO, "--trainer.max_epochs", "2", "--pictures.records", "0"]
-    words += ["--data.residency", "disk"]
+    words += ["--data.residency", "disk", "--trust_config"]  # for the callbacks of this test
     pages_are_known = Path("/proc/self/smaps").exists()
     for callback in ("RankWeights", "RankPages") if pages_are_known else ("RankWeights",):
         words += ["--trainer.callbacks+", f"ranks.{callback}", "--trainer.callbacks.folder", str(tmp_path)]
@@ -63,7 +63,7 @@ def test_two_processes_train_one_network_on_one_store_and_score_each_record_once
     assert pd.read_csv(folder / "metrics.csv")["epoch"].tolist() == [1, 2]
 
     checkpoint = str(folder / "checkpoints" / "best.ckpt")
-    testing = ["test", "-c", str(folder / "config.yaml"), "--ckpt_path", checkpoint]
+    testing = ["test", "-c", str(folder / "config.yaml"), "--ckpt_path", checkpoint, "--trust_config"]
     logged = run(testing, tmp_path)
     assert "replicates some samples" not in logged
     alone = ["--trainer.strategy", "auto", "--trainer.devices", "1", "--trainer.callbacks", "null"]

@@ -1,20 +1,22 @@
 from __future__ import annotations
 
+from io import StringIO
 from pathlib import Path
 
 import numpy as np
 import pytest
 from fake_dataset import FakeDataset, ecg, write_fake
-from rich.console import Console, RenderableType
+from rich.console import RenderableType
 
 from ecg_tl.store.build import prepare
 from ecg_tl.store.check import check_dataset
 from ecg_tl.store.settings import StoreSettings
 from ecg_tl.store.summary import render_check, render_store
+from ecg_tl.terminal import TextConsole
 
 
 def shown(renderable: RenderableType) -> str:
-    console = Console(width=200, record=True, file=open("/dev/null", "w"))  # noqa: SIM115, PTH123 - nothing to close
+    console = TextConsole(width=200, record=True, file=StringIO())
     console.print(renderable)
     return console.export_text()
 
