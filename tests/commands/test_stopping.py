@@ -21,8 +21,10 @@ stopping.GRACE_SECONDS = stopping.LAUNCHER_SECONDS = 0.1
 with stopping.stopping_at_signals():
     library, lock = ctypes.CDLL(None), ctypes.create_string_buffer(128)
     library.pthread_mutex_lock(lock)
-    print("waits", flush=True)
-    library.pthread_mutex_lock(lock)
+    try:
+        print("waits", flush=True)
+    finally:  # also if the signal comes before it waits
+        library.pthread_mutex_lock(lock)
 """
 
 pytestmark = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="the lock is that of Linux")
