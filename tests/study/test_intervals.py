@@ -61,8 +61,8 @@ def test_coverage_over_crossed_patients_and_seeds(seeds: int, of_both: float, of
     for _ in range(600):
         interval = mean_interval([crossed(rng, seeds, of_seed, of_both, 0.3)])
         held.append(interval.low <= 0.3 <= interval.high)
-    # Two standard errors of the simulation beyond the 93 to 97 % that are asked for. Three seeds say little of
-    # their spread, which is never taken for less than it looks: theirs are wider than they need be.
+    # Two standard errors of the simulation beyond the 93 to 97 % that are asked for. Three seeds say little
+    # of their spread, which is never taken for less than it looks: theirs are wider than they need be.
     assert 0.914 <= np.mean(held) <= (0.995 if seeds == 3 else 0.985)
 
 
