@@ -160,7 +160,7 @@ def test_the_json_says_everything(infer: Infer, ecg: Recording, tmp_path: Path) 
     pair = np.vstack([ecg.values[[0, 1]], ecg.values[6:]])[:, :3000]
     np.savez(tmp_path / "a.npz", signal=pair, leads=["I", "II", *LEADS[6:]], sampling_rate=500, units="mV")
     outcome = infer(
-        tmp_path / "a.npz", tmp_path / "b.npy", "--json", tmp_path / "a.json", "--sampling_rate", "1"
+        tmp_path / "a.npz", tmp_path / "b.npy", "--json", tmp_path / "a.json", "--sampling_rate", "250"
     )
     content = json.loads((tmp_path / "a.json").read_text())
     good, bad = content["records"]
