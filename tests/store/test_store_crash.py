@@ -107,7 +107,8 @@ def test_a_process_cut_off_takes_its_workers_with_it(
     root, log, script = tmp_path / "fake", tmp_path / "log", tmp_path / "cut_off.py"
     write_fake(root, {f"r{record}": ecg(0, 50) for record in range(600)})
     log.mkdir()
-    script.write_text(SCRIPT)
+    # Where the tests run in the background, they and what they start have SIGINT ignored.
+    script.write_text(f"import signal\nsignal.signal(signal.SIGINT, signal.default_int_handler)\n{SCRIPT}")
     searched = [str(Path(__file__).parent), *filter(None, [os.environ.get("PYTHONPATH")])]
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(searched)}
     command = [sys.executable, str(script), str(root), str(store_dir), str(log)]
