@@ -23,7 +23,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ecg_tl.errors import StoreError
+from ecg_tl.errors import SettingError, StoreError
+from ecg_tl.limits import require_tree
 from ecg_tl.paths import NAME_BYTES
 
 _DESCRIPTOR = re.compile(r"/(?:dev|proc/(?P<process>self|thread-self|\d+))/fd/(?P<number>\d+)")
@@ -169,9 +170,15 @@ def parse_json(text: str | bytes) -> Any:
         ValueError: If it is none, is nested too deep, or is no UTF-8.
     """
     try:
-        return json.loads(text.decode("utf-8") if isinstance(text, bytes) else text)
+        content = json.loads(text.decode("utf-8") if isinstance(text, bytes) else text)
     except RecursionError as error:
         raise ValueError("values nested too deep") from error
+    try:
+        # What Python's parser still takes may be too deep for whatever goes through it later.
+        require_tree(content, "JSON", most_nodes=math.inf)
+    except SettingError as error:
+        raise ValueError(error.found) from error
+    return content
 
 
 def write_json(path: Path, content: Mapping[str, object]) -> None:

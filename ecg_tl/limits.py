@@ -224,7 +224,12 @@ MOST_LEVELS = 64
 MOST_NODES = 1_000_000
 
 
-def require_tree(content: object, where: object, error: type[EcgTlError] = SettingError) -> None:
+def require_tree(
+    content: object,
+    where: object,
+    error: type[EcgTlError] = SettingError,
+    most_nodes: float = MOST_NODES,
+) -> None:
     """Refuse lists and mappings that have no end, are nested too deep, or are too many with all repetitions.
 
     YAML lets a value be used again by an alias: a few lines can stand for billions of values, or for a value
@@ -234,6 +239,7 @@ def require_tree(content: object, where: object, error: type[EcgTlError] = Setti
         content: As parsed.
         where: Its file.
         error: What to raise.
+        most_nodes: Values with all repetitions; infinity where there are none, as in JSON.
 
     Raises:
         EcgTlError: Of the kind `error`.
@@ -249,8 +255,8 @@ def require_tree(content: object, where: object, error: type[EcgTlError] = Setti
         if counted:
             above.discard(id(node))
             sizes[id(node)] = 1 + sum(sizes.get(id(one), 1) for one in below)
-            if sizes[id(node)] > MOST_NODES:
-                raise _no_tree(where, error, f"more than {MOST_NODES:,} values, with all repetitions")
+            if sizes[id(node)] > most_nodes:
+                raise _no_tree(where, error, f"more than {most_nodes:,} values, with all repetitions")
             continue
         if id(node) in above:
             raise _no_tree(where, error, "a value that holds itself")

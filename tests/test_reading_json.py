@@ -23,7 +23,9 @@ def test_what_is_no_regular_file_is_refused_at_once(tmp_path: Path) -> None:
             read_json(tmp_path / name)
 
 
-@pytest.mark.parametrize("text", ["[" * 100_000, '{"a":' * 100_000, "1" * 10_000, "", "{", b"\xff\xfe{}"])
+@pytest.mark.parametrize(
+    "text", ["[" * 100_000, "[" * 900 + "]" * 900, '{"a":' * 100_000, "1" * 10_000, "", "{", b"\xff\xfe{}"]
+)
 def test_what_is_no_json_or_too_deep_is_a_value_error(text: str | bytes, tmp_path: Path) -> None:
     with pytest.raises(ValueError, match=r"."):
         parse_json(text)
