@@ -12,6 +12,7 @@ from lightning.pytorch.core.saving import save_hparams_to_yaml
 from lightning.pytorch.loggers import TensorBoardLogger
 from lightning_utilities.core.rank_zero import rank_zero_only
 
+from ecg_tl.errors import StoreError
 from ecg_tl.files import naming, written_whole
 
 _EVENTS = "events.out.tfevents.*"
@@ -46,6 +47,15 @@ class RunEvents(TensorBoardLogger):
         if path.parent.is_dir() and not path.is_file():
             with written_whole(path) as temporary:
                 save_hparams_to_yaml(temporary, self.hparams)
+
+    @rank_zero_only
+    def finalize(self, status: str) -> None:
+        """Write what is waiting; after a training that failed, a failure of this one hides no other."""
+        try:
+            super().finalize(status)
+        except StoreError:
+            if status != "failed":
+                raise
 
     @property
     def _events(self) -> Path:

@@ -339,14 +339,7 @@ def test_nothing_that_an_upstreams_checkpoint_names_is_executed(again: Done, tmp
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(
-    "others",
-    [
-        pytest.param(True, marks=pytest.mark.xfail(reason="an open fault: another file is named, or none")),
-        False,
-    ],
-    ids=["all files", "large ones"],
-)
+@pytest.mark.parametrize("others", [True, False], ids=["all files", "large ones"])
 @pytest.mark.parametrize("name", ["validation.npz", "last.ckpt", "fit.json", "predictions.csv"])
 def test_a_full_disk_is_recorded_with_the_file_that_found_no_room(
     finished: Done, again: Done, name: str, others: bool
