@@ -5,8 +5,6 @@ from __future__ import annotations
 import logging
 import os
 import shlex
-import signal
-import tempfile
 import threading
 import warnings
 from collections.abc import Iterator, Sequence
@@ -19,8 +17,7 @@ from lightning.fabric.plugins import CheckpointIO
 from lightning.fabric.utilities.exceptions import MisconfigurationException
 from lightning.pytorch import LightningModule, Trainer
 from lightning.pytorch.callbacks import Callback
-from lightning.pytorch.cli import LightningArgumentParser, LightningCLI, SaveConfigCallback
-from lightning.pytorch.strategies.launchers import _SubprocessScriptLauncher
+from lightning.pytorch.cli import LightningArgumentParser, LightningCLI
 from lightning_utilities.core.rank_zero import rank_zero_info
 
 from ecg_tl import printing
@@ -49,17 +46,17 @@ from ecg_tl.callbacks import (
 )
 from ecg_tl.callbacks.events import keep_quiet_about_disks
 from ecg_tl.callbacks.history import RESULT_FILE
+from ecg_tl.callbacks.signals import ending_together
 from ecg_tl.callbacks.summary import print_scores
 from ecg_tl.datamodules import EcgDataModule
 from ecg_tl.errors import CheckpointError, SettingError
-from ecg_tl.files import naming
-from ecg_tl.limits import EPOCHS
 from ecg_tl.metrics import TO_SCORE
 from ecg_tl.parsing import essence, own_error
-from ecg_tl.paths import require_file_name
-from ecg_tl.stopping import LAUNCHER, Stopped, saying_what_is_left
+from ecg_tl.run_folder import SaveRunConfig, open_beside, open_kept, open_new
+from ecg_tl.stopping import saying_what_is_left
 from ecg_tl.tasks import EcgClassifier
 from ecg_tl.tasks.description import read_description, require_epoch_end, threads_of
+from ecg_tl.trainer_settings import require_an_end, require_device
 from ecg_tl.transfer.checkpoint import read_checkpoint
 from ecg_tl.transfer.setting import RENAMED, is_asked_for, is_transfer, joined, named_in, start_from
 from ecg_tl.trust import (
@@ -144,7 +141,7 @@ class EcgCLI(LightningCLI):
         logger = self._get(self.config_init, "trainer.logger")
         trial = self._get(self.config_init, "trainer.fast_dev_run")  # which leaves no run behind
         if logger in (None, True) and not trial:
-            kwargs["logger"] = self._logger()
+            kwargs["logger"] = self._open_events()
         if logger is not False:  # without any logger, Lightning refuses to monitor rates
             self.trainer_defaults["callbacks"].append(LearningRates(logging_interval="step"))
         plugins = self._get(self.config_init, "trainer.plugins") or []
@@ -176,8 +173,8 @@ class EcgCLI(LightningCLI):
             config["weights_only"] = True
         self._take_up_transfer(config)
         if self.config.subcommand == "fit":
-            _require_an_end(config.trainer)
-        _require_device(str(config.trainer.accelerator))
+            require_an_end(config.trainer)
+        require_device(str(config.trainer.accelerator))
         speed, trainer = Speed(**config.speed.as_dict()), config.trainer
         kept = choose_keep_memory(speed.keep_memory, describe_hardware(str(trainer.accelerator)))
         rank_zero_info(f"keep_memory: {kept}")
@@ -239,25 +236,8 @@ class EcgCLI(LightningCLI):
         """
         if ckpt_path is not None:
             self.trainer.ckpt_path = ckpt_path
-        with saying_what_is_left(self._what_is_left), self._ending_together():
+        with saying_what_is_left(self._what_is_left), ending_together(self.trainer):
             self.trainer.fit(model, **kwargs)
-
-    @contextmanager
-    def _ending_together(self) -> Iterator[None]:
-        """Let a signal to one of the processes that Lightning starts here end all of them."""
-        launcher = self.trainer.strategy.launcher
-        if not isinstance(launcher, _SubprocessScriptLauncher) or "LOCAL_RANK" in os.environ:
-            yield
-            return
-        os.environ[LAUNCHER] = str(os.getpid())
-        try:
-            yield
-        except Stopped as stop:
-            stop.more_to_come = True
-            launcher.kill(signal.SIGTERM)
-            raise
-        finally:
-            del os.environ[LAUNCHER]
 
     def _what_is_left(self) -> str:
         """Say from where a training that is stopped goes on."""
@@ -273,13 +253,13 @@ class EcgCLI(LightningCLI):
 
     def validate(self, verbose: bool = True, **kwargs: Any) -> None:
         """Score the validation records, and print the scores in a table of this project's."""
-        with self._ending_together(), self._naming_the_checkpoint():
+        with ending_together(self.trainer), self._naming_the_checkpoint():
             self.trainer.validate(verbose=False, **kwargs)
         self._print_scores("val", verbose)
 
     def test(self, verbose: bool = True, **kwargs: Any) -> None:
         """Score the test records, and print the scores in a table of this project's."""
-        with self._ending_together(), self._naming_the_checkpoint():
+        with ending_together(self.trainer), self._naming_the_checkpoint():
             self.trainer.test(verbose=False, **kwargs)
         self._print_scores("test", verbose)
 
@@ -299,105 +279,19 @@ class EcgCLI(LightningCLI):
         if verbose and self.trainer.is_global_zero and isinstance(self.model, EcgClassifier):
             print_scores(self.model, stage)
 
-    def _logger(self) -> RunEvents:
+    def _open_events(self) -> RunEvents:
         if self.folder is not None:
-            parent = _writable(self.folder.parent)
-            return RunEvents(parent, name="", version=self.folder.name, default_hp_metric=False)
-        ckpt_path = self._get(self.config_init, "ckpt_path")
+            return open_kept(self.folder)
         if self.subcommand == "fit":
-            runs = _writable(Path(self._get(self.config_init, "runs_dir")))
-            name = self._get(self.config_init, "experiment")
-            require_file_name(str(name), "experiment")
-            return RunEvents(runs, name=name, default_hp_metric=False)
-        # What is computed from a checkpoint belongs into the folder of the run that trained it.
-        run = _writable(Path(ckpt_path).resolve().parent.parent)
-        return RunEvents(
-            run, name=None, version=_next_free(run, str(self.subcommand)), default_hp_metric=False
-        )
-
-
-class SaveRunConfig(SaveConfigCallback):
-    """Keep a run's config beside what came of it; without a logger there is no run's folder."""
-
-    def setup(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
-        """Write `config.yaml`."""
-        if trainer.loggers:
-            folder = trainer.log_dir  # a collective call: every process must make it
-            with naming(Path(folder or ".") / self.config_filename):
-                super().setup(trainer, pl_module, stage)
-
-
-def _require_an_end(trainer: Any) -> None:
-    """Refuse a training without an epoch, without an end, or without a checkpoint to keep.
-
-    Raises:
-        SettingError: Names the setting of the trainer.
-    """
-    if trainer.enable_checkpointing is False:
-        raise SettingError(
-            "trainer.enable_checkpointing",
-            "false",
-            "true: a training whose checkpoints are not kept leaves nothing to test",
-            "Remove it; `--trainer.fast_dev_run true` tries settings out without leaving a run.",
-        )
-    ends = trainer.max_steps not in (None, -1) or trainer.max_time is not None
-    if trainer.max_epochs in (None, -1) and ends:
-        return
-    if trainer.max_epochs is None or not EPOCHS.holds(trainer.max_epochs):
-        raise SettingError(
-            "trainer.max_epochs",
-            str(trainer.max_epochs),
-            f"{EPOCHS}, or -1 beside `max_steps` or `max_time`",
-            "Say after how many epochs the training ends.",
-        )
-
-
-def _require_device(accelerator: str) -> None:
-    """Refuse a GPU that is not there.
-
-    Raises:
-        SettingError: Names the setting of the trainer.
-    """
-    here = {"cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available()}
-    here["gpu"] = any(here.values())
-    if not here.get(accelerator, True):
-        raise SettingError(
-            "trainer.accelerator", accelerator, "a device that torch can use", "Use `auto` or `cpu`."
-        )
+            return open_new(
+                Path(self._get(self.config_init, "runs_dir")), str(self._get(self.config_init, "experiment"))
+            )
+        return open_beside(Path(self._get(self.config_init, "ckpt_path")), str(self.subcommand))
 
 
 def _data_seed(seed: bool | int) -> int:
     """Return the seed of the data for `seed_everything`; true and false, "any seed" and "none", name none."""
     return 0 if isinstance(seed, bool) else seed
-
-
-def _writable(folder: Path) -> Path:
-    """Return the folder if a run can be kept in it; made if it is not there.
-
-    Raises:
-        SettingError: If it cannot be made or written.
-    """
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryFile(dir=folder):
-            pass
-    except OSError as error:
-        raise SettingError(
-            folder,
-            (error.strerror or str(error)).lower(),
-            "a folder in which runs can be kept",
-            "Name another one (`--runs_dir`), or correct its permissions.",
-        ) from error
-    return folder
-
-
-def _next_free(folder: Path, stem: str) -> str:
-    """Return `stem`, or `stem_2`, `stem_3` ... if it is there already: no result is written over."""
-    name, number = stem, 1
-    while (folder / name).exists():
-        number += 1
-        name = f"{stem}_{number}"
-    return name
 
 
 def silence_noise() -> None:

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 from lightning.pytorch import Callback, LightningModule, Trainer
+from lightning.pytorch.strategies.launchers import _SubprocessScriptLauncher
 
-from ecg_tl.stopping import SIGNALS
+from ecg_tl.stopping import LAUNCHER, SIGNALS, Stopped
 
 
 class KeepSignals(Callback):
@@ -43,3 +47,21 @@ class KeepSignals(Callback):
     def on_predict_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Put them back."""
         self._put_back()
+
+
+@contextmanager
+def ending_together(trainer: Trainer) -> Iterator[None]:
+    """Let a signal to one of the processes that Lightning starts here end all of them."""
+    launcher = trainer.strategy.launcher
+    if not isinstance(launcher, _SubprocessScriptLauncher) or "LOCAL_RANK" in os.environ:
+        yield
+        return
+    os.environ[LAUNCHER] = str(os.getpid())
+    try:
+        yield
+    except Stopped as stop:
+        stop.more_to_come = True
+        launcher.kill(signal.SIGTERM)
+        raise
+    finally:
+        del os.environ[LAUNCHER]
