@@ -106,8 +106,8 @@ def _data(kind: str, root: str) -> dict[str, Any]:
 
 def write_runs(path: Path) -> None:
     """Write what the runs of a study would leave."""
-    from ecg_tl.study.plan import make_plan
-    from ecg_tl.study.settings import read_study
+    from ecg_tl.study.design.plan import make_plan
+    from ecg_tl.study.design.settings import read_study
 
     settings = read_study(path)
     rng = np.random.default_rng(0)

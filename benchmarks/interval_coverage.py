@@ -19,9 +19,9 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import stats
 
-from ecg_tl.study.analysis.resampling import resample_patients
-from ecg_tl.study.analysis.scoring import Sample, sample_of, score_run, subtract
-from ecg_tl.study.intervals import mean_interval, score_interval
+from ecg_tl.statistics.intervals import mean_interval, score_interval
+from ecg_tl.statistics.resampling import resample_patients
+from ecg_tl.statistics.scoring import Sample, sample_of, score_run, subtract
 
 SKILLS = (1.0, 1.3)
 HARD, HARD_FOR_ARM, HARD_FOR_TRAINING, NOISE = 0.7, 0.5, 0.5, 0.6

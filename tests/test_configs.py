@@ -10,9 +10,9 @@ from pathlib import Path
 import pytest
 
 from ecg_tl.cli import main
-from ecg_tl.study.check import check_runs
-from ecg_tl.study.plan import make_plan
-from ecg_tl.study.settings import read_study
+from ecg_tl.study.design.check import check_runs
+from ecg_tl.study.design.plan import make_plan
+from ecg_tl.study.design.settings import read_study
 from ecg_tl.synthesis import synthesize
 
 REPOSITORY = Path(__file__).parents[1]
@@ -178,7 +178,7 @@ def test_the_papers_study_has_the_papers_runs() -> None:
 def test_the_demos_study_runs_to_its_report(
     here: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr("ecg_tl.study.speed.LONGEST_SECONDS", 0.1)
+    monkeypatch.setattr("ecg_tl.study.design.speed.LONGEST_SECONDS", 0.1)
     for layout in ("ptbxl", "cpsc2018"):
         simulate(here, layout)
     words = ["configs/study/demo.yaml", "--data_root", "data", "--folder", "demo-study", "--seeds", "[0]"]

@@ -25,10 +25,10 @@ from ecg_tl import printing, terminal
 from ecg_tl.cli import main
 from ecg_tl.csv_text import cell_text, csv_text, read_csv_texts, text_cell, write_csv
 from ecg_tl.figures import save_figure
+from ecg_tl.figures.svg import drawing, to_svg
 from ecg_tl.files import write_json
 from ecg_tl.markdown import code, inline, table
 from ecg_tl.study.report.csv_files import write_csv as report_csv
-from ecg_tl.study.report.svg import drawing, to_svg
 
 PACKAGE = Path(ecg_tl.__file__).parent
 

@@ -63,8 +63,8 @@ def run(words: Sequence[str]) -> int:
     if given.csv is not None:
         write_csv(Path(given.csv), as_table(result))
     if figure is not None:
+        from ecg_tl.figures.svg import drawing
         from ecg_tl.robustness.figure import robustness_figure  # matplotlib takes a second to import
-        from ecg_tl.study.report.svg import drawing
 
         with drawing():  # fonts are looked up when a figure is written
             save_figure(robustness_figure(result), figure)

@@ -12,10 +12,10 @@ from rich.console import Console
 
 from ecg_tl import printing, terminal
 from ecg_tl.errors import SettingError
-from ecg_tl.study.folder import StudyFolder
-from ecg_tl.study.plan import make_plan
-from ecg_tl.study.runs import Plan, Run
-from ecg_tl.study.settings import StudySettings, read_study
+from ecg_tl.study.design.folder import StudyFolder
+from ecg_tl.study.design.plan import make_plan
+from ecg_tl.study.design.runs import Plan, Run
+from ecg_tl.study.design.settings import StudySettings, read_study
 from ecg_tl.trust import TRUST_OPTION, config_trust
 
 WIDTH = 140
@@ -31,9 +31,9 @@ class _Parser(argparse.ArgumentParser):
 
 def plan(config: str, options: argparse.Namespace, overrides: Sequence[str]) -> int:
     """Show a study's runs, what depends on what, and how long it will take."""
-    from ecg_tl.study.check import check_runs
-    from ecg_tl.study.forecast import forecast, summary
-    from ecg_tl.study.plan_table import dependencies, plan_table, run_table
+    from ecg_tl.study.design.check import check_runs
+    from ecg_tl.study.design.plan_table import dependencies, plan_table, run_table
+    from ecg_tl.study.run.forecast import forecast, summary
 
     settings = read_study(config, overrides)
     planned = make_plan(settings)
@@ -57,9 +57,9 @@ def run_all(config: str, options: argparse.Namespace, overrides: Sequence[str]) 
         _say_finished(len(planned.runs), planned)
         return 0
 
-    from ecg_tl.study.check import check_runs
-    from ecg_tl.study.forecast import forecast, summary
-    from ecg_tl.study.launch import run_study
+    from ecg_tl.study.design.check import check_runs
+    from ecg_tl.study.run.forecast import forecast, summary
+    from ecg_tl.study.run.launch import run_study
 
     check_runs(unfinished)
     console = terminal.console(stderr=True)
@@ -88,7 +88,7 @@ def run_all(config: str, options: argparse.Namespace, overrides: Sequence[str]) 
 
 def status(config: str, options: argparse.Namespace, overrides: Sequence[str]) -> int:
     """Show which runs are finished, at work, cut off or failed, and why."""
-    from ecg_tl.study.status import print_status, study_status
+    from ecg_tl.study.run.status import print_status, study_status
 
     settings = read_study(config, overrides)
     print_status(study_status(settings, make_plan(settings)), every=options.every, console=_console())
@@ -102,7 +102,7 @@ def report(config: str, options: argparse.Namespace, overrides: Sequence[str]) -
     from ecg_tl.study.find import find
     from ecg_tl.study.report.render import write_report
     from ecg_tl.study.report.terminal import summarize
-    from ecg_tl.study.results import load_results
+    from ecg_tl.study.run.results import load_results
 
     settings = read_study(config, overrides)
     planned = make_plan(settings)
@@ -134,7 +134,7 @@ def report(config: str, options: argparse.Namespace, overrides: Sequence[str]) -
 
 def verify(config: str, options: argparse.Namespace, overrides: Sequence[str]) -> int:
     """Read every file of every finished run, and say which is not the one that its run left."""
-    from ecg_tl.study.results import read_result, verify_run
+    from ecg_tl.study.run.results import read_result, verify_run
 
     settings = read_study(config, overrides)
     folder = StudyFolder(Path(settings.folder))

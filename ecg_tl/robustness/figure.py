@@ -11,11 +11,11 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
+from ecg_tl.figures.svg import drawing, new_figure, panel
+from ecg_tl.figures.theme import MARKERS, SERIES, light
 from ecg_tl.robustness.conditions import Kind
 from ecg_tl.robustness.evaluation import CLEAN, Outcome, Robustness
 from ecg_tl.robustness.output import METRIC_TITLES
-from ecg_tl.study.report.svg import drawing, new_figure, panel
-from ecg_tl.study.report.theme import MARKERS, SERIES, light
 
 COLUMNS = 3
 PANEL_WIDTH, PANEL_HEIGHT = 290.0, 175.0  # in pixels, as all lengths here

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 
+from ecg_tl.statistics.intervals import FEW_PATIENTS, HOLDS_FOR, LEAST_PATIENTS
 from ecg_tl.study.analysis.account import calibration_rows, cost_rows, data_rows, model_scores
 from ecg_tl.study.analysis.answers import answer_all
 from ecg_tl.study.analysis.axis_effects import axis_effects
@@ -17,11 +18,10 @@ from ecg_tl.study.analysis.grid import SECOND_OPINION, Grid
 from ecg_tl.study.analysis.opinions import second_opinions, summarize_opinions
 from ecg_tl.study.analysis.wording import plural
 from ecg_tl.study.claims import judge_claims
+from ecg_tl.study.design.settings import StudySettings
 from ecg_tl.study.findings import Findings, StudyRecord
-from ecg_tl.study.intervals import FEW_PATIENTS, HOLDS_FOR, LEAST_PATIENTS
-from ecg_tl.study.results import RunResult, StudyResults
-from ecg_tl.study.settings import StudySettings
-from ecg_tl.study.threads import uneven_threads
+from ecg_tl.study.run.results import RunResult, StudyResults
+from ecg_tl.study.run.threads import uneven_threads
 
 METHODS = (
     "A difference is that of two arms on the same test patients, averaged over the same seeds of both. "

@@ -21,7 +21,7 @@ from ecg_tl.card.render import render_card
 from ecg_tl.cli import main
 from ecg_tl.errors import CheckpointError
 from ecg_tl.markdown import code, inline, table
-from ecg_tl.study.intervals import LEAST_PATIENTS
+from ecg_tl.statistics.intervals import LEAST_PATIENTS
 
 
 def best(run: Path) -> Path:

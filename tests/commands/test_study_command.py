@@ -9,10 +9,10 @@ import pytest
 import yaml
 
 from ecg_tl.cli import main
-from ecg_tl.study.folder import StudyFolder
-from ecg_tl.study.plan import make_plan
-from ecg_tl.study.scheduler import Outcome
-from ecg_tl.study.settings import read_study
+from ecg_tl.study.design.folder import StudyFolder
+from ecg_tl.study.design.plan import make_plan
+from ecg_tl.study.design.settings import read_study
+from ecg_tl.study.run.scheduler import Outcome
 
 
 @pytest.fixture
@@ -106,7 +106,7 @@ def test_the_exit_status_says_what_became_of_the_runs(
         asked.update(options)
         return outcome
 
-    monkeypatch.setattr("ecg_tl.study.launch.run_study", run_study)
+    monkeypatch.setattr("ecg_tl.study.run.launch.run_study", run_study)
     words = ["--concurrent", "1", "--progress", "false", "--runs_per_gpu", "3"]
     assert main(["study", "run", str(config), *words]) == status
     assert (asked["concurrent"], asked["progress"], asked["runs_per_gpu"]) == (1, False, 3)
@@ -124,6 +124,6 @@ def test_a_finished_study_is_not_measured_again(
         place = StudyFolder(Path(settings.folder)).run(run.id)
         place.path.mkdir(parents=True)
         place.result.write_text("{}")
-    monkeypatch.setattr("ecg_tl.study.forecast.forecast", lambda *_, **__: pytest.fail("measured"))
+    monkeypatch.setattr("ecg_tl.study.run.forecast.forecast", lambda *_, **__: pytest.fail("measured"))
     assert main(["study", "run", str(config)]) == 0
     assert "5 of 5 runs are finished." in capsys.readouterr().out

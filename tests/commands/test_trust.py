@@ -12,9 +12,9 @@ import yaml
 
 from ecg_tl.cli import main
 from ecg_tl.errors import SettingError
-from ecg_tl.study.job import make_jobs
-from ecg_tl.study.plan import make_plan
-from ecg_tl.study.settings import read_study
+from ecg_tl.study.design.plan import make_plan
+from ecg_tl.study.design.settings import read_study
+from ecg_tl.study.run.job import make_jobs
 from ecg_tl.trust import config_is_trusted, config_trust, parsing_limits
 
 LAMBDA = "lightning.pytorch.callbacks.LambdaCallback"

@@ -21,7 +21,7 @@ from ecg_tl.cli import main
 from ecg_tl.errors import EcgTlError
 from ecg_tl.inference.model import open_model
 from ecg_tl.store.reader import open_store
-from ecg_tl.study.results import load_results
+from ecg_tl.study.run.results import load_results
 
 HERE = Path(__file__).parent
 REVISIONS = ("8f60d86", "41f13f2", "1249b64")

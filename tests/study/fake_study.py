@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 
 from ecg_tl.files import digests_of
-from ecg_tl.study.settings import Arm, StudySettings
+from ecg_tl.study.design.settings import Arm, StudySettings
 
 ARMS = {
     "scratch": Arm(),

@@ -22,7 +22,7 @@ from ecg_tl.study.analysis.convergence import Timed, common_target, over_trainin
 from ecg_tl.study.analysis.curves import AT_LEAST, AT_MOST, monotone, records_to_reach, slope_weights
 from ecg_tl.study.find import find
 from ecg_tl.study.findings import Claim, Findings
-from ecg_tl.study.results import load_results
+from ecg_tl.study.run.results import load_results
 
 AXES: dict[str, dict[str, Any]] = {"normalization": {"fixed": {}, "min_max": {"data": 1}}}
 

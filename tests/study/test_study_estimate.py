@@ -17,17 +17,17 @@ from tiny import NUM_SAMPLES, SAMPLING_RATE
 from ecg_tl import acceleration
 from ecg_tl.errors import SettingError
 from ecg_tl.store.reader import Store
-from ecg_tl.study.check import check_runs
-from ecg_tl.study.estimate import correction, estimate, frozen_epochs, makespan, run_seconds
-from ecg_tl.study.folder import StudyFolder
-from ecg_tl.study.forecast import forecast, summary
-from ecg_tl.study.overlay import layered
-from ecg_tl.study.plan import make_plan
-from ecg_tl.study.plan_table import dependencies, duration, group_runs, plan_table, run_table
-from ecg_tl.study.runs import Run
-from ecg_tl.study.settings import Arm, Block, StudySettings
-from ecg_tl.study.sizes import PartSizes, measure_sizes
-from ecg_tl.study.speed import SPEED_FILE, Speed, SpeedBook, chosen_precision
+from ecg_tl.study.design.check import check_runs
+from ecg_tl.study.design.estimate import correction, estimate, frozen_epochs, makespan, run_seconds
+from ecg_tl.study.design.folder import StudyFolder
+from ecg_tl.study.design.overlay import layered
+from ecg_tl.study.design.plan import make_plan
+from ecg_tl.study.design.plan_table import dependencies, duration, group_runs, plan_table, run_table
+from ecg_tl.study.design.runs import Run
+from ecg_tl.study.design.settings import Arm, Block, StudySettings
+from ecg_tl.study.design.sizes import PartSizes, measure_sizes
+from ecg_tl.study.design.speed import SPEED_FILE, Speed, SpeedBook, chosen_precision
+from ecg_tl.study.run.forecast import forecast, summary
 
 
 @pytest.fixture
@@ -171,7 +171,7 @@ def test_data_that_are_not_there_are_told_and_the_rest_is_measured(study: StudyS
 def test_a_network_is_measured_once_on_a_machine(
     study: StudySettings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("ecg_tl.study.speed.LONGEST_SECONDS", 0.1)
+    monkeypatch.setattr("ecg_tl.study.design.speed.LONGEST_SECONDS", 0.1)
     plan = make_plan(study)
     sizes = measure_sizes(plan.runs)
     told: list[tuple[str, int, int]] = []

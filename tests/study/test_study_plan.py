@@ -14,11 +14,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ecg_tl.errors import SettingError
-from ecg_tl.study import check
-from ecg_tl.study.overlay import PROTOCOLS, decisive, digest, layered
-from ecg_tl.study.plan import make_plan, primary_arm
-from ecg_tl.study.runs import Plan, Run
-from ecg_tl.study.settings import Arm, Block, StudySettings
+from ecg_tl.study.design import check
+from ecg_tl.study.design.overlay import PROTOCOLS, decisive, digest, layered
+from ecg_tl.study.design.plan import make_plan, primary_arm
+from ecg_tl.study.design.runs import Plan, Run
+from ecg_tl.study.design.settings import Arm, Block, StudySettings
 
 CONFIGS = Path(__file__).parents[2] / "configs"
 

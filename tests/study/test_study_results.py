@@ -16,10 +16,10 @@ import pytest
 from fake_study import FakeStudy
 
 from ecg_tl.errors import StoreError
+from ecg_tl.study.design.folder import RunFolder, StudyFolder
 from ecg_tl.study.find import find
-from ecg_tl.study.folder import RunFolder, StudyFolder
-from ecg_tl.study.result_schema import DIGEST, FIELDS, own_digest
-from ecg_tl.study.results import load_results, verify_run
+from ecg_tl.study.run.result_schema import DIGEST, FIELDS, own_digest
+from ecg_tl.study.run.results import load_results, verify_run
 
 
 @pytest.fixture
@@ -120,7 +120,7 @@ def test_a_newer_format_is_refused(study: FakeStudy) -> None:
 
 
 def test_results_are_read_without_torch() -> None:
-    code = "import sys, ecg_tl.study.results; sys.exit('torch' in sys.modules)"
+    code = "import sys, ecg_tl.study.run.results; sys.exit('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
 
 

@@ -13,9 +13,9 @@ import pytest
 import yaml
 
 from ecg_tl.errors import SettingError
-from ecg_tl.study.names import check_names
-from ecg_tl.study.plan import make_plan
-from ecg_tl.study.settings import Arm, Block, StudySettings, read_study
+from ecg_tl.study.design.names import check_names
+from ecg_tl.study.design.plan import make_plan
+from ecg_tl.study.design.settings import Arm, Block, StudySettings, read_study
 
 STUDY: dict[str, Any] = {
     "name": "small",

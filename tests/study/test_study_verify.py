@@ -12,8 +12,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from ecg_tl.cli import main
-from ecg_tl.study.plan import make_plan
-from ecg_tl.study.settings import read_study
+from ecg_tl.study.design.plan import make_plan
+from ecg_tl.study.design.settings import read_study
 
 FILES = ("result.json", "metrics.csv", "test/predictions.csv")
 

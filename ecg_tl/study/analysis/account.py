@@ -10,12 +10,12 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from ecg_tl.statistics.intervals import score_interval
 from ecg_tl.study.analysis.comparisons import finite
 from ecg_tl.study.analysis.curves import by_size
 from ecg_tl.study.analysis.grid import SECOND_OPINION, UPSTREAM, Cell, Grid
 from ecg_tl.study.findings import Axes, CalibrationRow, ClassSupport, CostRow, DataRow, ModelScore
-from ecg_tl.study.intervals import score_interval
-from ecg_tl.study.results import RunResult
+from ecg_tl.study.run.results import RunResult
 
 ECE_BINS = 15
 """As `ecg_tl.metrics`."""

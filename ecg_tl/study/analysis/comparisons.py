@@ -9,9 +9,8 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from ecg_tl.study.analysis.convergence import matches_of
-from ecg_tl.study.analysis.grid import Cell, Grid
-from ecg_tl.study.analysis.scoring import (
+from ecg_tl.statistics.intervals import NOT_SCORED, SIGNIFICANT, holm, mean_interval
+from ecg_tl.statistics.scoring import (
     AVERAGES,
     PRIMARY,
     RunScores,
@@ -20,8 +19,9 @@ from ecg_tl.study.analysis.scoring import (
     sample_of,
     subtract,
 )
+from ecg_tl.study.analysis.convergence import matches_of
+from ecg_tl.study.analysis.grid import Cell, Grid
 from ecg_tl.study.findings import ClassChange, Comparison, Interval, MetricDifference, Verdict
-from ecg_tl.study.intervals import NOT_SCORED, SIGNIFICANT, holm, mean_interval
 
 
 @dataclass(frozen=True, eq=False)

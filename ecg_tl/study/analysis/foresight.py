@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Literal
 
+from ecg_tl.statistics.intervals import spearman
 from ecg_tl.study.analysis.comparisons import Compared
 from ecg_tl.study.analysis.curves import largest
 from ecg_tl.study.findings import Comparison, TransferabilityCorrelation
-from ecg_tl.study.intervals import spearman
 
 Score = Literal["melep", "melep_entropy", "melep_difference", "logme"]
 Outcome = Literal["gain", "score"]

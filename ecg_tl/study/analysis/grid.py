@@ -9,8 +9,8 @@ from functools import cached_property
 
 import numpy as np
 
-from ecg_tl.study.analysis.resampling import PatientResamples, resample_patients
-from ecg_tl.study.analysis.scoring import (
+from ecg_tl.statistics.resampling import PatientResamples, resample_patients
+from ecg_tl.statistics.scoring import (
     PRIMARY,
     RunScores,
     Sample,
@@ -19,11 +19,11 @@ from ecg_tl.study.analysis.scoring import (
     score_run,
     spread_ratio,
 )
-from ecg_tl.study.analysis.seed_spread import SeedPrior, estimate_prior
+from ecg_tl.statistics.seed_spread import SeedPrior, estimate_prior
+from ecg_tl.study.design.plan import default_axes, primary_arm, scratch_arm
+from ecg_tl.study.design.settings import StudySettings
 from ecg_tl.study.findings import Axes
-from ecg_tl.study.plan import default_axes, primary_arm, scratch_arm
-from ecg_tl.study.results import RunResult
-from ecg_tl.study.settings import StudySettings
+from ecg_tl.study.run.results import RunResult
 
 SECOND_OPINION = "second_opinion"
 UPSTREAM = "upstream"

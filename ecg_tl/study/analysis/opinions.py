@@ -18,7 +18,7 @@ import pandas as pd
 from ecg_tl.study.analysis.comparisons import Compared
 from ecg_tl.study.analysis.grid import SECOND_OPINION, Cell, Grid
 from ecg_tl.study.findings import SecondOpinion, SecondOpinionSummary
-from ecg_tl.study.results import RunResult
+from ecg_tl.study.run.results import RunResult
 
 PaperVerdict = Literal["win", "loss", "tie"]
 SCORE = "f1_weighted"

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
+from ecg_tl.figures.forest import Group, Mark, Row, Scale, paint_forests
+from ecg_tl.figures.svg import Picture, drawing, picture
+from ecg_tl.figures.theme import series_marker, series_role
 from ecg_tl.study.findings import (
     Axes,
     AxisEffect,
@@ -13,7 +16,6 @@ from ecg_tl.study.findings import (
     FamilyContrast,
     Findings,
 )
-from ecg_tl.study.report.forest import Group, Mark, Row, Scale, paint_forests
 from ecg_tl.study.report.main_figure import (
     GAIN,
     ROLES,
@@ -25,9 +27,7 @@ from ecg_tl.study.report.main_figure import (
     main_picture,
 )
 from ecg_tl.study.report.panels import Series, paint_break_even, paint_curves, paint_scatter, reach_of
-from ecg_tl.study.report.svg import Picture, drawing, picture
 from ecg_tl.study.report.tables import times
-from ecg_tl.study.report.theme import series_marker, series_role
 from ecg_tl.study.report.wording import number, percent, plural, signed
 
 MOST_FURTHER_ROWS = 120

@@ -8,11 +8,11 @@ from pathlib import Path
 from matplotlib.figure import Figure
 
 from ecg_tl.errors import SettingError
+from ecg_tl.figures.forest import WIDE, Group, Row, Scale, paint_forest, paint_forests
+from ecg_tl.figures.svg import Picture, drawing, picture, to_svg
+from ecg_tl.figures.theme import MARKERS, light
 from ecg_tl.files import write_text, written_whole
 from ecg_tl.study.findings import Axes, Comparison, Findings, Interval
-from ecg_tl.study.report.forest import WIDE, Group, Row, Scale, paint_forest, paint_forests
-from ecg_tl.study.report.svg import Picture, drawing, picture, to_svg
-from ecg_tl.study.report.theme import MARKERS, light
 from ecg_tl.study.report.wording import count, plural, signed, span
 
 MOST_ROWS = 24

@@ -11,10 +11,10 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FixedLocator, FuncFormatter, MaxNLocator, NullLocator
 
+from ecg_tl.figures.forest import SIZE, SMALL, fit
+from ecg_tl.figures.svg import new_figure, panel, sheet
+from ecg_tl.figures.theme import light, series_marker, series_role
 from ecg_tl.study.findings import BreakEven, Curve, GainTrend, TransferabilityCorrelation
-from ecg_tl.study.report.forest import SIZE, SMALL, fit
-from ecg_tl.study.report.svg import new_figure, panel, sheet
-from ecg_tl.study.report.theme import light, series_marker, series_role
 from ecg_tl.study.report.wording import MINUS, count, significant
 
 PANEL = 350.0

@@ -10,17 +10,17 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
 from ecg_tl.errors import StoreError
+from ecg_tl.figures.theme import declarations
 from ecg_tl.files import write_text
 from ecg_tl.outputs import check_outputs
 from ecg_tl.printing import shown
+from ecg_tl.statistics.intervals import HOLDS_FOR
 from ecg_tl.study.findings import Claim, Findings, Interval
-from ecg_tl.study.intervals import HOLDS_FOR
 from ecg_tl.study.report import score_tables, study_tables, wording
 from ecg_tl.study.report.csv_files import csv_tables, write_csv
 from ecg_tl.study.report.figures import make_figures
 from ecg_tl.study.report.main_figure import counts, default_axes, interval_text, main_comparisons
 from ecg_tl.study.report.tables import axis_words
-from ecg_tl.study.report.theme import declarations
 
 PAGE = "index.html"
 

@@ -7,8 +7,8 @@ from collections.abc import Iterator
 from rich.table import Table
 from rich.text import Text
 
+from ecg_tl.statistics.intervals import HOLDS_FOR
 from ecg_tl.study.findings import Axes, Comparison, Findings
-from ecg_tl.study.intervals import HOLDS_FOR
 from ecg_tl.study.report.main_figure import default_axes
 from ecg_tl.study.report.tables import axis_words
 from ecg_tl.study.report.wording import number, p_value, signed, span, typeset

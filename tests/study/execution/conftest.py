@@ -8,10 +8,10 @@ import pytest
 from tiny_study import Done, study_of_stages
 
 from ecg_tl.store.reader import Store
-from ecg_tl.study.execute import execute
-from ecg_tl.study.job import make_jobs
-from ecg_tl.study.plan import make_plan
-from ecg_tl.study.runs import Plan
+from ecg_tl.study.design.plan import make_plan
+from ecg_tl.study.design.runs import Plan
+from ecg_tl.study.run.execute import execute
+from ecg_tl.study.run.job import make_jobs
 
 
 @pytest.fixture(scope="session")

@@ -11,10 +11,10 @@ import ray
 from ray.cluster_utils import Cluster
 from tiny_study import study_on_two_nodes
 
-from ecg_tl.study.executors.ray import RayExecutor
-from ecg_tl.study.job import make_jobs
-from ecg_tl.study.launch import schedule
-from ecg_tl.study.plan import make_plan
+from ecg_tl.study.design.plan import make_plan
+from ecg_tl.study.run.executors.ray import RayExecutor
+from ecg_tl.study.run.job import make_jobs
+from ecg_tl.study.run.launch import schedule
 
 NODE = {"num_cpus": 1, "object_store_memory": 80 * 2**20, "include_dashboard": False}
 

@@ -7,7 +7,7 @@ import socket
 import struct
 from pathlib import Path
 
-from ecg_tl.study.executors.ray import RayExecutor
+from ecg_tl.study.run.executors.ray import RayExecutor
 
 LISTENING = "0A"
 

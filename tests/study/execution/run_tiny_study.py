@@ -10,17 +10,17 @@ from pathlib import Path
 
 from tiny_study import tiny_study
 
-from ecg_tl.study.job import make_jobs
-from ecg_tl.study.launch import run_study, schedule
-from ecg_tl.study.plan import make_plan
+from ecg_tl.study.design.plan import make_plan
+from ecg_tl.study.run.job import make_jobs
+from ecg_tl.study.run.launch import run_study, schedule
 
 if __name__ == "__main__":
     folder, roots, stores = map(Path, sys.argv[1:4])
     settings = tiny_study(folder, roots, store_dir=str(stores))
     plan = make_plan(settings)
     if sys.argv[4] == "fork":
-        import ecg_tl.study.execute  # noqa: F401  (for the workers)
-        from ecg_tl.study.executors.local import LocalExecutor
+        import ecg_tl.study.run.execute  # noqa: F401  (for the workers)
+        from ecg_tl.study.run.executors.local import LocalExecutor
 
         executor = LocalExecutor([{}, {}], start_method="fork")
         outcome = schedule(make_jobs(settings, plan), executor, progress=True, estimates={})

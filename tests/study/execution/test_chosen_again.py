@@ -16,7 +16,7 @@ from tiny_study import Done
 from ecg_tl.calibration import calibrate
 from ecg_tl.errors import StoreError
 from ecg_tl.metrics import multilabel_scores
-from ecg_tl.study.folder import StudyFolder
+from ecg_tl.study.design.folder import StudyFolder
 from ecg_tl.validation_predictions import read_validation
 
 

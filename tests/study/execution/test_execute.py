@@ -21,14 +21,14 @@ from ecg_tl.callbacks import RunCheckpoint, RunHistory
 from ecg_tl.cli import main
 from ecg_tl.metrics import multilabel_scores
 from ecg_tl.store.lock import try_lock
-from ecg_tl.study import execute as module
-from ecg_tl.study import result as result_module
-from ecg_tl.study.attempts import read_attempts
-from ecg_tl.study.execute import execute
-from ecg_tl.study.folder import RunFolder, StudyFolder
-from ecg_tl.study.job import Job, make_jobs
-from ecg_tl.study.runs import Run
-from ecg_tl.study.second_opinion import SCORES, TestScoresByEpoch
+from ecg_tl.study.design.folder import RunFolder, StudyFolder
+from ecg_tl.study.design.runs import Run
+from ecg_tl.study.run import execute as module
+from ecg_tl.study.run import result as result_module
+from ecg_tl.study.run.attempts import read_attempts
+from ecg_tl.study.run.execute import execute
+from ecg_tl.study.run.job import Job, make_jobs
+from ecg_tl.study.run.second_opinion import SCORES, TestScoresByEpoch
 
 
 class Killed(BaseException):

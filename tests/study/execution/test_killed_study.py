@@ -10,10 +10,10 @@ from pathlib import Path
 import pytest
 from tiny_study import outcome_of, states_of_files, study_to_kill
 
-from ecg_tl.study.attempts import read_attempts
-from ecg_tl.study.launch import run_study
-from ecg_tl.study.plan import make_plan
-from ecg_tl.study.status import study_status
+from ecg_tl.study.design.plan import make_plan
+from ecg_tl.study.run.attempts import read_attempts
+from ecg_tl.study.run.launch import run_study
+from ecg_tl.study.run.status import study_status
 
 KILLS = 10
 HERE = Path(__file__).parent

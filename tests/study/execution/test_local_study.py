@@ -17,16 +17,16 @@ import pytest
 from tiny_study import Done, states_of_files, tiny_study
 
 from ecg_tl.errors import SettingError, StoreError
-from ecg_tl.study import launch
-from ecg_tl.study.attempts import read_attempts
-from ecg_tl.study.executors.local import LocalExecutor
-from ecg_tl.study.folder import RunFolder, StudyFolder
-from ecg_tl.study.job import Job, Report, make_jobs
-from ecg_tl.study.launch import local_executor, run_study, schedule
-from ecg_tl.study.plan import make_plan
-from ecg_tl.study.runs import Plan, Run
-from ecg_tl.study.settings import StudySettings
-from ecg_tl.study.status import study_status
+from ecg_tl.study.design.folder import RunFolder, StudyFolder
+from ecg_tl.study.design.plan import make_plan
+from ecg_tl.study.design.runs import Plan, Run
+from ecg_tl.study.design.settings import StudySettings
+from ecg_tl.study.run import launch
+from ecg_tl.study.run.attempts import read_attempts
+from ecg_tl.study.run.executors.local import LocalExecutor
+from ecg_tl.study.run.job import Job, Report, make_jobs
+from ecg_tl.study.run.launch import local_executor, run_study, schedule
+from ecg_tl.study.run.status import study_status
 
 HERE = Path(__file__).parent
 
@@ -82,22 +82,22 @@ def test_the_number_of_processes_and_their_shares(
     study: StudySettings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     jobs = list(make_jobs(study, make_plan(study)).values())
-    monkeypatch.setattr("ecg_tl.study.launch.count_cores", lambda: 8)
-    monkeypatch.setattr("ecg_tl.study.launch.memory_bytes", lambda: 2**40)
+    monkeypatch.setattr("ecg_tl.study.run.launch.count_cores", lambda: 8)
+    monkeypatch.setattr("ecg_tl.study.run.launch.memory_bytes", lambda: 2**40)
     assert local_executor(jobs * 10, None, 1).slots == 8
     assert local_executor(jobs * 10, 2, 1).slots == 2
     assert local_executor(jobs[:2], None, 1).slots == 2
     three = [replace(job, run=replace(job.run, config={"speed": {"threads": 3}})) for job in jobs]
     assert local_executor(three * 10, None, 1).slots == 2
     assert local_executor(three * 10, None, 1)._environments[0]["OMP_NUM_THREADS"] == "3"
-    monkeypatch.setattr("ecg_tl.study.launch.memory_bytes", lambda: 5 * 2**30)
+    monkeypatch.setattr("ecg_tl.study.run.launch.memory_bytes", lambda: 5 * 2**30)
     assert local_executor(jobs * 10, None, 1).slots == 2
 
 
 def test_processes_on_gpus(study: StudySettings, monkeypatch: pytest.MonkeyPatch) -> None:
     anywhere = tiny_study(Path(study.folder), Path("/nowhere"), settings={})
     jobs = list(make_jobs(anywhere, make_plan(anywhere)).values()) * 10
-    monkeypatch.setattr("ecg_tl.study.launch.count_gpus", lambda: 2)
+    monkeypatch.setattr("ecg_tl.study.run.launch.count_gpus", lambda: 2)
     monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
     two = local_executor(jobs, None, 2)
     assert [place["CUDA_VISIBLE_DEVICES"] for place in two._environments] == ["0", "1", "0", "1"]
@@ -114,7 +114,7 @@ def test_processes_on_gpus(study: StudySettings, monkeypatch: pytest.MonkeyPatch
 
 def test_one_that_fails_does_not_stop_the_others(study: StudySettings, roots: Path) -> None:
     broken = {"scratch": study.arms["scratch"], "full": study.arms["full"]}
-    from ecg_tl.study.settings import Arm
+    from ecg_tl.study.design.settings import Arm
 
     broken["bad"] = Arm(transfer={"phases": [{"epoch": 0, "train": ["nonsense"]}]})
     settings = tiny_study(Path(study.folder), roots, store_dir=study.store_dir, arms=broken)
@@ -150,7 +150,7 @@ def test_a_run_whose_worker_always_ends(study: StudySettings, monkeypatch: pytes
         os.kill(os.getpid(), signal.SIGKILL)
         raise AssertionError
 
-    monkeypatch.setattr("ecg_tl.study.execute.execute", end)
+    monkeypatch.setattr("ecg_tl.study.run.execute.execute", end)
     outcome = schedule(make_jobs(study, plan), executor(), progress=False, estimates={})
     (error,) = outcome.failed.values()
     assert "SIGKILL" in error

@@ -11,10 +11,10 @@ from test_killed_study import run_script
 from tiny_study import Done, study_on_two_nodes, tiny_study
 
 from ecg_tl.errors import SettingError
-from ecg_tl.study.attempts import read_attempts
-from ecg_tl.study.folder import StudyFolder
-from ecg_tl.study.launch import run_study
-from ecg_tl.study.plan import make_plan
+from ecg_tl.study.design.folder import StudyFolder
+from ecg_tl.study.design.plan import make_plan
+from ecg_tl.study.run.attempts import read_attempts
+from ecg_tl.study.run.launch import run_study
 
 
 @pytest.mark.slow
@@ -52,7 +52,7 @@ def test_a_cluster_of_its_own_listens_on_the_loopback_address_alone() -> None:
 
 def test_without_ray(roots: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "ray", None)
-    monkeypatch.delitem(sys.modules, "ecg_tl.study.executors.ray", raising=False)
+    monkeypatch.delitem(sys.modules, "ecg_tl.study.run.executors.ray", raising=False)
     settings = tiny_study(tmp_path, roots)
     with pytest.raises(SettingError, match=r"pip install 'ecg-tl\[ray\]'"):
         run_study(settings, make_plan(settings), executor="ray")

@@ -12,11 +12,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ecg_tl.store.lock import try_lock
-from ecg_tl.study import scheduler as module
-from ecg_tl.study.job import Job, JobOutcome, Report
-from ecg_tl.study.launch import schedule
-from ecg_tl.study.runs import Run
-from ecg_tl.study.scheduler import REDONE, Event, Scheduler
+from ecg_tl.study.design.runs import Run
+from ecg_tl.study.run import scheduler as module
+from ecg_tl.study.run.job import Job, JobOutcome, Report
+from ecg_tl.study.run.launch import schedule
+from ecg_tl.study.run.scheduler import REDONE, Event, Scheduler
 
 
 def job(folder: Path, run_id: str, needs: str | None = None, after: str | None = None) -> Job:

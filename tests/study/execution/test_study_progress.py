@@ -12,14 +12,14 @@ from rich.console import Console
 from tiny_study import Done, tiny_study
 
 from ecg_tl.store.lock import try_lock
-from ecg_tl.study import progress as module
-from ecg_tl.study.attempts import Attempt, Attempts
-from ecg_tl.study.folder import RunFolder, StudyFolder
-from ecg_tl.study.job import Job, make_jobs
-from ecg_tl.study.plan import make_plan
-from ecg_tl.study.progress import Pace, StudyProgress
-from ecg_tl.study.scheduler import Event, RunState
-from ecg_tl.study.status import print_status, study_status
+from ecg_tl.study.design.folder import RunFolder, StudyFolder
+from ecg_tl.study.design.plan import make_plan
+from ecg_tl.study.run import progress as module
+from ecg_tl.study.run.attempts import Attempt, Attempts
+from ecg_tl.study.run.job import Job, make_jobs
+from ecg_tl.study.run.progress import Pace, StudyProgress
+from ecg_tl.study.run.scheduler import Event, RunState
+from ecg_tl.study.run.status import print_status, study_status
 
 
 class Clock:

@@ -17,13 +17,13 @@ from test_execute import Killed, again, job_of, killed_in_epoch, place_of, run_o
 from tiny import RESNET, data_words, fit
 from tiny_study import Done, tiny_study
 
-from ecg_tl.study.attempts import read_attempts
-from ecg_tl.study.execute import complete_config, execute
+from ecg_tl.study.design.plan import make_plan
 from ecg_tl.study.find import find
-from ecg_tl.study.job import make_jobs
-from ecg_tl.study.plan import make_plan
-from ecg_tl.study.results import load_results
-from ecg_tl.study.status import print_status, study_status
+from ecg_tl.study.run.attempts import read_attempts
+from ecg_tl.study.run.execute import complete_config, execute
+from ecg_tl.study.run.job import make_jobs
+from ecg_tl.study.run.results import load_results
+from ecg_tl.study.run.status import print_status, study_status
 
 
 @pytest.fixture(autouse=True)
@@ -49,7 +49,7 @@ def said(folder: Path) -> tuple[Any, Any]:
 def test_a_studys_run_has_one_whatever_the_machine(
     cores: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("ecg_tl.study.hardware.count_cores", lambda: cores)
+    monkeypatch.setattr("ecg_tl.study.run.hardware.count_cores", lambda: cores)
     torch.set_num_threads(2)
     settings = tiny_study(tmp_path, tmp_path)
     for job in make_jobs(settings, make_plan(settings)).values():

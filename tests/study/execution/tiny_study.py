@@ -10,10 +10,10 @@ import pandas as pd
 import torch
 from tiny import NUM_SAMPLES, SAMPLING_RATE
 
-from ecg_tl.study.folder import StudyFolder
-from ecg_tl.study.plan import make_plan
-from ecg_tl.study.runs import Plan
-from ecg_tl.study.settings import Arm, Overlay, StudySettings
+from ecg_tl.study.design.folder import StudyFolder
+from ecg_tl.study.design.plan import make_plan
+from ecg_tl.study.design.runs import Plan
+from ecg_tl.study.design.settings import Arm, Overlay, StudySettings
 
 EARLY_STOPPING = {
     "class_path": "EarlyStopping",

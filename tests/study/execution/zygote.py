@@ -17,11 +17,11 @@ from pathlib import Path
 import torch
 from tiny_study import study_to_kill
 
-import ecg_tl.study.execute  # noqa: F401  (imported for the processes that are forked)
-from ecg_tl.study.executors.local import LocalExecutor
-from ecg_tl.study.job import make_jobs
-from ecg_tl.study.launch import schedule
-from ecg_tl.study.plan import make_plan
+import ecg_tl.study.run.execute  # noqa: F401  (imported for the processes that are forked)
+from ecg_tl.study.design.plan import make_plan
+from ecg_tl.study.run.executors.local import LocalExecutor
+from ecg_tl.study.run.job import make_jobs
+from ecg_tl.study.run.launch import schedule
 
 torch.set_num_threads(1)
 

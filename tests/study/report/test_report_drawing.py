@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ecg_tl.study.report.forest import (
+from ecg_tl.figures.forest import (
     MOST_LINES,
     WIDE,
     Group,
@@ -20,8 +20,8 @@ from ecg_tl.study.report.forest import (
     paint_forest,
     text_width,
 )
-from ecg_tl.study.report.svg import drawing, to_svg
-from ecg_tl.study.report.theme import COLOURS, SERIES, light, series_marker, series_role
+from ecg_tl.figures.svg import drawing, to_svg
+from ecg_tl.figures.theme import COLOURS, SERIES, light, series_marker, series_role
 from ecg_tl.study.report.wording import (
     MINUS,
     THIN,

@@ -1,0 +1,1 @@
+"""Resampling, scores of resamples, intervals and what seeds say together: NumPy and SciPy alone."""

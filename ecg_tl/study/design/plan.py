@@ -1,0 +1,297 @@
+"""From a study's settings to its runs: which there are, what each depends on, and what each is called."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from itertools import product
+from pathlib import Path
+
+from ecg_tl.errors import SettingError
+from ecg_tl.study.design.names import check_names
+from ecg_tl.study.design.overlay import PAPERS_JUDGEMENT, PROTOCOLS, decisive, digest, layered
+from ecg_tl.study.design.runs import Plan, Run, RunKind, Selection
+from ecg_tl.study.design.settings import Arm, Block, Overlay, StudySettings
+
+UPSTREAM_ARM = "upstream"
+"""The arm of a run that trains an upstream."""
+
+LONGEST_ID = 160
+"""Characters of an id before its digest: the name of a folder, and of a lock file, has 255 bytes at most."""
+
+
+def make_plan(settings: StudySettings) -> Plan:
+    """List a study's runs, each after what it depends on, each once whichever blocks ask for it.
+
+    A run's config is laid in layers, the later over the earlier: the protocol, `settings`, those of upstreams
+    or downstreams, the network, the dataset, the values of the axes, the arm, the size, the seed.
+
+    A run's id is made of what decides its numbers: its config without the settings of place (folders, device,
+    loaders; `ecg_tl.study.design.overlay.decisive`), and the id of the upstream that it starts from. So a study that
+    grows keeps the runs that it has.
+
+    Raises:
+        SettingError: If a name does not exist, there is no scratch arm, or an arm has no scratch run to be
+            compared with.
+    """
+    check_names(settings)
+    planner = _Planner(settings)
+    for cell in planner.cells():
+        planner.add(cell)
+    if settings.second_opinion and settings.protocol == "strict":
+        planner.add_second_opinion()
+    return Plan(tuple(planner.ordered()))
+
+
+def primary_arm(settings: StudySettings) -> str | None:
+    """Return the arm that claims are tested on; None if no arm starts from an upstream."""
+    return settings.primary_arm or next(
+        (name for name, arm in settings.arms.items() if kind_of(arm) == "fine-tuned"), None
+    )
+
+
+def scratch_arm(settings: StudySettings) -> str:
+    """Return the arm that the others are compared with: the first that trains from scratch."""
+    return next(name for name, arm in settings.arms.items() if kind_of(arm) == "scratch")
+
+
+def kind_of(arm: Arm) -> RunKind:
+    """Say what an arm's runs are."""
+    if arm.transfer is None:
+        return "scratch"
+    return "fine-tuned" if arm.pretrained else "control"
+
+
+def default_axes(settings: StudySettings) -> dict[str, str]:
+    """Return the first value of each axis."""
+    return {axis: next(iter(values)) for axis, values in settings.axes.items()}
+
+
+@dataclass(frozen=True)
+class _Cell:
+    """One downstream run's place in the grid."""
+
+    block: int
+    downstream: str
+    upstream: str | None
+    network: str
+    arm: str
+    size: int | None
+    seed: int
+    axes: tuple[tuple[str, str], ...]
+
+
+class _Planner:
+    """Collects runs by id."""
+
+    def __init__(self, settings: StudySettings) -> None:
+        self.settings = settings
+        self.scratch = scratch_arm(settings)
+        self._runs: dict[str, Run] = {}
+        self._first_block: dict[str, int] = {}
+        self._upstreams: dict[tuple[object, ...], Run] = {}
+
+    # The grid -------------------------------------------------------------------------------------------
+
+    def cells(self) -> Iterator[_Cell]:
+        settings = self.settings
+        every_axis = {axis: tuple(values) for axis, values in settings.axes.items()}
+        for number, block in enumerate(settings.grid or (Block(axes=every_axis),)):
+            axes = {**{axis: (value,) for axis, value in default_axes(settings).items()}, **block.axes}
+            for downstream, network, arm, size, seed in product(
+                _named(block.downstreams, settings.downstreams),
+                _named(block.networks, settings.networks),
+                _named(block.arms, settings.arms),
+                block.sizes,
+                settings.seeds if block.seeds is None else block.seeds,
+            ):
+                upstreams: Sequence[str | None] = (None,)
+                if kind_of(settings.arms[arm]) == "fine-tuned":
+                    # A dataset is no upstream of itself.
+                    upstreams = [u for u in _named(block.upstreams, settings.upstreams) if u != downstream]
+                for upstream, values in product(upstreams, product(*(axes[axis] for axis in settings.axes))):
+                    yield _Cell(
+                        block=number,
+                        downstream=downstream,
+                        upstream=upstream,
+                        network=network,
+                        arm=arm,
+                        size=size if isinstance(size, int) else None,
+                        seed=seed,
+                        axes=tuple(zip(settings.axes, values, strict=True)),
+                    )
+
+    # Runs -----------------------------------------------------------------------------------------------
+
+    def add(self, cell: _Cell, protocol: Selection | None = None) -> Run:
+        """Add a downstream run and the upstream run that it needs."""
+        settings = self.settings
+        arm = settings.arms[cell.arm]
+        needs = None
+        if cell.upstream is not None:
+            needs = self._add_upstream(cell, cell.upstream).id
+        transfer: Overlay = {}
+        if arm.transfer is not None:
+            # The path of the upstream's checkpoint is known when the run starts.
+            callback = {"class_path": "TransferLearning", "init_args": {**arm.transfer, "upstream": None}}
+            transfer = {"trainer": {"callbacks": [callback]}}
+        size: Overlay = {"data": {"init_args": {"split": {"train_records": cell.size}}}}
+        config = layered(
+            PROTOCOLS[settings.protocol],
+            settings.settings,
+            settings.downstream_settings,
+            settings.networks[cell.network],
+            settings.downstreams[cell.downstream],
+            *self._axis_overlays(cell),
+            arm.settings,
+            transfer,
+            {} if cell.size is None else size,
+            {} if cell.size is None else settings.size_settings.get(str(cell.size), {}),
+            PAPERS_JUDGEMENT if protocol == "second_opinion" else {},
+            self._place(settings.downstreams[cell.downstream]),
+            {"seed_everything": cell.seed},
+        )
+        words = [cell.downstream, cell.network, cell.arm]
+        words += [] if cell.upstream is None else ["from", cell.upstream]
+        words += [] if cell.size is None else [f"n{cell.size}"]
+        words += [*self._axis_words(cell), f"s{cell.seed}"]
+        words += ["second", "opinion"] if protocol == "second_opinion" else []
+        run = Run(
+            id=_identify(words, config, needs),
+            kind=kind_of(arm),
+            dataset=cell.downstream,
+            upstream=cell.upstream,
+            network=cell.network,
+            arm=cell.arm,
+            size=cell.size,
+            seed=cell.seed,
+            axes=dict(cell.axes),
+            protocol=protocol or settings.protocol,
+            needs=needs,
+            after=None,
+            config=config,
+        )
+        return self._keep(run, cell.block)
+
+    def _add_upstream(self, cell: _Cell, upstream: str) -> Run:
+        """Add an upstream run, which arms, sizes and seeds share."""
+        key = (upstream, cell.network, cell.axes)
+        if key not in self._upstreams:
+            self._upstreams[key] = self._make_upstream(cell, upstream)
+        return self._upstreams[key]
+
+    def _make_upstream(self, cell: _Cell, upstream: str) -> Run:
+        settings = self.settings
+        config = layered(
+            PROTOCOLS[settings.protocol],
+            settings.settings,
+            settings.upstream_settings,
+            settings.networks[cell.network],
+            settings.upstreams[upstream],
+            *self._axis_overlays(cell),
+            self._place(settings.upstreams[upstream]),
+            {"seed_everything": settings.upstream_seed},
+        )
+        words = [upstream, cell.network, UPSTREAM_ARM, *self._axis_words(cell), f"s{settings.upstream_seed}"]
+        run = Run(
+            id=_identify(words, config, None),
+            kind="upstream",
+            dataset=upstream,
+            upstream=None,
+            network=cell.network,
+            arm=UPSTREAM_ARM,
+            size=None,
+            seed=settings.upstream_seed,
+            axes=dict(cell.axes),
+            protocol=settings.protocol,
+            needs=None,
+            after=None,
+            config=config,
+        )
+        return self._keep(run, cell.block)
+
+    def add_second_opinion(self) -> None:
+        """Judge each pair and network once more as the paper does, from the same upstream runs."""
+        settings = self.settings
+        arm, axes, seed = primary_arm(settings), default_axes(settings), settings.seeds[0]
+        for run in list(self._runs.values()):
+            if run.arm == arm and run.size is None and run.seed == seed and run.axes == axes:
+                block = len(settings.grid)
+                for name, upstream in ((self.scratch, None), (arm, run.upstream)):
+                    place = _Cell(
+                        block, run.dataset, upstream, run.network, name, None, seed, tuple(axes.items())
+                    )
+                    self.add(place, "second_opinion")
+
+    def _keep(self, run: Run, block: int) -> Run:
+        self._first_block.setdefault(run.id, block)
+        return self._runs.setdefault(run.id, run)
+
+    def _axis_overlays(self, cell: _Cell) -> list[Overlay]:
+        return [self.settings.axes[axis][value] for axis, value in cell.axes]
+
+    def _axis_words(self, cell: _Cell) -> list[str]:
+        # A value that changes nothing has no word: an axis may be added, and runs as they were keep their id.
+        return [value for axis, value in cell.axes if self.settings.axes[axis][value]]
+
+    def _place(self, dataset: Overlay) -> Overlay:
+        """Say where files lie; none of it is part of an id."""
+        settings = self.settings
+        init_args: Overlay = {"store_dir": settings.store_dir or str(Path(settings.folder) / "stores")}
+        root = dataset.get("data", {}).get("init_args", {}).get("root")
+        if root is not None:
+            init_args["root"] = str(Path(settings.data_root) / root)
+        return {"data": {"init_args": init_args}}
+
+    # Order and pairing ----------------------------------------------------------------------------------
+
+    def ordered(self) -> list[Run]:
+        """Return upstreams first, then seed after seed, in each of them scratch before the rest.
+
+        So a study that is looked at before it is finished has whole comparisons, of few seeds.
+        """
+        seeds = {seed: number for number, seed in enumerate(self._seeds())}
+        runs = sorted(
+            self._runs.values(),
+            key=lambda run: (
+                run.kind != "upstream",
+                run.protocol == "second_opinion",
+                seeds.get(run.seed, 0) if run.kind != "upstream" else 0,
+                run.arm != self.scratch,
+                self._first_block[run.id],
+            ),
+        )
+        scratch = {_pairing(run): run.id for run in runs if run.arm == self.scratch}
+        return [self._paired(run, scratch) for run in runs]
+
+    def _seeds(self) -> list[int]:
+        named = [seed for block in self.settings.grid for seed in block.seeds or ()]
+        return list(dict.fromkeys([*self.settings.seeds, *named]))
+
+    def _paired(self, run: Run, scratch: dict[tuple[object, ...], str]) -> Run:
+        if run.kind == "upstream" or run.arm == self.scratch:
+            return run
+        after = scratch.get(_pairing(run))
+        if after is None:
+            raise SettingError(
+                f"grid[{self._first_block[run.id]}]",
+                f"no run of `{self.scratch}` like {run.id.rpartition('-')[0]}",
+                "for each run one from scratch with the same data, network, size, seed and axes",
+                f"Add `{self.scratch}` to the block's arms, or a block that has it.",
+            )
+        return replace(run, after=after)
+
+
+def _named(names: Sequence[str] | None, known: Iterable[str]) -> Sequence[str]:
+    return tuple(known) if names is None else names
+
+
+def _pairing(run: Run) -> tuple[object, ...]:
+    return (run.dataset, run.network, run.size, run.seed, tuple(run.axes.items()), run.protocol)
+
+
+def _identify(words: Sequence[str], config: Overlay, needs: str | None) -> str:
+    said = "-".join(re.sub(r"[^A-Za-z0-9_.]+", "_", word) for word in words)
+    # Long names of arms and datasets are cut in the folder's name; the digest has them whole.
+    return f"{said[:LONGEST_ID]}-{digest([list(words), decisive(config), needs])}"

@@ -1,0 +1,74 @@
+"""The runs of a study: what one is, and what it depends on."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from typing import Any, Literal
+
+from ecg_tl.study.design.settings import Overlay
+
+RunKind = Literal["upstream", "scratch", "fine-tuned", "control"]
+DEFAULT_THREADS = 1
+"""Runs at once on a core each are done sooner than one after the other on all; see `docs/performance.md`."""
+
+Selection = Literal["strict", "paper", "second_opinion"]
+
+
+@dataclass(frozen=True)
+class Run:
+    """One training with its test.
+
+    Attributes:
+        id: Stable: words that say what it is, and a hash of all that decides its numbers.
+        kind: `control` is an arm on a network as initialised.
+        dataset: Name of the upstream or downstream that it trains on.
+        upstream: Name of the upstream that it starts from, or None.
+        network: Name of the network, as the study names it.
+        arm: Name of the arm; `upstream` for an upstream run.
+        size: Training records asked for; None for all.
+        seed: Of the training.
+        axes: Value of each axis, by name.
+        protocol: `second_opinion` is the paper's split and selection inside a strict study.
+        needs: Id of the upstream run whose checkpoint it starts from, or None.
+        after: Id of the scratch run that its convergence is measured against, or None; it runs before, but
+            should it fail, this one runs all the same.
+        config: Complete config for `ecg-tl fit`, without folders and without the upstream's path.
+    """
+
+    id: str
+    kind: RunKind
+    dataset: str
+    upstream: str | None
+    network: str
+    arm: str
+    size: int | None
+    seed: int
+    axes: dict[str, str]
+    protocol: Selection
+    needs: str | None
+    after: str | None
+    config: Overlay
+
+    @property
+    def threads(self) -> int:
+        """Of its process on the CPU: as set, else 1, whatever the machine; see `Speed.threads`."""
+        threads = self.config.get("speed", {}).get("threads", "auto")
+        return DEFAULT_THREADS if threads == "auto" else int(threads)
+
+    def describe(self) -> dict[str, Any]:
+        """Give all but the config in primitives, for `result.json`."""
+        return {name: value for name, value in asdict(self).items() if name != "config"}
+
+
+@dataclass(frozen=True)
+class Plan:
+    """All runs of a study, in an order in which each comes after what it depends on.
+
+    Attributes:
+        runs: The runs.
+    """
+
+    runs: tuple[Run, ...]
+
+    def __getitem__(self, run_id: str) -> Run:
+        return next(run for run in self.runs if run.id == run_id)

@@ -1,0 +1,132 @@
+"""What a study's runs will take on this machine, and what is done of them already."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress
+
+from ecg_tl import terminal
+from ecg_tl.study.design.estimate import correction, estimate, makespan
+from ecg_tl.study.design.plan_table import duration
+from ecg_tl.study.design.runs import Plan
+from ecg_tl.study.design.settings import StudySettings
+from ecg_tl.study.design.sizes import measure_sizes
+from ecg_tl.study.design.speed import SPEED_FILE, Speed, SpeedBook
+from ecg_tl.study.run.job import make_jobs
+from ecg_tl.study.run.launch import local_executor, most_threads
+from ecg_tl.study.run.status import study_status
+
+
+@dataclass(frozen=True)
+class Forecast:
+    """What is known of a study before it runs, or goes on.
+
+    Attributes:
+        seconds: Estimated, of each run whose data are there: corrected by what finished runs have taken.
+        finished: Ids of the runs that are finished.
+        absent: For each dataset that is not there the reason.
+        speeds: By name of the network.
+        concurrent: Runs at a time.
+        threads: CPU threads of each.
+        correction: How much longer than estimated from speeds alone the finished runs have taken.
+        to_go: Seconds until all is done that can be estimated.
+    """
+
+    seconds: Mapping[str, float]
+    finished: frozenset[str]
+    absent: Mapping[str, str]
+    speeds: Mapping[str, Speed]
+    concurrent: int
+    threads: int
+    correction: float
+    to_go: float
+
+
+def forecast(
+    settings: StudySettings,
+    plan: Plan,
+    *,
+    concurrent: int | None = None,
+    runs_per_gpu: int = 1,
+    console: Console | None = None,
+) -> Forecast:
+    """Prepare the stores of data that are there, measure the networks' speeds, and reckon.
+
+    Args:
+        settings: The study.
+        plan: Its runs.
+        concurrent: Runs at a time; what the machine allows if None.
+        runs_per_gpu: Runs that share a GPU.
+        console: Where progress is shown; standard error if None.
+
+    Raises:
+        SettingError: If a run asks for more training records than there are, or more runs at a time are asked
+            for than fit.
+    """
+    jobs = make_jobs(settings, plan)
+    concurrent = local_executor(list(jobs.values()), concurrent, runs_per_gpu).slots
+    threads = most_threads(jobs.values())
+    sizes = measure_sizes(plan.runs)
+    accelerators = {str(run.config.get("trainer", {}).get("accelerator", "auto")) for run in plan.runs}
+    book = SpeedBook(Path(settings.folder), threads, *(accelerators if len(accelerators) == 1 else ()))
+    columns = (terminal.text_column("measuring {task.description}"), BarColumn(20), MofNCompleteColumn())
+    console = console or terminal.console(stderr=True)
+    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as progress:
+        task = progress.add_task("speeds", total=None, visible=False)
+        seconds = estimate(
+            plan.runs,
+            sizes,
+            book,
+            lambda network, done, total: progress.update(
+                task, description=network, completed=done, total=total, visible=True
+            ),
+        )
+    statuses = study_status(settings, plan)
+    taken = {one.run.id: one.wall_seconds for one in statuses if one.state == "finished"}
+    slower = correction(seconds, taken)
+    corrected = {run_id: value * slower for run_id, value in seconds.items()}
+    left = {run_id: value for run_id, value in corrected.items() if run_id not in taken}
+    speeds = {
+        run.network: speed
+        for run in plan.runs
+        if run.id in sizes.data and (speed := book.find(run, sizes.data[run.id])) is not None
+    }
+    return Forecast(
+        seconds=corrected,
+        finished=frozenset(taken),
+        absent=sizes.absent,
+        speeds=speeds,
+        concurrent=concurrent,
+        threads=threads,
+        correction=slower,
+        to_go=makespan([run for run in plan.runs if run.id in left], left, concurrent),
+    )
+
+
+def summary(plan: Plan, cast: Forecast) -> list[str]:
+    """Say it in lines."""
+    lines = []
+    if cast.finished:
+        lines.append(f"{len(cast.finished)} of {len(plan.runs)} runs are finished already.")
+    for dataset, reason in cast.absent.items():
+        without = sum(run.dataset == dataset for run in plan.runs)
+        runs = "one run is" if without == 1 else f"{without} runs are"
+        lines.append(f"{dataset}: sizes unknown, {reason}; {runs} not in the estimate.")
+    if cast.speeds:
+        told = ", ".join(f"{name} {speed.train:.0f}" for name, speed in cast.speeds.items())
+        lines.append(f"Training records a second, measured on one run alone: {told} (kept in {SPEED_FILE}).")
+    if cast.correction != 1:
+        lines.append(
+            f"Finished runs took {cast.correction:.2f} times as long as such speeds say; that is reckoned in."
+        )
+    if cast.seconds:
+        threads = f"{cast.threads} CPU thread{'s' if cast.threads > 1 else ''}"
+        lines.append(
+            f"About {duration(cast.to_go)} to go with {cast.concurrent} at a time ({threads} each), if "
+            "nothing else uses this machine."
+        )
+    return lines
