@@ -10,8 +10,7 @@ from ecg_tl.card.facts import CardFacts, as_table
 from ecg_tl.card.scores import Evaluation
 from ecg_tl.inference.model import ModelDescription
 from ecg_tl.markdown import block, bullets, inline, table
-from ecg_tl.statistics.intervals import FEW_PATIENTS
-from ecg_tl.study.findings import Interval
+from ecg_tl.statistics.intervals import FEW_PATIENTS, Interval
 
 NONE = "–"
 

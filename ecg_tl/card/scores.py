@@ -16,8 +16,7 @@ from ecg_tl.errors import CheckpointError, SettingError
 from ecg_tl.files import read_json
 from ecg_tl.inference.model import ModelDescription
 from ecg_tl.metrics import multilabel_scores, sensitivity_and_specificity
-from ecg_tl.statistics.intervals import score_intervals
-from ecg_tl.study.findings import Interval
+from ecg_tl.statistics.intervals import Interval, score_intervals
 from ecg_tl.temperature import is_at_range_end
 
 TEST_FOLDER = "test"

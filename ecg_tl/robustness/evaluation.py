@@ -17,11 +17,10 @@ from ecg_tl.metrics import multilabel_scores
 from ecg_tl.robustness.conditions import Kind, Recorder, make_kinds
 from ecg_tl.robustness.predictions import DisturbedPredictions, predict_disturbed
 from ecg_tl.robustness.subjects import Subject, make_subject
-from ecg_tl.statistics.intervals import mean_interval, score_interval
+from ecg_tl.statistics.intervals import Interval, mean_interval, score_interval
 from ecg_tl.statistics.resampling import PatientResamples, resample_patients
 from ecg_tl.statistics.scoring import AVERAGES, PRIMARY, Sample, sample_of, score_run, subtract
 from ecg_tl.store.progress import record_progress
-from ecg_tl.study.findings import Interval
 from ecg_tl.tasks.description import read_description
 from ecg_tl.transfer.checkpoint import read_checkpoint
 

@@ -10,7 +10,7 @@ from rich.table import Table
 from rich.text import Text
 
 from ecg_tl.robustness.evaluation import CLEAN, Outcome, Robustness
-from ecg_tl.study.findings import Interval
+from ecg_tl.statistics.intervals import Interval
 
 METRIC_TITLES = {
     "auroc_macro": "macro AUROC",

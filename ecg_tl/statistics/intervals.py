@@ -51,13 +51,11 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import stats
 from scipy.optimize import brentq
 from scipy.special import stdtrit
 
 from ecg_tl.statistics.resampling import Floats, resample_patients
 from ecg_tl.statistics.scoring import Sample, class_sample, sample_of, score_run, seed_variances
-from ecg_tl.study.findings import Interval
 
 LEVEL = 0.95
 SIGNIFICANT = 0.05
@@ -92,6 +90,32 @@ HOLDS_FOR = (
 
 PATIENTS_AND_SEEDS = "patients and seeds"
 PATIENTS_ONLY = "patients only"
+
+
+@dataclass(frozen=True)
+class Interval:
+    """An estimate with its 95 % confidence interval.
+
+    Attributes:
+        estimate: None if there is nothing to estimate from.
+        low: None if no interval can be given; `reason` says why.
+        high: As `low`.
+        p: Two-sided p-value of "no difference", where the estimate is one; before any correction. None where
+            nothing can be judged: without an interval, and with one training each.
+        seeds: Trainings behind it.
+        patients: Test patients behind it.
+        method: How it was computed, for a footnote: `patients and seeds`, `patients only`, ...
+        reason: Why there is no estimate or no interval, or what weakens it, as a sentence; else empty.
+    """
+
+    estimate: float | None
+    low: float | None = None
+    high: float | None = None
+    p: float | None = None
+    seeds: int = 0
+    patients: int = 0
+    method: str = ""
+    reason: str = ""
 
 
 @dataclass(frozen=True)
@@ -261,47 +285,6 @@ def one_sided_p(sample: Sample, margin: float) -> float | None:
         return None
     two_sided = known.p_value(sample.mean - margin)
     return two_sided / 2 if sample.mean < margin else 1 - two_sided / 2
-
-
-def holm(p_values: Sequence[float | None]) -> list[float | None]:
-    """Correct p-values for their number (Holm, Scand. J. Statist. 6, 1979).
-
-    The probability of one false rejection or more among all is kept below the level, whatever the dependence.
-    Those that are None stay so and are not counted.
-    """
-    known = sorted((p, k) for k, p in enumerate(p_values) if p is not None)
-    corrected: list[float | None] = [None] * len(p_values)
-    highest = 0.0
-    for rank, (p, k) in enumerate(known):
-        highest = max(highest, min(1.0, p * (len(known) - rank)))
-        corrected[k] = highest
-    return corrected
-
-
-def spearman(x: Sequence[float], y: Sequence[float], level: float = LEVEL) -> Interval:
-    """Rank correlation with an interval by Fisher's transformation.
-
-    The standard error of `atanh(r)` is `sqrt((1 + r²/2) / (n - 3))` (Bonett and Wright, Psychometrika 65,
-    2000). The points are taken to be independent. Below five there is no interval, and no estimate.
-    """
-    n = len(x)
-    if n < 5:
-        return Interval(None, reason=f"Too few: {n} of at least 5 comparisons with such a score.")
-    if len(set(x)) == 1 or len(set(y)) == 1:
-        return Interval(None, reason="All values are the same: ranks say nothing.")
-    result = stats.spearmanr(x, y)
-    r, p = float(result.statistic), float(result.pvalue)
-    bounded = max(-0.999999, min(0.999999, r))
-    reach = float(stats.norm.ppf((1 + level) / 2)) * math.sqrt((1 + bounded**2 / 2) / (n - 3))
-    centre = math.atanh(bounded)
-    return Interval(
-        r,
-        math.tanh(centre - reach),
-        math.tanh(centre + reach),
-        p,
-        method=f"{n} comparisons, Fisher's transformation",
-        reason="Comparisons that share a dataset are not independent: the interval is rather too narrow.",
-    )
 
 
 # One model's own scores ---------------------------------------------------------------------------------

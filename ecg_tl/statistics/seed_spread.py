@@ -8,8 +8,8 @@ from how much the configurations differ among each other: where some vary much a
 to nothing.
 
 Spreads are compared as multiples of `V_both`, what seeds change together with patients (see
-`ecg_tl.statistics.intervals`), which is known well and is smaller the more patients there are. The multiple of a
-difference, or of any weighted sum, is a mean of its parts' multiples, so that one prior serves them all.
+`ecg_tl.statistics.intervals`), which is known well and is smaller the more patients there are. The multiple
+of a difference, or of any weighted sum, is a mean of its parts' multiples, so that one prior serves them all.
 """
 
 from __future__ import annotations

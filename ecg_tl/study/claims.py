@@ -19,7 +19,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from statistics import median
 
-from ecg_tl.statistics.intervals import SIGNIFICANT, holm, mean_interval, one_sided_p
+from ecg_tl.statistics.intervals import SIGNIFICANT, Interval, mean_interval, one_sided_p
+from ecg_tl.statistics.multiple_comparisons import holm
 from ecg_tl.study.analysis.comparisons import Compared
 from ecg_tl.study.analysis.convergence import (
     Timed,
@@ -35,7 +36,7 @@ from ecg_tl.study.analysis.curves import Trend, largest
 from ecg_tl.study.analysis.families import mean_over_all
 from ecg_tl.study.analysis.grid import Grid
 from ecg_tl.study.analysis.wording import plural, side, signed
-from ecg_tl.study.findings import BreakEven, Claim, ClaimVerdict, FamilyContrast, Interval
+from ecg_tl.study.findings import BreakEven, Claim, ClaimVerdict, FamilyContrast
 
 SMALL_RECORDS = 2000
 """Training records up to which a downstream set is called small: the least of the paper's size sweep."""

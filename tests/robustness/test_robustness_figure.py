@@ -14,7 +14,7 @@ from ecg_tl.robustness.evaluation import CLEAN, Outcome, Robustness
 from ecg_tl.robustness.figure import robustness_figure
 from ecg_tl.robustness.subjects import Subject
 from ecg_tl.signals import LEADS
-from ecg_tl.study.findings import Interval
+from ecg_tl.statistics.intervals import Interval
 
 
 def made_up(

@@ -11,16 +11,16 @@ from hypothesis import strategies as st
 from scipy import stats
 from sklearn.metrics import average_precision_score, f1_score, roc_auc_score
 
+from ecg_tl.statistics.correlation import spearman
 from ecg_tl.statistics.intervals import (
-    holm,
     influence_degrees,
     mean_interval,
     one_sided_p,
     score_intervals,
-    spearman,
     spread,
     weighted_interval,
 )
+from ecg_tl.statistics.multiple_comparisons import holm
 from ecg_tl.statistics.resampling import resample_patients
 from ecg_tl.statistics.scoring import (
     Sample,

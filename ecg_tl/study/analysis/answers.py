@@ -10,14 +10,15 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
-from ecg_tl.statistics.intervals import SIGNIFICANT, holm, mean_interval, score_interval
+from ecg_tl.statistics.intervals import SIGNIFICANT, Interval, mean_interval, score_interval
+from ecg_tl.statistics.multiple_comparisons import holm
 from ecg_tl.statistics.scoring import subtract
 from ecg_tl.study.analysis.account import validation_score
 from ecg_tl.study.analysis.comparisons import Compared, finite
 from ecg_tl.study.analysis.convergence import lower_is_better
 from ecg_tl.study.analysis.grid import Cell, Grid
 from ecg_tl.study.analysis.wording import plural, signed
-from ecg_tl.study.findings import Answer, Candidate, Interval
+from ecg_tl.study.findings import Answer, Candidate
 
 LIKELY = 0.1
 """Corrected p-value below which a difference that is not significant is called likely: of studies without any

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
-from ecg_tl.statistics.intervals import mean_interval
+from ecg_tl.statistics.intervals import Interval, mean_interval
 from ecg_tl.statistics.scoring import subtract
 from ecg_tl.study.analysis.comparisons import Compared
 from ecg_tl.study.analysis.grid import Grid
 from ecg_tl.study.analysis.wording import side, signed
-from ecg_tl.study.findings import AxisEffect, Interval
+from ecg_tl.study.findings import AxisEffect
 
 
 def axis_effects(grid: Grid, compared: Sequence[Compared]) -> tuple[AxisEffect, ...]:

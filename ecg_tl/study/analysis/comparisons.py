@@ -9,7 +9,8 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from ecg_tl.statistics.intervals import NOT_SCORED, SIGNIFICANT, holm, mean_interval
+from ecg_tl.statistics.intervals import NOT_SCORED, SIGNIFICANT, Interval, mean_interval
+from ecg_tl.statistics.multiple_comparisons import holm
 from ecg_tl.statistics.scoring import (
     AVERAGES,
     PRIMARY,
@@ -21,7 +22,7 @@ from ecg_tl.statistics.scoring import (
 )
 from ecg_tl.study.analysis.convergence import matches_of
 from ecg_tl.study.analysis.grid import Cell, Grid
-from ecg_tl.study.findings import ClassChange, Comparison, Interval, MetricDifference, Verdict
+from ecg_tl.study.findings import ClassChange, Comparison, MetricDifference, Verdict
 
 
 @dataclass(frozen=True, eq=False)

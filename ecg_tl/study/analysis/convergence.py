@@ -21,10 +21,11 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import stats
 
-from ecg_tl.statistics.intervals import LEVEL, SIGNIFICANT, holm
+from ecg_tl.statistics.intervals import LEVEL, SIGNIFICANT, Interval
+from ecg_tl.statistics.multiple_comparisons import holm
 from ecg_tl.study.analysis.grid import Cell, Grid
 from ecg_tl.study.analysis.wording import side
-from ecg_tl.study.findings import BreakEven, Comparison, Convergence, Interval, Match, PayVerdict
+from ecg_tl.study.findings import BreakEven, Comparison, Convergence, Match, PayVerdict
 from ecg_tl.study.run.results import RunResult
 
 SHARE = 0.8

@@ -10,12 +10,12 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from ecg_tl.statistics.intervals import mean_interval, score_interval, spread
+from ecg_tl.statistics.intervals import Interval, mean_interval, score_interval, spread
 from ecg_tl.statistics.resampling import Floats
 from ecg_tl.statistics.scoring import Sample, combine
 from ecg_tl.study.analysis.comparisons import Compared
 from ecg_tl.study.analysis.grid import Cell, Grid
-from ecg_tl.study.findings import Curve, CurvePoint, GainPoint, GainTrend, Interval, LabelEfficiency
+from ecg_tl.study.findings import Curve, CurvePoint, GainPoint, GainTrend, LabelEfficiency
 
 DRAWS = 4000
 

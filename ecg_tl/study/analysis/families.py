@@ -6,12 +6,13 @@ from collections import defaultdict
 from collections.abc import Sequence
 from typing import Literal
 
-from ecg_tl.statistics.intervals import holm, mean_interval, weighted_interval
+from ecg_tl.statistics.intervals import Interval, mean_interval, weighted_interval
+from ecg_tl.statistics.multiple_comparisons import holm
 from ecg_tl.statistics.scoring import Sample, average, subtract
 from ecg_tl.study.analysis.comparisons import Compared, verdict_of
 from ecg_tl.study.analysis.curves import largest
 from ecg_tl.study.analysis.grid import Grid
-from ecg_tl.study.findings import FamilyContrast, Interval
+from ecg_tl.study.findings import FamilyContrast
 
 Head = Literal["flatten", "pooled", "all"]
 

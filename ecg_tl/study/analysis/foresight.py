@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Literal
 
-from ecg_tl.statistics.intervals import spearman
+from ecg_tl.statistics.correlation import spearman
 from ecg_tl.study.analysis.comparisons import Compared
 from ecg_tl.study.analysis.curves import largest
 from ecg_tl.study.findings import Comparison, TransferabilityCorrelation

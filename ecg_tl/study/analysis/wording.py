@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ecg_tl.study.findings import Interval
+from ecg_tl.statistics.intervals import Interval
 
 
 def signed(interval: Interval) -> str:

@@ -1,1 +1,1 @@
-"""A study's settings and the runs that they ask for, with stable ids: what will be done, and how long it takes."""
+"""A study's settings and the runs that they ask for: what will be done, and how long it takes."""

@@ -27,9 +27,9 @@ def make_plan(settings: StudySettings) -> Plan:
     A run's config is laid in layers, the later over the earlier: the protocol, `settings`, those of upstreams
     or downstreams, the network, the dataset, the values of the axes, the arm, the size, the seed.
 
-    A run's id is made of what decides its numbers: its config without the settings of place (folders, device,
-    loaders; `ecg_tl.study.design.overlay.decisive`), and the id of the upstream that it starts from. So a study that
-    grows keeps the runs that it has.
+    A run's id is made of what decides its numbers: its config without the settings that only say where and
+    how fast it runs (folders, device, loaders; `ecg_tl.study.design.overlay.decisive`), and the id of the
+    upstream that it starts from. So a study that grows keeps the runs that it has.
 
     Raises:
         SettingError: If a name does not exist, there is no scratch arm, or an arm has no scratch run to be

@@ -24,7 +24,7 @@ from ecg_tl.study.findings.effects import (
 )
 from ecg_tl.study.findings.opinions import AxisEffect, SecondOpinion, SecondOpinionSummary
 from ecg_tl.study.findings.scores import CalibrationRow, ModelScore
-from ecg_tl.study.findings.values import Axes, ClaimVerdict, Interval, Verdict
+from ecg_tl.study.findings.values import Axes, ClaimVerdict, Verdict
 
 __all__ = [
     "Answer",
@@ -47,7 +47,6 @@ __all__ = [
     "Findings",
     "GainPoint",
     "GainTrend",
-    "Interval",
     "LabelEfficiency",
     "Match",
     "MetricDifference",

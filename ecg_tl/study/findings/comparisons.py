@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from ecg_tl.study.findings.values import Axes, Interval, Verdict
+from ecg_tl.statistics.intervals import Interval
+from ecg_tl.study.findings.values import Axes, Verdict
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-from ecg_tl.study.findings.values import Axes, Interval
+from ecg_tl.statistics.intervals import Interval
+from ecg_tl.study.findings.values import Axes
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,8 @@ from dataclasses import fields, is_dataclass
 from typing import Any
 
 from ecg_tl.csv_text import text_cell
-from ecg_tl.study.findings import Findings, Interval
+from ecg_tl.statistics.intervals import Interval
+from ecg_tl.study.findings import Findings
 
 Record = dict[str, object]
 

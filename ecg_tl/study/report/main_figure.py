@@ -12,7 +12,8 @@ from ecg_tl.figures.forest import WIDE, Group, Row, Scale, paint_forest, paint_f
 from ecg_tl.figures.svg import Picture, drawing, picture, to_svg
 from ecg_tl.figures.theme import MARKERS, light
 from ecg_tl.files import write_text, written_whole
-from ecg_tl.study.findings import Axes, Comparison, Findings, Interval
+from ecg_tl.statistics.intervals import Interval
+from ecg_tl.study.findings import Axes, Comparison, Findings
 from ecg_tl.study.report.wording import count, plural, signed, span
 
 MOST_ROWS = 24

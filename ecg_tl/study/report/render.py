@@ -14,8 +14,8 @@ from ecg_tl.figures.theme import declarations
 from ecg_tl.files import write_text
 from ecg_tl.outputs import check_outputs
 from ecg_tl.printing import shown
-from ecg_tl.statistics.intervals import HOLDS_FOR
-from ecg_tl.study.findings import Claim, Findings, Interval
+from ecg_tl.statistics.intervals import HOLDS_FOR, Interval
+from ecg_tl.study.findings import Claim, Findings
 from ecg_tl.study.report import score_tables, study_tables, wording
 from ecg_tl.study.report.csv_files import csv_tables, write_csv
 from ecg_tl.study.report.figures import make_figures

@@ -5,10 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from ecg_tl.study.findings import (
-    Axes,
-    Interval,
-)
+from ecg_tl.statistics.intervals import Interval
+from ecg_tl.study.findings import Axes
 from ecg_tl.study.report.main_figure import ROLES
 from ecg_tl.study.report.wording import (
     NOTHING,

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from ecg_tl.statistics.intervals import Interval
 from ecg_tl.study.findings import (
     Answer,
     AxisEffect,
@@ -27,7 +28,6 @@ from ecg_tl.study.findings import (
     Findings,
     GainPoint,
     GainTrend,
-    Interval,
     LabelEfficiency,
     Match,
     MetricDifference,
