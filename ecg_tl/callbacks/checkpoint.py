@@ -15,7 +15,8 @@ from lightning.pytorch.callbacks import ModelCheckpoint
 from lightning.pytorch.trainer.states import TrainerFn
 from torch import Tensor
 
-from ecg_tl.callbacks.monitors import check_monitors, choose_mode
+from ecg_tl.callbacks.monitors import COUNTS, TRAIN_LOSSES, check_monitors, choose_mode
+from ecg_tl.errors import SettingError
 from ecg_tl.files import written_whole
 
 LAST = "last.ckpt"
@@ -43,7 +44,8 @@ class RunCheckpoint(ModelCheckpoint):
         **kwargs: Those of `ModelCheckpoint`.
 
     Raises:
-        SettingError: If the mode is not the score's, or, before a training begins, if it has no such score.
+        SettingError: If the mode is not the score's, if the score would be another step's than the
+            checkpoint, or, before a training begins, if it has no such score.
     """
 
     def __init__(
@@ -55,6 +57,14 @@ class RunCheckpoint(ModelCheckpoint):
         **kwargs: Any,
     ) -> None:
         mode = choose_mode(monitor, mode, "checkpoint")
+        for name in ("every_n_train_steps", "train_time_interval"):
+            if monitor is not None and kwargs.get(name):
+                raise SettingError(
+                    f"checkpoint.{name}",
+                    f"{kwargs[name]} beside the monitor {monitor}, which has no value at these steps",
+                    "a checkpoint of a validation or of an epoch's end",
+                    "Remove it, or add a ModelCheckpoint with it to trainer.callbacks.",
+                )
         super().__init__(monitor=monitor, mode=mode, filename=filename, save_last=save_last, **kwargs)
 
     def setup(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
@@ -62,6 +72,16 @@ class RunCheckpoint(ModelCheckpoint):
         super().setup(trainer, pl_module, stage)
         if stage == "fit":
             check_monitors(trainer, pl_module)
+            validates_within = trainer.val_check_interval != 1.0 or trainer.check_val_every_n_epoch is None
+            if validates_within and self.monitor in (None, *COUNTS, *TRAIN_LOSSES):
+                self._save_on_train_epoch_end = True  # in the middle its value is that of the epoch before
+            elif validates_within and self._save_on_train_epoch_end:
+                raise SettingError(
+                    "checkpoint.save_on_train_epoch_end",
+                    f"true, with validations in the middle of an epoch, by which {self.monitor} is known",
+                    "the weights that were validated",
+                    "Remove it.",
+                )
 
     def check_monitor_top_k(self, trainer: Trainer, current: Tensor | None = None) -> bool:
         """Say whether an epoch is one of the best; while none has a score, the later one is."""

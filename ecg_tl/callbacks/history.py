@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import time
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,7 @@ from lightning.pytorch.trainer.states import TrainerFn
 from lightning_utilities.core.rank_zero import rank_zero_warn
 
 from ecg_tl.csv_text import write_csv
+from ecg_tl.errors import SettingError
 from ecg_tl.files import digests_of, write_json
 from ecg_tl.tasks.base import EcgClassifier
 from ecg_tl.validation_predictions import VALIDATION_FILE
@@ -47,6 +49,10 @@ class Best:
 class RunHistory(Callback):
     """Write `metrics.csv` after every epoch and `result.json` at the end of `fit`, into the run's folder.
 
+    A row is an epoch's, or that of a validation in its middle (`val_check_interval`): it has the validation's
+    scores and no others. Scores of a validation stand in the row of its own step, so that every score by
+    which a checkpoint can be chosen is that of the weights after as many steps.
+
     The rows are kept in the checkpoint, so that a resumed run's files are those of the whole run. The
     hyperparameters are logged to TensorBoard together with the scores of the best epoch.
 
@@ -62,7 +68,7 @@ class RunHistory(Callback):
         self.rows: list[dict[str, float]] = []
         self._seconds_before = 0.0
         self._started = 0.0
-        self._validated = False
+        self._validated_at: int | None = None  # step of this process's last validation
         self._warned = False
 
     def state_dict(self) -> dict[str, Any]:
@@ -90,18 +96,32 @@ class RunHistory(Callback):
         if self.rows and folder is not None:
             write_csv(folder / METRICS_FILE, pd.DataFrame(self.rows))
 
-    def on_train_epoch_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Wait for this epoch's validation."""
-        self._validated = False
-
-    def on_validation_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Note that there was one."""
-        self._validated = True
-
     def on_validation_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Append a validation in the middle of an epoch; that at its end is part of the epoch's row.
+
+        Raises:
+            SettingError: If no optimizer step lies between two validations: their scores would be those of
+                one and the same step, and differ.
+        """
+        if trainer.sanity_checking or trainer.state.fn != TrainerFn.FITTING:
+            return
+        if self._validated_at == trainer.global_step:
+            raise SettingError(
+                "trainer.val_check_interval",
+                f"{trainer.val_check_interval}, which is two validations at optimizer step "
+                f"{trainer.global_step} (accumulate_grad_batches {trainer.accumulate_grad_batches})",
+                "an optimizer step between two validations",
+                "Validate more rarely.",
+            )
+        self._validated_at = trainer.global_step
+        if not trainer.is_last_batch:
+            self._append(trainer, _of_validation)
+        self._warn_if_unscored(trainer, pl_module)
+
+    def _warn_if_unscored(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Say once, at the first validation, that there will be nothing to choose an epoch by."""
         checkpoint = trainer.checkpoint_callback
-        if trainer.sanity_checking or trainer.state.fn != TrainerFn.FITTING or self._warned:
+        if self._warned:
             return
         monitor = checkpoint.monitor if isinstance(checkpoint, ModelCheckpoint) else None
         if monitor is None or not math.isnan(trainer.callback_metrics.get(monitor, 0.0)):
@@ -116,30 +136,38 @@ class RunHistory(Callback):
 
     def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Append the epoch, validated or not."""
+        # Lightning keeps the scores of the last validation: those of another step are not this row's.
+        validated = self._validated_at == trainer.global_step
+        self._append(trainer, lambda name: validated or not _of_validation(name))
+
+    def _append(self, trainer: Trainer, belongs: Callable[[str], bool]) -> None:
         row = {
             "epoch": trainer.current_epoch + 1.0,
             "step": float(trainer.global_step),
             "seconds": self.seconds,
         }
-        # Lightning keeps the scores of the last validation: in an epoch without one they are not its own.
-        row |= {
-            name: float(value)
-            for name, value in trainer.callback_metrics.items()
-            if self._validated or not name.startswith("val")
-        }
-        # A run resumed in the middle of an epoch, or from before its last row, does that epoch again.
-        self.rows = [kept for kept in self.rows if kept["epoch"] < row["epoch"]] + [row]
+        row |= {name: float(value) for name, value in trainer.callback_metrics.items() if belongs(name)}
+        # A run that goes on from before its last row does what comes after again.
+        self.rows = [kept for kept in self.rows if _when(kept) < _when(row)] + [row]
         folder = run_folder(trainer)
         if folder is not None:
             write_csv(folder / METRICS_FILE, pd.DataFrame(self.rows))
 
-    def best(self, monitor: str, mode: str) -> Best | None:
-        """Find the epoch that a checkpoint callback with this monitor kept; None without any epoch."""
+    def best(self, monitor: str, mode: str, step: int | None = None) -> Best | None:
+        """Find the row that a checkpoint callback with this monitor kept; None without any.
+
+        Args:
+            monitor: Name of the score.
+            mode: Which way it is better.
+            step: Of the checkpoint, where it is known: the callback may have passed over better epochs
+                (`every_n_epochs`).
+        """
         if not self.rows:
             return None
         scored = [row for row in self.rows if not math.isnan(row.get(monitor, math.nan))]
+        found = [row for row in scored if row["step"] == step] or scored
         best = (
-            (max if mode == "max" else min)(scored, key=lambda row: row[monitor]) if scored else self.rows[-1]
+            (max if mode == "max" else min)(found, key=lambda row: row[monitor]) if found else self.rows[-1]
         )
         scores = {name: value for name, value in best.items() if name not in ("epoch", "step", "seconds")}
         return Best(int(best["epoch"]), best["seconds"], scores, chosen=bool(scored))
@@ -150,14 +178,14 @@ class RunHistory(Callback):
         checkpoint = trainer.checkpoint_callback
         if folder is None or not isinstance(checkpoint, ModelCheckpoint) or checkpoint.monitor is None:
             return
-        best = self.best(checkpoint.monitor, checkpoint.mode)
+        best = self.best(checkpoint.monitor, checkpoint.mode, _step_of(Path(checkpoint.best_model_path)))
         if best is None:
             return
         datamodule = getattr(trainer, "datamodule", None)
         result: dict[str, Any] = {
             "monitor": checkpoint.monitor,
             "unscored": None if best.chosen else _reason(pl_module),
-            "epochs": len(self.rows),
+            "epochs": len({row["epoch"] for row in self.rows}),
             "epochs_to_best": best.epoch,
             "seconds": self.seconds,
             "seconds_to_best": best.seconds,
@@ -185,6 +213,21 @@ class RunHistory(Callback):
                 }
                 settings = _hyperparameters(trainer, pl_module, result["data"])
                 logger.log_hyperparams(settings, {**averages, "hp/epochs_to_best": best.epoch})
+
+
+def _of_validation(name: str) -> bool:
+    return name.startswith("val")
+
+
+def _when(row: Mapping[str, float]) -> tuple[float, float]:
+    return row["epoch"], row["step"]
+
+
+def _step_of(checkpoint: Path) -> int | None:
+    """Return after how many steps a checkpoint was saved; None for one that is no file (DeepSpeed's)."""
+    if not checkpoint.is_file():
+        return None
+    return int(torch.load(checkpoint, map_location="cpu", weights_only=True, mmap=True)["global_step"])
 
 
 def _stops(trainer: Trainer) -> bool:

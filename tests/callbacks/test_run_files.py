@@ -8,12 +8,14 @@ import os
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 import pytest
 import torch
-from tiny import GRU, HALF_TRAINS, QUIET, data_words, fit
+from tiny import GRU, HALF_TRAINS, QUIET, data_words, fit, fit_words
 from tiny_events import events, scalars
 
+from ecg_tl.calibration import calibrate
 from ecg_tl.callbacks import EcgPictures, RunHistory
 from ecg_tl.cli import main
 from ecg_tl.csv_text import write_csv
@@ -22,6 +24,7 @@ from ecg_tl.files import write_json, write_text
 from ecg_tl.metrics import multilabel_scores
 from ecg_tl.store.reader import Store
 from ecg_tl.tasks import EcgClassifier
+from ecg_tl.validation_predictions import read_validation
 
 CLASSES = ["NORM", "MI", "STTC", "HYP", "CD"]
 
@@ -359,3 +362,88 @@ def test_a_run_on_a_full_disk_ends_with_one_line(
     assert not [
         p for p in (run_copy / "test").iterdir() if p.suffix in (".csv", ".json") or "partial" in p.name
     ]
+
+
+# Validations in the middle of an epoch --------------------------------------------------------------------
+
+
+def test_each_validation_has_a_row_and_the_result_is_of_the_one_that_was_kept(
+    ptbxl_root: Path, ptbxl_store: Store, prepared: Path, tmp_path: Path
+) -> None:
+    data = [*data_words("PtbXlDataModule", ptbxl_root, prepared), *HALF_TRAINS, "--data.batch_size", "6"]
+    # Validated after two and four of five batches, not at the epoch's end.
+    for every in ("2", "0.5"):
+        more = ("--trainer.val_check_interval", every, "--model.learning_rate", "0.03")
+        run = fit(data, tmp_path / every, *more, epochs=3)
+        kept, table = read_validation(run / "validation.npz"), pd.read_csv(run / "metrics.csv")
+        result = json.loads((run / "result.json").read_text())
+        best = torch.load(run / "checkpoints" / "best.ckpt", weights_only=True)
+        validated = table[table["val/auroc_macro"].notna()]
+        assert validated["step"].tolist() == kept.steps.tolist()
+        assert validated["epoch"].tolist() == kept.epochs.tolist()
+        assert len(validated) == 6
+        assert table["train/loss_epoch"].notna().sum() == result["epochs"] == 3
+        assert table["step"].is_monotonic_increasing
+        assert table["step"].is_unique
+        targets, names = torch.from_numpy(kept.targets), kept.class_names.tolist()
+        logits = [torch.from_numpy(one) for one in kept.logits]
+        scores = [float(multilabel_scores(one.sigmoid(), targets, names).auroc_macro) for one in logits]
+        np.testing.assert_array_equal(np.float32(scores), np.float32(validated["val/auroc_macro"]))
+        chosen = int(np.argmax(np.float32(scores)))
+        assert best["global_step"] == kept.steps[chosen]
+        assert result["epochs_to_best"] == kept.epochs[chosen] == best["epoch"] + 1
+        assert result["best_scores"]["val/auroc_macro"] == validated["val/auroc_macro"].iloc[chosen]
+        again = calibrate(logits[chosen], targets, "f1", 0.9)
+        assert again.as_dict() == best["ecg_tl"]["calibration"]
+
+
+def test_a_training_loss_is_looked_at_when_its_epoch_is_over(
+    ptbxl_root: Path, ptbxl_store: Store, prepared: Path, tmp_path: Path
+) -> None:
+    data = [*data_words("PtbXlDataModule", ptbxl_root, prepared), *HALF_TRAINS, "--data.batch_size", "6"]
+    more = ("--trainer.val_check_interval", "2", "--checkpoint.monitor", "train/loss_epoch")
+    run = fit(data, tmp_path, *more, epochs=2)
+    table = pd.read_csv(run / "metrics.csv")
+    best = torch.load(run / "checkpoints" / "best.ckpt", weights_only=True)
+    least = table.loc[table["train/loss_epoch"].idxmin()]
+    assert (best["global_step"], best["epoch"] + 1) == (least["step"], least["epoch"])
+
+
+@pytest.mark.parametrize(
+    ("words", "named"),
+    [
+        (
+            ("--trainer.val_check_interval", "1", "--trainer.accumulate_grad_batches", "4"),
+            "trainer.val_check_interval",
+        ),
+        (("--checkpoint.save_on_train_epoch_end", "true"), "checkpoint.save_on_train_epoch_end"),
+        (("--checkpoint.every_n_train_steps", "1"), "checkpoint.every_n_train_steps"),
+    ],
+)
+def test_a_score_of_other_weights_than_the_checkpoints_is_refused(
+    words: tuple[str, ...],
+    named: str,
+    ptbxl_root: Path,
+    ptbxl_store: Store,
+    prepared: Path,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    data = [*data_words("PtbXlDataModule", ptbxl_root, prepared), *HALF_TRAINS, "--data.batch_size", "6"]
+    assert main(fit_words(data, tmp_path, "--trainer.val_check_interval", "0.5", *words)) == 2
+    assert f"error: {named}: found " in capsys.readouterr().err.splitlines()[-1]
+
+
+def test_a_checkpoint_of_every_other_epoch_is_what_the_result_is_of(
+    ptbxl_root: Path, ptbxl_store: Store, prepared: Path, tmp_path: Path
+) -> None:
+    data = [*data_words("PtbXlDataModule", ptbxl_root, prepared), *HALF_TRAINS]
+    more = ("--checkpoint.every_n_epochs", "2", "--checkpoint.monitor", "epoch", "--checkpoint.mode", "min")
+    for monitor in (
+        more,
+        (*more[:2], "--checkpoint.monitor", "train/loss_epoch", "--model.learning_rate", "1e-9"),
+    ):
+        run = fit(data, tmp_path / monitor[3].partition("/")[0], *monitor, epochs=2)
+        best = torch.load(run / "checkpoints" / "best.ckpt", weights_only=True)
+        result = json.loads((run / "result.json").read_text())
+        assert best["epoch"] + 1 == result["epochs_to_best"] == 2

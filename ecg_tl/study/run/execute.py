@@ -179,7 +179,8 @@ def complete_config(job: Job, before: Mapping[str, Any] | None = None) -> dict[s
         before: Precision and threads of the attempt that is gone on with, for where none are set.
 
     Raises:
-        SettingError: If the run asks for several devices: a study runs several runs at once instead.
+        SettingError: If the run asks for several devices (a study runs several runs at once instead), or for
+            validations in the middle of an epoch.
     """
     config: dict[str, Any] = deepcopy(job.run.config)
     before = before or {}
@@ -190,6 +191,14 @@ def complete_config(job: Job, before: Mapping[str, Any] | None = None) -> dict[s
             str(trainer["devices"]),
             "1: a study runs several runs at once, each on one device",
             "Remove the setting, and give `--concurrent`.",
+        )
+    every = trainer.get("val_check_interval")
+    if every not in (None, 1.0):
+        raise SettingError(
+            "trainer.val_check_interval",
+            str(every),
+            "1.0: a study compares epochs, with one validation each",
+            "Remove the setting.",
         )
     trainer |= {"devices": 1, "enable_progress_bar": False, "enable_model_summary": False}
     trainer.setdefault("accelerator", "auto")

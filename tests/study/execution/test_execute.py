@@ -301,14 +301,15 @@ def test_a_failure_is_kept_until_it_is_mended(again: Done, finished: Done) -> No
     assert outcome_of(again.settings, again.plan) == outcome_of(finished.settings, finished.plan)
 
 
-def test_several_devices_for_one_run(again: Done) -> None:
+@pytest.mark.parametrize(("setting", "value"), [("devices", 2), ("val_check_interval", 0.5)])
+def test_what_a_study_cannot_compare(again: Done, setting: str, value: float) -> None:
     run = run_of(again, "fine-tuned")
     config = yaml.safe_load(yaml.safe_dump(run.config))
-    config["trainer"]["devices"] = 2
+    config["trainer"][setting] = value
     job = job_of(again, run)
     report = execute(Job(job.study, Run(**{**vars(run), "config": config}), job.folder))
     assert report.outcome == "failed"
-    assert "trainer.devices" in str(report.error)
+    assert f"trainer.{setting}" in str(report.error)
 
 
 def test_a_config_that_lies_in_a_runs_folder_is_not_carried_out(
