@@ -53,6 +53,7 @@ from ecg_tl.errors import CheckpointError, SettingError
 from ecg_tl.metrics import TO_SCORE
 from ecg_tl.parsing import essence, own_error
 from ecg_tl.run_folder import SaveRunConfig, open_beside, open_kept, open_new
+from ecg_tl.shipped import config_names, fragment_kinds
 from ecg_tl.stopping import saying_what_is_left
 from ecg_tl.tasks import EcgClassifier
 from ecg_tl.tasks.description import read_description, require_epoch_end, threads_of
@@ -340,6 +341,8 @@ def train(
 def _train(
     words: Sequence[str], folder: Path | None, callbacks: Sequence[Callback], result_file: str
 ) -> EcgCLI:
+    names = [name for kind in fragment_kinds() for name in config_names(kind)]
+    epilog = f"Shipped configs, for -c: {', '.join(names)}. {_TRUST}"
     return EcgCLI(
         EcgClassifier,
         EcgDataModule,
@@ -366,7 +369,7 @@ def _train(
         parser_kwargs={
             "prog": "ecg-tl",
             "exit_on_error": False,
-            **{name: {"exit_on_error": False, "epilog": _TRUST} for name in LightningCLI.subcommands()},
+            **{name: {"exit_on_error": False, "epilog": epilog} for name in LightningCLI.subcommands()},
         },
         save_config_callback=SaveRunConfig if folder is None else None,
         args=list(words),

@@ -38,9 +38,10 @@ def test_the_demo_ends_with_the_report_and_makes_nothing_twice(
     assert {path: path.stat().st_mtime_ns for path in folder.glob("runs/*/result.json")} == results
 
 
-def test_without_its_study_the_demo_says_what_to_do(
+def test_a_study_that_is_not_there_is_refused_before_anything_is_simulated(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    assert main(["demo"]) == 2
-    assert "configs/study/demo.yaml: found no such file" in capsys.readouterr().err
+    assert main(["demo", "--study", "dmeo"]) == 2
+    assert "dmeo: found no such file, and no shipped config" in capsys.readouterr().err
+    assert not list(tmp_path.iterdir())

@@ -10,12 +10,12 @@ from jsonargparse import auto_cli
 from rich.console import Console
 
 from ecg_tl import terminal
-from ecg_tl.errors import SettingError
+from ecg_tl.shipped import STUDIES, find_config
 
 
 def demo(
     root: str = "demo",
-    study: str = "configs/study/demo.yaml",
+    study: str = "demo",
     upstream_records: int = 1000,
     downstream_records: int = 400,
     upstream_epochs: int | None = None,
@@ -31,7 +31,7 @@ def demo(
 
     Args:
         root: Folder for records, runs and the report.
-        study: The study's YAML.
+        study: The study's YAML, or the name of a study that is shipped.
         upstream_records: Records of the upstream dataset.
         downstream_records: Records of the downstream dataset; half of them train.
         upstream_epochs: Epochs of each pre-training; the study's own if None.
@@ -41,13 +41,7 @@ def demo(
     """
     from ecg_tl.synthesis import synthesize
 
-    if not Path(study).is_file():
-        raise SettingError(
-            study,
-            "no such file",
-            "the study that the demo runs",
-            "Go to the project's folder, or name one with `--study`.",
-        )
+    find_config(study, (STUDIES,))  # or an error, before anything is simulated
     console = terminal.console()
     # Other records are another study: results of one are never taken for the other's.
     folder = Path(root) / f"{upstream_records}-{downstream_records}-{seed}"

@@ -9,6 +9,7 @@ from typing import Any
 import yaml
 
 from ecg_tl.parsing import load_yaml
+from ecg_tl.shipped import find_config, fragment_kinds, looks_like_a_name
 
 SECTIONS = ("data", "model")
 
@@ -41,6 +42,28 @@ def classes_first(words: Sequence[str]) -> list[str]:
     return [*words[:start], *added, *words[start:]]
 
 
+def located(words: Sequence[str]) -> list[str]:
+    """Put the path of its file in the place of each config that is named (`-c strict`).
+
+    Args:
+        words: Of the command line.
+
+    Raises:
+        SettingError: If a config is neither a file nor the name of a shipped one.
+    """
+    changed = list(words)
+    for number, config in _configs(words):
+        if not looks_like_a_name(str(config)):
+            continue
+        found = str(find_config(config, fragment_kinds()))
+        option, equals, _ = words[number].partition("=")
+        if equals:
+            changed[number] = f"{option}={found}"
+        else:
+            changed[number + 1] = found
+    return changed
+
+
 def _configs(words: Sequence[str]) -> list[tuple[int, Path]]:
     """List where configs stand among the words, and which file each is."""
     found = []
@@ -48,8 +71,9 @@ def _configs(words: Sequence[str]) -> list[tuple[int, Path]]:
         option, equals, value = word.partition("=")
         if option not in ("-c", "--config"):
             continue
-        name = value if equals else (words[number + 1] if number + 1 < len(words) else "")
-        found.append((number, Path(name)))
+        if not equals and number + 1 == len(words):
+            continue
+        found.append((number, Path(value if equals else words[number + 1])))
     return found
 
 

@@ -12,6 +12,7 @@ from jsonargparse import ArgumentParser
 from ecg_tl import terminal
 from ecg_tl.acceleration import take_device
 from ecg_tl.commands.arguments import argument_errors
+from ecg_tl.commands.fragments import located
 from ecg_tl.commands.transfer import short_names
 from ecg_tl.csv_text import write_csv
 from ecg_tl.datamodules import EcgDataModule, SplitSettings
@@ -31,6 +32,7 @@ _OPTIONS = (
 
 def run(words: Sequence[str]) -> int:
     """Run `robustness`."""
+    words = located(words)
     parser = _parser()
     owners: list[Callable[..., Any]] = [SplitSettings, *EcgDataModule.__subclasses__()]
     with argument_errors("robustness", words[1:], owners, _OPTIONS), parsing_limits():
@@ -84,7 +86,12 @@ def _parser() -> ArgumentParser:
         "exchanged electrodes, wrong gain, lower sampling rate, shorter recordings. All checkpoints meet the "
         "same disturbances. As `ecg-tl test`, it refuses records that a checkpoint was trained on.",
     )
-    parser.add_argument("-c", "--config", action="config", help="A YAML with any of these settings.")
+    parser.add_argument(
+        "-c",
+        "--config",
+        action="config",
+        help="A YAML with any of these settings, or the name of a shipped one.",
+    )
     parser.add_argument(
         "checkpoints", type=str, nargs="+", help="Checkpoints written by `ecg-tl fit`, for the same classes."
     )

@@ -12,6 +12,7 @@ from rich.console import Console
 
 from ecg_tl import printing, terminal
 from ecg_tl.errors import SettingError
+from ecg_tl.shipped import STUDIES, config_names, find_config
 from ecg_tl.study.design.folder import StudyFolder
 from ecg_tl.study.design.plan import make_plan
 from ecg_tl.study.design.runs import Plan, Run
@@ -165,7 +166,7 @@ def _say_finished(count: int, planned: Plan) -> Console:
 
 def _repeatable(config: str, overrides: Sequence[str]) -> str:
     """Return the study's YAML, with what was said on the command line."""
-    text = Path(config).read_text(encoding="utf-8")
+    text = find_config(config, (STUDIES,)).read_text(encoding="utf-8")
     return f"# Given on the command line: {' '.join(overrides)}\n{text}" if overrides else text
 
 
@@ -272,7 +273,8 @@ def _help() -> str:
         [
             _USAGE,
             "",
-            "Scratch against fine-tuning, as a grid of runs; `configs/study/` has examples of CONFIG.",
+            "Scratch against fine-tuning, as a grid of runs. CONFIG is a YAML, or one of the shipped",
+            f"studies: {', '.join(config_names(STUDIES))}.",
             "",
             *told,
             "",

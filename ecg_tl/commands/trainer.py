@@ -11,7 +11,7 @@ from lightning_utilities.core.rank_zero import rank_zero_info
 from ecg_tl.acceleration import Speed
 from ecg_tl.callbacks import EcgPictures, RunCheckpoint, ScoreCurves
 from ecg_tl.commands.arguments import argument_errors
-from ecg_tl.commands.fragments import classes_first
+from ecg_tl.commands.fragments import classes_first, located
 from ecg_tl.datamodules import EcgDataModule
 from ecg_tl.datamodules.settings import SplitSettings
 from ecg_tl.tasks import EcgClassifier
@@ -29,7 +29,7 @@ def run(words: Sequence[str]) -> int:
     owners += [*EcgDataModule.__subclasses__(), *EcgClassifier.__subclasses__()]
     keys = ["trainer", "model", "data", "checkpoint", "pictures", "curves", "transfer"]
     keys += ["speed", "runs_dir", "experiment", "seed_everything"]
-    words, had_old_flags = renamed(classes_first(words))
+    words, had_old_flags = renamed(classes_first(located(words)))
     if had_old_flags:
         rank_zero_info(RENAMED)
     with argument_errors(words[0], words[1:], owners, keys):

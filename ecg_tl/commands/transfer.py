@@ -15,6 +15,7 @@ from rich.text import Text
 from ecg_tl import printing, terminal
 from ecg_tl.acceleration import take_device
 from ecg_tl.commands.arguments import argument_errors
+from ecg_tl.commands.fragments import located
 from ecg_tl.csv_text import write_csv
 from ecg_tl.datamodules import EcgDataModule, SplitSettings
 from ecg_tl.errors import EcgTlError
@@ -78,6 +79,7 @@ def print_checkpoint(path: Path, as_json: bool = False) -> int:
 
 def run(words: Sequence[str]) -> int:
     """Run `transfer` and one of its words."""
+    words = located(words)
     parser = ArgumentParser(
         prog="ecg-tl transfer",
         description="Choose an upstream; say what a checkpoint holds.",
@@ -122,7 +124,12 @@ def _rank_parser() -> ArgumentParser:
         "over test records, and print MELEP (lower is better) with the label entropy beside it, LogME and "
         "the macro AUROC of a linear probe on validation records (greater is better).",
     )
-    parser.add_argument("-c", "--config", action="config", help="A YAML with any of these settings.")
+    parser.add_argument(
+        "-c",
+        "--config",
+        action="config",
+        help="A YAML with any of these settings, or the name of a shipped one.",
+    )
     parser.add_argument(
         "--checkpoints", type=str, nargs="+", required=True, help="Checkpoints written by `ecg-tl fit`."
     )

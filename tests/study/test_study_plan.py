@@ -6,7 +6,7 @@ import random
 from dataclasses import replace
 from itertools import product
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 import yaml
@@ -14,11 +14,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ecg_tl.errors import SettingError
+from ecg_tl.shipped import config_names
 from ecg_tl.study.design import check
-from ecg_tl.study.design.overlay import PROTOCOLS, decisive, digest, layered
+from ecg_tl.study.design.overlay import decisive, digest, layered
 from ecg_tl.study.design.plan import make_plan, primary_arm
 from ecg_tl.study.design.runs import Plan, Run
-from ecg_tl.study.design.settings import Arm, Block, StudySettings
+from ecg_tl.study.design.settings import Arm, Block, Protocol, StudySettings
 
 CONFIGS = Path(__file__).parents[2] / "configs"
 
@@ -218,10 +219,13 @@ def test_roots_lie_below_the_data_root_and_stores_in_the_folder() -> None:
     assert upstream.config["data"]["init_args"]["root"] == "/else"
 
 
-@pytest.mark.parametrize("protocol", ["strict", "paper"])
-def test_protocols_are_those_of_the_shipped_configs(protocol: Any) -> None:
-    shipped = yaml.safe_load((CONFIGS / "protocol" / f"{protocol}.yaml").read_text())
-    assert PROTOCOLS[protocol] == shipped
+def test_protocols_are_those_of_the_shipped_configs() -> None:
+    assert set(get_args(Protocol)) == set(config_names("protocol"))
+    for name in get_args(Protocol):
+        shipped = yaml.safe_load((CONFIGS / "protocol" / f"{name}.yaml").read_text())
+        for run in make_plan(replace(STUDY, protocol=name, axes={})).runs:
+            assert run.config["checkpoint"] == shipped["checkpoint"]
+            assert layered(run.config, shipped) == run.config
 
 
 def test_the_primary_arm_is_the_first_that_starts_from_an_upstream() -> None:

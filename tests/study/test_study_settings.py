@@ -133,7 +133,7 @@ def test_a_file_that_is_no_study_is_one_line(tmp_path: Path, content: bytes) -> 
 def test_a_file_that_is_not_there_is_named(tmp_path: Path) -> None:
     with pytest.raises(SettingError, match=r"nothing\.yaml: found no such file"):
         read_study(tmp_path / "nothing.yaml")
-    with pytest.raises(SettingError, match="no such file"):
+    with pytest.raises(SettingError, match="found a folder"):
         read_study(tmp_path)
 
 

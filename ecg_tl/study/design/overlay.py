@@ -8,7 +8,8 @@ from copy import deepcopy
 from hashlib import sha256
 from typing import Any
 
-from ecg_tl.study.design.settings import Overlay, Protocol
+from ecg_tl.shipped import protocol
+from ecg_tl.study.design.settings import Overlay
 
 APPENDED = ("trainer.callbacks",)
 """Lists to which a layer adds; every other list is replaced, as by a later `-c` of `ecg-tl fit`."""
@@ -24,58 +25,12 @@ _PLACE = (
 )
 _PLACE_PREFIXES = ("trainer.enable_",)
 
-PROTOCOLS: dict[Protocol, Overlay] = {
-    "strict": {
-        "data": {
-            "init_args": {
-                "batch_size": 64,
-                "resampling": "polyphase",
-                "short": "pad",
-                "normalization": "fixed_scale",
-                "split": {"kind": "auto"},
-            }
-        },
-        "model": {
-            "init_args": {
-                "optimizer": "adamw",
-                "learning_rate": 0.001,
-                "weight_decay": 0.01,
-                "schedule": "one_cycle",
-            }
-        },
-        "trainer": {"max_epochs": 20},
-        "checkpoint": {"monitor": "val/auroc_macro"},
-    },
-    "paper": {
-        "data": {
-            "init_args": {
-                "batch_size": 256,
-                "resampling": "stride",
-                "short": "drop",
-                "normalization": "min_max",
-                "allow_overlap": True,
-                "split": {"kind": "paper"},
-            }
-        },
-        "model": {
-            "init_args": {
-                "optimizer": "adam",
-                "learning_rate": 0.01,
-                "weight_decay": 0.0,
-                "schedule": "constant",
-            }
-        },
-        "trainer": {"max_epochs": 100},
-        "checkpoint": {"monitor": "val/f1_weighted"},
-    },
-}
-"""The lowest layer of each run: the content of `configs/protocol/`, which a test holds equal."""
 
-PAPERS_JUDGEMENT: Overlay = {
-    "data": {"init_args": {"split": {"kind": "paper"}, "allow_overlap": True}},
-    "checkpoint": {"monitor": "val/f1_weighted"},
-}
-"""What of protocol `paper` decides on which records a run is judged, and which epoch is chosen."""
+def papers_judgement() -> Overlay:
+    """Return what of protocol `paper` decides on which records a run is judged, and which epoch is chosen."""
+    paper = protocol("paper")
+    decides = {name: paper["data"]["init_args"][name] for name in ("split", "allow_overlap")}
+    return {"data": {"init_args": decides}, "checkpoint": paper["checkpoint"]}
 
 
 def layered(*overlays: Overlay) -> Overlay:

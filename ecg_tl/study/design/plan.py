@@ -8,9 +8,10 @@ from dataclasses import dataclass, replace
 from itertools import product
 from pathlib import Path
 
+from ecg_tl import shipped
 from ecg_tl.errors import SettingError
 from ecg_tl.study.design.names import check_names
-from ecg_tl.study.design.overlay import PAPERS_JUDGEMENT, PROTOCOLS, decisive, digest, layered
+from ecg_tl.study.design.overlay import decisive, digest, layered, papers_judgement
 from ecg_tl.study.design.runs import Plan, Run, RunKind, Selection
 from ecg_tl.study.design.settings import Arm, Block, Overlay, StudySettings
 
@@ -138,7 +139,7 @@ class _Planner:
             transfer = {"trainer": {"callbacks": [callback]}}
         size: Overlay = {"data": {"init_args": {"split": {"train_records": cell.size}}}}
         config = layered(
-            PROTOCOLS[settings.protocol],
+            shipped.protocol(settings.protocol),
             settings.settings,
             settings.downstream_settings,
             settings.networks[cell.network],
@@ -148,7 +149,7 @@ class _Planner:
             transfer,
             {} if cell.size is None else size,
             {} if cell.size is None else settings.size_settings.get(str(cell.size), {}),
-            PAPERS_JUDGEMENT if protocol == "second_opinion" else {},
+            papers_judgement() if protocol == "second_opinion" else {},
             self._place(settings.downstreams[cell.downstream]),
             {"seed_everything": cell.seed},
         )
@@ -184,7 +185,7 @@ class _Planner:
     def _make_upstream(self, cell: _Cell, upstream: str) -> Run:
         settings = self.settings
         config = layered(
-            PROTOCOLS[settings.protocol],
+            shipped.protocol(settings.protocol),
             settings.settings,
             settings.upstream_settings,
             settings.networks[cell.network],

@@ -13,6 +13,7 @@ from yaml import YAMLError
 from ecg_tl.errors import SettingError
 from ecg_tl.limits import shown
 from ecg_tl.parsing import essence, hint
+from ecg_tl.shipped import STUDIES, find_config
 from ecg_tl.trust import parsing_limits
 
 Overlay = dict[str, Any]
@@ -143,16 +144,14 @@ def read_study(path: str | Path, overrides: Sequence[str] = ()) -> StudySettings
     """Read a study's YAML.
 
     Args:
-        path: The file.
+        path: The file, or the name of a study that is shipped (`paper`).
         overrides: Settings that take the place of the file's, as words of a command line: `--seeds [0,1]`, or
             one value inside of a part of a config: `--settings.trainer.max_epochs 3`.
 
     Raises:
         SettingError: If the file cannot be read, or a key or value is not one that a study has.
     """
-    file = Path(path)
-    if not file.is_file():
-        raise SettingError(file, "no such file", "the YAML of a study", "Name one, as in `configs/study/`.")
+    file = find_config(path, (STUDIES,))
     parser = ArgumentParser(exit_on_error=False)
     parser.add_argument("--config", action="config")
     parser.add_class_arguments(StudySettings)
