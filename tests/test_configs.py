@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from simulated import option_words
 
 from ecg_tl.cli import main
 from ecg_tl.study.design.check import check_runs
@@ -17,12 +18,11 @@ from ecg_tl.synthesis import synthesize
 
 REPOSITORY = Path(__file__).parents[1]
 CONFIGS = REPOSITORY / "configs"
-RECORDS = {"ptbxl": 60, "cpsc2018": 40, "georgia": 40, "ptb": 24, "code_test": 40, "ludb": 60, "custom": 40}
+RECORDS = 60
 # Small enough for seconds, and everything on: training, validation, checkpoint, result.
 SMALL = ["--data.num_samples", "100", "--data.sampling_rate", "50", "--data.batch_size", "4"]
 SHORT = ["--trainer.max_epochs", "1", "--trainer.limit_train_batches", "1", "--trainer.precision", "32-true"]
 QUIET = ["--trainer.enable_progress_bar", "false", "--trainer.enable_model_summary", "false"]
-DATASET_FLAGS = {"code_test": ["--data.expected_records", "null"], "ludb": ["--data.min_records", "1"]}
 
 
 def yamls(folder: str) -> list[str]:
@@ -44,7 +44,7 @@ def here(workplace: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def simulate(folder: Path, layout: str) -> None:
     root = folder / "data" / layout
     if not root.exists():
-        synthesize(layout, root, RECORDS[layout], progress=False)
+        synthesize(layout, root, RECORDS, progress=False)
 
 
 def fragments(*names: str) -> list[str]:
@@ -77,7 +77,7 @@ def test_every_folder_of_configs_is_tested_here() -> None:
 def test_a_network_trains_on_each_dataset_and_is_tested(here: Path, dataset: str) -> None:
     simulate(here, dataset)
     words = [*fragments(f"data/{dataset}", "model/gru"), "--model.hidden_size", "8"]
-    assert fit(*words, *DATASET_FLAGS.get(dataset, []), "--experiment", f"on-{dataset}") == 0
+    assert fit(*words, *option_words(dataset), "--experiment", f"on-{dataset}") == 0
     run = here / "runs" / f"on-{dataset}" / "version_0"
     checkpoint = run / "checkpoints" / "best.ckpt"
     assert main(["test", "-c", str(run / "config.yaml"), "--ckpt_path", str(checkpoint)]) == 0
@@ -130,7 +130,7 @@ def test_each_recipe_fine_tunes(here: Path, upstream: Path, recipe: str) -> None
 def test_each_experiment_trains(here: Path, upstream: Path, experiment: str) -> None:
     dataset = experiment.split("-")[0]
     simulate(here, dataset)
-    words = [*fragments(f"experiment/{experiment}"), *DATASET_FLAGS.get(dataset, [])]
+    words = [*fragments(f"experiment/{experiment}"), *option_words(dataset)]
     if experiment.endswith("finetuned"):
         words += ["--transfer.upstream", str(upstream)]
     assert fit(*words) == 0

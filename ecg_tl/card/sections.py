@@ -212,7 +212,7 @@ def _seen(facts: CardFacts) -> str:
         if one["records"] is None:  # then the name is that of a file, which does not say
             rows.append(("not said", "", "", "", ""))
             continue
-        dataset = DATASETS.get(name)
+        dataset = DATASETS[name].reader if name in DATASETS else None
         about = (dataset.title, dataset.licence, dataset.citation) if dataset else ("unknown",) * 3
         rows.append((code(name), *(inline(text) for text in about), f"{one['records']:,}"))
     return table(("dataset", "title", "licence", "to cite", "records"), rows, right=4)

@@ -1,23 +1,19 @@
-"""LightningDataModules, one a dataset. Importing them makes their short names known to the CLI."""
+"""LightningDataModules, one a dataset. Importing this package makes their short names known to the CLI."""
+
+from __future__ import annotations
 
 from ecg_tl.datamodules.base import EcgDataModule
-from ecg_tl.datamodules.code_test import CodeTestDataModule
-from ecg_tl.datamodules.cpsc2018 import Cpsc2018DataModule
-from ecg_tl.datamodules.custom import CustomDataModule
-from ecg_tl.datamodules.georgia import GeorgiaDataModule
-from ecg_tl.datamodules.ludb import LudbDataModule
-from ecg_tl.datamodules.ptb import PtbDataModule
-from ecg_tl.datamodules.ptbxl import PtbXlDataModule
 from ecg_tl.datamodules.settings import SplitSettings
+from ecg_tl.datasets import DATASETS
 
-__all__ = [
-    "CodeTestDataModule",
-    "Cpsc2018DataModule",
-    "CustomDataModule",
-    "EcgDataModule",
-    "GeorgiaDataModule",
-    "LudbDataModule",
-    "PtbDataModule",
-    "PtbXlDataModule",
-    "SplitSettings",
-]
+# Configs name them as `ecg_tl.datamodules.PtbXlDataModule`.
+_classes = {entry.datamodule.__name__: entry.datamodule for entry in DATASETS.values()}
+globals().update(_classes)
+
+__all__ = ["EcgDataModule", "SplitSettings", *_classes]
+
+
+def datamodule_class(dataset: str) -> type[EcgDataModule]:
+    """Return a dataset's datamodule."""
+    found: type[EcgDataModule] = DATASETS[dataset].datamodule
+    return found

@@ -370,7 +370,7 @@ class EcgDataModule(LightningDataModule):
             "citation": self.dataset.citation,
             "task": self.task,
             "class_names": self.class_names,
-            "code_system": self.dataset.code_system,
+            "code_system": self.dataset.vocabulary.name,
             "class_codes": {c.name: sorted(c.codes) for c in self.label_rule.classes},
             "leads": self.leads,
             "sampling_rate": self.sampling_rate,

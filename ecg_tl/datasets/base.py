@@ -19,6 +19,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from ecg_tl.datasets.identifiers import look_alikes
+from ecg_tl.datasets.vocabulary import Vocabulary
 from ecg_tl.errors import DatasetError, SettingError
 from ecg_tl.signals import Recording
 
@@ -65,11 +66,6 @@ class LabelRule:
             raise ValueError(f"class names {names} with the negative class {self.negative}")
 
     @property
-    def class_codes(self) -> dict[str, list[str]]:
-        """Each class's codes, sorted: plain lists, for a checkpoint to carry."""
-        return {label_class.name: sorted(label_class.codes) for label_class in self.classes}
-
-    @property
     def class_names(self) -> tuple[str, ...]:
         """Short names, in the order of the targets' columns."""
         return tuple(label_class.name for label_class in self.classes)
@@ -92,12 +88,6 @@ class LabelRule:
         """Count, by record, the codes that neither a class nor the vocabulary names."""
         known = self.known_codes.union(*(label_class.codes for label_class in self.classes))
         return Counter(code for record_codes in codes for code in set(record_codes) if code not in known)
-
-    def unused_codes(self, codes: Iterable[Iterable[str]]) -> Counter[str]:
-        """Count, by record, the codes that the vocabulary knows and no class of this rule uses."""
-        used: frozenset[str] = frozenset().union(*(label_class.codes for label_class in self.classes))
-        idle = self.known_codes - used
-        return Counter(code for record_codes in codes for code in set(record_codes) if code in idle)
 
 
 @dataclass(frozen=True)
@@ -134,7 +124,7 @@ class EcgDataset(ABC):
         citation: Whom to cite, one line.
         source: Where it can be had.
         tasks: Names of the label rules it offers; the first is the default.
-        code_system: Whose codes the table holds, as `diagnoses.concept_of` names systems.
+        vocabulary: The codes that the table holds.
         crop: Which part of a longer record the store keeps, `"start"` or `"center"`.
         drop_unlabelled: Whether records without any class of the task are left out by default.
     """
@@ -145,7 +135,7 @@ class EcgDataset(ABC):
     licence: ClassVar[str]
     citation: ClassVar[str]
     source: ClassVar[str]
-    code_system: ClassVar[str]
+    vocabulary: ClassVar[Vocabulary]
     tasks: ClassVar[tuple[str, ...]] = ("default",)
     crop: ClassVar[str] = "start"
     drop_unlabelled: ClassVar[bool] = False
@@ -198,6 +188,11 @@ class EcgDataset(ABC):
             SettingError: If the task does not exist.
             DatasetError: If the classes depend on files that are missing.
         """
+
+    @classmethod
+    def known_classes(cls, task: str) -> tuple[str, ...]:
+        """Name the classes of a task as far as they are known without the files; empty if these decide."""
+        return cls().label_rule(task).class_names
 
     def check_task(self, task: str | None) -> str:
         """Return `task`, or the default one.

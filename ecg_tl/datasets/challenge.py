@@ -15,7 +15,7 @@ from typing import ClassVar
 from ecg_tl.datasets.base import EcgDataset, LabelClass, LabelRule, LeftOut, Scan, make_scan
 from ecg_tl.datasets.demographics import parse_age, parse_sex, people_notes
 from ecg_tl.datasets.folders import list_dataset_files
-from ecg_tl.datasets.snomed import SNOMED_CODES, with_equivalents
+from ecg_tl.datasets.snomed import SNOMED, SNOMED_CODES, with_equivalents
 from ecg_tl.datasets.wfdb_header import read_header
 from ecg_tl.datasets.wfdb_recording import read_recording
 from ecg_tl.errors import DatasetError, RecordError
@@ -36,7 +36,7 @@ class ChallengeDataset(EcgDataset):
             class. Without it the exact codes count alone, as in the paper.
     """
 
-    code_system = "snomed"
+    vocabulary = SNOMED
     record_names: ClassVar[re.Pattern[str]]
     paper_codes: ClassVar[Mapping[str, str]]
 

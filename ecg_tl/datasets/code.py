@@ -16,6 +16,7 @@ import numpy as np
 from ecg_tl.datasets.base import EcgDataset, LabelClass, LabelRule, Scan, make_scan
 from ecg_tl.datasets.demographics import parse_age, parse_sex, people_notes
 from ecg_tl.datasets.tables import cell_fault, read_table
+from ecg_tl.datasets.vocabulary import Vocabulary
 from ecg_tl.errors import DatasetError, EcgTlError, RecordError
 from ecg_tl.limits import SAMPLES, VALUES, require, require_growth
 from ecg_tl.signals import Recording
@@ -30,6 +31,10 @@ _H5_FAULTS = (OSError, KeyError, IndexError, ValueError, TypeError, AttributeErr
 _ABNORMALITIES = ("1dAVb", "RBBB", "LBBB", "SB", "AF", "ST")
 # Not the standard order: the augmented leads are rotated (CODE-15% has them in the standard order).
 _LEADS = ("I", "II", "III", "aVL", "aVF", "aVR", "V1", "V2", "V3", "V4", "V5", "V6")
+
+CODE = Vocabulary(
+    "code", {"1dAVb": "IAVB", "RBBB": "RBBB", "LBBB": "LBBB", "SB": "SB", "AF": "AF", "ST": "STach"}
+)
 
 
 class CodeTest(EcgDataset):
@@ -50,7 +55,7 @@ class CodeTest(EcgDataset):
     licence = "CC BY 4.0"
     citation = "Ribeiro et al., Nature Communications 11, 1760 (2020)"
     source = "https://doi.org/10.5281/zenodo.3765780"
-    code_system = "code"
+    vocabulary = CODE
     crop = "center"
     published_records = 827
 

@@ -12,6 +12,7 @@ from ecg_tl.datasets.base import EcgDataset, LabelClass, LabelRule, LeftOut, Sca
 from ecg_tl.datasets.demographics import parse_age, parse_sex, people_notes
 from ecg_tl.datasets.identifiers import identifier
 from ecg_tl.datasets.tables import READ_AS, cell_fault, cell_path, column_key, parse_patient, read_table
+from ecg_tl.datasets.vocabulary import Vocabulary
 from ecg_tl.datasets.wfdb_header import header_path, read_header
 from ecg_tl.datasets.wfdb_recording import read_recording
 from ecg_tl.errors import DatasetError, RecordError, SettingError
@@ -57,7 +58,7 @@ class Custom(EcgDataset):
     licence = "yours"
     citation = "yours"
     source = "a folder of WFDB records with labels.csv"
-    code_system = "custom"
+    vocabulary = Vocabulary("custom", concepts=None)
 
     def source_files(self, root: Path) -> Iterable[Path]:
         """Name `labels.csv` and the header of each of its rows."""
@@ -104,6 +105,11 @@ class Custom(EcgDataset):
     def read(self, root: Path, path: str) -> Recording:
         """Read one record."""
         return read_recording(root / path)
+
+    @classmethod
+    def known_classes(cls, task: str) -> tuple[str, ...]:
+        """Name none: they are the columns of `labels.csv`."""
+        return ()
 
     def label_rule(self, task: str | None = None, root: Path | None = None) -> LabelRule:
         """Return one class for every class column of `root`'s `labels.csv`, in the file's order.

@@ -9,120 +9,31 @@ not a group of related findings.
 from __future__ import annotations
 
 from ecg_tl.datasets.base import LabelClass
+from ecg_tl.datasets.registry import DATASETS
 from ecg_tl.datasets.scp_statements import SUPERCLASSES
-from ecg_tl.datasets.snomed import SNOMED_CODES
-
-# SNOMED CT codes whose concept is not the challenges' own abbreviation of them.
-_SNOMED_SYNONYMS = {
-    "713427006": "RBBB",
-    "733534002": "LBBB",
-    "63593006": "PAC",
-    "17338001": "PVC",
-    "164884008": "PVC",  # "ventricular ectopics", what CPSC2018 calls its premature ventricular contractions
-    "446813000": "LAE",  # what the ECG shows of an atrium is read as hypertrophy, enlargement or overload
-    "446358003": "RAE",
-}
-
-_SCP = {
-    "NORM": "NORM",
-    "1AVB": "IAVB",
-    "2AVB": "IIAVB",
-    "3AVB": "CHB",
-    "ABQRS": "abQRS",
-    "AFIB": "AF",
-    "AFLT": "AFL",
-    "AMI": "AnMI",
-    "CLBBB": "LBBB",
-    "CRBBB": "RBBB",
-    "ILBBB": "ILBBB",
-    "INVT": "TInv",
-    "IRBBB": "IRBBB",
-    "ISCAN": "AnMIs",
-    "ISCIN": "IIs",
-    "ISCLA": "LIs",
-    "IVCD": "NSIVCB",
-    "LAFB": "LAnFB",
-    "LAO/LAE": "LAE",
-    "LNGQT": "LQT",
-    "LPFB": "LPFB",
-    "LPR": "LPR",
-    "LVH": "LVH",
-    "LVOLT": "LQRSV",
-    "PAC": "PAC",
-    "PACE": "PR",
-    "PSVT": "PSVT",
-    "PVC": "PVC",
-    "QWAVE": "QAb",
-    "RAO/RAE": "RAE",
-    "RVH": "RVH",
-    "SARRH": "SA",
-    "SBRAD": "SB",
-    "SR": "NSR",
-    "STACH": "STach",
-    "STD_": "STD",
-    "STE_": "STE",
-    "SVTAC": "SVT",
-    "TAB_": "TAb",
-    "VCLVH": "LVHV",
-    "WPW": "WPW",
-}
-
-_CODE = {"1dAVb": "IAVB", "RBBB": "RBBB", "LBBB": "LBBB", "SB": "SB", "AF": "AF", "ST": "STach"}
-
-_PTB = {"Healthy control": "NORM", "Myocardial infarction": "MI", "Bundle branch block": "BBB"}
-
-_LUDB = {
-    "Sinus rhythm": "NSR",
-    "Sinus bradycardia": "SB",
-    "Sinus tachycardia": "STach",
-    "Sinus arrhythmia": "SA",
-    "Atrial fibrillation": "AF",
-    "Atrial flutter, typical": "AFL",
-    "Wandering atrial pacemaker": "WAP",
-    "Electric axis of the heart: left axis deviation": "LAD",
-    "Electric axis of the heart: right axis deviation": "RAD",
-    "Incomplete right bundle branch block": "IRBBB",
-    "Incomplete left bundle branch block": "ILBBB",
-    "Complete right bundle branch block": "RBBB",
-    "Complete left bundle branch block": "LBBB",
-    "Left anterior hemiblock": "LAnFB",
-    "Non-specific intravintricular conduction delay": "NSIVCB",
-    "I degree av block": "IAVB",
-    "Iii degree av-block": "CHB",
-    "Sinoatrial blockade, undefined": "SAB",
-    "Left ventricular hypertrophy": "LVH",
-    "Right ventricular hypertrophy": "RVH",
-    "Left atrial hypertrophy": "LAE",
-    "Right atrial hypertrophy": "RAE",
-    "Early repolarization syndrome": "ERe",
-}
-
-_SNOMED = {code: _SNOMED_SYNONYMS.get(code, abbreviation) for code, (abbreviation, _) in SNOMED_CODES.items()}
-
-_CONCEPTS = frozenset().union(*(table.values() for table in (_SNOMED, _SCP, _CODE, _PTB, _LUDB)))
-
-_CONCEPT_OF = {
-    "snomed": _SNOMED,
-    "scp": _SCP,
-    "code": _CODE,
-    "ptb": _PTB,
-    "ludb": _LUDB,
-    # A column of one's own that is called like a concept means it.
-    "custom": {concept: concept for concept in _CONCEPTS},
-}
+from ecg_tl.datasets.vocabulary import Vocabulary
 
 
 def concept_of(system: str, code: str) -> str | None:
     """Return the diagnosis that `code` names, or None if no other vocabulary has a name for it.
 
     Args:
-        system: A dataset's `code_system`: `snomed`, `scp`, `code`, `ptb`, `ludb` or `custom`.
+        system: Name of a dataset's vocabulary: `snomed`, `scp`, `code`, `ptb`, `ludb`, `custom`, ...
         code: As published in that system.
 
     Raises:
         KeyError: If there is no such system.
     """
-    return _CONCEPT_OF[system].get(code)
+    vocabularies = _vocabularies()
+    concepts = vocabularies[system].concepts
+    if concepts is not None:
+        return concepts.get(code)
+    named = (one.concepts.values() for one in vocabularies.values() if one.concepts is not None)
+    return code if any(code in concepts for concepts in named) else None
+
+
+def _vocabularies() -> dict[str, Vocabulary]:
+    return {entry.vocabulary.name: entry.vocabulary for entry in DATASETS.values()}
 
 
 def class_concept(system: str, label_class: LabelClass) -> str | None:

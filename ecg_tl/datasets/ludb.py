@@ -16,6 +16,7 @@ from ecg_tl.datasets.base import EcgDataset, LabelClass, LabelRule, LeftOut, Sca
 from ecg_tl.datasets.demographics import parse_age, parse_sex, people_notes
 from ecg_tl.datasets.identifiers import identifier
 from ecg_tl.datasets.tables import cell_path, read_table
+from ecg_tl.datasets.vocabulary import Vocabulary
 from ecg_tl.datasets.wfdb_header import header_path, read_header
 from ecg_tl.datasets.wfdb_recording import read_recording
 from ecg_tl.errors import DatasetError, RecordError, SettingError
@@ -55,6 +56,35 @@ LUDB_CLASSES: tuple[LabelClass, ...] = (
 )
 """Classes with the statements that make them, in the words of `ludb.csv`."""
 
+LUDB = Vocabulary(
+    "ludb",
+    {
+        "Sinus rhythm": "NSR",
+        "Sinus bradycardia": "SB",
+        "Sinus tachycardia": "STach",
+        "Sinus arrhythmia": "SA",
+        "Atrial fibrillation": "AF",
+        "Atrial flutter, typical": "AFL",
+        "Wandering atrial pacemaker": "WAP",
+        "Electric axis of the heart: left axis deviation": "LAD",
+        "Electric axis of the heart: right axis deviation": "RAD",
+        "Incomplete right bundle branch block": "IRBBB",
+        "Incomplete left bundle branch block": "ILBBB",
+        "Complete right bundle branch block": "RBBB",
+        "Complete left bundle branch block": "LBBB",
+        "Left anterior hemiblock": "LAnFB",
+        "Non-specific intravintricular conduction delay": "NSIVCB",
+        "I degree av block": "IAVB",
+        "Iii degree av-block": "CHB",
+        "Sinoatrial blockade, undefined": "SAB",
+        "Left ventricular hypertrophy": "LVH",
+        "Right ventricular hypertrophy": "RVH",
+        "Left atrial hypertrophy": "LAE",
+        "Right atrial hypertrophy": "RAE",
+        "Early repolarization syndrome": "ERe",
+    },
+)
+
 
 class Ludb(EcgDataset):
     """LUDB in its published layout: `ludb.csv` and `data/1.hea`; one record a patient.
@@ -77,7 +107,7 @@ class Ludb(EcgDataset):
     licence = "ODC-By 1.0"
     citation = "Kalyakulina et al., IEEE Access 8, 186181 (2020)"
     source = "https://physionet.org/content/ludb/1.0.1/"
-    code_system = "ludb"
+    vocabulary = LUDB
 
     def __init__(self, min_records: int = 10, amplitude: Amplitude = "steps") -> None:
         if amplitude not in get_args(Amplitude):
@@ -132,6 +162,11 @@ class Ludb(EcgDataset):
         """Read one record of 12 leads."""
         step = None if self.amplitude == "header" else MILLIVOLTS_PER_STEP
         return read_recording(root / path, millivolts_per_step=step)
+
+    @classmethod
+    def known_classes(cls, task: str) -> tuple[str, ...]:
+        """Name all classes; a folder's are those with enough records in it."""
+        return cls(min_records=0).label_rule(task).class_names
 
     def label_rule(self, task: str | None = None, root: Path | None = None) -> LabelRule:
         """Return the classes that at least `min_records` rows of `root`'s `ludb.csv` have.

@@ -13,6 +13,7 @@ from pathlib import Path
 from ecg_tl.datasets.base import EcgDataset, LabelClass, LabelRule, LeftOut, Scan, make_scan
 from ecg_tl.datasets.demographics import parse_age, parse_sex, people_notes
 from ecg_tl.datasets.folders import list_dataset_files
+from ecg_tl.datasets.vocabulary import Vocabulary
 from ecg_tl.datasets.wfdb_header import read_header
 from ecg_tl.datasets.wfdb_recording import read_recording
 from ecg_tl.errors import RecordError
@@ -40,6 +41,10 @@ _OTHER_REASONS = frozenset(
     }
 )
 
+PTB = Vocabulary(
+    "ptb", {"Healthy control": "NORM", "Myocardial infarction": "MI", "Bundle branch block": "BBB"}
+)
+
 
 class Ptb(EcgDataset):
     """PTB Diagnostic in its published layout: `patient001/s0010_re.hea` with `.dat` (12 leads) and `.xyz`.
@@ -55,7 +60,7 @@ class Ptb(EcgDataset):
     licence = "ODC-By 1.0"
     citation = "Bousseljot et al., Biomedizinische Technik 40, S317 (1995)"
     source = "https://physionet.org/content/ptbdb/1.0.0/"
-    code_system = "ptb"
+    vocabulary = PTB
 
     def source_files(self, root: Path) -> Iterable[Path]:
         """Name the headers in folders named like patients, anywhere below `root`."""

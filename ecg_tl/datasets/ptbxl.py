@@ -14,7 +14,7 @@ from pathlib import Path
 from ecg_tl.datasets.base import EcgDataset, LabelClass, LabelRule, Scan, make_scan
 from ecg_tl.datasets.demographics import parse_age, people_notes
 from ecg_tl.datasets.identifiers import identifier
-from ecg_tl.datasets.scp_statements import SCP_STATEMENTS, SUPERCLASSES
+from ecg_tl.datasets.scp_statements import SCP, SCP_STATEMENTS, SUPERCLASSES
 from ecg_tl.datasets.tables import cell_fault, cell_path, parse_patient, read_table
 from ecg_tl.datasets.wfdb_header import header_path
 from ecg_tl.datasets.wfdb_recording import read_recording
@@ -48,7 +48,7 @@ class PtbXl(EcgDataset):
     licence = "CC BY 4.0"
     citation = "Wagner et al., Scientific Data 7, 154 (2020)"
     source = "https://physionet.org/content/ptb-xl/1.0.3/"
-    code_system = "scp"
+    vocabulary = SCP
     tasks = ("superdiagnostic", "subdiagnostic", "diagnostic", "form", "rhythm", "all")
     drop_unlabelled = True
 

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from ecg_tl.datasets.vocabulary import Vocabulary
+
 
 @dataclass(frozen=True)
 class ScpStatement:
@@ -104,3 +106,51 @@ SCP_STATEMENTS: tuple[ScpStatement, ...] = (
     ScpStatement("PSVT", "paroxysmal supraventricular tachycardia", "R"),
     ScpStatement("TRIGU", "trigeminal pattern (unknown origin, SV or Ventricular)", "R"),
 )
+
+SCP = Vocabulary(
+    "scp",
+    {
+        "NORM": "NORM",
+        "1AVB": "IAVB",
+        "2AVB": "IIAVB",
+        "3AVB": "CHB",
+        "ABQRS": "abQRS",
+        "AFIB": "AF",
+        "AFLT": "AFL",
+        "AMI": "AnMI",
+        "CLBBB": "LBBB",
+        "CRBBB": "RBBB",
+        "ILBBB": "ILBBB",
+        "INVT": "TInv",
+        "IRBBB": "IRBBB",
+        "ISCAN": "AnMIs",
+        "ISCIN": "IIs",
+        "ISCLA": "LIs",
+        "IVCD": "NSIVCB",
+        "LAFB": "LAnFB",
+        "LAO/LAE": "LAE",
+        "LNGQT": "LQT",
+        "LPFB": "LPFB",
+        "LPR": "LPR",
+        "LVH": "LVH",
+        "LVOLT": "LQRSV",
+        "PAC": "PAC",
+        "PACE": "PR",
+        "PSVT": "PSVT",
+        "PVC": "PVC",
+        "QWAVE": "QAb",
+        "RAO/RAE": "RAE",
+        "RVH": "RVH",
+        "SARRH": "SA",
+        "SBRAD": "SB",
+        "SR": "NSR",
+        "STACH": "STach",
+        "STD_": "STD",
+        "STE_": "STE",
+        "SVTAC": "SVT",
+        "TAB_": "TAb",
+        "VCLVH": "LVHV",
+        "WPW": "WPW",
+    },
+)
+"""Of the statements that other vocabularies name as well, the diagnosis."""

@@ -9,6 +9,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from ecg_tl.datasets.vocabulary import Vocabulary
+
 SNOMED_CODES: dict[str, tuple[str, str]] = {
     "233892002": ("AAR", "accelerated atrial escape rhythm"),
     "251173003": ("AB", "atrial bigeminy"),
@@ -153,6 +155,23 @@ CHALLENGE_EQUIVALENCES: tuple[frozenset[str], ...] = (
     frozenset({"427172004", "17338001"}),  # premature ventricular contractions = ventricular premature beats
 )
 """Codes that the challenges score as one diagnosis (the left bundle branch blocks since 2021)."""
+
+# SNOMED CT codes whose concept is not the challenges' own abbreviation of them.
+_SNOMED_SYNONYMS = {
+    "713427006": "RBBB",
+    "733534002": "LBBB",
+    "63593006": "PAC",
+    "17338001": "PVC",
+    "164884008": "PVC",  # "ventricular ectopics", what CPSC2018 calls its premature ventricular contractions
+    "446813000": "LAE",  # what the ECG shows of an atrium is read as hypertrophy, enlargement or overload
+    "446358003": "RAE",
+}
+
+SNOMED = Vocabulary(
+    "snomed",
+    {code: _SNOMED_SYNONYMS.get(code, abbreviation) for code, (abbreviation, _) in SNOMED_CODES.items()},
+)
+"""The challenges' abbreviations are the diagnoses' names."""
 
 
 def with_equivalents(codes: Iterable[str]) -> frozenset[str]:

@@ -79,7 +79,7 @@ def describe(said: CheckpointDescription, network: str, where: object) -> ModelD
         )
     calibration = said.calibration
     dataset = str(data.get("dataset"))
-    crop_of_dataset = DATASETS[dataset].crop if dataset in DATASETS else "start"
+    crop_of_dataset = DATASETS[dataset].reader.crop if dataset in DATASETS else "start"
     versions = said.versions if isinstance(said.versions, Mapping) else {}
     ours: dict[str, Any] = {
         "class_names": list(said.class_names),

@@ -4,9 +4,6 @@ from __future__ import annotations
 
 from pathlib import Path
 
-LAYOUTS: tuple[str, ...] = ("ptbxl", "cpsc2018", "georgia", "ptb", "code_test", "ludb", "custom")
-"""Datasets whose layout on disk can be written."""
-
 
 def synthesize(
     layout: str,

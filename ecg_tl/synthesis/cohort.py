@@ -12,6 +12,9 @@ from ecg_tl.synthesis.conditions import CONDITIONS, contradicts
 from ecg_tl.synthesis.patients import Patient, draw_patient
 from ecg_tl.synthesis.simulator import simulate_record
 
+SOME_RETURN = (0.84, 0.12, 0.04)
+"""Of patients with 1, 2 and 3 records, the shares in which more than a few have several."""
+
 _COHORT_STREAM, _CASE_STREAM, _DETAIL_STREAM = 10, 11, 12
 
 
@@ -85,7 +88,7 @@ def draw_cohort(
     records: int,
     seed: int,
     difficulty: float,
-    records_per_patient: Sequence[float] = (0.84, 0.12, 0.04),
+    records_per_patient: Sequence[float] = SOME_RETURN,
 ) -> list[Case]:
     """Draw a cohort; the first records of a larger one are the same.
 

@@ -4,29 +4,31 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from hashlib import sha256
-from importlib import import_module
 from pathlib import Path
 
 from ecg_tl import terminal
+from ecg_tl.datasets import DATASETS, layout_names
 from ecg_tl.errors import SettingError
 from ecg_tl.limits import RECORDS, SEED, require
-from ecg_tl.synthesis import LAYOUTS
+from ecg_tl.synthesis.cohort import draw_cohort
+from ecg_tl.synthesis.layouts.base import Layout
 from ecg_tl.synthesis.simulator import DEFAULT_DIFFICULTY, check_range
 
-Writer = Callable[[Path, int, int, float], Iterator[None]]
 
-# Where each layout's writer is.
-_WRITERS = {
-    "ptbxl": ("ptbxl", "write"),
-    "cpsc2018": ("challenge", "write_cpsc2018"),
-    "georgia": ("challenge", "write_georgia"),
-    "ptb": ("ptb", "write"),
-    "code_test": ("code_test", "write"),
-    "ludb": ("ludb", "write"),
-    "custom": ("custom", "write"),
-}
+def layout_of(dataset: str) -> Layout:
+    """Return how a dataset's records lie on disk.
+
+    Raises:
+        SettingError: If there is no such dataset, or it has no layout.
+    """
+    if dataset not in layout_names():
+        raise SettingError(
+            "layout", repr(dataset), f"one of {', '.join(layout_names())}", "Choose one of these."
+        )
+    layout: Layout = DATASETS[dataset].layout
+    return layout
 
 
 def synthesize(
@@ -42,7 +44,7 @@ def synthesize(
     Everything is written to a folder beside `root` that is renamed at the end.
 
     Args:
-        layout: One of `LAYOUTS`.
+        layout: One of `layout_names()`.
         root: Folder to make; one that exists must be empty.
         records: How many.
         seed: Same seed, same files; the first records of a larger dataset are the same. Two layouts
@@ -55,21 +57,21 @@ def synthesize(
         SettingError: If there is no such layout, a number is out of range, or `root` is not empty or cannot
             be written.
     """
-    if layout not in LAYOUTS:
-        raise SettingError("layout", repr(layout), f"one of {', '.join(LAYOUTS)}", "Choose one of these.")
+    chosen = layout_of(layout)
     require(RECORDS, records, "records", remedy="Ask for at least one record, and fewer than these.")
     require(SEED, seed, "seed", remedy="Give another seed.")
     check_range("difficulty", difficulty, 0.0, 1.0)
     root = Path(root).absolute()
     _check_free(root)
-    module, function = _WRITERS[layout]
-    writer: Writer = getattr(import_module(f"ecg_tl.synthesis.layouts.{module}"), function)
     partial = root.parent / f".{root.name}.partial-{os.getpid()}"
     try:
         root.parent.mkdir(parents=True, exist_ok=True)
         shutil.rmtree(partial, ignore_errors=True)
         partial.mkdir()
-        steps = writer(partial, records, cohort_seed(layout, seed), difficulty)
+        cases = draw_cohort(
+            chosen.groups, records, cohort_seed(layout, seed), difficulty, chosen.records_per_patient
+        )
+        steps = chosen.write(partial, cases)
         for _ in _shown(steps, layout, records) if progress else steps:
             pass
         partial.replace(root)

@@ -18,9 +18,10 @@ import torch
 from tiny import GRU, HALF_TRAINS, QUIET, data_words
 
 from ecg_tl.cli import main
+from ecg_tl.datasets import layout_names
 from ecg_tl.store import writer
 from ecg_tl.store.reader import Store, open_store
-from ecg_tl.synthesis import LAYOUTS, synthesize
+from ecg_tl.synthesis import synthesize
 
 RECORDS = 8
 
@@ -300,7 +301,7 @@ def test_a_bad_table_or_file_is_named(
     assert_told(checked.error, path.name, *told)
 
 
-@pytest.mark.parametrize("layout", LAYOUTS)
+@pytest.mark.parametrize("layout", layout_names())
 @pytest.mark.parametrize("there", [True, False], ids=["empty folder", "no folder"])
 def test_no_data_at_all(layout: str, there: bool, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     root = tmp_path / "none"

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+from simulated import OPTIONS
 
 from ecg_tl import __version__
 from ecg_tl.cli import main
-from ecg_tl.datasets import DATASETS
+from ecg_tl.datasets import DATASETS, layout_names
 from ecg_tl.store.reader import open_store
-from ecg_tl.synthesis import LAYOUTS
 
 
 def test_help_and_version_import_nothing_heavy() -> None:
@@ -69,19 +70,18 @@ def test_list_shows_classes_size_licence_and_source(
     monkeypatch.setenv("COLUMNS", "250")
     assert main(["data", "list"]) == 0
     shown = capsys.readouterr().out
-    for name, dataset in DATASETS.items():
+    for name, entry in DATASETS.items():
+        dataset = entry.reader
         for fact in (name, dataset.title, dataset.records, dataset.licence, dataset.source):
             assert fact in shown, fact
     for classes in ("NORM MI STTC HYP CD", "NORM AF IAVB LBBB RBBB PAC VEB STD STE", "1dAVb"):
         assert classes in shown
 
 
-@pytest.mark.parametrize("layout", LAYOUTS)
+@pytest.mark.parametrize("layout", layout_names())
 def test_synthesize_prepare_check(layout: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     root, stores = str(tmp_path / layout), str(tmp_path / "stores")
-    options = ["--options", '{"expected_records": null}'] if layout == "code_test" else []
-    if layout == "ludb":
-        options = ["--options", '{"min_records": 1}']
+    options = ["--options", json.dumps(OPTIONS[layout])] if layout in OPTIONS else []
     assert main(["data", "synthesize", layout, "--root", root, "--records", "9", "--seed", "4"]) == 0
     assert main(["data", "check", layout, "--root", root, *options]) == 0
     prepare = ["data", "prepare", layout, "--root", root, "--store_dir", stores, *options]

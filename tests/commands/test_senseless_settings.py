@@ -12,7 +12,7 @@ import pytest
 from ecg_tl.callbacks import EcgPictures, RunCheckpoint, ScoreCurves, ScoreStopping
 from ecg_tl.cli import main
 from ecg_tl.commands.arguments import argument_errors
-from ecg_tl.datamodules import CustomDataModule
+from ecg_tl.datamodules.custom import CustomDataModule
 from ecg_tl.datamodules.settings import SplitSettings
 from ecg_tl.errors import SettingError
 from ecg_tl.limits import Limit

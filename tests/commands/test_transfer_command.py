@@ -16,7 +16,8 @@ from tiny import NUM_SAMPLES, SAMPLING_RATE, data_words
 from ecg_tl.cli import main
 from ecg_tl.commands.transfer import short_names
 from ecg_tl.contamination import TRAINED_ON
-from ecg_tl.datamodules import Cpsc2018DataModule, SplitSettings
+from ecg_tl.datamodules import SplitSettings
+from ecg_tl.datamodules.cpsc2018 import Cpsc2018DataModule
 from ecg_tl.errors import CheckpointError
 from ecg_tl.store.reader import Store
 from ecg_tl.tasks import CnnClassifier

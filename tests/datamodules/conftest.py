@@ -7,7 +7,9 @@ from typing import Any
 import pytest
 from tiny import NUM_SAMPLES, SAMPLING_RATE
 
-from ecg_tl.datamodules import Cpsc2018DataModule, EcgDataModule, PtbXlDataModule
+from ecg_tl.datamodules import EcgDataModule
+from ecg_tl.datamodules.cpsc2018 import Cpsc2018DataModule
+from ecg_tl.datamodules.ptbxl import PtbXlDataModule
 from ecg_tl.store.reader import Store
 
 MakeData = Callable[..., EcgDataModule]

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ecg_tl.datamodules import PtbXlDataModule
+from ecg_tl.datamodules.ptbxl import PtbXlDataModule
 from ecg_tl.datamodules.settings import SplitSettings
 from ecg_tl.datasets.demographics import parse_age
 from ecg_tl.errors import EcgTlError, SettingError, StoreError

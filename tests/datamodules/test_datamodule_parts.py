@@ -12,7 +12,9 @@ import pandas as pd
 import pytest
 from tiny import NUM_SAMPLES, SAMPLING_RATE
 
-from ecg_tl.datamodules import CustomDataModule, EcgDataModule, PtbXlDataModule
+from ecg_tl.datamodules import EcgDataModule
+from ecg_tl.datamodules.custom import CustomDataModule
+from ecg_tl.datamodules.ptbxl import PtbXlDataModule
 from ecg_tl.datamodules.settings import SplitSettings
 from ecg_tl.errors import DatasetError, SettingError
 from ecg_tl.synthesis import synthesize

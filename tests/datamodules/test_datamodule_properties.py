@@ -11,16 +11,14 @@ import pytest
 import torch
 from tiny import NUM_SAMPLES, SAMPLING_RATE
 
-from ecg_tl.datamodules import (
-    CodeTestDataModule,
-    Cpsc2018DataModule,
-    CustomDataModule,
-    EcgDataModule,
-    GeorgiaDataModule,
-    LudbDataModule,
-    PtbDataModule,
-    PtbXlDataModule,
-)
+from ecg_tl.datamodules import EcgDataModule
+from ecg_tl.datamodules.code_test import CodeTestDataModule
+from ecg_tl.datamodules.cpsc2018 import Cpsc2018DataModule
+from ecg_tl.datamodules.custom import CustomDataModule
+from ecg_tl.datamodules.georgia import GeorgiaDataModule
+from ecg_tl.datamodules.ludb import LudbDataModule
+from ecg_tl.datamodules.ptb import PtbDataModule
+from ecg_tl.datamodules.ptbxl import PtbXlDataModule
 from ecg_tl.datamodules.settings import SplitSettings
 from ecg_tl.errors import DatasetError, SettingError, StoreError
 from ecg_tl.store.reader import Store

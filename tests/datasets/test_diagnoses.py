@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from itertools import combinations
+
 import pytest
 
 from ecg_tl.datasets import DATASETS, get_dataset
@@ -63,7 +65,7 @@ def test_normal_is_one_concept_whatever_makes_it() -> None:
     for name in ("ptbxl", "cpsc2018", "georgia", "ptb", "code_test"):
         dataset = get_dataset(name)
         normal = next(c for c in dataset.label_rule().classes if c.name == "NORM")
-        assert class_concept(dataset.code_system, normal) == "NORM"
+        assert class_concept(dataset.vocabulary.name, normal) == "NORM"
 
 
 def test_infarction_as_a_superclass_meets_infarction_as_a_reason() -> None:
@@ -80,14 +82,14 @@ def test_class_of_several_diagnoses_stands_for_none() -> None:
 def test_every_class_of_the_papers_downstream_sets_has_a_concept_of_its_own() -> None:
     for name in ("cpsc2018", "georgia", "ptb", "code_test"):
         dataset = get_dataset(name)
-        concepts = [class_concept(dataset.code_system, c) for c in dataset.label_rule().classes]
+        concepts = [class_concept(dataset.vocabulary.name, c) for c in dataset.label_rule().classes]
         assert None not in concepts
         assert len(set(concepts)) == len(concepts)
 
 
-def test_every_dataset_names_a_vocabulary() -> None:
-    for dataset in DATASETS.values():
-        concept_of(dataset.code_system, "anything")
+def test_a_vocabularys_name_is_that_of_one_alone() -> None:
+    for one, other in combinations(DATASETS.values(), 2):
+        assert (one.vocabulary.name == other.vocabulary.name) == (one.vocabulary is other.vocabulary)
 
 
 def test_equivalences_are_the_challenges_and_of_known_codes() -> None:

@@ -37,14 +37,9 @@ def test_negative_class_holds_where_no_other_does() -> None:
     np.testing.assert_array_equal(rule.targets([("a",), ()]), [[0, 1], [1, 0]])
 
 
-def test_unknown_and_unused_codes_are_counted_by_record() -> None:
+def test_unknown_codes_are_counted_by_record() -> None:
     codes = [("a", "odd", "odd"), ("odd", "idle"), ("b",)]
     assert RULE.unknown_codes(codes) == Counter({"odd": 2})
-    assert RULE.unused_codes(codes) == Counter({"idle": 1})
-
-
-def test_class_codes_are_plain_lists_in_class_order() -> None:
-    assert list(RULE.class_codes.items()) == [("A", ["a", "shared"]), ("B", ["b", "shared"])]
 
 
 def test_a_rule_with_two_classes_of_one_name_is_a_fault_of_the_program() -> None:

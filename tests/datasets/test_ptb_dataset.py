@@ -54,7 +54,6 @@ def test_any_other_reason_is_neither_class_and_known(tmp_path: Path, write_ptb: 
     codes = Ptb().scan(tmp_path).records["codes"]
     rule = Ptb().label_rule()
     assert rule.targets(codes).sum() == 0
-    assert rule.unused_codes(codes) == {"Heart failure (NYHA 3)": 1}
     assert rule.unknown_codes(codes) == {"Curiosity": 1}
 
 

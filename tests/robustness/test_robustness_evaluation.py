@@ -15,7 +15,8 @@ from tiny import HALF_TRAINS, NUM_SAMPLES, QUIET, SAMPLING_RATE, data_words
 from torch import Tensor, nn
 
 from ecg_tl.cli import main
-from ecg_tl.datamodules import PtbXlDataModule, SplitSettings
+from ecg_tl.datamodules import SplitSettings
+from ecg_tl.datamodules.ptbxl import PtbXlDataModule
 from ecg_tl.disturbances import lose_leads, record_generators
 from ecg_tl.errors import CheckpointError, SettingError
 from ecg_tl.metrics import multilabel_scores

@@ -13,6 +13,7 @@ from typing import ClassVar
 import numpy as np
 
 from ecg_tl.datasets.base import EcgDataset, LabelClass, LabelRule, LeftOut, Scan, record_table
+from ecg_tl.datasets.vocabulary import Vocabulary
 from ecg_tl.errors import RecordError
 from ecg_tl.signals import LEADS, Recording
 
@@ -39,7 +40,7 @@ class FakeDataset(EcgDataset):
     licence: ClassVar[str] = "CC0-1.0"
     citation: ClassVar[str] = "nobody"
     source: ClassVar[str] = "nowhere"
-    code_system: ClassVar[str] = "fake"
+    vocabulary: ClassVar[Vocabulary] = Vocabulary("fake", {})
     tasks: ClassVar[tuple[str, ...]] = ("default", "coarse")
 
     @property

@@ -10,8 +10,9 @@ from pathlib import Path
 
 import pytest
 from fake_dataset import FakeDataset
+from simulated import reader_of
 
-from ecg_tl.datasets import dataset_names, get_dataset
+from ecg_tl.datasets import get_dataset, layout_names
 from ecg_tl.datasets.custom import Custom
 from ecg_tl.errors import DatasetError
 from ecg_tl.inference.reading import find_records
@@ -62,16 +63,11 @@ def copy(roots: Callable[[str], Path], tmp_path: Path) -> Callable[[str], Path]:
     return lambda name: shutil.copytree(roots(name), tmp_path / name)
 
 
-def dataset(name: str) -> object:
-    options = {"code_test": {"expected_records": None}, "ludb": {"min_records": 1}}
-    return get_dataset(name, **options.get(name, {}))
-
-
-@pytest.mark.parametrize("name", dataset_names())
+@pytest.mark.parametrize("name", layout_names())
 def test_the_files_of_a_fingerprint_are_those_that_are_read(
     roots: Callable[[str], Path], name: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    root, reader = roots(name), dataset(name)
+    root, reader = roots(name), reader_of(name)
     looked_at: set[str] = set()
     state = fingerprint._state
     monkeypatch.setattr(
@@ -88,11 +84,11 @@ def test_the_files_of_a_fingerprint_are_those_that_are_read(
     assert below | by_library == looked_at
 
 
-@pytest.mark.parametrize("name", dataset_names())
+@pytest.mark.parametrize("name", layout_names())
 def test_a_change_of_any_file_that_is_read_shows_and_of_no_other(
     copy: Callable[[str], Path], name: str
 ) -> None:
-    root, reader = copy(name), dataset(name)
+    root, reader = copy(name), reader_of(name)
     before = source_fingerprint(reader, root)
     (root / "study" / "runs").mkdir(parents=True)
     for extra in ("answers.csv", "study/runs/predictions.csv", "study/x.dat", "notes.txt", "study/x.mat"):
@@ -155,7 +151,7 @@ def test_records_behind_a_link_are_read_fingerprinted_and_found_by_infer(
     copy: Callable[[str], Path], tmp_path: Path, name: str
 ) -> None:
     root = copy(name)
-    before = source_fingerprint(dataset(name), root)
+    before = source_fingerprint(reader_of(name), root)
     header = sorted(root.rglob("*.hea"))[0]
     folder = header.parent
     moved = tmp_path / "elsewhere" / folder.name
@@ -168,8 +164,8 @@ def test_records_behind_a_link_are_read_fingerprinted_and_found_by_infer(
     else:
         folder.rename(moved)
     folder.symlink_to(moved)
-    assert len(dataset(name).scan(root).records) == RECORDS
-    assert source_fingerprint(dataset(name), root).files == before.files
+    assert len(reader_of(name).scan(root).records) == RECORDS
+    assert source_fingerprint(reader_of(name), root).files == before.files
     assert len(find_records([root])[0]) == RECORDS
 
 

@@ -7,10 +7,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from simulated import reader_of
 
 from ecg_tl.datamodules.parts import divide
 from ecg_tl.datamodules.settings import SplitSettings
-from ecg_tl.datasets import dataset_names, get_dataset
+from ecg_tl.datasets import get_dataset, layout_names
 from ecg_tl.errors import SettingError
 from ecg_tl.inference.reading import find_records
 from ecg_tl.store.build import prepare
@@ -18,7 +19,6 @@ from ecg_tl.store.check import check_dataset
 from ecg_tl.store.settings import StoreSettings
 from ecg_tl.synthesis import synthesize
 
-OPTIONS = {"code_test": {"expected_records": None}, "ludb": {"min_records": 1}}
 SHORT = StoreSettings(num_samples=100)
 
 
@@ -35,13 +35,13 @@ def roots(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
     return root
 
 
-@pytest.mark.parametrize("name", dataset_names())
+@pytest.mark.parametrize("name", layout_names())
 @pytest.mark.parametrize("kind", ["official", "patient"])
 def test_no_split_of_any_dataset_divides_a_patient(
     roots: Callable[[str], Path], tmp_path: Path, name: str, kind: str
 ) -> None:
     """Folds that a dataset publishes, or a user writes, are checked as a drawn split is."""
-    dataset = get_dataset(name, **OPTIONS.get(name, {}))
+    dataset = reader_of(name)
     store = prepare(dataset, roots(name), tmp_path, SHORT, progress=False)
     records, rule = store.records.copy(), dataset.label_rule(None, roots(name))
     records["fold"] = (np.arange(len(records)) % 3).astype(object)

@@ -10,28 +10,17 @@ import numpy as np
 import pytest
 import scipy.io
 import wfdb
+from simulated import reader_of
 
-from ecg_tl.datasets import get_dataset
-from ecg_tl.datasets.base import EcgDataset
+from ecg_tl.datasets import get_dataset, layout_names
 from ecg_tl.errors import SettingError
 from ecg_tl.signals import LEADS, select_leads
-from ecg_tl.synthesis import LAYOUTS, synthesize
+from ecg_tl.synthesis import synthesize
 from ecg_tl.synthesis.cohort import Case, draw_cohort
-from ecg_tl.synthesis.layouts import challenge, code_test, custom, ludb, ptb, ptbxl
-from ecg_tl.synthesis.writing import cohort_seed
+from ecg_tl.synthesis.layouts import challenge, code_test, custom, ptbxl
+from ecg_tl.synthesis.writing import cohort_seed, layout_of
 
 RECORDS = 14
-OPTIONS = {"code_test": {"expected_records": None}, "ludb": {"min_records": 1}}
-SINGLE = {"records_per_patient": (1.0,)}
-COHORT = {
-    "ptbxl": (ptbxl.GROUPS, {}),
-    "cpsc2018": (challenge.CPSC2018_GROUPS, SINGLE),
-    "georgia": (challenge.GEORGIA_GROUPS, SINGLE),
-    "ptb": (ptb.GROUPS, {"records_per_patient": (0.6, 0.25, 0.15)}),
-    "code_test": (code_test.GROUPS, SINGLE),
-    "ludb": (ludb.GROUPS, SINGLE),
-    "custom": (custom.GROUPS, {}),
-}
 MAINS = {"georgia": 60.0, "code_test": 60.0}
 STEP = {"ptb": 1 / 2000, "code_test": 1e-6, "ludb": 1 / 1000}  # mV; 1/1000 elsewhere
 
@@ -39,28 +28,24 @@ STEP = {"ptb": 1 / 2000, "code_test": 1e-6, "ludb": 1 / 1000}  # mV; 1/1000 else
 @pytest.fixture(scope="module")
 def roots(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     base = tmp_path_factory.mktemp("simulated")
-    for layout in LAYOUTS:
+    for layout in layout_names():
         synthesize(layout, base / layout, RECORDS, seed=1, progress=False)
-    return {layout: base / layout for layout in LAYOUTS}
-
-
-def reader(layout: str) -> EcgDataset:
-    return get_dataset(layout, **OPTIONS.get(layout, {}))
+    return {layout: base / layout for layout in layout_names()}
 
 
 def cohort(layout: str) -> list[Case]:
-    groups, options = COHORT[layout]
-    return draw_cohort(groups, RECORDS, cohort_seed(layout, 1), 0.5, **options)
+    drawn = layout_of(layout)
+    return draw_cohort(drawn.groups, RECORDS, cohort_seed(layout, 1), 0.5, drawn.records_per_patient)
 
 
-layouts = pytest.mark.parametrize("layout", LAYOUTS)
+layouts = pytest.mark.parametrize("layout", layout_names())
 
 
 @layouts
 def test_the_reader_reads_every_record_within_a_step_of_what_was_simulated(
     roots: dict[str, Path], layout: str
 ) -> None:
-    dataset = reader(layout)
+    dataset = reader_of(layout)
     scan = dataset.scan(roots[layout])
     cases = cohort(layout)
     # PTB publishes some records without a reason for admission, which its reader leaves out.
@@ -87,7 +72,7 @@ def test_the_reader_reads_every_record_within_a_step_of_what_was_simulated(
 
 @layouts
 def test_the_reader_finds_the_labels_that_were_given(roots: dict[str, Path], layout: str) -> None:
-    dataset = reader(layout)
+    dataset = reader_of(layout)
     scan = dataset.scan(roots[layout])
     rule = dataset.label_rule(root=roots[layout])
 
@@ -107,7 +92,7 @@ def test_the_reader_finds_the_labels_that_were_given(roots: dict[str, Path], lay
 
 @layouts
 def test_ages_sexes_and_patients_are_told(roots: dict[str, Path], layout: str) -> None:
-    records = reader(layout).scan(roots[layout]).records
+    records = reader_of(layout).scan(roots[layout]).records
     readable = [case for case in cohort(layout) if case.group != "unknown"]
 
     assert [row == "F" for row in records["sex"]] == [case.patient.sex == "F" for case in readable]
@@ -121,7 +106,7 @@ def test_ages_sexes_and_patients_are_told(roots: dict[str, Path], layout: str) -
 
 
 def test_one_seed_gives_each_layout_patients_of_its_own() -> None:
-    assert len({cohort_seed(layout, 1) for layout in LAYOUTS}) == len(LAYOUTS)
+    assert len({cohort_seed(layout, 1) for layout in layout_names()}) == len(layout_names())
 
 
 @layouts
@@ -205,7 +190,7 @@ def test_cpsc2018_lengths_vary_and_georgias_hardly() -> None:
 
 
 def test_ptb_has_fifteen_leads_and_a_reason(roots: dict[str, Path]) -> None:
-    recording = reader("ptb").read(roots["ptb"], "patient001/s0001_re")
+    recording = reader_of("ptb").read(roots["ptb"], "patient001/s0001_re")
     header = (roots["ptb"] / "patient001/s0001_re.hea").read_bytes().decode()
 
     assert recording.leads == (*LEADS, "vx", "vy", "vz")

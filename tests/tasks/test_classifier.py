@@ -15,7 +15,7 @@ from tiny_events import scalars
 
 from ecg_tl.calibration import Calibration, calibrate
 from ecg_tl.cli import main
-from ecg_tl.datamodules import PtbXlDataModule
+from ecg_tl.datamodules.ptbxl import PtbXlDataModule
 from ecg_tl.datamodules.settings import SplitSettings
 from ecg_tl.errors import CheckpointError, SettingError
 from ecg_tl.metrics import multilabel_scores, sensitivity_and_specificity

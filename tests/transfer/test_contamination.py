@@ -23,7 +23,8 @@ from ecg_tl.contamination import (
     read_training_sets,
     training_set,
 )
-from ecg_tl.datamodules import CustomDataModule, EcgDataModule, SplitSettings
+from ecg_tl.datamodules import EcgDataModule, SplitSettings
+from ecg_tl.datamodules.custom import CustomDataModule
 from ecg_tl.datasets import get_dataset
 from ecg_tl.errors import CheckpointError
 from ecg_tl.signals import LEADS

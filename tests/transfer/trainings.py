@@ -11,7 +11,9 @@ from lightning.pytorch import Trainer, seed_everything
 from lightning.pytorch.callbacks import Callback
 from lightning.pytorch.loggers import TensorBoardLogger
 
-from ecg_tl.datamodules import Cpsc2018DataModule, CustomDataModule, EcgDataModule, SplitSettings
+from ecg_tl.datamodules import EcgDataModule, SplitSettings
+from ecg_tl.datamodules.cpsc2018 import Cpsc2018DataModule
+from ecg_tl.datamodules.custom import CustomDataModule
 from ecg_tl.models.resnet1d import BasicBlock, ResNet1d
 from ecg_tl.signals import LEADS
 from ecg_tl.tasks import EcgClassifier, RnnClassifier

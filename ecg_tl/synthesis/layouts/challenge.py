@@ -6,13 +6,14 @@ WFDB headers with MATLAB v4 files, a thousand records to a folder:
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
 
 from ecg_tl.signals import LEADS
-from ecg_tl.synthesis.cohort import Case, Group, draw_cohort
+from ecg_tl.synthesis.cohort import Case, Group
+from ecg_tl.synthesis.layouts.base import Layout
 from ecg_tl.synthesis.wfdb_files import HeaderStyle, signal_lines, to_steps, write_header, write_matlab
 
 SAMPLING_RATE = 500
@@ -104,29 +105,27 @@ def _georgia_duration(rng: np.random.Generator) -> float:
     return float(rng.integers(5, 10)) if rng.random() < 0.02 else 10.0
 
 
-def write_cpsc2018(folder: Path, records: int, seed: int, difficulty: float) -> Iterator[None]:
+def write_cpsc2018(folder: Path, cases: Sequence[Case]) -> Iterator[None]:
     """Write `training/cpsc_2018/g1/A0001.hea` and so on."""
-    cases = draw_cohort(CPSC2018_GROUPS, records, seed, difficulty, records_per_patient=(1.0,))
-    place = folder / "training" / "cpsc_2018"
-    return _write(place, "A{:04d}", cases, CPSC2018_SNOMED_OF, _cpsc2018_duration, 50.0)
+    below = folder / "training" / "cpsc_2018"
+    return _write(below, "A{:04d}", cases, CPSC2018_SNOMED_OF, _cpsc2018_duration, 50.0)
 
 
-def write_georgia(folder: Path, records: int, seed: int, difficulty: float) -> Iterator[None]:
+def write_georgia(folder: Path, cases: Sequence[Case]) -> Iterator[None]:
     """Write `training/georgia/g1/E00001.hea` and so on."""
-    cases = draw_cohort(GEORGIA_GROUPS, records, seed, difficulty, records_per_patient=(1.0,))
     return _write(folder / "training" / "georgia", "E{:05d}", cases, SNOMED_OF, _georgia_duration, 60.0)
 
 
 def _write(
-    place: Path,
+    below: Path,
     name: str,
-    cases: list[Case],
+    cases: Sequence[Case],
     code_of: Mapping[str, str],
     draw_duration: Callable[[np.random.Generator], float],
     mains_frequency: float,
 ) -> Iterator[None]:
     for case in cases:
-        folder = place / f"g{case.index // RECORDS_PER_FOLDER + 1}"
+        folder = below / f"g{case.index // RECORDS_PER_FOLDER + 1}"
         folder.mkdir(parents=True, exist_ok=True)
         path = folder / name.format(case.index + 1)
         duration = draw_duration(case.details())
@@ -146,3 +145,7 @@ def _write(
         lines = signal_lines(f"{path.name}.mat", LEADS, steps, _STYLE, [GAIN] * 12, [0] * 12)
         write_header(path.with_suffix(".hea"), SAMPLING_RATE, steps.shape[1], lines, comments)
         yield
+
+
+CPSC2018 = Layout(CPSC2018_GROUPS, write_cpsc2018)
+GEORGIA = Layout(GEORGIA_GROUPS, write_georgia)

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import csv
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import h5py
 import numpy as np
 
 from ecg_tl.signals import LEADS
-from ecg_tl.synthesis.cohort import Group, draw_cohort
+from ecg_tl.synthesis.cohort import Case, Group
+from ecg_tl.synthesis.layouts.base import Layout
 
 SAMPLING_RATE = 400
 SAMPLES = 4096
@@ -32,7 +33,7 @@ GROUPS = {
 """The six abnormalities, about three times as frequent as published, and records with none of them."""
 
 
-def write(folder: Path, records: int, seed: int, difficulty: float) -> Iterator[None]:
+def write(folder: Path, cases: Sequence[Case]) -> Iterator[None]:
     """Write `ecg_tracings.hdf5`, `attributes.csv` and `annotations/gold_standard.csv`.
 
     A recording of 10 s (a tenth of them: 7 s) lies in the middle of 4096 samples, zeros on both sides.
@@ -44,12 +45,12 @@ def write(folder: Path, records: int, seed: int, difficulty: float) -> Iterator[
         (folder / "annotations" / "gold_standard.csv").open("w", newline="", encoding="utf-8") as gold,
         (folder / "attributes.csv").open("w", newline="", encoding="utf-8") as attributes,
     ):
-        tracings = file.create_dataset("tracings", (records, SAMPLES, len(LEADS)), dtype="f4")
+        tracings = file.create_dataset("tracings", (len(cases), SAMPLES, len(LEADS)), dtype="f4")
         labels = csv.writer(gold, lineterminator="\n")
         labels.writerow(CLASS_OF)
         people = csv.writer(attributes, lineterminator="\n")
         people.writerow(["age", "sex"])
-        for case in draw_cohort(GROUPS, records, seed, difficulty, records_per_patient=(1.0,)):
+        for case in cases:
             duration = 7 if case.details().random() < 0.1 else 10
             signal = case.signal(SAMPLING_RATE, duration, mains_frequency=60.0)
             start = (SAMPLES - signal.shape[1]) // 2
@@ -59,3 +60,6 @@ def write(folder: Path, records: int, seed: int, difficulty: float) -> Iterator[
             labels.writerow([int(condition in case.labels) for condition in CLASS_OF.values()])
             people.writerow([f"{case.patient.age:.0f}", case.patient.sex])
             yield
+
+
+LAYOUT = Layout(GROUPS, write)

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import csv
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from ecg_tl.signals import LEADS
-from ecg_tl.synthesis.cohort import Group, draw_cohort
+from ecg_tl.synthesis.cohort import SOME_RETURN, Case, Group
+from ecg_tl.synthesis.layouts.base import Layout
 from ecg_tl.synthesis.wfdb_files import HeaderStyle, signal_lines, to_steps, write_header, write_samples
 
 SAMPLING_RATE = 500
@@ -35,13 +36,13 @@ GROUPS = {
 """Five classes, some of them together."""
 
 
-def write(folder: Path, records: int, seed: int, difficulty: float) -> Iterator[None]:
+def write(folder: Path, cases: Sequence[Case]) -> Iterator[None]:
     """Write `labels.csv` and `records/00001.hea`, `records/00001.dat` and so on."""
     (folder / "records").mkdir()
     with (folder / "labels.csv").open("w", newline="", encoding="utf-8") as stream:
         table = csv.writer(stream, lineterminator="\n")
         table.writerow(["record", "patient_id", "age", "sex", *CLASS_OF])
-        for case in draw_cohort(GROUPS, records, seed, difficulty):
+        for case in cases:
             path = folder / "records" / f"{case.index + 1:05d}"
             steps = to_steps(case.signal(SAMPLING_RATE, DURATION), GAIN)
             write_samples(path.with_suffix(".dat"), steps)
@@ -51,3 +52,6 @@ def write(folder: Path, records: int, seed: int, difficulty: float) -> Iterator[
             person = [f"P{case.patient_index + 1:05d}", f"{case.patient.age:.0f}", case.patient.sex]
             table.writerow([f"records/{path.name}", *person, *labels])
             yield
+
+
+LAYOUT = Layout(GROUPS, write, SOME_RETURN)

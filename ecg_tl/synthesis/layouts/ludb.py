@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import csv
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
 
 from ecg_tl.signals import LEADS
-from ecg_tl.synthesis.cohort import Case, Group, draw_cohort
+from ecg_tl.synthesis.cohort import Case, Group
+from ecg_tl.synthesis.layouts.base import Layout
 from ecg_tl.synthesis.wfdb_files import HeaderStyle, signal_lines, to_steps, write_header, write_samples
 
 SAMPLING_RATE = 500
@@ -78,13 +79,13 @@ GROUPS = {
 """Patients by what stands out; most have more than one statement, as published."""
 
 
-def write(folder: Path, records: int, seed: int, difficulty: float) -> Iterator[None]:
+def write(folder: Path, cases: Sequence[Case]) -> Iterator[None]:
     """Write `ludb.csv` and `data/1.hea`, `data/1.dat` and so on."""
     (folder / "data").mkdir()
     with (folder / "ludb.csv").open("w", newline="", encoding="utf-8") as stream:
         table = csv.DictWriter(stream, COLUMNS, lineterminator="\n")
         table.writeheader()
-        for case in draw_cohort(GROUPS, records, seed, difficulty, records_per_patient=(1.0,)):
+        for case in cases:
             path = folder / "data" / f"{case.index + 1}"
             steps = to_steps(case.signal(SAMPLING_RATE, DURATION), STEPS_PER_MILLIVOLT)
             # As published: what the header calls a gain is the extent of that very lead.
@@ -120,3 +121,6 @@ def _row(case: Case) -> dict[str, str]:
         "Sex": f"{case.patient.sex}\n",
         "Age": f"{case.patient.age:.0f}\n",
     }
+
+
+LAYOUT = Layout(GROUPS, write)

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from ecg_tl.signals import LEADS
-from ecg_tl.synthesis.cohort import Case, Group, draw_cohort
+from ecg_tl.synthesis.cohort import Case, Group
+from ecg_tl.synthesis.layouts.base import Layout
 from ecg_tl.synthesis.wfdb_files import HeaderStyle, signal_lines, to_steps, write_header, write_samples
 
 SAMPLING_RATE = 1000
@@ -48,9 +49,8 @@ def reason_for_admission(case: Case) -> str:
     return "Healthy control"
 
 
-def write(folder: Path, records: int, seed: int, difficulty: float) -> Iterator[None]:
+def write(folder: Path, cases: Sequence[Case]) -> Iterator[None]:
     """Write `patient001/s0001_re.hea`, `.dat` and `.xyz`, and so on."""
-    cases = draw_cohort(GROUPS, records, seed, difficulty, records_per_patient=(0.6, 0.25, 0.15))
     for case in cases:
         home = folder / f"patient{case.patient_index + 1:03d}"
         home.mkdir(exist_ok=True)
@@ -92,3 +92,6 @@ def _comments(case: Case) -> tuple[str, ...]:
         "# Additional diagnoses: n/a",
         "# Smoker: n/a",
     )
+
+
+LAYOUT = Layout(GROUPS, write, records_per_patient=(0.6, 0.25, 0.15))

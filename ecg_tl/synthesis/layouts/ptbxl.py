@@ -12,7 +12,8 @@ from scipy.signal import resample_poly
 
 from ecg_tl.datasets.scp_statements import SCP_STATEMENTS
 from ecg_tl.signals import LEADS
-from ecg_tl.synthesis.cohort import Case, Group, draw_cohort
+from ecg_tl.synthesis.cohort import SOME_RETURN, Case, Group
+from ecg_tl.synthesis.layouts.base import Layout
 from ecg_tl.synthesis.wfdb_files import HeaderStyle, signal_lines, to_steps, write_header, write_samples
 
 DURATION = 10
@@ -184,10 +185,9 @@ def assign_folds(cases: Sequence[Case]) -> list[int]:
     return folds
 
 
-def write(folder: Path, records: int, seed: int, difficulty: float) -> Iterator[None]:
+def write(folder: Path, cases: Sequence[Case]) -> Iterator[None]:
     """Write `ptbxl_database.csv`, `scp_statements.csv`, `records500/` and `records100/`."""
     _write_statements(folder / "scp_statements.csv")
-    cases = draw_cohort(GROUPS, records, seed, difficulty)
     folds = assign_folds(cases)
     with (folder / "ptbxl_database.csv").open("w", newline="", encoding="utf-8") as stream:
         table = csv.DictWriter(stream, COLUMNS, lineterminator="\n")
@@ -274,3 +274,6 @@ def _write_statements(path: Path) -> None:
             classes = [statement.superclass or "", statement.subclass or ""]
             text = statement.description
             table.writerow([statement.code, text, *flags, *classes, "", text, "", "", "", ""])
+
+
+LAYOUT = Layout(GROUPS, write, SOME_RETURN)
