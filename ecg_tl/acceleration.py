@@ -19,6 +19,7 @@ from torch import nn
 
 from ecg_tl.allocation import can_keep_freed_memory, keep_freed_memory
 from ecg_tl.errors import SettingError
+from ecg_tl.models import NETWORKS
 
 Auto = Literal["auto"]
 TrainingPrecision = Literal["auto", "32-true", "bf16-mixed"]
@@ -30,12 +31,6 @@ if not TYPE_CHECKING:  # for the command line, which refuses others
     Threads = restricted_number_type("Threads", int, [(">=", 1), ("<=", MOST_THREADS)])
 
 Value = TypeVar("Value")
-
-SLOW_IN_BFLOAT16 = ("gru",)
-"""Networks that PyTorch computes on a CPU step by step, where converting costs what multiplying saves."""
-
-LSTMS = ("lstm", "bilstm")
-"""Networks that oneDNN computes on a CPU as a whole: in bfloat16 on processors with AVX-512 alone."""
 
 
 @dataclass(frozen=True)
@@ -162,9 +157,10 @@ def choose_precision(
     Raises:
         SettingError: If a bfloat16 was asked for in which the network cannot be computed here.
     """
+    of_network = NETWORKS[network].bfloat16_on_cpu if network in NETWORKS else "as_hardware"
     if given is not None or wanted != "auto":
         setting, value = ("speed.precision", wanted) if given is None else ("trainer.precision", given)
-        if str(value).startswith("bf16") and network in LSTMS and not hardware.bfloat16_lstm:
+        if str(value).startswith("bf16") and of_network == "lstm_kernel" and not hardware.bfloat16_lstm:
             raise SettingError(
                 setting,
                 f"{value} for {network}",
@@ -172,7 +168,7 @@ def choose_precision(
                 "Remove the setting, so that it is chosen for the hardware.",
             )
         return Choice(value, "as set" if given is None else "as set for the trainer")
-    if hardware.device == "cpu" and network in SLOW_IN_BFLOAT16:
+    if hardware.device == "cpu" and of_network == "no_gain":
         return Choice("32-true", f"auto: bfloat16 does not make a {network} faster on a cpu")
     if hardware.bfloat16:
         return Choice("bf16-mixed", f"auto: this {hardware.device} multiplies bfloat16 itself")

@@ -217,6 +217,15 @@ def fits_type(value: object, kind: Any) -> bool:
     return type(value) is (type(None) if kind is None else kind)
 
 
+def in_words(kind: Any) -> str:
+    """Name a declared type as an error does."""
+    if get_origin(kind) is Literal:
+        return f"one of {', '.join(map(str, get_args(kind)))}"
+    return {bool: "true or false", int: "a whole number", float: "a number", str: "a name"}.get(
+        kind, str(kind).replace("typing.", "").replace("collections.abc.", "")
+    )
+
+
 # How large a tree of settings or metadata may be ---------------------------------------------------------
 
 # The deepest config of this project has nine levels, the largest metadata of a dataset some thousand values.

@@ -57,6 +57,7 @@ from ecg_tl.shipped import config_names, fragment_kinds
 from ecg_tl.stopping import saying_what_is_left
 from ecg_tl.tasks import EcgClassifier
 from ecg_tl.tasks.description import read_description, require_epoch_end, threads_of
+from ecg_tl.tasks.links import LINKED_TO_DATA
 from ecg_tl.trainer_settings import require_an_end, require_device
 from ecg_tl.transfer.checkpoint import read_checkpoint
 from ecg_tl.transfer.setting import RENAMED, is_asked_for, is_transfer, joined, named_in, start_from
@@ -68,10 +69,6 @@ from ecg_tl.trust import (
     require_known_kinds,
     without_trust_option,
 )
-
-LINKED_TO_DATA = ("num_classes", "class_names", "num_leads", "num_samples", "normalization")
-"""What a network takes from its data: known when the datamodule is made, before any file is read."""
-
 
 _TRUST = (
     f"{TRUST_OPTION} lets a config name any class and function, which then runs: without it, only classes of "

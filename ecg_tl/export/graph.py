@@ -7,7 +7,6 @@ from copy import deepcopy
 import torch
 from torch import Tensor, nn
 
-from ecg_tl.models.resnet1d import ResNet1d
 from ecg_tl.tasks.base import EcgClassifier
 
 
@@ -23,11 +22,9 @@ class ExportedGraph(nn.Module):
         super().__init__()
         self.normalization = task.normalization
         self.network = deepcopy(task.network)
-        if isinstance(self.network, ResNet1d):
-            # How tensors lie in memory is the concern of what runs the graph.
-            self.network.memory_format = "contiguous"
         self.temperature = temperature
         self.eval()
+        self.network.prepare_for_export()
 
     def forward(self, signal: Tensor) -> tuple[Tensor, Tensor]:
         """Turn signals `(batch, leads, samples)` in mV into what the exported file gives.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from typing import ClassVar
+from typing import ClassVar, Literal
 
 from torch import Tensor, nn
 
@@ -18,6 +18,16 @@ class EcgNetwork(nn.Module, ABC):
     head, `SyncBatchNorm`) and the names still hold.
 
     A subclass registers its layers in the order that a signal passes them, the head last under `head_name`.
+    It must give `head_name`, `input_weight_names`, `_encode` and `_group_of`. What only some networks have,
+    it gives if it is one of them:
+
+    - `fixed_length`: it takes signals of `num_samples` samples and of no other length.
+    - `has_tokens` and `_encode_tokens`: features of each stretch of time, before they are pooled.
+    - `head_kind`: `flatten` if the head takes the features of all moments one after the other.
+    - `prepare_for_export`: what it sets where other programs run it.
+    - `hardware_choices`: what it chose for the device that it is on.
+
+    `ecg_tl.models.registry` gives networks their names, and says how a file adds one.
 
     Args:
         num_classes: Outputs, one logit each.
@@ -35,6 +45,9 @@ class EcgNetwork(nn.Module, ABC):
     """Parameters whose second axis is the leads, for adapting a network to other leads. A bidirectional
     network has two of them."""
 
+    has_tokens: ClassVar[bool] = False
+    """Whether there is a `forward_tokens`."""
+
     def __init__(self, num_classes: int, num_leads: int, num_samples: int) -> None:
         super().__init__()
         for name, value in (
@@ -50,6 +63,11 @@ class EcgNetwork(nn.Module, ABC):
     def fixed_length(self) -> bool:
         """Whether signals must have exactly `num_samples` samples."""
         return False
+
+    @property
+    def head_kind(self) -> Literal["pooled", "flatten"]:
+        """How time reaches the head: pooled, or flattened, where the head grows with the signal."""
+        return "pooled"
 
     @property
     def head(self) -> nn.Linear:
@@ -99,6 +117,25 @@ class EcgNetwork(nn.Module, ABC):
         self._check_input(signal)
         return self._encode(signal)
 
+    def forward_tokens(self, signal: Tensor) -> Tensor:
+        """Encode signals `(batch, num_leads, samples)` as tokens `(batch, tokens, features of a token)`.
+
+        Tokens follow each other in time and are what the network pools; a token may have another number of
+        features than `num_features`.
+
+        Raises:
+            SettingError: As `forward_features`, and if the network has no tokens (`has_tokens`).
+        """
+        if not self.has_tokens:
+            raise SettingError(
+                "tokens",
+                f"a {type(self).__name__}, which has none",
+                "a network with tokens",
+                "Choose another network.",
+            )
+        self._check_input(signal)
+        return self._encode_tokens(signal)
+
     def forward_head(self, features: Tensor) -> Tensor:
         """Turn features `(batch, num_features)` into logits `(batch, num_classes)`."""
         logits: Tensor = self.head(features)
@@ -108,9 +145,23 @@ class EcgNetwork(nn.Module, ABC):
         """Turn signals `(batch, num_leads, samples)` into logits `(batch, num_classes)`."""
         return self.forward_head(self.forward_features(signal))
 
+    def prepare_for_export(self) -> None:
+        """Set what suits a graph that other programs run, and what exporters can follow; by default nothing.
+
+        It is called of a copy in eval mode, whose outputs must stay as they were but for rounding.
+        """
+
+    def hardware_choices(self) -> dict[str, str]:
+        """Say what was chosen for the device that the network is on, and why, by the name of the setting."""
+        return {}
+
     @abstractmethod
     def _encode(self, signal: Tensor) -> Tensor:
         """Do what `forward_features` says, with signals of the right shape."""
+
+    def _encode_tokens(self, signal: Tensor) -> Tensor:
+        """Do what `forward_tokens` says, with signals of the right shape."""
+        raise NotImplementedError
 
     @abstractmethod
     def _group_of(self, parameter_name: str) -> str:

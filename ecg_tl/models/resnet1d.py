@@ -14,6 +14,7 @@ import torch
 from torch import Tensor, nn
 
 from ecg_tl.errors import SettingError
+from ecg_tl.limits import Limit, require_settings
 from ecg_tl.models.base import EcgNetwork
 from ecg_tl.models.layout import (
     BatchNorm,
@@ -24,9 +25,13 @@ from ecg_tl.models.layout import (
     choose_memory_format,
     to_channels_last,
 )
+from ecg_tl.models.registry import register_network
 
-STAGE_WIDTHS = (64, 128, 256, 512)
-FC1_FEATURES = 512
+WIDTHS = (64, 128, 256, 512)
+FEATURES = 512
+
+# The widest ResNets of ECGs have some thousand channels.
+WIDTH = Limit("width", 1, 16_384, whole=True)
 
 
 class BasicBlock(nn.Module):
@@ -104,6 +109,8 @@ class ResNet1d(EcgNetwork):
         num_samples: Samples of the input; other lengths work as well.
         memory_format: How signals lie in memory inside the network, which decides its speed and nothing else;
             see `ecg_tl.models.layout`.
+        widths: Of the blocks of each of the four stages; the first is that of the stem, too.
+        features: Length of the feature vector, which the first fully connected layer makes.
 
     Raises:
         SettingError: If one of the numbers is below 1, or there is no such memory format.
@@ -111,6 +118,7 @@ class ResNet1d(EcgNetwork):
 
     head_name = "fc2"
     input_weight_names = ("conv1.weight",)
+    has_tokens = True
 
     def __init__(
         self,
@@ -120,8 +128,17 @@ class ResNet1d(EcgNetwork):
         num_leads: int = 12,
         num_samples: int = 1000,
         memory_format: MemoryFormat = "auto",
+        widths: Sequence[int] = WIDTHS,
+        features: int = FEATURES,
     ) -> None:
         super().__init__(num_classes, num_leads, num_samples)
+        if len(widths) != len(depths):
+            raise SettingError(
+                "widths", f"{len(widths)} of them", f"{len(depths)}, one a stage", "Correct widths."
+            )
+        require_settings(features=(WIDTH, features))
+        for width in widths:
+            require_settings(widths=(WIDTH, width))
         if memory_format not in get_args(MemoryFormat):
             raise SettingError(
                 "memory_format",
@@ -130,20 +147,21 @@ class ResNet1d(EcgNetwork):
                 "Choose one of these.",
             )
         self.memory_format: MemoryFormat = memory_format
-        channels = STAGE_WIDTHS[0]
+        channels = widths[0]
         self.conv1 = _convolution(num_leads, channels, kernel_size=7, stride=2)
         self.bn1 = BatchNorm(channels)
         self.relu = nn.ReLU(inplace=True)
         self.maxpool = MaxPool(kernel_size=3, stride=2, padding=1)
-        for stage, (width, depth) in enumerate(zip(STAGE_WIDTHS, depths, strict=True)):
+        for stage, (width, depth) in enumerate(zip(widths, depths, strict=True)):
             blocks: list[nn.Module] = []
             for position in range(depth):
                 # Every stage but the first halves the length, in its first block.
                 blocks.append(block(channels, width, stride=2 if stage and not position else 1))
                 channels = width * block.expansion
             self.add_module(f"layer{stage + 1}", nn.Sequential(*blocks))
-        self.fc1 = nn.Linear(channels, FC1_FEATURES)
-        self.fc2 = nn.Linear(FC1_FEATURES, num_classes)
+        self._stages = len(depths)
+        self.fc1 = nn.Linear(channels, features)
+        self.fc2 = nn.Linear(features, num_classes)
         for module in self.modules():
             if isinstance(module, nn.Conv1d):
                 nn.init.kaiming_normal_(module.weight, mode="fan_out", nonlinearity="relu")
@@ -153,40 +171,80 @@ class ResNet1d(EcgNetwork):
         weight = self.conv1.weight
         return choose_memory_format(self.memory_format, weight.device, weight.dtype)
 
+    def hardware_choices(self) -> dict[str, str]:
+        """Say how signals lie in memory, and why."""
+        return {"memory_format": str(self.chosen_memory_format())}
+
+    def prepare_for_export(self) -> None:
+        """Leave to what runs the graph how tensors lie in memory."""
+        self.memory_format = "contiguous"
+
     def _encode(self, signal: Tensor) -> Tensor:
+        return torch.relu(self.fc1(self._over_time(signal).mean(dim=-1)))
+
+    def _encode_tokens(self, signal: Tensor) -> Tensor:
+        return self._over_time(signal).transpose(1, 2)
+
+    def _over_time(self, signal: Tensor) -> Tensor:
+        """Return what is pooled, `(batch, channels, positions)`."""
         if self.chosen_memory_format().channels_last:
             x = to_channels_last(self.conv1(to_channels_last(signal)))
         else:
             x = self.conv1(signal)
         x = self.maxpool(self.relu(self.bn1(x)))
-        for stage in range(1, len(STAGE_WIDTHS) + 1):
+        for stage in range(1, self._stages + 1):
             x = self.get_submodule(f"layer{stage}")(x)
-        return torch.relu(self.fc1(x.flatten(start_dim=2).mean(dim=-1)))
+        over_time: Tensor = x.flatten(start_dim=2)
+        return over_time
 
     def _group_of(self, parameter_name: str) -> str:
         first = parameter_name.split(".", 1)[0]
         return "stem" if first in ("conv1", "bn1") else first
 
 
+@register_network("resnet1d18", family="cnn")
 def resnet1d18(
-    num_classes: int, num_leads: int = 12, num_samples: int = 1000, memory_format: MemoryFormat = "auto"
+    num_classes: int,
+    num_leads: int = 12,
+    num_samples: int = 1000,
+    memory_format: MemoryFormat = "auto",
+    widths: Sequence[int] = WIDTHS,
+    features: int = FEATURES,
 ) -> ResNet1d:
     """Make a ResNet1d-18: basic blocks [2, 2, 2, 2]."""
-    return ResNet1d(BasicBlock, (2, 2, 2, 2), num_classes, num_leads, num_samples, memory_format)
+    return ResNet1d(
+        BasicBlock, (2, 2, 2, 2), num_classes, num_leads, num_samples, memory_format, widths, features
+    )
 
 
+@register_network("resnet1d50", family="cnn")
 def resnet1d50(
-    num_classes: int, num_leads: int = 12, num_samples: int = 1000, memory_format: MemoryFormat = "auto"
+    num_classes: int,
+    num_leads: int = 12,
+    num_samples: int = 1000,
+    memory_format: MemoryFormat = "auto",
+    widths: Sequence[int] = WIDTHS,
+    features: int = FEATURES,
 ) -> ResNet1d:
     """Make a ResNet1d-50: bottlenecks [3, 4, 6, 3]."""
-    return ResNet1d(Bottleneck, (3, 4, 6, 3), num_classes, num_leads, num_samples, memory_format)
+    return ResNet1d(
+        Bottleneck, (3, 4, 6, 3), num_classes, num_leads, num_samples, memory_format, widths, features
+    )
 
 
+@register_network("resnet1d101", family="cnn")
 def resnet1d101(
-    num_classes: int, num_leads: int = 12, num_samples: int = 1000, memory_format: MemoryFormat = "auto"
+    num_classes: int,
+    num_leads: int = 12,
+    num_samples: int = 1000,
+    memory_format: MemoryFormat = "auto",
+    widths: Sequence[int] = WIDTHS,
+    features: int = FEATURES,
 ) -> ResNet1d:
     """Make a ResNet1d-101: bottlenecks [3, 4, 23, 3]."""
-    return ResNet1d(Bottleneck, (3, 4, 23, 3), num_classes, num_leads, num_samples, memory_format)
+    return ResNet1d(
+        Bottleneck, (3, 4, 23, 3), num_classes, num_leads, num_samples, memory_format, widths, features
+    )
 
 
 def _convolution(in_channels: int, out_channels: int, kernel_size: int, stride: int = 1) -> Convolution:

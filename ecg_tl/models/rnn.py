@@ -15,7 +15,9 @@ import torch
 from torch import Tensor, nn
 
 from ecg_tl.errors import SettingError
-from ecg_tl.models.base import EcgNetwork, require_positive
+from ecg_tl.limits import HIDDEN_SIZE, NUM_LAYERS, require_settings
+from ecg_tl.models.base import EcgNetwork
+from ecg_tl.models.registry import register_network
 
 Cell = Literal["lstm", "gru"]
 Pooling = Literal["flatten", "last", "mean", "attention"]
@@ -48,6 +50,7 @@ class RecurrentNetwork(EcgNetwork):
     """
 
     head_name = "fc"
+    has_tokens = True
 
     def __init__(
         self,
@@ -61,8 +64,7 @@ class RecurrentNetwork(EcgNetwork):
         pooling: Pooling = "flatten",
     ) -> None:
         super().__init__(num_classes, num_leads, num_samples)
-        require_positive("hidden_size", hidden_size)
-        require_positive("num_layers", num_layers)
+        require_settings(hidden_size=(HIDDEN_SIZE, hidden_size), num_layers=(NUM_LAYERS, num_layers))
         if pooling not in get_args(Pooling):
             raise SettingError(
                 "pooling", repr(pooling), f"one of {', '.join(get_args(Pooling))}", "Choose one of these."
@@ -86,6 +88,15 @@ class RecurrentNetwork(EcgNetwork):
         """Whether signals must have exactly `num_samples` samples."""
         return self.pooling == "flatten"
 
+    @property
+    def head_kind(self) -> Literal["pooled", "flatten"]:
+        """How time reaches the head."""
+        return "flatten" if self.pooling == "flatten" else "pooled"
+
+    def _encode_tokens(self, signal: Tensor) -> Tensor:
+        outputs: Tensor = self.rnn(signal.transpose(1, 2))[0]
+        return outputs
+
     def _encode(self, signal: Tensor) -> Tensor:
         outputs, state = self.rnn(signal.transpose(1, 2))  # (batch, samples, directions * hidden_size)
         if self.pooling == "flatten":
@@ -105,6 +116,7 @@ class RecurrentNetwork(EcgNetwork):
         return f"rnn.{layer[1]}" if first == "rnn" and layer and self.rnn.num_layers > 1 else first
 
 
+@register_network("lstm", family="rnn", bfloat16_on_cpu="lstm_kernel")
 def lstm(
     num_classes: int,
     num_leads: int = 12,
@@ -119,6 +131,7 @@ def lstm(
     )
 
 
+@register_network("bilstm", family="rnn", bfloat16_on_cpu="lstm_kernel")
 def bilstm(
     num_classes: int,
     num_leads: int = 12,
@@ -133,6 +146,7 @@ def bilstm(
     )
 
 
+@register_network("gru", family="rnn", bfloat16_on_cpu="no_gain")
 def gru(
     num_classes: int,
     num_leads: int = 12,

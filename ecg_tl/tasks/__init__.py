@@ -1,4 +1,4 @@
-"""LightningModules: one for CNNs, one for RNNs. Importing them makes their short names known to the CLI."""
+"""LightningModules: one for any network, and the faces of two families. Importing makes their names known."""
 
 from ecg_tl.tasks.base import EcgClassifier
 from ecg_tl.tasks.cnn import CnnClassifier

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self
 
 import torch
 import torch.nn.functional as F
@@ -27,7 +27,7 @@ from ecg_tl.contamination import (
 from ecg_tl.errors import CheckpointError, SettingError
 from ecg_tl.limits import LEARNING_RATE, LR_DECAY, WEIGHT_DECAY, require_settings, shown
 from ecg_tl.metrics import multilabel_scores, sensitivity_and_specificity
-from ecg_tl.models import EcgNetwork
+from ecg_tl.models import create_network, network_names
 from ecg_tl.signals import Batch
 from ecg_tl.tasks.description import (
     THREADS,
@@ -38,6 +38,7 @@ from ecg_tl.tasks.description import (
     require_epoch_end,
 )
 from ecg_tl.tasks.digest import DIGEST, weights_digest
+from ecg_tl.tasks.links import settings_from
 from ecg_tl.tasks.optimization import (
     MIN_STEPS,
     OptimizerName,
@@ -51,12 +52,15 @@ from ecg_tl.tasks.predictions import Predictions, gather, on_device
 from ecg_tl.tasks.randomness import random_states, restore_random_state
 from ecg_tl.transforms import create_normalization
 
+if TYPE_CHECKING:  # inference has no use for it
+    from ecg_tl.datamodules.base import EcgDataModule
+
 _JUDGED = {TrainerFn.VALIDATING: "validation", TrainerFn.TESTING: "test"}
 """Which part of a split each of the trainer's commands scores."""
 
 
 class EcgClassifier(LightningModule):
-    """A multi-label classifier of ECGs in millivolts.
+    """A multi-label classifier of ECGs in millivolts, with any registered network.
 
     It logs `train/loss`, and for `val` and `test` the loss and all scores of `ecg_tl.metrics`, averaged
     (`val/auroc_macro`) and per class (`val_auroc/NORM`). At the end of each validation it chooses thresholds
@@ -67,7 +71,10 @@ class EcgClassifier(LightningModule):
     Settings are primitives, since a checkpoint must load with `weights_only=True`.
 
     Args:
-        network: The network, as a subclass makes it from primitives.
+        network: Name of the network.
+        num_classes: From the datamodule.
+        num_leads: From the datamodule.
+        num_samples: From the datamodule.
         class_names: From the datamodule.
         normalization: From the datamodule: a name and its options, see `ecg_tl.transforms`.
         optimizer: `adamw`, `adam` or `sgd` (Nesterov momentum 0.9).
@@ -78,6 +85,10 @@ class EcgClassifier(LightningModule):
         thresholds: What each class's threshold is chosen for on validation records: the greatest `f1`, or at
             least `threshold_target` of `sensitivity` or of `specificity`.
         threshold_target: A share, over 0 and at most 1; `f1` has no use for it.
+        network_options: The network's own settings by name, such as `{hidden_size: 50}` of an LSTM.
+
+    Raises:
+        SettingError: If a setting makes no sense, or the network has no such option.
     """
 
     further_scores: ClassVar[tuple[str, ...]] = ()
@@ -85,7 +96,11 @@ class EcgClassifier(LightningModule):
 
     def __init__(
         self,
-        network: EcgNetwork,
+        # Evaluated when a parser asks for it, and so with all networks that are registered by then.
+        network: Literal[network_names()],  # type: ignore[valid-type]  # a list that the registry keeps
+        num_classes: int,
+        num_leads: int,
+        num_samples: int,
         class_names: Sequence[str],
         normalization: dict[str, Any],
         optimizer: OptimizerName = "adamw",
@@ -95,18 +110,21 @@ class EcgClassifier(LightningModule):
         lr_decay: float = 1.0,
         thresholds: ThresholdRule = "f1",
         threshold_target: float = 0.9,
+        network_options: dict[str, Any] | None = None,
     ) -> None:
         super().__init__()
+        self.network = create_network(network, num_classes, num_leads, num_samples, **(network_options or {}))
+        self.network_name = str(network)
         are_names = not isinstance(class_names, str) and all(isinstance(name, str) for name in class_names)
         if not are_names or len(set(class_names)) < len(class_names):
             raise SettingError(
                 "class_names", shown(class_names), "a list of different names, one a class", "Correct it."
             )
-        if len(class_names) != network.num_classes:
+        if len(class_names) != num_classes:
             raise SettingError(
                 "class_names",
                 f"{len(class_names)} names",
-                f"{network.num_classes} names",
+                f"{num_classes} names",
                 "Give one name a class.",
             )
         require_settings(
@@ -125,7 +143,6 @@ class EcgClassifier(LightningModule):
         self.threshold_target = threshold_target
         self.fused_optimizer: bool | Auto = "auto"  # a matter of the hardware, so no hyperparameter
         self.normalization = create_normalization(**normalization)
-        self.network = network
         self._batches: dict[str, list[Predictions]] = {"val": [], "test": []}
         self.predictions: dict[str, Predictions] = {}
         self.scores: dict[str, dict[str, float]] = {}
@@ -134,11 +151,32 @@ class EcgClassifier(LightningModule):
         self.trained_on: tuple[TrainingSet, ...] = ()  # before this training: an upstream, or what is resumed
         self.overlap: OverlapReport | None = None  # of the records at hand with what it was trained on
         self._random_states: list[dict[str, Any]] | None = None
+        if type(self) is EcgClassifier:  # a subclass keeps its own settings, which need not be these
+            self.save_hyperparameters()
+
+    @classmethod
+    def for_data(cls, datamodule: EcgDataModule, network: str, **settings: Any) -> Self:
+        """Make a task for a datamodule, linked to it as `ecg-tl fit` links the two.
+
+        Args:
+            datamodule: Says which classes, leads and samples signals have, and how they are normalised.
+            network: Name of the network.
+            **settings: The task's others, which may also overrule what the datamodule says.
+
+        Raises:
+            SettingError: As the class itself.
+        """
+        return cls(**{"network": network, **settings_from(datamodule), **settings})
 
     def forward(self, signal: Tensor) -> Tensor:
         """Turn signals `(batch, leads, samples)` in millivolts into logits `(batch, classes)`."""
         logits: Tensor = self.network(self.normalization(signal))
         return logits
+
+    def on_fit_start(self) -> None:
+        """Say what the network chose for its device."""
+        for setting, choice in self.network.hardware_choices().items():
+            rank_zero_info(f"{setting}: {choice}")
 
     # Steps ----------------------------------------------------------------------------------------------
 

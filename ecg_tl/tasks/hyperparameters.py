@@ -9,10 +9,22 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from inspect import Parameter, signature
-from typing import Any, Literal, get_args, get_origin, get_type_hints
+from typing import Any, get_type_hints
 
-from ecg_tl.errors import CheckpointError
-from ecg_tl.limits import CLASSES, LEADS, NETWORK_SAMPLES, Limit, fits_type, require_tree, shown
+from ecg_tl.errors import CheckpointError, SettingError
+from ecg_tl.limits import (
+    CLASSES,
+    HIDDEN_SIZE,
+    LEADS,
+    NETWORK_SAMPLES,
+    NUM_LAYERS,
+    Limit,
+    fits_type,
+    in_words,
+    require_tree,
+    shown,
+)
+from ecg_tl.models import require_options
 
 LIGHTNINGS_OWN = ("_class_path", "_instantiator")
 """What LightningCLI writes beside a task's settings; only the name of the class is looked at."""
@@ -24,10 +36,13 @@ _LIMITS: dict[str, Limit] = {
     "num_classes": CLASSES,
     "num_leads": LEADS,
     "num_samples": NETWORK_SAMPLES,
-    # The widest and deepest recurrent networks of ECGs have some hundred units in less than ten layers.
-    "hidden_size": Limit("hidden_size", 1, 65_536, whole=True),
-    "num_layers": Limit("num_layers", 1, 256, whole=True),
+    "hidden_size": HIDDEN_SIZE,
+    "num_layers": NUM_LAYERS,
 }
+
+# A number among a network's options: of layers, of channels, of samples. No network has more of anything.
+_OPTION = Limit("number", -NETWORK_SAMPLES.highest, NETWORK_SAMPLES.highest)
+MOST_IN_A_LIST = 256
 
 
 def require_plain(settings: Mapping[str, Any], where: object) -> None:
@@ -67,10 +82,27 @@ def declared_settings(task: type, settings: Mapping[str, Any], where: object) ->
             known = ", ".join(schema)
             raise _not_declared(where, name, value, f"the settings of {task.__name__}: {known}")
         if not fits_type(value, schema[name]):
-            raise _not_declared(where, name, value, _named(schema[name]))
+            raise _not_declared(where, name, value, in_words(schema[name]))
         if name in _LIMITS and not _LIMITS[name].holds(value):
             raise _not_declared(where, name, value, str(_LIMITS[name]))
+    _require_options(kept, where)
     return kept
+
+
+def _require_options(settings: Mapping[str, Any], where: object) -> None:
+    """Check the options of a network, which are a table among the settings, as settings are checked."""
+    options = settings.get("network_options") or {}
+    for name, value in options.items():
+        limit = _LIMITS.get(name, _OPTION)
+        numbers = value if isinstance(value, list | tuple) else [value]
+        beyond = [one for one in numbers if isinstance(one, int | float) and not limit.holds(float(one))]
+        if len(numbers) > MOST_IN_A_LIST or beyond:
+            raise _not_declared(where, name, value, f"{limit}, or at most {MOST_IN_A_LIST} of them")
+    try:
+        if options:
+            require_options(str(settings.get("network")), options)
+    except SettingError as error:
+        raise CheckpointError(where, f"{error.where}: {error.found}", error.expected, error.remedy) from error
 
 
 def _schema(task: type) -> dict[str, Any]:
@@ -98,14 +130,6 @@ def _is_plain(value: object) -> bool:
     if isinstance(value, list | tuple):
         return all(_is_plain(one) for one in value)
     return value is None or type(value) in (bool, int, float, str)
-
-
-def _named(kind: Any) -> str:
-    if get_origin(kind) is Literal:
-        return f"one of {', '.join(map(str, get_args(kind)))}"
-    return {bool: "true or false", int: "a whole number", float: "a number", str: "a name"}.get(
-        kind, str(kind).replace("typing.", "").replace("collections.abc.", "")
-    )
 
 
 def _not_declared(where: object, name: object, value: object, expected: str) -> CheckpointError:

@@ -9,17 +9,15 @@ from typing import Any
 import torch
 
 from ecg_tl.errors import CheckpointError
-from ecg_tl.models import create_network, network_names
-from ecg_tl.models.registry import NETWORKS
+from ecg_tl.models import NETWORKS, create_network
+from ecg_tl.models.registry import SIZES
 from ecg_tl.tasks.base import EcgClassifier
 from ecg_tl.tasks.cnn import CnnClassifier
 from ecg_tl.tasks.hyperparameters import declared_settings, require_plain
 from ecg_tl.tasks.rnn import RnnClassifier
 
-FAMILIES: dict[str, type[EcgClassifier]] = {
-    **dict.fromkeys(network_names("cnn"), CnnClassifier),
-    **dict.fromkeys(network_names("rnn"), RnnClassifier),
-}
+_FACES: dict[str, type[EcgClassifier]] = {"cnn": CnnClassifier, "rnn": RnnClassifier}
+"""By family: the classes that there were before a task took any network."""
 
 
 def restore_task(path: Path, checkpoint: Mapping[str, Any]) -> EcgClassifier:
@@ -43,8 +41,8 @@ def restore_task(path: Path, checkpoint: Mapping[str, Any]) -> EcgClassifier:
         raise CheckpointError(
             path,
             f"network {hyperparameters.get('network')!r} in its settings",
-            f"one of {', '.join(FAMILIES)}",
-            "Give a checkpoint of CnnClassifier or RnnClassifier.",
+            f"one of {', '.join(NETWORKS)}",
+            "Give a checkpoint of ecg_tl, and import the file of a network of your own first.",
         )
     settings = declared_settings(task, hyperparameters, path)
     try:
@@ -91,19 +89,28 @@ def require_settings(hyperparameters: object, where: object) -> None:
 def task_class(hyperparameters: Mapping[str, Any]) -> type[EcgClassifier] | None:
     """Find the class by its name, which the command line leaves in a checkpoint, or else by the network's."""
     name = str(hyperparameters.get("_class_path")).rpartition(".")[2]
-    named = [task for task in _subclasses(EcgClassifier) if task.__name__ == name]
-    return named[0] if named else FAMILIES.get(str(hyperparameters.get("network")))
+    tasks: list[type[EcgClassifier]] = [EcgClassifier, *_subclasses(EcgClassifier)]
+    named = [task for task in tasks if task.__name__ == name]
+    if named:
+        return named[0]
+    entry = NETWORKS.get(str(hyperparameters.get("network")))
+    if entry is None:
+        return None
+    face = None if "network_options" in hyperparameters else _FACES.get(entry.family)
+    return face or EcgClassifier
 
 
 def _require_shapes(settings: Mapping[str, Any], weights: Mapping[str, Any]) -> None:
     """Compare shapes before any memory is taken: a few settings may ask for more than there is."""
     if settings.get("network") not in NETWORKS:
         return
-    entry = NETWORKS[settings["network"]]
-    names = ("num_classes", "num_leads", "num_samples", *entry.options)
-    options = {name: settings[name] for name in names if name in settings}
+    options = settings.get("network_options")
+    if options is None:  # of a class that takes them among its own settings
+        own = NETWORKS[settings["network"]].options
+        options = {name: settings[name] for name in own if name in settings}
+    sizes = {name: settings[name] for name in SIZES if name in settings}
     with torch.device("meta"):
-        wanted = create_network(settings["network"], **options).state_dict()
+        wanted = create_network(settings["network"], **sizes, **options).state_dict()
     for name, tensor in wanted.items():
         found = weights.get(f"network.{name}")
         if not isinstance(found, torch.Tensor) or found.shape != tensor.shape:

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Literal
 
-from ecg_tl.limits import HIDDEN_SIZE, NUM_LAYERS, require_settings
-from ecg_tl.models import create_network
+from ecg_tl.models import network_names
 from ecg_tl.tasks.base import EcgClassifier
 
 
@@ -25,7 +24,7 @@ class RnnClassifier(EcgClassifier):
 
     def __init__(
         self,
-        network: Literal["lstm", "bilstm", "gru"],
+        network: Literal[network_names("rnn")],  # type: ignore[valid-type]  # a list that the registry keeps
         num_classes: int,
         num_leads: int,
         num_samples: int,
@@ -34,7 +33,6 @@ class RnnClassifier(EcgClassifier):
         pooling: Literal["flatten", "last", "mean", "attention"] = "flatten",
         **kwargs: Any,
     ) -> None:
-        require_settings(hidden_size=(HIDDEN_SIZE, hidden_size), num_layers=(NUM_LAYERS, num_layers))
         options = {"hidden_size": hidden_size, "num_layers": num_layers, "pooling": pooling}
-        super().__init__(create_network(network, num_classes, num_leads, num_samples, **options), **kwargs)
+        super().__init__(network, num_classes, num_leads, num_samples, network_options=options, **kwargs)
         self.save_hyperparameters()

@@ -377,7 +377,10 @@ class TransferLearning(Callback):
 def _classifier(pl_module: LightningModule) -> EcgClassifier:
     if not isinstance(pl_module, EcgClassifier):
         raise SettingError(
-            "model", type(pl_module).__name__, "an ecg_tl classifier", "Use CnnClassifier or RnnClassifier."
+            "model",
+            type(pl_module).__name__,
+            "an ecg_tl classifier",
+            "Use EcgClassifier, or one of its faces.",
         )
     return pl_module
 

@@ -15,7 +15,7 @@ from ecg_tl.contamination import TrainingSet, read_training_sets
 from ecg_tl.errors import CheckpointError
 from ecg_tl.tasks.description import read_description
 from ecg_tl.tasks.digest import DIGEST
-from ecg_tl.tasks.restoring import FAMILIES
+from ecg_tl.tasks.restoring import task_class
 from ecg_tl.temperature import AT_RANGE_END, is_at_range_end
 from ecg_tl.transfer.checkpoint import read_checkpoint
 
@@ -47,11 +47,11 @@ def inspect_checkpoint(path: Path) -> dict[str, Any]:
             )
     network = settings.get("network")
     class_path = settings.get("_class_path")
-    family = FAMILIES.get(str(network))
+    task = task_class(settings)
     tensors = [tensor for tensor in checkpoint["state_dict"].values() if isinstance(tensor, Tensor)]
     return {
         "file": str(path),
-        "task": str(class_path).rpartition(".")[2] if class_path else family.__name__ if family else None,
+        "task": str(class_path).rpartition(".")[2] if class_path else task.__name__ if task else None,
         "network": network,
         "settings": {name: value for name, value in settings.items() if not str(name).startswith("_")},
         "epoch": checkpoint.get("epoch"),

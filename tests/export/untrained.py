@@ -10,7 +10,7 @@ import torch
 from ecg_tl.calibration import Calibration
 from ecg_tl.signals import LEADS
 from ecg_tl.tasks.description import CheckpointDescription, describe_versions
-from ecg_tl.tasks.restoring import FAMILIES
+from ecg_tl.tasks.restoring import task_class
 
 CLASSES = ("NORM", "MI", "CD")
 CALIBRATION = Calibration((0.3, 0.5, 0.8), (True, False, True), 1.7)
@@ -35,7 +35,9 @@ def save_checkpoint(
         "normalization": {"name": normalization},
         **options,
     }
-    task = FAMILIES[network](**settings)
+    kind = task_class(settings)
+    assert kind is not None
+    task = kind(**settings)
     for module in task.modules():
         if isinstance(module, torch.nn.BatchNorm1d):
             module.momentum = 1.0  # one batch decides

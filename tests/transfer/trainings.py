@@ -14,26 +14,19 @@ from lightning.pytorch.loggers import TensorBoardLogger
 from ecg_tl.datamodules import EcgDataModule, SplitSettings
 from ecg_tl.datamodules.cpsc2018 import Cpsc2018DataModule
 from ecg_tl.datamodules.custom import CustomDataModule
-from ecg_tl.models.resnet1d import BasicBlock, ResNet1d
+from ecg_tl.models.resnet1d import ResNet1d, resnet1d18
 from ecg_tl.signals import LEADS
 from ecg_tl.tasks import EcgClassifier, RnnClassifier
 
 Family = Literal["gru", "cnn"]
 
 
-class Cnn(EcgClassifier):
-    """A ResNet with one block a stage and an eighth of the widths: batch norm, all groups, few parameters."""
-
-    def __init__(self, num_classes: int, num_leads: int, num_samples: int, **kwargs: Any) -> None:
-        super().__init__(small_resnet(num_classes, num_leads, num_samples), **kwargs)
-        self.save_hyperparameters()
+NARROW = {"widths": (8, 8, 16, 16), "features": 16}
+"""Of a ResNet: batch norm, all groups, few parameters."""
 
 
 def small_resnet(num_classes: int, num_leads: int = 12, num_samples: int = 100) -> ResNet1d:
-    from unittest import mock
-
-    with mock.patch.multiple("ecg_tl.models.resnet1d", STAGE_WIDTHS=(8, 8, 16, 16), FC1_FEATURES=16):
-        return ResNet1d(BasicBlock, (1, 1, 1, 1), num_classes, num_leads, num_samples)
+    return resnet1d18(num_classes, num_leads, num_samples, **NARROW)
 
 
 @dataclass(frozen=True)
@@ -69,7 +62,7 @@ class Study:
             "learning_rate": 1e-2,
         }
         if family == "cnn":
-            return Cnn(**(known | settings))
+            return EcgClassifier(**{"network": "resnet1d18", "network_options": NARROW, **known, **settings})
         rnn = {"network": "gru", "hidden_size": 6, "num_layers": 3, "pooling": "mean"}
         return RnnClassifier(**(known | rnn | settings))
 

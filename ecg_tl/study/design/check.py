@@ -21,7 +21,8 @@ from ecg_tl.study.design.overlay import digest
 from ecg_tl.study.design.runs import Run
 from ecg_tl.study.design.settings import Overlay
 from ecg_tl.tasks import EcgClassifier
-from ecg_tl.training import LINKED_TO_DATA, EcgCLI
+from ecg_tl.tasks.links import settings_from
+from ecg_tl.training import EcgCLI
 from ecg_tl.transfer.callback import TransferLearning
 from ecg_tl.transforms import Augmentation
 from ecg_tl.trust import UntrustedConfigError, parsing_limits, require_known_kinds
@@ -125,10 +126,7 @@ def _parse(
 def fill_model(model: Mapping[str, Any], data: EcgDataModule) -> Overlay:
     """Return a run's section `model` with what the network takes from its data."""
     filled = deepcopy(dict(model))
-    filled["init_args"] = {
-        **filled.get("init_args", {}),
-        **{name: getattr(data, name) for name in LINKED_TO_DATA},
-    }
+    filled["init_args"] = {**filled.get("init_args", {}), **settings_from(data)}
     return filled
 
 

@@ -17,12 +17,13 @@ from ecg_tl.datamodules import EcgDataModule
 from ecg_tl.errors import EcgTlError, StoreError
 from ecg_tl.files import digests_of, write_json
 from ecg_tl.metrics import Direction, direction
+from ecg_tl.models import find_network
 from ecg_tl.study.design.folder import NOT_ITS_OWN, TEST_BY_EPOCH_FILE, TEST_FOLDER, RunFolder, unreadable
 from ecg_tl.study.run.attempts import Stopwatch
 from ecg_tl.study.run.hardware import describe_hardware
 from ecg_tl.study.run.job import Job
 from ecg_tl.study.run.result_schema import DIGEST, FORMAT, own_digest
-from ecg_tl.tasks import EcgClassifier, RnnClassifier
+from ecg_tl.tasks import EcgClassifier
 from ecg_tl.tasks.description import describe_versions
 from ecg_tl.tasks.restoring import restore_task
 from ecg_tl.transfer.checkpoint import read_checkpoint
@@ -63,13 +64,12 @@ def write_result(
     transferability = _transferability(job, datamodule) if job.measure_transferability else None
     attempts = stopwatch.note(outcome="finished")
     network = task.network
-    recurrent = isinstance(task, RnnClassifier)
     result = {
         "format": FORMAT,
         "run": job.run.describe(),
         "study": job.study,
-        "family": "rnn" if recurrent else "cnn",
-        "head": "flatten" if recurrent and task.hparams.get("pooling") == "flatten" else "pooled",
+        "family": find_network(task.network_name).family,
+        "head": network.head_kind,
         "parameters": sum(p.numel() for p in network.parameters()),
         "head_parameters": sum(p.numel() for p in network.head.parameters()),
         "trainable_parameters": fit["trainable_parameters"],
