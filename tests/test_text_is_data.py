@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
 
+import numpy as np
 import pandas as pd
 import pytest
 from hypothesis import given, settings
@@ -19,9 +20,14 @@ from hypothesis import strategies as st
 from matplotlib.figure import Figure
 from rich.table import Table
 from rich.text import Text
+from tensorboard.plugins.custom_scalar import layout_pb2
+from tensorboard.plugins.hparams import plugin_data_pb2
+from tiny_events import events
 
 import ecg_tl
 from ecg_tl import printing, terminal
+from ecg_tl.callbacks.curves import PER_CLASS, scalar_layout
+from ecg_tl.callbacks.events import RunEvents
 from ecg_tl.cli import main
 from ecg_tl.csv_text import cell_text, csv_text, read_csv_texts, text_cell, write_csv
 from ecg_tl.figures import save_figure
@@ -256,3 +262,35 @@ def test_a_figure_takes_a_name_as_it_is(tmp_path_factory: pytest.TempPathFactory
             drawn = Figure()
             drawn.text(0, 0, printing.shown(name))
             ElementTree.fromstring(to_svg(drawn, name, "x"))
+
+
+# TensorBoard -----------------------------------------------------------------------------------------------
+
+
+def test_tensorboard_shows_every_character_of_a_name(tmp_path: Path) -> None:
+    names = [name for name in HOSTILE if name.strip()]
+    logger = RunEvents(tmp_path, name="", version="run", default_hp_metric=False)
+    logger.log_metrics({f"val_{score}/{name}": 0.5 for score in PER_CLASS.values() for name in names}, 1)
+    for name in names:
+        logger.experiment.add_pr_curve(f"val/{name}", np.array([0, 1]), np.array([0.1, 0.9]), 1)
+        logger.experiment.add_image(f"ecg/{name}", np.zeros((2, 2, 3), np.uint8), 1, dataformats="HWC")
+    logger.experiment.add_custom_scalars(scalar_layout(names))
+    logger.log_hyperparams({f"setting {n}": name for n, name in enumerate(names)}, {"hp/a": 1.0})
+    logger.finalize("success")
+    read = events(tmp_path / "run")
+    tags, seen = read.Tags(), [printing.shown(name) for name in names]
+    assert {tag for tag in tags["scalars"] if tag.startswith("val_f1/")} == {f"val_f1/{s}" for s in seen}
+    assert {f"ecg/{s}" for s in seen} == set(tags["images"])
+    assert {f"val/{s}" for s in seen} <= set(tags["tensors"])
+    assert not any(
+        COMMANDS.search(tag) or "\n" in tag for kind in ("scalars", "images", "tensors") for tag in tags[kind]
+    )
+    (layout,) = read.Tensors("custom_scalars__config__")
+    for category in layout_pb2.Layout.FromString(layout.tensor_proto.string_val[0]).category:
+        for chart in category.chart:
+            assert not COMMANDS.search(chart.title)
+            for pattern in chart.multiline.tag if category.title != "averages and losses" else ():
+                assert len([tag for tag in tags["scalars"] if re.match(pattern, tag)]) == 1, pattern
+    start = read.summary_metadata["_hparams_/session_start_info"].plugin_data.content
+    values = plugin_data_pb2.HParamsPluginData.FromString(start).session_start_info.hparams
+    assert [values[f"setting {n}"].string_value for n in range(len(names))] == seen

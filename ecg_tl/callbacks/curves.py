@@ -15,6 +15,7 @@ from ecg_tl.calibration import DEFAULT_THRESHOLD, Calibration
 from ecg_tl.figures import figure_to_image
 from ecg_tl.figures.scores import confusion_figure, reliability_figure
 from ecg_tl.limits import COUNT, require_settings
+from ecg_tl.printing import shown
 from ecg_tl.tasks.base import EcgClassifier
 from ecg_tl.tasks.predictions import Predictions
 
@@ -97,8 +98,8 @@ def scalar_layout(class_names: Sequence[str]) -> dict[str, dict[str, list[Any]]]
     """Lay out TensorBoard's custom scalars: categories of charts, each with the curves that it shows."""
 
     def chart(tags: Sequence[str]) -> list[Any]:
-        # The page takes tags for regular expressions.
-        return ["Multiline", [f"^{re.escape(tag)}$" for tag in tags]]
+        # The page takes tags for regular expressions; they are written as `RunEvents` writes them.
+        return ["Multiline", [f"^{re.escape(shown(tag))}$" for tag in tags]]
 
     scores = PER_CLASS.values()
     return {
@@ -111,7 +112,7 @@ def scalar_layout(class_names: Sequence[str]) -> dict[str, dict[str, list[Any]]]
             "loss, training and validation": chart(["train/loss_epoch", "val/loss"]),
         },
         "class by class (validation)": {
-            name: chart([f"val_{score}/{name}" for score in scores]) for name in class_names
+            shown(name): chart([f"val_{score}/{name}" for score in scores]) for name in class_names
         },
     }
 

@@ -1,4 +1,4 @@
-"""TensorBoard's files of a run, with errors that name the file."""
+"""TensorBoard's files of a run, with errors that name the file and text in which every character is seen."""
 
 from __future__ import annotations
 
@@ -14,8 +14,11 @@ from lightning_utilities.core.rank_zero import rank_zero_only
 
 from ecg_tl.errors import StoreError
 from ecg_tl.files import naming, written_whole
+from ecg_tl.printing import shown
 
 _EVENTS = "events.out.tfevents.*"
+_TAGGED = ("add_scalar", "add_image", "add_pr_curve", "add_text")
+"""Of the writer, what this project and Lightning call with a tag."""
 
 
 class RunEvents(TensorBoardLogger):
@@ -23,6 +26,10 @@ class RunEvents(TensorBoardLogger):
 
     TensorBoard writes in a thread of its own. What goes wrong there (a full disk) is raised by a later call,
     without the name of a file.
+
+    Tags and hyperparameters hold names of classes, records and files. They are written as `printing.shown`
+    gives them: the page shows nothing where a control character is, and the file cannot hold half of a
+    letter.
     """
 
     _named: object = None
@@ -35,6 +42,8 @@ class RunEvents(TensorBoardLogger):
             writer = super().experiment
             if self._named is not writer:
                 self._named = writer
+                for name in _TAGGED:
+                    setattr(writer, name, _tagging(getattr(writer, name)))
                 events: Any = writer._get_file_writer().event_writer
                 for name in ("add_event", "flush", "close"):
                     setattr(events, name, self._naming(getattr(events, name)))
@@ -57,6 +66,11 @@ class RunEvents(TensorBoardLogger):
             if status != "failed":
                 raise
 
+    @staticmethod
+    def _sanitize_params(params: dict[str, Any]) -> dict[str, Any]:
+        kept = TensorBoardLogger._sanitize_params(params)
+        return {shown(name): shown(v) if isinstance(v, str) else v for name, v in kept.items()}
+
     @property
     def _events(self) -> Path:
         folder = Path(self.log_dir)
@@ -68,6 +82,13 @@ class RunEvents(TensorBoardLogger):
                 call(*args)
 
         return called
+
+
+def _tagging(call: Callable[..., None]) -> Callable[..., None]:
+    def called(tag: str, *args: Any, **kwargs: Any) -> None:
+        call(shown(tag), *args, **kwargs)
+
+    return called
 
 
 def keep_quiet_about_disks(args: threading.ExceptHookArgs) -> None:
