@@ -48,6 +48,8 @@ from ecg_tl.callbacks.events import keep_quiet_about_disks
 from ecg_tl.callbacks.history import RESULT_FILE
 from ecg_tl.callbacks.signals import ending_together
 from ecg_tl.callbacks.summary import print_scores
+from ecg_tl.checkpoints.description import read_description, require_epoch_end, threads_of
+from ecg_tl.checkpoints.reading import read_checkpoint
 from ecg_tl.datamodules import EcgDataModule
 from ecg_tl.errors import CheckpointError, SettingError
 from ecg_tl.metrics import TO_SCORE
@@ -56,10 +58,8 @@ from ecg_tl.run_folder import SaveRunConfig, open_beside, open_kept, open_new
 from ecg_tl.shipped import config_names, fragment_kinds
 from ecg_tl.stopping import saying_what_is_left
 from ecg_tl.tasks import EcgClassifier
-from ecg_tl.tasks.description import read_description, require_epoch_end, threads_of
 from ecg_tl.tasks.links import LINKED_TO_DATA
 from ecg_tl.trainer_settings import require_an_end, require_device
-from ecg_tl.transfer.checkpoint import read_checkpoint
 from ecg_tl.transfer.setting import RENAMED, is_asked_for, is_transfer, joined, named_in, start_from
 from ecg_tl.trust import (
     TRUST_OPTION,

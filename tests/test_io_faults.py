@@ -20,12 +20,12 @@ import torch
 from io_faults import every_fault
 
 from ecg_tl.callbacks.checkpoint import WholeCheckpointIO
+from ecg_tl.checkpoints.reading import read_checkpoint
 from ecg_tl.csv_text import read_csv_texts, write_csv
 from ecg_tl.errors import EcgTlError, StoreError
 from ecg_tl.files import write_json, write_text
 from ecg_tl.study.run.attempts import Attempts, read_attempts
 from ecg_tl.study.run.results import read_result
-from ecg_tl.transfer.checkpoint import read_checkpoint
 
 WAYS = pytest.mark.parametrize("code", [errno.ENOSPC, errno.EIO, None], ids=["full", "broken", "crash"])
 OLD, NEW = {"value": "old" * 50}, {"value": "new" * 70}

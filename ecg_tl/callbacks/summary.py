@@ -16,8 +16,8 @@ from rich.table import Table
 
 from ecg_tl import terminal
 from ecg_tl.calibration import DEFAULT_THRESHOLD, Calibration
+from ecg_tl.checkpoints.description import read_description
 from ecg_tl.tasks.base import EcgClassifier
-from ecg_tl.tasks.description import read_description
 
 _MOST_COLUMNS = 140  # of a table in a file or a pipe, which has no width of its own
 

@@ -11,6 +11,7 @@ from typing import Any
 import yaml
 
 from ecg_tl.card.scores import PREDICTIONS_FILE, SCORES_FILE, TEST_FOLDER, Evaluation, read_test
+from ecg_tl.checkpoints.reading import read_checkpoint
 from ecg_tl.contamination import TrainingSet, read_training_sets
 from ecg_tl.datasets.base import LeftOut
 from ecg_tl.errors import CheckpointError, EcgTlError
@@ -19,7 +20,6 @@ from ecg_tl.inference.checkpoint_model import CheckpointModel
 from ecg_tl.inference.model import ModelDescription
 from ecg_tl.paths import is_file_name
 from ecg_tl.store.manifest import read_manifest
-from ecg_tl.transfer.checkpoint import read_checkpoint
 from ecg_tl.transfer.inspection import inspect_checkpoint
 
 CHECKPOINTS = "checkpoints"

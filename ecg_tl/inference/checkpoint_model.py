@@ -11,13 +11,13 @@ import torch
 from numpy.typing import NDArray
 
 from ecg_tl.acceleration import take_device
+from ecg_tl.checkpoints.description import CheckpointDescription, read_description
+from ecg_tl.checkpoints.reading import read_checkpoint
 from ecg_tl.datasets import DATASETS
 from ecg_tl.errors import CheckpointError
 from ecg_tl.inference.model import ModelDescription
 from ecg_tl.tasks.base import EcgClassifier
-from ecg_tl.tasks.description import CheckpointDescription, read_description
 from ecg_tl.tasks.restoring import restore_task
-from ecg_tl.transfer.checkpoint import read_checkpoint
 
 
 class CheckpointModel:

@@ -11,6 +11,8 @@ import pandas as pd
 import torch
 from numpy.typing import NDArray
 
+from ecg_tl.checkpoints.description import read_description
+from ecg_tl.checkpoints.reading import read_checkpoint
 from ecg_tl.datamodules import EcgDataModule
 from ecg_tl.errors import CheckpointError, SettingError
 from ecg_tl.metrics import multilabel_scores
@@ -21,8 +23,6 @@ from ecg_tl.statistics.intervals import Interval, mean_interval, score_interval
 from ecg_tl.statistics.resampling import PatientResamples, resample_patients
 from ecg_tl.statistics.scoring import AVERAGES, PRIMARY, Sample, sample_of, score_run, subtract
 from ecg_tl.store.progress import record_progress
-from ecg_tl.tasks.description import read_description
-from ecg_tl.transfer.checkpoint import read_checkpoint
 
 METRICS = AVERAGES
 """Scores that intervals are computed of; those of F1 are at each checkpoint's own thresholds."""

@@ -10,11 +10,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ecg_tl.calibration import DEFAULT_THRESHOLD, Calibration
+from ecg_tl.checkpoints.description import check_fits, read_description
 from ecg_tl.contamination import OverlapReport, read_training_sets, require_no_overlap
 from ecg_tl.datamodules import EcgDataModule
 from ecg_tl.errors import CheckpointError
 from ecg_tl.tasks import EcgClassifier
-from ecg_tl.tasks.description import check_fits, read_description
 from ecg_tl.tasks.restoring import restore_task
 
 

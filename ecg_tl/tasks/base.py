@@ -15,6 +15,15 @@ from torch import Tensor
 
 from ecg_tl.acceleration import Auto, choose_fused_optimizer
 from ecg_tl.calibration import Calibration, ThresholdRule, calibrate, check_threshold_rule
+from ecg_tl.checkpoints.description import (
+    THREADS,
+    CheckpointDescription,
+    check_fits,
+    describe_versions,
+    read_description,
+    require_epoch_end,
+)
+from ecg_tl.checkpoints.digest import DIGEST, weights_digest
 from ecg_tl.contamination import (
     TRAINED_ON,
     OverlapReport,
@@ -29,15 +38,6 @@ from ecg_tl.limits import LEARNING_RATE, LR_DECAY, WEIGHT_DECAY, require_setting
 from ecg_tl.metrics import multilabel_scores, sensitivity_and_specificity
 from ecg_tl.models import create_network, network_names
 from ecg_tl.signals import Batch
-from ecg_tl.tasks.description import (
-    THREADS,
-    CheckpointDescription,
-    check_fits,
-    describe_versions,
-    read_description,
-    require_epoch_end,
-)
-from ecg_tl.tasks.digest import DIGEST, weights_digest
 from ecg_tl.tasks.links import settings_from
 from ecg_tl.tasks.optimization import (
     MIN_STEPS,

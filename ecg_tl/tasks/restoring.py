@@ -8,12 +8,12 @@ from typing import Any
 
 import torch
 
+from ecg_tl.checkpoints.settings import declared_settings, require_plain
 from ecg_tl.errors import CheckpointError
 from ecg_tl.models import NETWORKS, create_network
 from ecg_tl.models.registry import SIZES
 from ecg_tl.tasks.base import EcgClassifier
 from ecg_tl.tasks.cnn import CnnClassifier
-from ecg_tl.tasks.hyperparameters import declared_settings, require_plain
 from ecg_tl.tasks.rnn import RnnClassifier
 
 _FACES: dict[str, type[EcgClassifier]] = {"cnn": CnnClassifier, "rnn": RnnClassifier}

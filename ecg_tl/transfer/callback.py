@@ -15,13 +15,13 @@ from torch import Tensor
 from torch.optim import Optimizer
 
 from ecg_tl.callbacks.history import run_folder
+from ecg_tl.checkpoints.reading import Upstream, read_upstream
 from ecg_tl.contamination import OverlapReport, require_no_overlap
 from ecg_tl.datamodules.base import EcgDataModule
 from ecg_tl.errors import CheckpointError, SettingError
 from ecg_tl.files import write_json
 from ecg_tl.limits import COUNT, EPOCHS, PENALTY, SHARE, STEPS, require_settings
 from ecg_tl.tasks.base import EcgClassifier
-from ecg_tl.transfer.checkpoint import Upstream, read_upstream
 from ecg_tl.transfer.freezing import (
     callbacks_of,
     earliest_stop,

@@ -11,13 +11,13 @@ from rich.table import Table
 from rich.text import Text
 from torch import Tensor
 
+from ecg_tl.checkpoints.description import read_description
+from ecg_tl.checkpoints.digest import DIGEST
+from ecg_tl.checkpoints.reading import read_checkpoint
 from ecg_tl.contamination import TrainingSet, read_training_sets
 from ecg_tl.errors import CheckpointError
-from ecg_tl.tasks.description import read_description
-from ecg_tl.tasks.digest import DIGEST
 from ecg_tl.tasks.restoring import task_class
 from ecg_tl.temperature import AT_RANGE_END, is_at_range_end
-from ecg_tl.transfer.checkpoint import read_checkpoint
 
 PARTS = ("train", "validation", "test")
 

@@ -12,6 +12,7 @@ from typing import Any, Literal
 
 from torch import Tensor
 
+from ecg_tl.checkpoints.reading import Upstream
 from ecg_tl.errors import CheckpointError, SettingError
 from ecg_tl.models import EcgNetwork
 from ecg_tl.transfer.adapt import (
@@ -23,7 +24,6 @@ from ecg_tl.transfer.adapt import (
     rows_by_name,
     select_leads,
 )
-from ecg_tl.transfer.checkpoint import Upstream
 from ecg_tl.transfer.report import HEAD, TAKEN, UNMATCHED, State, TensorReport, TransferReport
 
 HeadPolicy = Literal["reset", "by_diagnosis", "keep"]

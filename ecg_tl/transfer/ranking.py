@@ -15,14 +15,14 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.utils.data import DataLoader
 
+from ecg_tl.checkpoints.description import CheckpointDescription, read_description
+from ecg_tl.checkpoints.reading import read_checkpoint
 from ecg_tl.contamination import OverlapReport, TrainingSet, find_overlap, read_training_sets
 from ecg_tl.datamodules import EcgDataModule
 from ecg_tl.errors import CheckpointError, SettingError
 from ecg_tl.store.progress import record_progress
 from ecg_tl.tasks import EcgClassifier
-from ecg_tl.tasks.description import CheckpointDescription, read_description
 from ecg_tl.tasks.restoring import restore_task
-from ecg_tl.transfer.checkpoint import read_checkpoint
 from ecg_tl.transfer.transferability import ClassScores, Melep, linear_probe_score, logme, melep
 
 UNITS = "mV"

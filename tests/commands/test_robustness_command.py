@@ -10,9 +10,9 @@ import torch
 import yaml
 from tiny import HALF_TRAINS, NUM_SAMPLES, SAMPLING_RATE, data_words
 
+from ecg_tl.checkpoints.digest import DIGEST, weights_digest
 from ecg_tl.cli import main
 from ecg_tl.store.reader import Store
-from ecg_tl.tasks.digest import DIGEST, weights_digest
 
 
 @pytest.fixture

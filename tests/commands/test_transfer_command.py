@@ -13,6 +13,8 @@ import pytest
 import torch
 from tiny import NUM_SAMPLES, SAMPLING_RATE, data_words
 
+from ecg_tl.checkpoints.digest import DIGEST
+from ecg_tl.checkpoints.reading import read_checkpoint
 from ecg_tl.cli import main
 from ecg_tl.commands.transfer import short_names
 from ecg_tl.contamination import TRAINED_ON
@@ -21,8 +23,6 @@ from ecg_tl.datamodules.cpsc2018 import Cpsc2018DataModule
 from ecg_tl.errors import CheckpointError
 from ecg_tl.store.reader import Store
 from ecg_tl.tasks import CnnClassifier
-from ecg_tl.tasks.digest import DIGEST
-from ecg_tl.transfer.checkpoint import read_checkpoint
 from ecg_tl.transfer.ranking import encode, rank
 from ecg_tl.transforms import Augmentation
 

@@ -14,10 +14,10 @@ import pytest
 import torch
 from untrained import NUM_SAMPLES, save_checkpoint
 
+from ecg_tl.checkpoints.digest import DIGEST, weights_digest
+from ecg_tl.checkpoints.reading import read_checkpoint
 from ecg_tl.errors import CheckpointError, EcgTlError
 from ecg_tl.inference.onnx_model import OnnxModel
-from ecg_tl.tasks.digest import DIGEST, weights_digest
-from ecg_tl.transfer.checkpoint import read_checkpoint
 from ecg_tl.transfer.inspection import inspect_checkpoint
 
 FLIPS = 200

@@ -8,8 +8,8 @@ from typing import Any
 import torch
 
 from ecg_tl.calibration import Calibration
+from ecg_tl.checkpoints.description import CheckpointDescription, describe_versions
 from ecg_tl.signals import LEADS
-from ecg_tl.tasks.description import CheckpointDescription, describe_versions
 from ecg_tl.tasks.restoring import task_class
 
 CLASSES = ("NORM", "MI", "CD")

@@ -14,6 +14,8 @@ import pytest
 import torch
 from tiny import GRU, HALF_TRAINS, NUM_SAMPLES, SAMPLING_RATE, data_words, fit
 
+from ecg_tl.checkpoints.digest import DIGEST
+from ecg_tl.checkpoints.reading import read_checkpoint
 from ecg_tl.errors import CheckpointError, SettingError
 from ecg_tl.inference.answer import AnswerSettings
 from ecg_tl.inference.checkpoint_model import CheckpointModel
@@ -21,9 +23,7 @@ from ecg_tl.inference.model import ModelDescription, open_model
 from ecg_tl.inference.output import as_json, explanations
 from ecg_tl.signals import LEADS
 from ecg_tl.store.reader import Store
-from ecg_tl.tasks.digest import DIGEST
 from ecg_tl.tasks.restoring import restore_task
-from ecg_tl.transfer.checkpoint import read_checkpoint
 
 
 @pytest.fixture

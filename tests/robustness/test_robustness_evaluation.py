@@ -14,6 +14,8 @@ import torch
 from tiny import HALF_TRAINS, NUM_SAMPLES, QUIET, SAMPLING_RATE, data_words
 from torch import Tensor, nn
 
+from ecg_tl.checkpoints.digest import DIGEST, weights_digest
+from ecg_tl.checkpoints.reading import read_checkpoint
 from ecg_tl.cli import main
 from ecg_tl.datamodules import SplitSettings
 from ecg_tl.datamodules.ptbxl import PtbXlDataModule
@@ -26,9 +28,7 @@ from ecg_tl.robustness.output import as_table, render
 from ecg_tl.robustness.predictions import predict_disturbed
 from ecg_tl.robustness.subjects import Subject
 from ecg_tl.store.reader import Store
-from ecg_tl.tasks.digest import DIGEST, weights_digest
 from ecg_tl.tasks.restoring import restore_task
-from ecg_tl.transfer.checkpoint import read_checkpoint
 
 SOME = ("muscle", "leads_lost", "gain")
 SPLIT = SplitSettings(kind="patient", fractions=(0.5, 0.25, 0.25))

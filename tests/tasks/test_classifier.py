@@ -14,13 +14,13 @@ from tiny import HALF_TRAINS, NUM_SAMPLES, SAMPLING_RATE, data_words, fit
 from tiny_events import scalars
 
 from ecg_tl.calibration import Calibration, calibrate
+from ecg_tl.checkpoints.description import FORMAT, check_fits, read_description
 from ecg_tl.cli import main
 from ecg_tl.datamodules.ptbxl import PtbXlDataModule
 from ecg_tl.datamodules.settings import SplitSettings
 from ecg_tl.errors import CheckpointError, SettingError
 from ecg_tl.metrics import multilabel_scores, sensitivity_and_specificity
 from ecg_tl.tasks import CnnClassifier, EcgClassifier, RnnClassifier
-from ecg_tl.tasks.description import FORMAT, check_fits, read_description
 from ecg_tl.tasks.predictions import Predictions, gather, on_cpu
 from ecg_tl.transforms import NORMALIZATIONS, create_normalization
 

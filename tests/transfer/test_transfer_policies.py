@@ -11,11 +11,11 @@ from lightning.pytorch.strategies import FSDPStrategy
 from safetensors.torch import save_file
 from trainings import equal, weights
 
+from ecg_tl.checkpoints.digest import DIGEST
+from ecg_tl.checkpoints.reading import read_upstream
 from ecg_tl.errors import CheckpointError, SettingError
 from ecg_tl.signals import LEADS
-from ecg_tl.tasks.digest import DIGEST
 from ecg_tl.transfer.callback import REPORT_FILE, TransferLearning
-from ecg_tl.transfer.checkpoint import read_upstream
 from ecg_tl.transfer.matching import Policies, plan_transfer
 from ecg_tl.transfer.schedule import Phase
 from ecg_tl.transfer.summary import _lines

@@ -10,9 +10,9 @@ import pytest
 import torch
 from trainings import Study
 
+from ecg_tl.checkpoints.reading import read_upstream
 from ecg_tl.errors import CheckpointError
 from ecg_tl.transfer.callback import TransferLearning
-from ecg_tl.transfer.checkpoint import read_upstream
 
 
 class Malicious:

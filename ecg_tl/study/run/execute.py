@@ -18,6 +18,7 @@ import yaml
 from lightning.pytorch import Callback, LightningModule, Trainer
 
 from ecg_tl import printing
+from ecg_tl.checkpoints.reading import read_checkpoint
 from ecg_tl.errors import CheckpointError, EcgTlError, SettingError, StoreError
 from ecg_tl.files import write_text
 from ecg_tl.store.lock import try_lock
@@ -29,7 +30,6 @@ from ecg_tl.study.run.job import Job, Report
 from ecg_tl.study.run.result import read_json, write_result
 from ecg_tl.study.run.second_opinion import TestScoresByEpoch
 from ecg_tl.training import silence_noise, train
-from ecg_tl.transfer.checkpoint import read_checkpoint
 from ecg_tl.trust import config_trust
 
 KEPT_FROM_BEFORE = (ATTEMPTS_FILE, ERROR_FILE, LOG_FILE)

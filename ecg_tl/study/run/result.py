@@ -13,6 +13,8 @@ import pandas as pd
 from ecg_tl import files, printing
 from ecg_tl.callbacks.history import FILES_OF_A_FIT
 from ecg_tl.callbacks.predictions import PREDICTIONS_FILE, SCORES_FILE
+from ecg_tl.checkpoints.description import describe_versions
+from ecg_tl.checkpoints.reading import read_checkpoint
 from ecg_tl.datamodules import EcgDataModule
 from ecg_tl.errors import EcgTlError, StoreError
 from ecg_tl.files import digests_of, write_json
@@ -24,9 +26,7 @@ from ecg_tl.study.run.hardware import describe_hardware
 from ecg_tl.study.run.job import Job
 from ecg_tl.study.run.result_schema import DIGEST, FORMAT, own_digest
 from ecg_tl.tasks import EcgClassifier
-from ecg_tl.tasks.description import describe_versions
 from ecg_tl.tasks.restoring import restore_task
-from ecg_tl.transfer.checkpoint import read_checkpoint
 from ecg_tl.transfer.ranking import encode, read_candidate
 from ecg_tl.transfer.transferability import logme, melep
 

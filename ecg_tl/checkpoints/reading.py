@@ -16,11 +16,11 @@ import torch
 from safetensors.torch import load_file
 from torch import Tensor
 
+from ecg_tl.checkpoints.description import CheckpointDescription, read_description
+from ecg_tl.checkpoints.digest import require_digest, require_whole_archive
 from ecg_tl.contamination import TrainingSet, read_training_sets
 from ecg_tl.errors import CheckpointError
 from ecg_tl.limits import require_tree, shown
-from ecg_tl.tasks.description import CheckpointDescription, read_description
-from ecg_tl.tasks.digest import require_digest, require_whole_archive
 from ecg_tl.tasks.restoring import require_settings
 
 NETWORK_PREFIX = "network."
