@@ -14,17 +14,16 @@ PROTOCOL ?= strict
 RECIPE ?= full
 SEED ?= 0
 RUNS ?= runs
-CONFIG ?= configs/study/sample.yaml
+CONFIG ?= sample
 # Anything else for the command, such as ARGS="--trainer.max_epochs 5".
 ARGS ?=
 # For `ecg-tl study run` alone, such as RUN_ARGS="--concurrent 4".
 RUN_ARGS ?=
 
-FIT = $(ECG_TL) fit -c configs/data/$(DATA).yaml -c configs/model/$(MODEL).yaml \
-      -c configs/protocol/$(PROTOCOL).yaml --data.root $(ROOT) --seed_everything $(SEED) --runs_dir $(RUNS)
+FIT = $(ECG_TL) fit -c $(DATA) -c $(MODEL) -c $(PROTOCOL) --data.root $(ROOT) --seed_everything $(SEED) --runs_dir $(RUNS)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test lint format types data synthesize prepare check pretrain finetune scratch \
+.PHONY: help setup demo test test-slow docs lint format types data synthesize prepare check pretrain finetune scratch \
         study bench bench-gpu fuzz tensorboard clean
 
 help: ## list the targets
@@ -42,12 +41,16 @@ $(STAMP): pyproject.toml constraints.txt
 demo: setup ## the main job on synthetic records, from files to a report
 	$(ECG_TL) demo $(ARGS)
 
-test: setup ## the test suite, with coverage
-	$(BIN)/python -m pytest --numprocesses 2 --cov --cov-report=term:skip-covered $(ARGS)
+test: setup ## the tests of some seconds each, with coverage
+	$(BIN)/python -m pytest --numprocesses 2 -m "not slow" --cov --cov-report=term:skip-covered $(ARGS)
 
-lint: setup ## ruff: style and common faults
+test-slow: setup ## the tests of more than ten seconds each: whole trainings and studies, the wheel, the notebook
+	$(BIN)/python -m pytest --numprocesses 2 -m slow $(ARGS)
+
+lint: setup ## ruff: style and common faults; import-linter: which room of the code may use which
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
+	$(BIN)/lint-imports --no-logo
 
 format: setup ## ruff: mend what can be mended
 	$(BIN)/ruff check --fix .
@@ -55,6 +58,9 @@ format: setup ## ruff: mend what can be mended
 
 types: setup ## mypy, strict
 	$(BIN)/mypy
+
+docs: setup ## the documentation as web pages, in `site`
+	$(BIN)/mkdocs build --strict
 
 data: setup ## show the datasets: classes, size, licence, where to get them
 	$(ECG_TL) data list
@@ -76,10 +82,10 @@ scratch: setup ## train a downstream from scratch: DATA=dataset MODEL=network
 
 finetune: setup ## fine-tune an upstream: UPSTREAM=checkpoint DATA=dataset MODEL=network RECIPE=recipe
 	@test -n "$(UPSTREAM)" || { echo "name the checkpoint: make finetune UPSTREAM=runs/.../best.ckpt"; exit 1; }
-	$(FIT) -c configs/transfer/$(RECIPE).yaml --transfer.upstream $(UPSTREAM) \
+	$(FIT) -c $(RECIPE) --transfer.upstream $(UPSTREAM) \
 	  --experiment $(DATA)-$(MODEL)-$(RECIPE) $(ARGS)
 
-study: setup ## run a study, or go on with it, and write its report: CONFIG=study.yaml ARGS="--data_root FOLDER"
+study: setup ## run a study, or go on with it, and write its report: CONFIG=study ARGS="--data_root FOLDER"
 	$(ECG_TL) study run $(CONFIG) $(RUN_ARGS) $(ARGS)
 	$(ECG_TL) study report $(CONFIG) $(ARGS)
 
@@ -98,5 +104,5 @@ tensorboard: setup ## look at the runs: RUNS=folder
 	$(BIN)/tensorboard --logdir $(RUNS)
 
 clean: ## remove caches and build products; records, stores and runs stay
-	rm -rf build dist *.egg-info .pytest_cache .ruff_cache .mypy_cache .hypothesis .coverage .coverage.*
+	rm -rf build dist site *.egg-info .pytest_cache .ruff_cache .mypy_cache .hypothesis .coverage .coverage.*
 	find . -name __pycache__ -type d -not -path './$(VENV)/*' -prune -exec rm -rf {} +

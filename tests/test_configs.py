@@ -192,5 +192,6 @@ def test_the_demos_study_runs_to_its_report(
     assert main(["study", "run", *words, "--concurrent", "2", "--progress", "false"]) == 0
     assert main(["study", "status", *words]) == 0
     assert "6 runs: 6 finished" in capsys.readouterr().out
-    assert main(["study", "report", *words, "--resamples", "50"]) == 0
+    assert main(["study", "report", *words, "--resamples", "50", "--figure", "main.svg"]) == 0
     assert (here / "demo-study" / "report" / "index.html").is_file()
+    assert "<svg" in (here / "main.svg").read_text()

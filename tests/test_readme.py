@@ -46,7 +46,6 @@ def test_the_readme_begins_with_the_two_commands() -> None:
 
 @pytest.mark.slow
 def test_every_command_of_the_readme_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    (tmp_path / "configs").symlink_to(REPOSITORY / "configs")
     monkeypatch.chdir(tmp_path)
     for command in commands():
         if command in ELSEWHERE:

@@ -162,7 +162,7 @@ def loading_section(facts: CardFacts) -> str:
             block(
                 [
                     "import numpy as np",
-                    "from ecg_tl.inference.model import open_model",
+                    "from ecg_tl.inference.opening import open_model",
                     "",
                     f'model = open_model("{name}")',
                     f"signal = np.zeros((1, {leads}, {samples}), dtype=np.float32)  # in mV, leads in order",
@@ -171,8 +171,7 @@ def loading_section(facts: CardFacts) -> str:
                 ],
                 "python",
             ),
-            "To train on from it: `ecg-tl fit ... -c configs/transfer/full.yaml --transfer.upstream "
-            f"{name}`.",
+            f"To train on from it: `ecg-tl fit ... -c full --transfer.upstream {name}`.",
         ]
     )
 

@@ -20,7 +20,8 @@ from ecg_tl.files import json_text, write_text
 from ecg_tl.inference import NOTICE
 from ecg_tl.inference.answer import Aggregation, AnswerSettings, answer
 from ecg_tl.inference.first_line import FirstLine
-from ecg_tl.inference.model import InferenceModel, open_model
+from ecg_tl.inference.model import InferenceModel
+from ecg_tl.inference.opening import open_model
 from ecg_tl.inference.output import Failure, Outcome, as_json, as_table, render
 from ecg_tl.inference.reading import ReadSettings, find_records, read_record, record_files
 from ecg_tl.inference.windows import WhichWindows

@@ -12,6 +12,7 @@ from rich.console import Console
 
 from ecg_tl import printing, terminal
 from ecg_tl.errors import SettingError
+from ecg_tl.outputs import check_outputs
 from ecg_tl.shipped import STUDIES, config_names, find_config
 from ecg_tl.study.design.folder import StudyFolder
 from ecg_tl.study.design.plan import make_plan
@@ -100,14 +101,21 @@ def report(config: str, options: argparse.Namespace, overrides: Sequence[str]) -
     """Write the report from what the finished runs left; it needs no data and no GPU."""
     from rich.progress import Progress
 
+    from ecg_tl.figures import check_figure_path
     from ecg_tl.study.find import find
+    from ecg_tl.study.report.main_figure import main_figure
     from ecg_tl.study.report.render import write_report
     from ecg_tl.study.report.terminal import summarize
     from ecg_tl.study.run.results import load_results
 
-    settings = read_study(config, overrides)
+    file = find_config(config, (STUDIES,))
+    settings = read_study(file, overrides)
     planned = make_plan(settings)
     results = load_results(Path(settings.folder), [one.id for one in planned.runs])
+    inputs = [file, Path(settings.folder) / "runs"]
+    if options.figure is not None:
+        check_figure_path(Path(options.figure))
+        check_outputs({"--figure": options.figure}, inputs)
     if not results.runs:
         raise SettingError(
             settings.folder,
@@ -120,16 +128,20 @@ def report(config: str, options: argparse.Namespace, overrides: Sequence[str]) -
         findings = find(
             results,
             settings,
-            config=_repeatable(config, overrides),
+            config=_repeatable(file, overrides),
             resamples=options.resamples,
             on_progress=lambda done, total: progress.update(task, completed=done, total=total),
         )
     folder = Path(settings.folder) / "report" if options.out is None else Path(options.out)
-    page = write_report(findings, folder, [Path(config), Path(settings.folder) / "runs"])
+    page = write_report(findings, folder, inputs)
     console = _console()
     for piece in summarize(findings):
         console.print(piece)
     console.print(f"\nreport  {page}", highlight=False, soft_wrap=True)
+    if options.figure is not None:
+        console.print(
+            f"figure  {main_figure(findings, Path(options.figure))}", highlight=False, soft_wrap=True
+        )
     return 0
 
 
@@ -164,9 +176,9 @@ def _say_finished(count: int, planned: Plan) -> Console:
     return console
 
 
-def _repeatable(config: str, overrides: Sequence[str]) -> str:
+def _repeatable(config: Path, overrides: Sequence[str]) -> str:
     """Return the study's YAML, with what was said on the command line."""
-    text = find_config(config, (STUDIES,)).read_text(encoding="utf-8")
+    text = config.read_text(encoding="utf-8")
     return f"# Given on the command line: {' '.join(overrides)}\n{text}" if overrides else text
 
 
@@ -249,6 +261,9 @@ def _parser(word: str) -> argparse.ArgumentParser:
         parser.add_argument("--every", action="store_true", help="list every run")
     if word == "report":
         parser.add_argument("--out", help="folder of the report; `report` in the study's folder if not given")
+        parser.add_argument(
+            "--figure", metavar="FILE", help="write the main figure by itself as well: .svg, .png or .pdf"
+        )
         parser.add_argument(
             "--resamples", type=_positive, default=1000, metavar="N", help="of patients, for intervals (1000)"
         )

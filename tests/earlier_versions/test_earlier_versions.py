@@ -19,7 +19,7 @@ from make import RECORDS
 
 from ecg_tl.cli import main
 from ecg_tl.errors import EcgTlError
-from ecg_tl.inference.model import open_model
+from ecg_tl.inference.opening import open_model
 from ecg_tl.store.reader import open_store
 from ecg_tl.study.run.results import load_results
 

@@ -186,7 +186,7 @@ def _nested(levels: int) -> Any:
 
 @pytest.mark.parametrize("kind", ABSURD)
 def test_absurd_numbers_in_a_checkpoint_are_one_line(kind: str, untrained_gru: Path, tmp_path: Path) -> None:
-    from ecg_tl.inference.model import open_model
+    from ecg_tl.inference.opening import open_model
 
     content = torch.load(untrained_gru, weights_only=True)
     ABSURD[kind](content)

@@ -11,7 +11,7 @@ from untrained import save_checkpoint
 
 from ecg_tl.cli import main
 from ecg_tl.inference.checkpoint_model import CheckpointModel
-from ecg_tl.inference.model import open_model
+from ecg_tl.inference.opening import open_model
 
 RECORD_LENGTH = 300
 

@@ -18,7 +18,7 @@ from ecg_tl.export.exporting import export
 from ecg_tl.export.formats import FORMATS, Format
 from ecg_tl.export.parity import TOLERANCE, Parity, require_parity, synthetic_signals
 from ecg_tl.inference.checkpoint_model import CheckpointModel
-from ecg_tl.inference.model import open_model
+from ecg_tl.inference.opening import open_model
 from ecg_tl.models import network_names
 
 RNNS = network_names("rnn")

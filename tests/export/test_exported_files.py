@@ -20,8 +20,8 @@ from untrained import CALIBRATION, CLASSES, NUM_SAMPLES, SAMPLING_RATE
 from ecg_tl import __version__
 from ecg_tl.errors import CheckpointError, SettingError
 from ecg_tl.inference.metadata import METADATA_KEY
-from ecg_tl.inference.model import open_model
 from ecg_tl.inference.onnx_model import OnnxModel
+from ecg_tl.inference.opening import open_model
 from ecg_tl.inference.program_model import METADATA_FILE
 from ecg_tl.signals import LEADS
 
@@ -82,7 +82,7 @@ def test_onnx_runs_without_torch(onnx_file: Path) -> None:
     printed = run_without(
         ("torch", "lightning", "onnx", "ecg_tl.models", "ecg_tl.tasks"),
         "import numpy as np",
-        "from ecg_tl.inference.model import open_model",
+        "from ecg_tl.inference.opening import open_model",
         f"model = open_model({str(onnx_file)!r}, trust_program=True)",
         f"print(model.logits(np.zeros((5, 12, {NUM_SAMPLES}), dtype=np.float32)).shape)",
     )
@@ -102,7 +102,7 @@ def test_a_program_runs_without_this_project(program_file: Path) -> None:
 def test_opening_a_program_takes_none_of_the_networks_code(program_file: Path) -> None:
     run_without(
         ("lightning", "ecg_tl.models", "ecg_tl.tasks", "ecg_tl.transforms"),
-        "from ecg_tl.inference.model import open_model",
+        "from ecg_tl.inference.opening import open_model",
         f"open_model({str(program_file)!r}, trust_program=True)",
     )
 

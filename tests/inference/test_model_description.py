@@ -19,7 +19,8 @@ from ecg_tl.checkpoints.reading import read_checkpoint
 from ecg_tl.errors import CheckpointError, SettingError
 from ecg_tl.inference.answer import AnswerSettings
 from ecg_tl.inference.checkpoint_model import CheckpointModel
-from ecg_tl.inference.model import ModelDescription, open_model
+from ecg_tl.inference.model import ModelDescription
+from ecg_tl.inference.opening import open_model
 from ecg_tl.inference.output import as_json, explanations
 from ecg_tl.signals import LEADS
 from ecg_tl.store.reader import Store
