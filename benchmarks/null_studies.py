@@ -32,11 +32,12 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from ecg_tl.statistics.intervals import SIGNIFICANT
-from ecg_tl.study.analysis.convergence import Timed, common_target, over_trainings
 from ecg_tl.study.design.settings import Arm, StudySettings
 from ecg_tl.study.find import find
-from ecg_tl.study.findings import Findings
-from ecg_tl.study.report.score_tables import negative_transfer
+from ecg_tl.study.findings.classes import negative_transfer
+from ecg_tl.study.findings.convergence import Timed, over_trainings
+from ecg_tl.study.findings.findings import Findings
+from ecg_tl.study.findings.matches import common_target
 from ecg_tl.study.run.results import RunResult, StudyResults
 
 PREVALENCE = (0.35, 0.25, 0.15, 0.08)

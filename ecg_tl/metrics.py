@@ -43,8 +43,7 @@ from torchmetrics.functional.classification import (
 )
 
 from ecg_tl.errors import SettingError
-
-ECE_BINS = 15
+from ecg_tl.statistics.calibration import ECE_BINS
 
 Values = Tensor | NDArray[Any]
 
@@ -326,7 +325,7 @@ def _fmax(p: Tensor, y: Tensor) -> float:
 
 
 def _calibration_error(p: Tensor, y: Tensor) -> Tensor:
-    """Return each class's expected calibration error, `(classes,)`."""
+    """Return each class's calibration error, `(classes,)`; its twin is in `ecg_tl.statistics.calibration`."""
     bins = (p * ECE_BINS).long().clamp(max=ECE_BINS - 1)
     excess = torch.zeros(ECE_BINS, p.shape[1], dtype=torch.float64).scatter_add_(0, bins, p - y)
     return excess.abs().sum(dim=0) / len(p)

@@ -17,11 +17,14 @@ from sklearn.isotonic import IsotonicRegression
 from sklearn.metrics import roc_auc_score
 
 from ecg_tl.metrics import multilabel_scores
-from ecg_tl.study.analysis.account import brier_score, calibration_error, temper
-from ecg_tl.study.analysis.convergence import Timed, common_target, over_trainings
-from ecg_tl.study.analysis.curves import AT_LEAST, AT_MOST, monotone, records_to_reach, slope_weights
+from ecg_tl.statistics.calibration import brier_score, calibration_error, temper
 from ecg_tl.study.find import find
-from ecg_tl.study.findings import Claim, Findings
+from ecg_tl.study.findings.claims.drafting import Claim
+from ecg_tl.study.findings.convergence import Timed, over_trainings
+from ecg_tl.study.findings.findings import Findings
+from ecg_tl.study.findings.gains import slope_weights
+from ecg_tl.study.findings.label_efficiency import AT_LEAST, AT_MOST, monotone, records_to_reach
+from ecg_tl.study.findings.matches import common_target
 from ecg_tl.study.run.results import load_results
 
 AXES: dict[str, dict[str, Any]] = {"normalization": {"fixed": {}, "min_max": {"data": 1}}}

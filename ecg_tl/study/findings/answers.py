@@ -1,11 +1,35 @@
-"""What to do for one downstream."""
+"""What to do for each downstream.
+
+Which configuration to recommend is chosen on validation scores alone; how much it gains is then measured on
+the test set. Choosing by test scores would report the luck of the best of many as its gain.
+"""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from typing import Literal
 
-from ecg_tl.statistics.intervals import Interval
+from ecg_tl.statistics.intervals import SIGNIFICANT, Interval, mean_interval, score_interval
+from ecg_tl.statistics.multiple_comparisons import holm
+from ecg_tl.statistics.scoring import subtract
+from ecg_tl.study.findings.columns import row_of, rows_of_parts
+from ecg_tl.study.findings.comparisons import (
+    Compared,
+    compared_in,
+    finite,
+)
+from ecg_tl.study.findings.grid import Cell, Grid
+from ecg_tl.study.findings.matches import lower_is_better
+from ecg_tl.study.findings.models import validation_score
+from ecg_tl.study.findings.sentences import counted, effect_words
+from ecg_tl.study.findings.tables import (
+    Line,
+    Table,
+    make_table,
+)
+from ecg_tl.study.findings.topic import Topic, register_topic
+from ecg_tl.study.findings.wording import number
 
 
 @dataclass(frozen=True)
@@ -74,3 +98,211 @@ class Answer:
     patients: int
     caveats: tuple[str, ...] = ()
     candidates: tuple[Candidate, ...] = ()
+
+
+LIKELY = 0.1
+"""Corrected p-value below which a difference that is not significant is called likely: of studies without any
+difference, at most one in ten says "sure" or "likely" of any downstream."""
+
+
+Certainty = Literal["sure", "likely", "not sure"]
+
+
+@dataclass(frozen=True)
+class _Option:
+    cell: Cell
+    validation: float
+    monitor: str
+
+    @property
+    def rank(self) -> float:
+        """Higher is better."""
+        return -self.validation if lower_is_better(self.monitor) else self.validation
+
+
+def answer_all(grid: Grid, compared: Sequence[Compared]) -> tuple[Answer, ...]:
+    """Answer for each downstream that has a scratch and a pretrained configuration to choose from."""
+    drafts = [_draft(grid, compared, name) for name in grid.settings.downstreams]
+    answers = [draft for draft in drafts if draft is not None]
+    corrected = holm([answer.effect.p for answer in answers])
+    return tuple(_decided(a, p) for a, p in zip(answers, corrected, strict=True))
+
+
+def _options(grid: Grid, downstream: str) -> list[_Option]:
+    """List what could be recommended: at the default of all axes, with all training records."""
+    cells = [
+        cell
+        for cell in grid.downstream()
+        if cell.dataset == downstream
+        and grid.is_default(cell)
+        and (cell.kind == "fine-tuned" or cell.arm == grid.scratch_arm)
+    ]
+    most = max((grid.train_records(cell) for cell in cells), default=0)
+    options = []
+    for cell in cells:
+        if grid.train_records(cell) < most:
+            continue
+        value = validation_score(list(grid.cells[cell].values()))
+        if value is not None:
+            options.append(_Option(cell, value, str(grid.first(cell).result["monitor"])))
+    return sorted(options, key=lambda option: -option.rank)
+
+
+def _draft(grid: Grid, compared: Sequence[Compared], downstream: str) -> Answer | None:
+    """Choose on validation scores and measure on the test set; words follow for all at once."""
+    options = _options(grid, downstream)
+    scratch = next((o for o in options if o.cell.kind == "scratch"), None)
+    pretrained = next((o for o in options if o.cell.kind == "fine-tuned"), None)
+    if scratch is None or pretrained is None:
+        return None
+    best = options[0]
+    seeds = grid.comparable(pretrained.cell, scratch.cell)
+    effect = Interval(None, reason="They have no seed in common, or other test records.")
+    if seeds:
+        samples = [grid.sample(o.cell, seeds=seeds) for o in (pretrained, scratch)]
+        effect = mean_interval([subtract(*samples)])
+    caveats = _caveats(grid, compared, options, pretrained, scratch, effect)
+    first = grid.first(best.cell)
+    return Answer(
+        downstream=downstream,
+        action="either",
+        headline="",
+        explanation="",
+        network=best.cell.network,
+        arm=best.cell.arm,
+        upstream=best.cell.upstream,
+        scratch_network=scratch.cell.network,
+        effect=effect,
+        p_holm=None,
+        score=score_interval(grid.sample(best.cell)),
+        certainty="not sure",
+        train_records=first.train_records,
+        patients=len(set(first.patient_ids.tolist())),
+        caveats=tuple(caveats),
+        candidates=tuple(
+            Candidate(
+                o.cell.network,
+                o.cell.arm,
+                o.cell.upstream,
+                o.validation,
+                finite(grid.sample(o.cell).mean),
+                chosen=o is best,
+                best_scratch=o is scratch,
+            )
+            for o in options
+        ),
+    )
+
+
+def _caveats(
+    grid: Grid,
+    compared: Sequence[Compared],
+    options: Sequence[_Option],
+    pretrained: _Option,
+    scratch: _Option,
+    effect: Interval,
+) -> list[str]:
+    caveats = [effect.reason] if effect.reason else []
+    if len({o.monitor for o in options}) > 1:
+        caveats.append(
+            "Epochs were chosen by different validation scores, which makes the choice between arms rough."
+        )
+    if grid.settings.protocol == "paper":
+        caveats.append(
+            "Under protocol `paper` the validation records are the test records: the choice is not blind."
+        )
+    if pretrained.cell.network != scratch.cell.network:
+        caveats.append(
+            f"The gain compares {pretrained.cell.network} with {scratch.cell.network}: part of it may be the "
+            "network's, not the upstream's."
+        )
+    own = next((c.comparison for c in compared if c.cell == pretrained.cell), None)
+    losing = [c.name for c in own.per_class if c.verdict == "loss"] if own is not None else []
+    if losing:
+        caveats.append(f"Fine-tuning does worse for {', '.join(losing)}.")
+    return caveats
+
+
+def _decided(answer: Answer, p_holm: float | None) -> Answer:
+    """Turn effect and p-value into advice.
+
+    Sure: significant after correction for the number of downstreams. Likely: the corrected p-value is below
+    `LIKELY`. Otherwise nothing is shown, and what validation prefers is named as such. With one seed there is
+    no p-value, and nothing is judged.
+    """
+    effect = answer.effect
+    certainty: Certainty = "not sure"
+    if effect.estimate is not None and p_holm is not None:
+        certainty = "sure" if p_holm < SIGNIFICANT else "likely" if p_holm < LIKELY else "not sure"
+    pretrained = next(c for c in answer.candidates if c.upstream is not None)
+    scratch = next(c for c in answer.candidates if c.best_scratch)
+    recipe = f"fine-tune {pretrained.network} from {pretrained.upstream} with {pretrained.arm}"
+    measured = (
+        f"On {counted(answer.patients, 'test patient')} and {counted(effect.seeds, 'seed')}, "
+        f"{pretrained.arm} from {pretrained.upstream} ({pretrained.network}) changes macro AUROC by "
+        f"{effect_words(effect)} against scratch ({scratch.network}). Both were chosen on "
+        "validation scores, not on these."
+    )
+    if certainty == "not sure" or effect.estimate is None:
+        preferred = recipe if answer.upstream is not None else f"train {scratch.network} from scratch"
+        found = "One training each: not judged." if effect.seeds == 1 else "No difference could be shown."
+        headline = f"{found} Validation scores prefer to {preferred}."
+        return replace(
+            answer,
+            action="either",
+            headline=headline,
+            explanation=measured,
+            certainty="not sure",
+            p_holm=p_holm,
+        )
+    better = pretrained if effect.estimate > 0 else scratch
+    words = recipe if better is pretrained else f"train {scratch.network} from scratch"
+    headline = f"{words[0].upper()}{words[1:]}" + (
+        "." if certainty == "sure" else f": likely better, not shown (p {p_holm:.2f})."
+    )
+    caveats = answer.caveats
+    if (better is pretrained) != (answer.upstream is not None):
+        caveats = (*caveats, "Validation scores had preferred the other: test scores decide between the two.")
+    return replace(
+        answer,
+        action="fine-tune" if better is pretrained else "scratch",
+        headline=headline,
+        explanation=measured,
+        network=better.network,
+        arm=better.arm,
+        upstream=better.upstream,
+        certainty=certainty,
+        p_holm=p_holm,
+        caveats=caveats,
+    )
+
+
+def candidates_table(answer: Answer) -> Table | None:
+    """What was to choose from for a downstream."""
+    rows: list[Line] = [
+        {
+            "Network": one.network,
+            "Arm": f"{one.arm} from {one.upstream}" if one.upstream else one.arm,
+            "#Validation score": number(one.validation),
+            "#Test, macro AUROC": number(one.test),
+            "": "recommended" if one.chosen else "best of scratch" if one.best_scratch else "",
+        }
+        for one in answer.candidates
+    ]
+    return make_table(
+        "What there was to choose from",
+        rows,
+        "The choice is by the validation score alone.",
+    )
+
+
+register_topic(
+    Topic(
+        "answers",
+        lambda study: answer_all(study.grid, compared_in(study)),
+        lambda found: {
+            "answers": (row_of(one, without=("candidates",)) for one in found),
+            "candidates": rows_of_parts(found, ("downstream",), "candidates"),
+        },
+    )
+)

@@ -1,11 +1,14 @@
-"""What the number of training records changes."""
+"""Learning curves."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Literal
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 
-from ecg_tl.statistics.intervals import Interval
+from ecg_tl.statistics.intervals import score_interval
+from ecg_tl.study.findings.columns import rows_of_parts
+from ecg_tl.study.findings.grid import Cell, Grid
+from ecg_tl.study.findings.topic import Topic, register_topic
 from ecg_tl.study.findings.values import Axes
 
 
@@ -53,77 +56,54 @@ class Curve:
     points: tuple[CurvePoint, ...]
 
 
-@dataclass(frozen=True)
-class GainPoint:
-    """Gain at one training size.
+def by_size(cells: Sequence[Cell], grid: Grid) -> dict[Cell, list[Cell]]:
+    """Group configurations that differ in size alone, fewest records first, each number of records once.
 
-    Attributes:
-        records: Training records.
-        difference: Arm less scratch, macro AUROC.
-        comparison: Key of it.
+    The key is the configuration without size. A size that was asked for and that holds all records is the
+    same training as all of them: the smaller name is left out.
     """
-
-    records: int
-    difference: Interval
-    comparison: str
-
-
-@dataclass(frozen=True)
-class GainTrend:
-    """How an arm's gain changes with the training size.
-
-    Attributes:
-        downstream: Name of it.
-        network: As the study names it.
-        arm: As the study names it.
-        upstream: Name of it.
-        axes: Value of each axis.
-        points: Fewest records first; two at least.
-        slope: Change of the gain for ten times as many records; negative is declining.
-    """
-
-    downstream: str
-    network: str
-    arm: str
-    upstream: str | None
-    axes: Axes
-    points: tuple[GainPoint, ...]
-    slope: Interval
+    groups: dict[Cell, dict[int, Cell]] = {}
+    for cell in cells:
+        of_group = groups.setdefault(replace(cell, size=None), {})
+        records = grid.train_records(cell)
+        if records not in of_group or cell.size is None:
+            of_group[records] = cell
+    return {key: [group[n] for n in sorted(group)] for key, group in groups.items()}
 
 
-@dataclass(frozen=True)
-class LabelEfficiency:
-    """How many times fewer labelled records an arm needs for the score of scratch on all of them.
+def learning_curves(grid: Grid) -> tuple[Curve, ...]:
+    """Give the learning curve of every configuration that was run at two sizes or more."""
+    curves = []
+    for key, cells in by_size(list(grid.downstream()), grid).items():
+        if len(cells) < 2:
+            continue
+        points = []
+        for cell in cells:
+            sample = grid.sample(cell)
+            interval = score_interval(sample)
+            if interval.estimate is not None:
+                points.append(
+                    CurvePoint(
+                        cell.size,
+                        grid.train_records(cell),
+                        interval.estimate,
+                        interval.low,
+                        interval.high,
+                        len(sample.seeds),
+                        tuple(sample.values.tolist()),
+                    )
+                )
+        if len(points) > 1:
+            curves.append(Curve(key.dataset, key.network, key.arm, key.upstream, key.axes, tuple(points)))
+    return tuple(curves)
 
-    Attributes:
-        downstream: Name of it.
-        network: As the study names it.
-        arm: As the study names it.
-        upstream: Name of it.
-        axes: Value of each axis.
-        scratch_records: Records of scratch at its largest size.
-        scratch_score: Its mean macro AUROC there.
-        records_needed: Records at which the arm's curve reaches that score, interpolated in log records; None
-            if it never does.
-        factor: `scratch_records / records_needed`; above 1 saves labels. None if it never reaches the score.
-        bound: `exact`; `at least` where the smallest size already reaches it; `at most` where the arm does
-            not reach it within the sizes that were run (then `factor` is what the largest would give: its
-            true value is smaller).
-        low: Of the factor's 95 % interval, None if there is none.
-        high: As `low`.
-        reason: What weakens it, or why there is no interval.
-    """
 
-    downstream: str
-    network: str
-    arm: str
-    upstream: str | None
-    axes: Axes
-    scratch_records: int
-    scratch_score: float
-    records_needed: float | None
-    factor: float | None
-    bound: Literal["exact", "at least", "at most"]
-    low: float | None
-    high: float | None
-    reason: str = ""
+_WHOSE = ("downstream", "network", "arm", "upstream", "axes")
+
+register_topic(
+    Topic(
+        "curves",
+        lambda study: learning_curves(study.grid),
+        lambda found: {"curves": rows_of_parts(found, _WHOSE, "points")},
+    )
+)

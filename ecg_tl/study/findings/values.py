@@ -7,7 +7,6 @@ from typing import Literal
 Verdict = Literal["win", "loss", "open"]
 """Of a difference, corrected for the number of comparisons: above 0, below 0, or neither is shown."""
 
-ClaimVerdict = Literal["supported", "contradicted", "mixed", "open", "not tested"]
 
 Axes = tuple[tuple[str, str], ...]
 """Value of each axis, by name, in the study's order."""

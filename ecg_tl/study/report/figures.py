@@ -7,18 +7,17 @@ from collections.abc import Iterable, Sequence
 from ecg_tl.figures.forest import Group, Mark, Row, Scale, paint_forests
 from ecg_tl.figures.svg import Picture, drawing, picture
 from ecg_tl.figures.theme import series_marker, series_role
-from ecg_tl.study.findings import (
-    Axes,
-    AxisEffect,
-    CalibrationRow,
-    Convergence,
-    Curve,
-    FamilyContrast,
-    Findings,
-)
+from ecg_tl.study.findings.axis_effects import AxisEffect
+from ecg_tl.study.findings.calibration import CalibrationRow
+from ecg_tl.study.findings.convergence import Convergence
+from ecg_tl.study.findings.curves import Curve
+from ecg_tl.study.findings.families import FamilyContrast
+from ecg_tl.study.findings.findings import Findings
+from ecg_tl.study.findings.tables import ROLES, times
+from ecg_tl.study.findings.values import Axes
+from ecg_tl.study.findings.wording import number, percent, plural, signed
 from ecg_tl.study.report.main_figure import (
     GAIN,
-    ROLES,
     comparison_groups,
     counts,
     default_axes,
@@ -27,8 +26,6 @@ from ecg_tl.study.report.main_figure import (
     main_picture,
 )
 from ecg_tl.study.report.panels import Series, paint_break_even, paint_curves, paint_scatter, reach_of
-from ecg_tl.study.report.tables import times
-from ecg_tl.study.report.wording import number, percent, plural, signed
 
 MOST_FURTHER_ROWS = 120
 """Of a figure that a table stands beside; with more, the table alone shows them."""

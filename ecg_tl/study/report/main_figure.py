@@ -13,14 +13,19 @@ from ecg_tl.figures.svg import Picture, drawing, picture, to_svg
 from ecg_tl.figures.theme import MARKERS, light
 from ecg_tl.files import write_text, written_whole
 from ecg_tl.statistics.intervals import Interval
-from ecg_tl.study.findings import Axes, Comparison, Findings
-from ecg_tl.study.report.wording import count, plural, signed, span
+from ecg_tl.study.findings.comparisons import Comparison, at_largest_size
+from ecg_tl.study.findings.findings import Findings
+from ecg_tl.study.findings.tables import ROLES
+from ecg_tl.study.findings.values import Axes
+from ecg_tl.study.findings.wording import count, plural, signed, span
 
 MOST_ROWS = 24
 """Of the main figure; with more, it keeps to the primary arm."""
 
-ROLES = {"win": "gain", "loss": "loss", "open": "open", "tie": "open"}
+
 GAIN = Scale("Difference in macro AUROC on the test set", "scratch better", "fine-tuning better")
+
+
 MARGIN = 20.0  # around the figure in a file of its own, in pixels
 
 
@@ -28,16 +33,6 @@ def default_axes(findings: Findings) -> Axes:
     """Give the values of the axes that the claims are tested at."""
     primary = [one for one in findings.comparisons if one.primary]
     return next((one.axes for one in (*primary, *findings.comparisons)), ())
-
-
-def at_largest_size(comparisons: Sequence[Comparison]) -> list[Comparison]:
-    """Keep, of each pair, network, arm and axis values, the comparison with most training records."""
-    largest: dict[tuple[object, ...], Comparison] = {}
-    for one in comparisons:
-        key = (one.downstream, one.upstream, one.network, one.arm, one.axes)
-        if key not in largest or one.train_records > largest[key].train_records:
-            largest[key] = one
-    return list(largest.values())
 
 
 def main_comparisons(findings: Findings) -> list[Comparison]:

@@ -14,8 +14,11 @@ from matplotlib.ticker import FixedLocator, FuncFormatter, MaxNLocator, NullLoca
 from ecg_tl.figures.forest import SIZE, SMALL, fit
 from ecg_tl.figures.svg import new_figure, panel, sheet
 from ecg_tl.figures.theme import light, series_marker, series_role
-from ecg_tl.study.findings import BreakEven, Curve, GainTrend, TransferabilityCorrelation
-from ecg_tl.study.report.wording import MINUS, count, significant
+from ecg_tl.study.findings.break_even import BreakEven
+from ecg_tl.study.findings.curves import Curve
+from ecg_tl.study.findings.gains import GainTrend
+from ecg_tl.study.findings.transferability import TransferabilityCorrelation
+from ecg_tl.study.findings.wording import MINUS, count, significant
 
 PANEL = 350.0
 """Width of a panel in pixels: a phone's."""

@@ -15,12 +15,18 @@ from ecg_tl.files import write_text
 from ecg_tl.outputs import check_outputs
 from ecg_tl.printing import shown
 from ecg_tl.statistics.intervals import HOLDS_FOR, Interval
-from ecg_tl.study.findings import Claim, Findings
-from ecg_tl.study.report import score_tables, study_tables, wording
+from ecg_tl.study.findings import wording
+from ecg_tl.study.findings.answers import candidates_table
+from ecg_tl.study.findings.claims.drafting import Claim
+from ecg_tl.study.findings.classes import class_tables, negative_transfer
+from ecg_tl.study.findings.data import support_table
+from ecg_tl.study.findings.findings import Findings, all_topics
+from ecg_tl.study.findings.record import versions_table
+from ecg_tl.study.findings.tables import axis_words
 from ecg_tl.study.report.csv_files import csv_tables, write_csv
 from ecg_tl.study.report.figures import make_figures
 from ecg_tl.study.report.main_figure import counts, default_axes, interval_text, main_comparisons
-from ecg_tl.study.report.tables import axis_words
+from ecg_tl.study.report.sections import sections_of
 
 PAGE = "index.html"
 
@@ -92,6 +98,8 @@ def render_page(findings: Findings, csv_names: list[str]) -> str:
         "plural": wording.plural,
         "interval_text": interval_text,
     }
+    default = default_axes(findings)
+    tables_of = {topic.name: topic.tables(findings.of(topic.name), default) for topic in all_topics()}
     return environment.get_template("page.html.j2").render(
         findings=findings,
         record=findings.record,
@@ -99,35 +107,22 @@ def render_page(findings: Findings, csv_names: list[str]) -> str:
         csv_names=csv_names,
         light_colours=Markup(declarations(dark=False)),
         dark_colours=Markup(declarations(dark=True)),
-        default_axes=axis_words(default_axes(findings), ()),
+        default_axes=axis_words(default, ()),
         main_counts=counts(main_comparisons(findings)) if findings.comparisons else "",
-        negative=score_tables.negative_transfer(findings.comparisons),
+        negative=negative_transfer(findings.comparisons),
         claim_interval=_claim_interval,
         claim_tones=CLAIM_TONES,
         claim_text=_claim_text,
         certainties=CERTAINTIES,
         certainty_meanings=CERTAINTY_MEANINGS,
         holds_for=HOLDS_FOR,
-        candidates_table=score_tables.candidates_table,
-        support_table=study_tables.support_table,
-        class_tables=score_tables.class_tables(findings),
-        tables={
-            "comparisons": score_tables.comparisons_table(findings),
-            "metrics": score_tables.metrics_table(findings),
-            "models": score_tables.models_table(findings),
-            "efficiency": study_tables.efficiency_table(findings),
-            "convergence": study_tables.convergence_table(findings),
-            "families": study_tables.families_table(findings),
-            "break_even": study_tables.break_even_table(findings),
-            "costs": study_tables.costs_table(findings),
-            "transferability": study_tables.transferability_table(findings),
-            "calibration": study_tables.calibration_table(findings),
-            "axes": score_tables.axes_table(findings),
-            "second_opinion": score_tables.second_opinion_table(findings),
-            "data": study_tables.data_table(findings),
-            "missing": study_tables.missing_table(findings),
-            "versions": study_tables.versions_table(findings),
-        },
+        candidates_table=candidates_table,
+        support_table=support_table,
+        class_tables=class_tables(findings.comparisons),
+        sections=sections_of(findings),
+        tables={file: table for own in tables_of.values() for file, table in own.items()},
+        tables_of=tables_of,
+        versions=versions_table(findings.record),
     )
 
 

@@ -8,10 +8,12 @@ from rich.table import Table
 from rich.text import Text
 
 from ecg_tl.statistics.intervals import HOLDS_FOR
-from ecg_tl.study.findings import Axes, Comparison, Findings
+from ecg_tl.study.findings.comparisons import Comparison
+from ecg_tl.study.findings.findings import Findings
+from ecg_tl.study.findings.tables import axis_words
+from ecg_tl.study.findings.values import Axes
+from ecg_tl.study.findings.wording import number, p_value, signed, span, typeset
 from ecg_tl.study.report.main_figure import default_axes
-from ecg_tl.study.report.tables import axis_words
-from ecg_tl.study.report.wording import number, p_value, signed, span, typeset
 
 _TONES = {"win": "green", "loss": "red", "open": ""}
 

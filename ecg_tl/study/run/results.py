@@ -1,4 +1,4 @@
-"""A study's results, read from the files that its runs left, and from nothing else."""
+"""Data, cost, what is missing, and what is needed to repeat the study."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import io
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, Any, Literal
 
 import numpy as np
 import pandas as pd
@@ -18,9 +18,24 @@ from ecg_tl.errors import StoreError
 from ecg_tl.files import read_json, read_regular, sha256_of
 from ecg_tl.paths import is_file_name
 from ecg_tl.study.design.folder import NOT_ITS_OWN, RESULT_FILE, RunFolder, StudyFolder, unreadable
-from ecg_tl.study.findings import Missing
 from ecg_tl.study.run.result_schema import check_result
 from ecg_tl.temperature import is_at_range_end
+
+
+@dataclass(frozen=True)
+class Missing:
+    """A run of the plan without a result.
+
+    Attributes:
+        id: Of the run.
+        state: `failed` or `not finished`.
+        error: One line; empty if it did not fail.
+    """
+
+    id: str
+    state: Literal["failed", "not finished"]
+    error: str
+
 
 PREDICTIONS_FILE = "predictions.csv"
 

@@ -10,7 +10,7 @@ import pytest
 from fake_findings import empty_findings, make_findings
 from playwright.sync_api import sync_playwright
 
-from ecg_tl.study.findings import Findings
+from ecg_tl.study.findings.findings import Findings
 from ecg_tl.study.report.render import write_report
 
 CHROMIUM = Path("/usr/bin/chromium")

@@ -9,35 +9,26 @@ from typing import Any
 import numpy as np
 
 from ecg_tl.statistics.intervals import Interval
-from ecg_tl.study.findings import (
-    Answer,
-    AxisEffect,
-    BreakEven,
-    CalibrationRow,
-    Candidate,
-    Claim,
-    ClassChange,
-    ClassSupport,
-    Comparison,
-    Convergence,
-    CostRow,
-    Curve,
-    CurvePoint,
-    DataRow,
-    FamilyContrast,
-    Findings,
-    GainPoint,
-    GainTrend,
-    LabelEfficiency,
-    Match,
-    MetricDifference,
-    Missing,
-    ModelScore,
-    SecondOpinion,
-    SecondOpinionSummary,
-    StudyRecord,
-    TransferabilityCorrelation,
-)
+from ecg_tl.study.findings.answers import Answer, Candidate
+from ecg_tl.study.findings.axis_effects import AxisEffect
+from ecg_tl.study.findings.break_even import BreakEven
+from ecg_tl.study.findings.calibration import CalibrationRow
+from ecg_tl.study.findings.claims.drafting import Claim
+from ecg_tl.study.findings.comparisons import ClassChange, Comparison, MetricDifference
+from ecg_tl.study.findings.convergence import Convergence
+from ecg_tl.study.findings.costs import CostRow
+from ecg_tl.study.findings.curves import Curve, CurvePoint
+from ecg_tl.study.findings.data import ClassSupport, DataRow
+from ecg_tl.study.findings.families import FamilyContrast
+from ecg_tl.study.findings.findings import Findings
+from ecg_tl.study.findings.gains import GainPoint, GainTrend
+from ecg_tl.study.findings.label_efficiency import LabelEfficiency
+from ecg_tl.study.findings.matches import Match
+from ecg_tl.study.findings.models import ModelScore
+from ecg_tl.study.findings.record import StudyRecord
+from ecg_tl.study.findings.second_opinions import SecondOpinion, SecondOpinionSummary
+from ecg_tl.study.findings.transferability import TransferabilityCorrelation
+from ecg_tl.study.run.results import Missing
 
 CLASSES = ("NORM", "AF", "I-AVB", "LBBB", "RBBB", "PAC", "PVC", "STD", "STE")
 STATEMENTS = (

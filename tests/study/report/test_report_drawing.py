@@ -22,7 +22,7 @@ from ecg_tl.figures.forest import (
 )
 from ecg_tl.figures.svg import drawing, to_svg
 from ecg_tl.figures.theme import COLOURS, SERIES, light, series_marker, series_role
-from ecg_tl.study.report.wording import (
+from ecg_tl.study.findings.wording import (
     MINUS,
     THIN,
     count,

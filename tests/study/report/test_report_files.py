@@ -19,9 +19,9 @@ from hypothesis import strategies as st
 
 from ecg_tl.errors import SettingError, StoreError
 from ecg_tl.figures.theme import COLOURS
-from ecg_tl.study.findings import Missing
 from ecg_tl.study.report.main_figure import main_figure
 from ecg_tl.study.report.render import write_report
+from ecg_tl.study.run.results import Missing
 
 VOID = {"meta", "link", "br", "img"}
 

@@ -1,0 +1,1 @@
+"""The claims of the paper, tested on a study's runs."""

@@ -1,0 +1,258 @@
+"""Claims 1 to 4: what fine-tuning gains, and how that changes with the number of training records."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import replace
+
+from ecg_tl.statistics.intervals import SIGNIFICANT, Interval, mean_interval, one_sided_p
+from ecg_tl.statistics.multiple_comparisons import holm
+from ecg_tl.study.findings.claims.drafting import (
+    AUROC,
+    MARGIN,
+    OF_THESE,
+    SMALL_RECORDS,
+    Claim,
+    ClaimVerdict,
+    Draft,
+    balance,
+    count_downstreams,
+    count_pairs,
+    drafted,
+    fewest_seeds,
+    keys_of,
+    p_values_of,
+)
+from ecg_tl.study.findings.comparisons import Compared, largest
+from ecg_tl.study.findings.convergence import (
+    Timed,
+    over_trainings,
+    scratch_of,
+)
+from ecg_tl.study.findings.families import mean_over_all
+from ecg_tl.study.findings.gains import Trend
+from ecg_tl.study.findings.grid import Grid
+from ecg_tl.study.findings.sentences import counted, effect_words, side
+
+
+def small_sets(primary: Sequence[Compared]) -> Draft:
+    """Claim 1, on downstream training sets of `SMALL_RECORDS` or fewer, subsets included."""
+    small = [one for one in primary if one.comparison.train_records <= SMALL_RECORDS]
+    effect = mean_over_all([one.gain for one in small]) if small else None
+    wins, losses = p_values_of(small, "win"), p_values_of(small, "loss")
+    unclear = len(small) - len(wins) - len(losses)
+    verdict, p = ("not tested", None) if effect is None else balance(effect, wins, losses)
+    text = f"No primary comparison has {SMALL_RECORDS:,} training records or fewer."
+    if effect is not None:
+        text = (
+            f"Over {counted(len(small), 'comparison')} with at most {SMALL_RECORDS:,} training records the "
+            f"mean gain is {effect_words(effect)} in macro AUROC: {counted(len(wins), 'win')}, "
+            f"{counted(len(losses), 'loss', 'losses')}, {unclear} open. This is said {OF_THESE}."
+        )
+    claim = Claim(
+        1,
+        "Fine-tuning beats training from scratch on small downstream sets.",
+        verdict,
+        f"Over all primary comparisons with at most {SMALL_RECORDS:,} training records. Supported: the 95 % "
+        "interval of the mean gain lies above 0 and no comparison is a loss. Contradicted: it lies below 0 "
+        "and none is a win. Mixed: wins and losses, or the mean on the other side than a win or a loss. "
+        "Otherwise open.",
+        effect,
+        AUROC,
+        "mean gain on small downstream sets",
+        len(wins),
+        len(losses),
+        unclear,
+        "comparisons",
+        text,
+        keys_of(small),
+    )
+    return drafted(claim, p, seed=fewest_seeds(small), downstream_set=count_downstreams(small))
+
+
+def not_always(primary: Sequence[Compared]) -> Draft:
+    """Claim 2, on each pair and network at its largest size."""
+    tested = [one for one in largest(primary).values() if one.comparison.difference.estimate is not None]
+    corrected = holm([one_sided_p(one.gain, MARGIN) for one in tested])
+    wins = p_values_of(tested, "win")
+    none = [
+        (one, p)
+        for one, p in zip(tested, corrected, strict=True)
+        if one.comparison.verdict != "win" and p is not None and p < SIGNIFICANT
+    ]
+    losses = sum(one.comparison.verdict == "loss" for one, _ in none)
+    unclear = len(tested) - len(wins) - len(none)
+    effect = None
+    verdict: ClaimVerdict = "not tested"
+    p: float | None = None
+    text = "There is no primary comparison."
+    if tested:
+        lowest = min(tested, key=lambda one: one.gain.mean)
+        # The lowest of several is low by chance too: its interval holds for all of them at once.
+        effect = mean_interval([lowest.gain], 1 - 0.05 / len(tested))
+        verdict = "supported" if none else "contradicted" if not unclear else "open"
+        weighed = [p for p in corrected if p is not None]
+        p = max(wins) if verdict == "contradicted" else min(weighed, default=None)
+        text = (
+            f"Of {counted(len(tested), 'comparison')}: {counted(losses, 'loss', 'losses')}, "
+            f"{len(none) - losses} shown "
+            f"to gain less than {MARGIN}, {counted(len(wins), 'win')}, {unclear} open. The lowest is "
+            f"{lowest.comparison.label}: {effect_words(effect)}."
+        )
+    claim = Claim(
+        2,
+        "Not always: some pairs of upstream and downstream gain nothing or lose.",
+        verdict,
+        "Each pair and network at its largest training size. A comparison supports the claim if its gain is "
+        f"shown to be less than {MARGIN} (one-sided, Holm), or a loss. Supported: one does. "
+        "Contradicted: all are wins. Otherwise open.",
+        effect,
+        AUROC,
+        "lowest gain, its interval widened for being the lowest",
+        len(none),
+        len(wins),
+        unclear,
+        "comparisons",
+        text,
+        keys_of(tested),
+    )
+    return drafted(claim, p, seed=fewest_seeds(tested), pair=count_pairs(tested))
+
+
+def gain_declines(trends: Sequence[Trend]) -> Draft:
+    """Claim 3, on the size sweeps alone: between datasets more differs than their size."""
+    tested = [trend for trend in trends if trend.slope is not None]
+    slopes = [trend.slope for trend in tested if trend.slope is not None]
+    corrected = holm([trend.found.slope.p for trend in tested])
+    falling: list[float] = []
+    rising: list[float] = []
+    for trend, p in zip(tested, corrected, strict=True):
+        slope = trend.found.slope.estimate
+        if slope is not None and p is not None and p < SIGNIFICANT:
+            (falling if slope < 0 else rising).append(p)
+    effect = mean_over_all(slopes) if slopes else None
+    verdict: ClaimVerdict = "not tested"
+    p_mean: float | None = None
+    text = "No size sweep of the primary arm has two sizes that both arms were trained at."
+    if effect is not None:
+        verdict, p_mean = balance(_turned(effect), falling, rising)
+        text = (
+            f"Over {counted(len(tested), 'size sweep')} the gain changes by {effect_words(effect)} in macro "
+            f"AUROC for ten times as many training records; it declines in {len(falling)}, rises in "
+            f"{len(rising)}, and is open in {len(tested) - len(falling) - len(rising)}."
+        )
+    members = [one for trend in tested for one in trend.members]
+    claim = Claim(
+        3,
+        "The gain declines as the downstream training set grows.",
+        verdict,
+        "In each size sweep, the slope of the gain on log10 of the training records. Supported: the 95 % "
+        "interval of the mean slope lies below 0 and no sweep rises (Holm). Contradicted: it lies above 0 "
+        "and none declines. Mixed: both. Otherwise open. Differences between datasets are not used.",
+        effect,
+        "macro AUROC per tenfold records",
+        "mean change of the gain for ten times as many records",
+        len(falling),
+        len(rising),
+        len(tested) - len(falling) - len(rising),
+        "size sweeps",
+        text,
+        keys_of(members),
+    )
+    return drafted(claim, p_mean, seed=fewest_seeds(members), downstream_set=count_downstreams(members))
+
+
+def _turned(interval: Interval) -> Interval:
+    """Give the interval of the quantity with its sign turned."""
+
+    def less(value: float | None) -> float | None:
+        return None if value is None else -value
+
+    return replace(
+        interval, estimate=less(interval.estimate), low=less(interval.high), high=less(interval.low)
+    )
+
+
+def scratch_catches_up(grid: Grid, trends: Sequence[Trend]) -> Draft:
+    """Claim 4, on the size sweeps."""
+    longer = over_trainings([one for trend in trends for one in _epochs_to_best(grid, trend.members[-1])])
+    behind, caught_up, ahead = [], [], []
+    for trend in trends:
+        first, last = trend.members[0].comparison.difference, trend.members[-1].comparison.difference
+        behind.append(first.p if side(first) > 0 else 1.0)
+        less = one_sided_p(trend.members[-1].gain, MARGIN)
+        caught_up.append(1.0 if less is None else less)
+        ahead.append(last.p if side(last) > 0 else 1.0)
+    takes_longer = longer.p if side(longer) > 0 and longer.p is not None else 1.0
+    support = [
+        max(p, takes_longer)
+        for p in holm([max(b or 0.0, c) for b, c in zip(behind, caught_up, strict=True)])
+        if p is not None and max(p, takes_longer) < SIGNIFICANT
+    ]
+    contradict = [p for p in holm(ahead) if p is not None and p < SIGNIFICANT]
+    unclear = len(trends) - len(support) - len(contradict)
+    effect = mean_over_all([trend.members[-1].gain for trend in trends]) if trends else None
+    verdict: ClaimVerdict = "not tested"
+    p: float | None = None
+    text = "No size sweep of the primary arm has two sizes that both arms were trained at."
+    if effect is not None:
+        verdict = (
+            "mixed"
+            if support and contradict
+            else "supported"
+            if support
+            else "contradicted"
+            if contradict
+            else "open"
+        )
+        lowest = [min(ps) for ps in (support, contradict) if ps]
+        # Two ways to a verdict are two tests.
+        p = 1.0 if not lowest else max(lowest) if len(lowest) > 1 else min(1.0, 2 * lowest[0])
+        most = max(trend.found.points[-1].records for trend in trends)
+        text = (
+            f"At the largest size ({most:,} training records at most) the mean gain is "
+            f"{effect_words(effect)}: scratch has caught up after longer training in {len(support)} of "
+            f"{counted(len(trends), 'sweep')}, is still behind in {len(contradict)}, and it is open in "
+            f"{unclear}."
+        )
+        if longer.estimate is not None:
+            ratio = f"{math.exp(longer.estimate):.2f}"
+            if longer.low is not None and longer.high is not None:
+                ratio += f" ({math.exp(longer.low):.2f} to {math.exp(longer.high):.2f})"
+            text += f" There scratch took {ratio} times the epochs of fine-tuning to its own best."
+        if contradict:
+            text += " More data than these sweeps have may still let it."
+    members = [one for trend in trends for one in trend.members]
+    claim = Claim(
+        4,
+        "With enough data training from scratch catches up, after longer training.",
+        verdict,
+        "A size sweep supports it if at its smallest size the gain lies above 0, at its largest wholly below "
+        f"{MARGIN} (Holm over the sweeps), and scratch needs more epochs to its best validation score than "
+        "the arm to its own, over all sweeps at their largest size. It contradicts it, as far as its sizes "
+        "go, if the gain at the largest size still lies above 0 (Holm). Supported: some support, none "
+        "contradict; contradicted: the reverse; mixed: both; otherwise open.",
+        effect,
+        AUROC,
+        "mean gain at the largest size of each sweep",
+        len(support),
+        len(contradict),
+        unclear,
+        "size sweeps",
+        text,
+        keys_of(members),
+    )
+    return drafted(claim, p, seed=fewest_seeds(members), downstream_set=count_downstreams(members))
+
+
+def _epochs_to_best(grid: Grid, one: Compared) -> list[Timed]:
+    """Give logarithms of scratch's epochs to its best over those of the arm to its own."""
+    found = []
+    for seed in one.comparison.seeds:
+        scratch, arm = (
+            float(grid.cells[cell][seed].result["epochs_to_best"]) for cell in (one.scratch, one.cell)
+        )
+        if scratch > 0 and arm > 0:
+            found.append(Timed(scratch_of(one.comparison), seed, math.log(scratch / arm)))
+    return found
