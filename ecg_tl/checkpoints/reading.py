@@ -18,10 +18,10 @@ from torch import Tensor
 
 from ecg_tl.checkpoints.description import CheckpointDescription, read_description
 from ecg_tl.checkpoints.digest import require_digest, require_whole_archive
+from ecg_tl.checkpoints.settings import require_settings
 from ecg_tl.contamination import TrainingSet, read_training_sets
 from ecg_tl.errors import CheckpointError
 from ecg_tl.limits import require_tree, shown
-from ecg_tl.tasks.restoring import require_settings
 
 NETWORK_PREFIX = "network."
 """Where a task keeps its network; the prefix of the network's tensors in a checkpoint of this project."""

@@ -24,13 +24,19 @@ from ecg_tl.limits import (
     require_tree,
     shown,
 )
-from ecg_tl.models import require_options
+from ecg_tl.models import NETWORKS, require_options
 
 LIGHTNINGS_OWN = ("_class_path", "_instantiator")
 """What LightningCLI writes beside a task's settings; only the name of the class is looked at."""
 
 _MAKES_OBJECTS = ("class_path", "init_args", "dict_kwargs")
 """Keys by which the parser of the command line knows what it should make."""
+
+_TASKS: dict[str, type] = {}
+"""The classes that a checkpoint may be of, by name: those that declared themselves."""
+
+_FACES = {"cnn": "CnnClassifier", "rnn": "RnnClassifier"}
+"""By a network's family: the classes that there were before a task took any network."""
 
 _LIMITS: dict[str, Limit] = {
     "num_classes": CLASSES,
@@ -43,6 +49,44 @@ _LIMITS: dict[str, Limit] = {
 # A number among a network's options: of layers, of channels, of samples. No network has more of anything.
 _OPTION = Limit("number", -NETWORK_SAMPLES.highest, NETWORK_SAMPLES.highest)
 MOST_IN_A_LIST = 256
+
+
+def declare_task(task: type) -> None:
+    """Let checkpoints be of a class: its `__init__` declares what their settings may be."""
+    _TASKS[task.__name__] = task
+
+
+def task_class(hyperparameters: Mapping[str, Any]) -> type | None:
+    """Find the class by its name, which the command line leaves in a checkpoint, or else by the network's."""
+    named = _TASKS.get(str(hyperparameters.get("_class_path")).rpartition(".")[2])
+    entry = NETWORKS.get(str(hyperparameters.get("network")))
+    if named is not None or entry is None:
+        return named
+    takes_any = "network_options" in hyperparameters or entry.family not in _FACES
+    return _TASKS.get("EcgClassifier" if takes_any else _FACES[entry.family])
+
+
+def require_settings(hyperparameters: object, where: object) -> None:
+    """Refuse settings that no fit of this project writes; those of classes that are not imported, if plain.
+
+    Args:
+        hyperparameters: A checkpoint's `hyper_parameters`.
+        where: The checkpoint, for errors.
+
+    Raises:
+        CheckpointError: Names the setting.
+    """
+    if not isinstance(hyperparameters, Mapping):
+        raise CheckpointError(
+            where,
+            f"hyper_parameters that are a {type(hyperparameters).__name__}",
+            "a table",
+            "Give an intact checkpoint.",
+        )
+    require_plain(hyperparameters, where)
+    task = task_class(hyperparameters)
+    if task is not None:
+        declared_settings(task, hyperparameters, where)
 
 
 def require_plain(settings: Mapping[str, Any], where: object) -> None:

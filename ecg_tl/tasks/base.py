@@ -24,6 +24,7 @@ from ecg_tl.checkpoints.description import (
     require_epoch_end,
 )
 from ecg_tl.checkpoints.digest import DIGEST, weights_digest
+from ecg_tl.checkpoints.settings import declare_task
 from ecg_tl.contamination import (
     TRAINED_ON,
     OverlapReport,
@@ -90,6 +91,10 @@ class EcgClassifier(LightningModule):
     Raises:
         SettingError: If a setting makes no sense, or the network has no such option.
     """
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        declare_task(cls)
 
     further_scores: ClassVar[tuple[str, ...]] = ()
     """Names of what a subclass logs beyond this, so that a training can be watched by it."""
@@ -342,6 +347,9 @@ class EcgClassifier(LightningModule):
                 where=where,
                 setting="--data.allow_overlap true",
             )
+
+
+declare_task(EcgClassifier)
 
 
 def _require_same_tensors(ours: Mapping[str, Any], theirs: Mapping[str, Any], where: object) -> None:

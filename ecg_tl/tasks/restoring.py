@@ -2,22 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import torch
 
-from ecg_tl.checkpoints.settings import declared_settings, require_plain
+from ecg_tl.checkpoints.settings import declared_settings, require_settings, task_class
 from ecg_tl.errors import CheckpointError
 from ecg_tl.models import NETWORKS, create_network
 from ecg_tl.models.registry import SIZES
 from ecg_tl.tasks.base import EcgClassifier
-from ecg_tl.tasks.cnn import CnnClassifier
-from ecg_tl.tasks.rnn import RnnClassifier
-
-_FACES: dict[str, type[EcgClassifier]] = {"cnn": CnnClassifier, "rnn": RnnClassifier}
-"""By family: the classes that there were before a task took any network."""
 
 
 def restore_task(path: Path, checkpoint: Mapping[str, Any]) -> EcgClassifier:
@@ -37,7 +32,7 @@ def restore_task(path: Path, checkpoint: Mapping[str, Any]) -> EcgClassifier:
     hyperparameters = checkpoint.get("hyper_parameters", {})
     require_settings(hyperparameters, path)
     task = task_class(hyperparameters)
-    if task is None:
+    if task is None or not issubclass(task, EcgClassifier):
         raise CheckpointError(
             path,
             f"network {hyperparameters.get('network')!r} in its settings",
@@ -63,43 +58,6 @@ def restore_task(path: Path, checkpoint: Mapping[str, Any]) -> EcgClassifier:
     return restored.eval()
 
 
-def require_settings(hyperparameters: object, where: object) -> None:
-    """Refuse settings that no fit of this project writes; those of classes that are not imported, if plain.
-
-    Args:
-        hyperparameters: A checkpoint's `hyper_parameters`.
-        where: The checkpoint, for errors.
-
-    Raises:
-        CheckpointError: Names the setting.
-    """
-    if not isinstance(hyperparameters, Mapping):
-        raise CheckpointError(
-            where,
-            f"hyper_parameters that are a {type(hyperparameters).__name__}",
-            "a table",
-            "Give an intact checkpoint.",
-        )
-    require_plain(hyperparameters, where)
-    task = task_class(hyperparameters)
-    if task is not None:
-        declared_settings(task, hyperparameters, where)
-
-
-def task_class(hyperparameters: Mapping[str, Any]) -> type[EcgClassifier] | None:
-    """Find the class by its name, which the command line leaves in a checkpoint, or else by the network's."""
-    name = str(hyperparameters.get("_class_path")).rpartition(".")[2]
-    tasks: list[type[EcgClassifier]] = [EcgClassifier, *_subclasses(EcgClassifier)]
-    named = [task for task in tasks if task.__name__ == name]
-    if named:
-        return named[0]
-    entry = NETWORKS.get(str(hyperparameters.get("network")))
-    if entry is None:
-        return None
-    face = None if "network_options" in hyperparameters else _FACES.get(entry.family)
-    return face or EcgClassifier
-
-
 def _require_shapes(settings: Mapping[str, Any], weights: Mapping[str, Any]) -> None:
     """Compare shapes before any memory is taken: a few settings may ask for more than there is."""
     if settings.get("network") not in NETWORKS:
@@ -116,9 +74,3 @@ def _require_shapes(settings: Mapping[str, Any], weights: Mapping[str, Any]) -> 
         if not isinstance(found, torch.Tensor) or found.shape != tensor.shape:
             size = list(found.shape) if isinstance(found, torch.Tensor) else "missing"
             raise ValueError(f"{name} is {size}, by its settings {list(tensor.shape)}")
-
-
-def _subclasses(task: type[EcgClassifier]) -> Iterator[type[EcgClassifier]]:
-    for subclass in task.__subclasses__():
-        yield subclass
-        yield from _subclasses(subclass)

@@ -9,8 +9,8 @@ import torch
 
 from ecg_tl.calibration import Calibration
 from ecg_tl.checkpoints.description import CheckpointDescription, describe_versions
+from ecg_tl.checkpoints.settings import task_class
 from ecg_tl.signals import LEADS
-from ecg_tl.tasks.restoring import task_class
 
 CLASSES = ("NORM", "MI", "CD")
 CALIBRATION = Calibration((0.3, 0.5, 0.8), (True, False, True), 1.7)
