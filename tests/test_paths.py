@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Callable
-from pathlib import Path, PurePosixPath
+from pathlib import Path, PurePosixPath, PureWindowsPath
 
 import pytest
 from hypothesis import given
@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from ecg_tl.datasets.wfdb_header import read_header
 from ecg_tl.datasets.wfdb_recording import read_recording
 from ecg_tl.errors import EcgTlError
-from ecg_tl.paths import path_below
+from ecg_tl.paths import _PLAIN, path_below
 
 OUTWARDS = ["/etc/passwd", "../a", "a/../../b", "a/..", "..", "..\\a", "C:\\a", "c:a", "\\\\host\\share\\a"]
 NO_NAMES = ["", ".", "./", "a\0b", "a\nb", "a\x1b[2J", "\ud800"]
@@ -44,6 +44,15 @@ def test_what_comes_back_stays_below_the_folder(parts: list[str], joint: str) ->
         assert resolved.is_relative_to("/folder")
         assert resolved != Path("/folder")
         assert path_below(below) == below == PurePosixPath(below).as_posix()
+
+
+@given(st.from_regex(_PLAIN, fullmatch=True))
+def test_a_plain_name_is_what_the_whole_rule_makes_of_it(name: str) -> None:
+    posix, windows = PurePosixPath(name), PureWindowsPath(name)
+    assert path_below(name) == name == posix.as_posix()
+    assert not windows.drive
+    assert not windows.root
+    assert not {"..", "."} & {*posix.parts, *windows.parts}
 
 
 # Whoever reads such a name asks `path_below` ----------------------------------------------------------------

@@ -35,6 +35,7 @@ from ecg_tl.limits import BATCH_SIZE, PROCESSES, SEED, WORKERS, require
 from ecg_tl.signals import LEADS, MICROVOLTS_PER_STEP, Batch, check_leads
 from ecg_tl.store.build import prepare
 from ecg_tl.store.fingerprint import files_read
+from ecg_tl.store.header_names import HeaderNames, names_file
 from ecg_tl.store.ranges import training_ranges
 from ecg_tl.store.reader import Store, open_store
 from ecg_tl.store.settings import Resampling, Short, StoreSettings
@@ -235,7 +236,8 @@ class EcgDataModule(LightningDataModule):
         else:
             yield from self.store_dir.glob(f"{glob.escape(self.dataset.name)}-*/")
         with suppress(DatasetError):  # whoever reads them says what is wrong
-            yield from map(Path, files_read(self.dataset, self.root))
+            headers = HeaderNames(self.root, names_file(self.store_dir, self.dataset.name, self.root))
+            yield from map(Path, files_read(self.dataset, self.root, headers))
 
     def _open(self) -> Store:
         if self._store is None:

@@ -149,7 +149,7 @@ class EcgDataset(ABC):
         return {}
 
     @abstractmethod
-    def source_files(self, root: Path) -> Iterable[Path]:
+    def source_files(self, root: Path) -> Iterable[Path | str]:
         """Name the files that `scan`, `read` and `label_rule` read, whether they are there or not.
 
         A change in any of them, and in no other file, makes a prepared store out of date. Tables and headers

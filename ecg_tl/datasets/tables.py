@@ -22,7 +22,7 @@ _BETWEEN_WORDS = re.compile(r"[\s_.\-]+")
 
 
 def read_table(
-    path: Path, required: Sequence[str], layout: str, optional: Sequence[str] = ()
+    path: Path, required: Sequence[str], layout: str, optional: Sequence[str] = (), *, others: bool = True
 ) -> pd.DataFrame:
     """Read a CSV file with all cells as text, blanks around names and cells removed, empty cells `""`.
 
@@ -34,6 +34,7 @@ def read_table(
         required: Columns that must be there.
         layout: Whose file this is, for the error.
         optional: Columns that have a meaning if they are there.
+        others: Whether columns that the layout does not name are returned as well.
 
     Raises:
         DatasetError: If the file is missing, is no CSV, lacks a column, names one twice, or has no rows.
@@ -48,8 +49,7 @@ def read_table(
         raise DatasetError(
             path, f"a file that cannot be read ({error})", f"a CSV table of {layout}", "Fetch the file again."
         ) from error
-    cells = pd.DataFrame({column: table[column].str.strip() for column in table.columns})
-    written = cells.iloc[0].tolist()
+    written = [str(name).strip() for name in table.iloc[0]]
     meant = {column_key(column): column for column in (*required, *optional)}
     names = [meant.get(column_key(name), name) for name in written]
     missing = [column for column in required if column not in names]
@@ -69,8 +69,10 @@ def read_table(
             "each column once",
             "Remove or rename one of them.",
         )
-    rows = cells.iloc[1:].reset_index(drop=True)
-    rows.columns = pd.Index(names)
+    kept = [column for column, name in enumerate(names) if others or name in meant.values()]
+    rows = pd.DataFrame({column: table[column].iloc[1:].str.strip() for column in kept})
+    rows = rows.reset_index(drop=True)
+    rows.columns = pd.Index([names[column] for column in kept])
     rows.attrs[READ_AS] = {name: text for name, text in zip(names, written, strict=True) if name != text}
     if rows.empty:
         raise DatasetError(path, "no rows", "one row a record", "Fetch the file again.")

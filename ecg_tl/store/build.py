@@ -27,6 +27,7 @@ from ecg_tl.errors import DatasetError, RecordError, SettingError, StoreError
 from ecg_tl.store.conform import StoredSignal, TooShort, conform, read_recording
 from ecg_tl.store.encoding import SIGNAL_DTYPE
 from ecg_tl.store.fingerprint import Fingerprint, source_fingerprint, store_name
+from ecg_tl.store.header_names import HeaderNames, names_file
 from ecg_tl.store.inspection import LARGEST_PEAK, SMALLEST_PEAK
 from ecg_tl.store.lock import exclusive_lock
 from ecg_tl.store.manifest import Counts, DatasetCard, Manifest, read_manifest
@@ -80,7 +81,9 @@ def prepare(
         raise SettingError("bad_records", repr(bad_records), "'skip' or 'error'", "Choose one of these.")
     root, store_dir = Path(root), Path(store_dir)
     settings = settings.resolved(dataset.crop)
-    source = source_fingerprint(dataset, root)
+    headers = HeaderNames(root, names_file(store_dir, dataset.name, root))
+    source = source_fingerprint(dataset, root, headers)
+    headers.keep()
     target = store_dir / store_name(dataset, settings, source)
     if target.exists():
         return _open_existing(target, bad_records)
@@ -193,13 +196,15 @@ def _build(
             advance()
         if not tally.kept:
             raise _nothing_kept(root, tally, settings)
-        if source_fingerprint(dataset, root) != source:
+        headers = HeaderNames(root, names_file(target.parent, dataset.name, root), fresh=True)
+        if source_fingerprint(dataset, root, headers) != source:
             raise DatasetError(
                 root,
                 "files that changed while they were read",
                 "files at rest",
                 "Prepare again when they are complete.",
             )
+        headers.keep()
         fingerprints = np.stack(tally.fingerprints)
         first_row = first_of_recording(fingerprints, tally.signal_hashes)
         records = _stored_records(scan.records, tally, first_row)

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from ecg_tl.datasets.base import EcgDataset
 from ecg_tl.errors import DatasetError
+from ecg_tl.store.header_names import HeaderNames
 from ecg_tl.store.settings import StoreSettings
 
 FORMAT_VERSION = 4
@@ -23,9 +24,6 @@ SIGNALS_FILE = "signals.i16"
 FINGERPRINTS_FILE = "fingerprints.i8"
 RECORDS_FILE = "records.csv"
 MANIFEST_FILE = "store.json"
-
-
-_LARGEST_HEADER = 2**20
 
 
 @dataclass(frozen=True)
@@ -43,11 +41,16 @@ class Fingerprint:
     size: int
 
 
-def source_fingerprint(dataset: EcgDataset, root: Path) -> Fingerprint:
+def source_fingerprint(dataset: EcgDataset, root: Path, headers: HeaderNames | None = None) -> Fingerprint:
     """Fingerprint exactly the files that a dataset reads below `root`, and no other that lies there.
 
     Of tables and signals sizes and times are looked at, not contents. Headers are read for the names of their
     signal files, whatever these end in.
+
+    Args:
+        dataset: Whose files.
+        root: Its folder.
+        headers: What is known of the headers; None opens each.
 
     Raises:
         DatasetError: If `root` is no folder, a folder below it cannot be listed, or a table that names the
@@ -59,10 +62,8 @@ def source_fingerprint(dataset: EcgDataset, root: Path) -> Fingerprint:
             root, found, "the dataset's folder", "Give the folder that holds the dataset's files."
         )
     prefix = os.path.join(root, "")  # noqa: PTH118
-    states: dict[str, tuple[int, int] | None] = {}
-    for name in files_read(dataset, root):
-        if name not in states:
-            states[name] = _state(name)
+    headers = HeaderNames(root) if headers is None else headers
+    states = {name: headers.state(name) for name in files_read(dataset, root, headers)}
     digest = sha256()
     for name in sorted(states):
         state = states[name]
@@ -72,52 +73,28 @@ def source_fingerprint(dataset: EcgDataset, root: Path) -> Fingerprint:
     return Fingerprint(digest.hexdigest(), len(there), sum(size for size, _ in there))
 
 
-def files_read(dataset: EcgDataset, root: Path) -> Iterator[str]:
+def files_read(dataset: EcgDataset, root: Path, headers: HeaderNames | None = None) -> Iterator[str]:
     """Yield the paths of the files that a dataset reads below `root`, whether they are there or not.
 
     They are strings: `Path`s of 90,000 files take longer than all else. A file may come more than once.
+
+    Args:
+        dataset: Whose files.
+        root: Its folder.
+        headers: What is known of the headers; None opens each.
 
     Raises:
         DatasetError: If a folder below `root` cannot be listed, or a table that names the records cannot be
             read.
     """
+    headers = HeaderNames(root) if headers is None else headers
     for path in dataset.source_files(root):
         name = os.fspath(path)
         yield name
         if name.lower().endswith(".hea"):
-            folder = os.path.dirname(name)  # noqa: PTH120
-            for file in _named_files(name):
+            folder = name[: 1 + max(name.rfind("/"), name.rfind(os.sep))]
+            for file in headers.named_files(name):
                 yield os.path.join(folder, file)  # noqa: PTH118
-
-
-def _named_files(header: str) -> Iterator[str]:
-    """Yield the first words of a header's signal lines, each once; whether it can be read is not asked."""
-    try:
-        with open(header, "rb", opener=_open_at_once) as handle:
-            lines = handle.read(_LARGEST_HEADER).splitlines()
-    except (OSError, ValueError):  # of names with a NUL
-        return
-    words = [line.split(None, 1)[0] for line in lines if line.strip()]
-    # After the record line; all leads of a record have one file, or two.
-    for name in dict.fromkeys([word for word in words if not word.startswith(b"#")][1:]):
-        try:
-            yield name.decode("utf-8")
-        except UnicodeDecodeError:
-            yield name.decode("latin-1")
-
-
-def _open_at_once(path: str, flags: int) -> int:
-    """Open a file without waiting for the writer of a named pipe."""
-    return os.open(path, flags | getattr(os, "O_NONBLOCK", 0))
-
-
-def _state(path: str) -> tuple[int, int] | None:
-    """Return a file's size and time of modification; None if it is not there, or cannot be looked at."""
-    try:
-        status = os.stat(path)  # noqa: PTH116
-    except (OSError, ValueError):  # of names with a NUL
-        return None
-    return (status.st_size, status.st_mtime_ns)
 
 
 def store_name(dataset: EcgDataset, settings: StoreSettings, fingerprint: Fingerprint) -> str:

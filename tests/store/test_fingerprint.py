@@ -13,12 +13,14 @@ from fake_dataset import FakeDataset
 from simulated import reader_of
 
 from ecg_tl.datasets import get_dataset, layout_names
+from ecg_tl.datasets.base import EcgDataset
 from ecg_tl.datasets.custom import Custom
 from ecg_tl.errors import DatasetError
 from ecg_tl.inference.reading import find_records
-from ecg_tl.store import fingerprint
+from ecg_tl.store import fingerprint, header_names
 from ecg_tl.store.build import prepare
 from ecg_tl.store.fingerprint import Fingerprint, source_fingerprint, store_name
+from ecg_tl.store.header_names import HeaderNames, names_file
 from ecg_tl.store.settings import StoreSettings
 from ecg_tl.synthesis import synthesize
 
@@ -63,17 +65,39 @@ def copy(roots: Callable[[str], Path], tmp_path: Path) -> Callable[[str], Path]:
     return lambda name: shutil.copytree(roots(name), tmp_path / name)
 
 
+def keep_all(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Keep what few headers name as well, at once."""
+    monkeypatch.setattr(header_names, "FEWEST_OPENED", 1)
+    monkeypatch.setattr(header_names, "_SETTLED", 0.0)
+
+
+def kept_fingerprint(reader: EcgDataset, root: Path, stores: Path) -> Fingerprint:
+    """Take a fingerprint with what is kept of the headers, and keep it."""
+    headers = HeaderNames(root, names_file(stores, reader.name, root))
+    found = source_fingerprint(reader, root, headers)
+    headers.keep()
+    return found
+
+
 @pytest.mark.parametrize("name", layout_names())
 def test_the_files_of_a_fingerprint_are_those_that_are_read(
-    roots: Callable[[str], Path], name: str, monkeypatch: pytest.MonkeyPatch
+    roots: Callable[[str], Path], tmp_path: Path, name: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     root, reader = roots(name), reader_of(name)
     looked_at: set[str] = set()
-    state = fingerprint._state
-    monkeypatch.setattr(
-        fingerprint, "_state", lambda path: looked_at.add(os.path.realpath(path)) or state(path)
-    )
-    source_fingerprint(reader, root)
+    state = HeaderNames.state
+
+    def noted(self: HeaderNames, path: str) -> object:
+        looked_at.add(os.path.realpath(path))
+        return state(self, path)
+
+    monkeypatch.setattr(HeaderNames, "state", noted)
+    keep_all(monkeypatch)
+    for _ in range(2):  # the second time by what is kept of the headers
+        looked_at.clear()
+        with opened() as at_start:
+            kept_fingerprint(reader, root, tmp_path)
+    assert not [path for path in at_start if path.endswith(".hea")]
     with opened() as read:
         for path in reader.scan(root).records["path"]:
             reader.read(root, path)
@@ -109,6 +133,60 @@ def test_a_change_of_any_file_that_is_read_shows_and_of_no_other(
             assert source_fingerprint(reader, root) != before, path
         hidden.rename(path)
     assert source_fingerprint(reader, root) == before
+
+
+CHANGES: dict[str, Callable[[Path], object]] = {
+    "other names": lambda h: h.write_text(h.read_text().replace(".dat", ".DAT")),
+    "other names and the old times": lambda h: in_old_times(h, h.read_text().replace(".dat", ".DAT")),
+    "gone": lambda h: h.unlink(),
+    "a folder": lambda h: (h.unlink(), h.mkdir()),
+    "signals gone": lambda h: h.with_suffix(".dat").unlink(),
+    "signals longer": lambda h: h.with_suffix(".dat").write_bytes(bytes(7)),
+    "nothing": lambda h: None,
+}
+
+
+def in_old_times(path: Path, text: str) -> None:
+    was = path.stat()
+    path.write_text(text)
+    os.utime(path, ns=(was.st_atime_ns, was.st_mtime_ns))
+
+
+@pytest.mark.parametrize("change", CHANGES)
+def test_a_fingerprint_by_what_is_kept_is_that_of_every_header_opened(
+    copy: Callable[[str], Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, change: str
+) -> None:
+    keep_all(monkeypatch)
+    root, reader = copy("custom"), reader_of("custom")
+    before = kept_fingerprint(reader, root, tmp_path)
+    assert names_file(tmp_path, "custom", root).is_file()
+    CHANGES[change](sorted(root.rglob("*.hea"))[3])
+    after = kept_fingerprint(reader, root, tmp_path)
+    assert after == source_fingerprint(reader, root)
+    assert (after == before) == (change == "nothing")
+    assert kept_fingerprint(reader, root, tmp_path) == after
+
+
+@pytest.mark.parametrize("content", [b"", b"x", b"0" * 64 + b"\nr1\t1\t2\t3\t4\tother.dat", b"\xff\n\t\t"])
+def test_a_damaged_file_of_kept_names_counts_as_none(
+    copy: Callable[[str], Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, content: bytes
+) -> None:
+    keep_all(monkeypatch)
+    root, reader = copy("custom"), reader_of("custom")
+    before = kept_fingerprint(reader, root, tmp_path)
+    file = names_file(tmp_path, "custom", root)
+    whole = file.read_bytes()
+    for damaged in (content, whole.replace(b".dat", b".mat", 1), whole[:-1]):
+        file.write_bytes(damaged)
+        assert kept_fingerprint(reader, root, tmp_path) == before
+    assert file.read_bytes() == whole
+
+
+def test_a_header_that_was_just_written_is_opened_again(copy: Callable[[str], Path], tmp_path: Path) -> None:
+    root = copy("custom")
+    headers = HeaderNames(root, names_file(tmp_path, "custom", root))
+    source_fingerprint(reader_of("custom"), root, headers)
+    assert not headers._seen  # a second change within the same tick of the clock would not show
 
 
 @pytest.mark.parametrize("suffix", [".bin", ".ecg", "", ".DAT"])
