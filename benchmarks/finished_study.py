@@ -85,9 +85,9 @@ def write_study(folder: Path, code: Path, seeds: int) -> Path:
         "networks": {"gru": {"model": {"class_path": "RnnClassifier", "init_args": {"network": "gru"}}}},
         "arms": {
             "scratch": {},
-            "full": {"transfer": {"schedule": "full"}},
-            "probe": {"transfer": {"schedule": "linear_probe"}},
-            "frozen": {"transfer": {"schedule": "linear_probe"}, "pretrained": False},
+            "full": {"transfer": {"recipe": "full"}},
+            "probe": {"transfer": {"recipe": "linear_probe"}},
+            "frozen": {"transfer": {"recipe": "linear_probe"}, "pretrained": False},
         },
         "seeds": list(range(seeds)),
         "grid": [{"sizes": list(SIZES)}],

@@ -13,6 +13,8 @@ from pathlib import Path
 from typing import Any
 
 import torch
+import yaml
+from jsonargparse import set_loader
 from lightning.fabric.plugins import CheckpointIO
 from lightning.fabric.utilities.exceptions import MisconfigurationException
 from lightning.pytorch import LightningModule, Trainer
@@ -53,14 +55,15 @@ from ecg_tl.checkpoints.reading import read_checkpoint
 from ecg_tl.datamodules import EcgDataModule
 from ecg_tl.errors import CheckpointError, SettingError
 from ecg_tl.metrics import TO_SCORE
-from ecg_tl.parsing import essence, own_error
+from ecg_tl.parsing import essence, load_yaml, own_error
 from ecg_tl.run_folder import SaveRunConfig, open_beside, open_kept, open_new
 from ecg_tl.shipped import config_names, fragment_kinds
 from ecg_tl.stopping import saying_what_is_left
 from ecg_tl.tasks import EcgClassifier
 from ecg_tl.tasks.links import LINKED_TO_DATA
 from ecg_tl.trainer_settings import require_an_end, require_device
-from ecg_tl.transfer.setting import RENAMED, is_asked_for, is_transfer, joined, named_in, start_from
+from ecg_tl.transfer.section import RENAMED, is_asked_for, joined, named_in, start_from
+from ecg_tl.transfer.words import is_transfer, present_config, remark
 from ecg_tl.trust import (
     TRUST_OPTION,
     config_is_trusted,
@@ -74,6 +77,18 @@ _TRUST = (
     f"{TRUST_OPTION} lets a config name any class and function, which then runs: without it, only classes of "
     "ecg_tl, lightning and torch that a training takes."
 )
+
+
+def _load_config(text: str) -> Any:
+    """Read YAML, with the names of now for a transfer's settings."""
+    content, earlier = present_config(load_yaml(text))
+    if earlier:
+        rank_zero_info(remark(earlier))
+    return content
+
+
+set_loader("yaml", _load_config, (yaml.YAMLError,))
+"""For every parser of this process, as that of `ecg_tl.parsing` was before."""
 
 
 class EcgCLI(LightningCLI):

@@ -21,7 +21,7 @@ _STUDY = {
     "networks": {
         "gru": {"model": {"class_path": "RnnClassifier", "init_args": {"network": "gru", "hidden_size": 4}}}
     },
-    "arms": {"scratch": {}, "full": {"transfer": {"schedule": "full"}}},
+    "arms": {"scratch": {}, "full": {"transfer": {"recipe": "full"}}},
     "settings": {
         "trainer": {"max_epochs": 2, "accelerator": "cpu", "devices": 1, "precision": "32-true"},
         "data": {

@@ -8,7 +8,8 @@ from typing import Any
 from ecg_tl.card.facts import CardFacts, UpstreamFacts, as_table
 from ecg_tl.datasets import DATASETS
 from ecg_tl.markdown import bullets, code, inline, table
-from ecg_tl.transfer.setting import is_asked_for, is_transfer
+from ecg_tl.transfer.section import is_asked_for
+from ecg_tl.transfer.words import flat, is_transfer
 
 PARTS = ("train", "validation", "test")
 MOST_LEFT_OUT = 20
@@ -166,7 +167,7 @@ def _recipe(facts: CardFacts) -> dict[str, Any]:
     if not given and not is_asked_for(options):
         return {}
     skipped = ("upstream", "track", "renames", "prefix")
-    return {name: value for name, value in options.items() if name not in skipped and value is not None}
+    return {name: value for name, value in flat(options).items() if name not in skipped and value is not None}
 
 
 def _augmentation(facts: CardFacts) -> dict[str, Any]:

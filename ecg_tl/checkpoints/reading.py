@@ -22,6 +22,7 @@ from ecg_tl.checkpoints.settings import require_settings
 from ecg_tl.contamination import TrainingSet, read_training_sets
 from ecg_tl.errors import CheckpointError
 from ecg_tl.limits import require_tree, shown
+from ecg_tl.models.low_rank import merged_state
 
 NETWORK_PREFIX = "network."
 """Where a task keeps its network; the prefix of the network's tensors in a checkpoint of this project."""
@@ -103,7 +104,7 @@ def read_upstream(
         require_settings(content.get("hyper_parameters", {}), path)
         hyperparameters = dict(content.get("hyper_parameters", {}))
         prefix = NETWORK_PREFIX if prefix is None else prefix
-    weights, outside = _strip(_unwrap(state), prefix or "", path)
+    weights, outside = _strip(_unwrap(merged_state(state, path)), prefix or "", path)
     weights, renamed = _rename(_unwrap(weights), renames or {}, path)
     return Upstream(
         path, weights, description, hyperparameters, renamed, outside, read_training_sets(content, path)

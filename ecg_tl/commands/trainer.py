@@ -17,7 +17,8 @@ from ecg_tl.datamodules.settings import SplitSettings
 from ecg_tl.tasks import EcgClassifier
 from ecg_tl.training import silence_noise, train
 from ecg_tl.transfer.callback import TransferLearning
-from ecg_tl.transfer.setting import RENAMED, renamed
+from ecg_tl.transfer.section import RENAMED, renamed
+from ecg_tl.transfer.words import GROUPS, remark
 from ecg_tl.transforms import Augmentation
 
 
@@ -26,12 +27,15 @@ def run(words: Sequence[str]) -> int:
     silence_noise()
     owners: list[Any] = [Trainer, Speed, SplitSettings, Augmentation]
     owners += [RunCheckpoint, EcgPictures, ScoreCurves, TransferLearning]
+    owners += GROUPS.values()
     owners += [*EcgDataModule.__subclasses__(), *EcgClassifier.__subclasses__()]
     keys = ["trainer", "model", "data", "checkpoint", "pictures", "curves", "transfer"]
     keys += ["speed", "runs_dir", "experiment", "seed_everything"]
-    words, had_old_flags = renamed(classes_first(located(words)))
-    if had_old_flags:
+    words, in_list, earlier = renamed(classes_first(located(words)))
+    if in_list:
         rank_zero_info(RENAMED)
+    if earlier:
+        rank_zero_info(remark(earlier))
     with argument_errors(words[0], words[1:], owners, keys):
         train(words)
     return 0

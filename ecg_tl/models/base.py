@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import re
 from abc import ABC, abstractmethod
 from typing import ClassVar, Literal
 
 from torch import Tensor, nn
 
 from ecg_tl.errors import SettingError
+
+_PARAMETRIZED = re.compile(r"^((?:.*\.)?)parametrizations\.([^.]+)\..*$")
+"""What `torch.nn.utils.parametrize` makes of the name of a weight."""
 
 
 class EcgNetwork(nn.Module, ABC):
@@ -104,8 +108,9 @@ class EcgNetwork(nn.Module, ABC):
         """
         groups: dict[str, list[str]] = {}
         for name, _ in self.named_parameters():
-            is_head = name.startswith(f"{self.head_name}.")
-            groups.setdefault("head" if is_head else self._group_of(name), []).append(name)
+            whole = _PARAMETRIZED.sub(r"\1\2", name)  # a weight in parts is where the whole one was
+            is_head = whole.startswith(f"{self.head_name}.")
+            groups.setdefault("head" if is_head else self._group_of(whole), []).append(name)
         return {group: tuple(names) for group, names in groups.items()}
 
     def forward_features(self, signal: Tensor) -> Tensor:

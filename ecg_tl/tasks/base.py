@@ -38,6 +38,7 @@ from ecg_tl.errors import CheckpointError, SettingError
 from ecg_tl.limits import LEARNING_RATE, LR_DECAY, WEIGHT_DECAY, require_settings, shown
 from ecg_tl.metrics import multilabel_scores, sensitivity_and_specificity
 from ecg_tl.models import create_network, network_names
+from ecg_tl.models.low_rank import has_low_rank, merged_state
 from ecg_tl.signals import Batch
 from ecg_tl.tasks.links import settings_from
 from ecg_tl.tasks.optimization import (
@@ -336,6 +337,9 @@ class EcgClassifier(LightningModule):
         if datamodule is not None and description.data is not None:
             check_fits(description.data, datamodule.describe(), where)
         if trainer is not None:
+            if trainer.state.fn != TrainerFn.FITTING and not has_low_rank(self.network):
+                # To score, whole weights do; a training goes on with their parts, or not at all.
+                checkpoint["state_dict"] = merged_state(checkpoint["state_dict"], where)
             _require_same_tensors(self.state_dict(), checkpoint["state_dict"], where)
         self.trained_on = read_training_sets(checkpoint, where)
         if trainer is not None and datamodule is not None and trainer.state.fn in _JUDGED:

@@ -11,6 +11,7 @@ import torch
 from ecg_tl.checkpoints.settings import declared_settings, require_settings, task_class
 from ecg_tl.errors import CheckpointError
 from ecg_tl.models import NETWORKS, create_network
+from ecg_tl.models.low_rank import merged_state
 from ecg_tl.models.registry import SIZES
 from ecg_tl.tasks.base import EcgClassifier
 
@@ -40,6 +41,7 @@ def restore_task(path: Path, checkpoint: Mapping[str, Any]) -> EcgClassifier:
             "Give a checkpoint of ecg_tl, and import the file of a network of your own first.",
         )
     settings = declared_settings(task, hyperparameters, path)
+    checkpoint = {**checkpoint, "state_dict": merged_state(checkpoint["state_dict"], path)}
     try:
         _require_shapes(settings, checkpoint["state_dict"])
         restored = task(**settings)

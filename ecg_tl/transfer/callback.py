@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, Literal, get_args
+from typing import Any, TypeVar
 
 from lightning.pytorch import Callback, LightningModule, Trainer
 from lightning.pytorch.loggers import TensorBoardLogger
 from lightning.pytorch.trainer.states import TrainerFn
-from lightning_utilities.core.rank_zero import rank_zero_warn
+from lightning_utilities.core.rank_zero import rank_zero_info, rank_zero_warn
 from torch import Tensor
 from torch.optim import Optimizer
 
@@ -20,7 +20,8 @@ from ecg_tl.contamination import OverlapReport, require_no_overlap
 from ecg_tl.datamodules.base import EcgDataModule
 from ecg_tl.errors import CheckpointError, SettingError
 from ecg_tl.files import write_json
-from ecg_tl.limits import COUNT, EPOCHS, PENALTY, SHARE, STEPS, require_settings
+from ecg_tl.models import EcgNetwork
+from ecg_tl.models.low_rank import merge
 from ecg_tl.tasks.base import EcgClassifier
 from ecg_tl.transfer.freezing import (
     callbacks_of,
@@ -30,33 +31,25 @@ from ecg_tl.transfer.freezing import (
     require_order,
     require_strategy,
     set_trained,
+    trained_parameters,
     wrap_again,
 )
-from ecg_tl.transfer.matching import (
-    COMPARED,
-    HeadPolicy,
-    Policies,
-    StemPolicy,
-    nothing_loaded,
-    plan_transfer,
-)
+from ecg_tl.transfer.groups import ForeignFile, Matching, Training
+from ecg_tl.transfer.matching import nothing_loaded, plan_transfer
 from ecg_tl.transfer.movement import cka_by_group, features_by_group, l2_by_group
-from ecg_tl.transfer.report import TAKEN, TransferReport
-from ecg_tl.transfer.schedule import (
-    Phase,
-    Preset,
-    Schedule,
-    preset_phases,
-    resolve_phases,
-    schedule_warnings,
-    warm_up,
-)
+from ecg_tl.transfer.phases import Phases, phase_warnings, resolve_phases
+from ecg_tl.transfer.recipes import RecipeName, get_recipe
+from ecg_tl.transfer.report import TAKEN, TrainedReport, TransferReport
 from ecg_tl.transfer.summary import markdown_report, print_report
-from ecg_tl.transfer.warmup import groups_of_optimizer, scale_steps
+from ecg_tl.transfer.warmup import groups_of_optimizer, scale_steps, warm_up
+from ecg_tl.transfer.words import EARLIER, GROUPS, present, remark
 
 REPORT_FILE = "transfer_report.json"
 COMPARED_RECORDS = 32
 """Validation records on which the features before and after are compared."""
+
+_Group = TypeVar("_Group", ForeignFile, Matching, Training)
+_FILE, _MATCH, _TRAIN = ForeignFile(), Matching(), Training()
 
 
 class TransferLearning(Callback):
@@ -76,28 +69,14 @@ class TransferLearning(Callback):
     Args:
         upstream: A checkpoint of this project, or any file of weights (`.ckpt`, `.pt`, `.safetensors`); null
             for a network that stays as initialised, the control of a frozen encoder.
-        prefix: Module that holds the network in a foreign file, stripped from the names.
-        renames: A foreign file's names of tensors or modules, to the names that they have here.
-        head: `reset` starts a new one; `by_diagnosis` copies the rows of diagnoses that both label sets name;
-            `keep` takes it over for the same label set.
-        stem: What to do about other leads: `error`; `select` them by name; `mean` of the upstream's.
-        resample_stem: Interpolate the first layer's kernels if the upstream has another sampling rate.
-        reinit_last: How many groups before the head start fresh.
-        min_coverage: Least share of the backbone's parameters that must be loaded; less is an error.
-        allow: Differences between upstream and downstream signals that are wanted as they are: names out of
-            `leads`, `sampling_rate`, `units`, `normalization`.
-        allow_overlap: Whether the upstream may have been trained on records of the downstream, whichever part
-            of its split they are in; the report says which. To score the result on such records, the
-            datamodule's `allow_overlap` has to be set too.
-        schedule: `full`, `linear_probe`, `gradual` or `lp_ft`; see `preset_phases`.
-        phases: In place of a preset: from which epoch on which groups are trained.
-        phase_epochs: Epochs of each phase of a preset.
-        warmup_steps: Optimizer steps in which the learning rate of each newly trained group rises.
-        batch_norm: Of frozen groups: `frozen_eval` keeps their statistics; `train` goes on updating them.
-        l2_sp: Strength of a penalty `l2_sp / 2 * |w - w_upstream|^2` on what was loaded (Li et al., "Explicit
-            Inductive Bias for Transfer Learning with Convolutional Networks", ICML 2018). It takes the place
-            of weight decay, which should then be 0.
+        recipe: How it is trained: a name of `ecg_tl.transfer.recipes.RECIPES`.
+        options: Of a recipe that has some: of `lora` the `rank`, `alpha` and `layers`.
+        file: How a foreign file names the network's tensors.
+        match: What is done where upstream and downstream differ.
+        train: What every recipe can be set to: phases, warm-up, batch norms of frozen groups, penalty.
         track: Whether to measure how far groups move. The checkpoint then holds the starting weights too.
+        **earlier: Settings by the names that they had when they were not in groups (`schedule` for
+            `recipe`, `head` for `match.head`, ...); understood, with a remark.
 
     Raises:
         SettingError: If a setting is out of range, does not go with another or with the trainer, or names a
@@ -109,63 +88,44 @@ class TransferLearning(Callback):
     def __init__(
         self,
         upstream: str | None,
-        prefix: str | None = None,
-        renames: dict[str, str] | None = None,
-        head: HeadPolicy = "reset",
-        stem: StemPolicy = "error",
-        resample_stem: bool = False,
-        reinit_last: int = 0,
-        min_coverage: float = 0.9,
-        allow: list[str] | None = None,
-        allow_overlap: bool = False,
-        schedule: Preset = "full",
-        phases: list[Phase] | None = None,
-        phase_epochs: int = 1,
-        warmup_steps: int = 0,
-        batch_norm: Literal["frozen_eval", "train"] = "frozen_eval",
-        l2_sp: float = 0.0,
+        recipe: RecipeName = "full",
+        options: dict[str, Any] | None = None,
+        file: ForeignFile = _FILE,
+        match: Matching = _MATCH,
+        train: Training = _TRAIN,
         track: bool = True,
+        **earlier: Any,
     ) -> None:
-        for name, choice, choices in (
-            ("head", head, get_args(HeadPolicy)),
-            ("stem", stem, get_args(StemPolicy)),
-            ("batch_norm", batch_norm, ("frozen_eval", "train")),
-            *(("allow", field, COMPARED) for field in allow or []),
-        ):
-            if choice not in choices:
-                raise SettingError(name, repr(choice), f"one of {', '.join(choices)}", f"Correct {name}.")
-        require_settings(
-            min_coverage=(SHARE, min_coverage),
-            reinit_last=(COUNT, reinit_last),
-            warmup_steps=(STEPS, warmup_steps),
-            phase_epochs=(EPOCHS, phase_epochs),
-            l2_sp=(PENALTY, l2_sp),
-        )
-        if phases is not None and schedule != "full":
+        file, match, train = _made(ForeignFile, file), _made(Matching, match), _made(Training, train)
+        if earlier:
+            recipe, file, match, train = _with_earlier(earlier, recipe, file, match, train)
+        self.recipe = get_recipe(recipe)
+        self.recipe_name = recipe
+        self.options = self.recipe.read_options(recipe, options)
+        self.upstream = upstream
+        self.file, self.match, self.train = file, match, train
+        self.track = track
+        self.l2_sp = (self.recipe.l2_sp or 0.0) if train.l2_sp is None else train.l2_sp
+        if train.phases is not None and recipe != "full":
+            raise SettingError("phases", f"phases beside `recipe: {recipe}`", "one of them", "Remove one.")
+        if self.l2_sp and self.recipe.l2_sp is None:
             raise SettingError(
-                "phases", f"phases beside `schedule: {schedule}`", "one of them", "Remove one."
+                "l2_sp",
+                f"{self.l2_sp} beside `recipe: {recipe}`",
+                "no penalty: this recipe leaves what was loaded as it is",
+                "Remove one.",
             )
-        if upstream is None and (prefix or renames or head != "reset" or reinit_last or l2_sp):
+        if upstream is None and (
+            file.prefix or file.renames or match.head != "reset" or match.reinit_last or self.l2_sp
+        ):
             raise SettingError(
                 "upstream",
                 "null, with settings about an upstream",
                 "a file, or none of prefix, renames, head, reinit_last, l2_sp",
                 "Name the upstream, or remove these.",
             )
-        self.upstream = upstream
-        self.prefix = prefix
-        self.renames = dict(renames or {})
-        self.policies = Policies(head, stem, resample_stem, reinit_last, min_coverage, tuple(allow or ()))
-        self.allow_overlap = allow_overlap
-        self.preset = schedule
-        self.phases = phases
-        self.phase_epochs = phase_epochs
-        self.warmup_steps = warmup_steps
-        self.batch_norm = batch_norm
-        self.l2_sp = l2_sp
-        self.track = track
         self.report: TransferReport | None = None
-        self.schedule: Schedule | None = None
+        self.phases: Phases | None = None
         self._refusal: CheckpointError | None = None
         self._start: dict[str, Tensor] = {}  # the network's tensors when the training began
         self._loaded: list[str] = []  # the parameters among them that come from the upstream
@@ -180,46 +140,65 @@ class TransferLearning(Callback):
         """Load the upstream into a fresh training's network, and freeze what is not trained at first."""
         if stage != "fit":
             return
-        network = _classifier(pl_module).network
+        task = _classifier(pl_module)
+        network = task.network
+        merge(network)  # what an earlier training of the same object has left
         groups = list(network.layer_groups())
-        phases = self.phases or preset_phases(self.preset, groups, self.phase_epochs)
-        self.schedule = resolve_phases(phases, groups)
-        require_strategy(trainer.strategy, self.schedule)
+        phases = self.train.phases or self.recipe.phases(groups, self.train.phase_epochs)
+        self.phases = resolve_phases(phases, groups)
+        require_strategy(trainer.strategy, freezes=self.phases.freezes or not self.recipe.trains_all)
         require_order(callbacks_of(trainer), self)
-        for warning in schedule_warnings(
-            self.schedule, trainer.max_epochs, trainer.min_epochs, earliest_stop(trainer)
+        for warning in phase_warnings(
+            self.phases, trainer.max_epochs, trainer.min_epochs, earliest_stop(trainer)
         ):
             rank_zero_warn(warning)
         self._trained_since, self._signals, self._features, self._refusal = {}, None, None, None
         if trainer.ckpt_path is None:
             try:
-                self._load(trainer, _classifier(pl_module))
+                self._load(trainer, task)
             except CheckpointError as error:
                 # `fit(ckpt_path=...)` says only later that this is a resumption, which needs no upstream.
                 self._refusal = error
-        set_trained(network, self.schedule.trained(0))
+        self.recipe.prepare(network, self.options)
+        if self.report is not None:
+            self.report = replace(self.report, training=self._count(network))
+            task.transfer_report = self.report.as_dict()
+        set_trained(network, self._trained(network, 0))
+
+    def _trained(self, network: EcgNetwork, epoch: int) -> frozenset[str]:
+        assert self.phases is not None
+        return trained_parameters(network, self.phases.trained(epoch), self.recipe.trains)
+
+    def _count(self, network: EcgNetwork) -> TrainedReport:
+        assert self.phases is not None
+        sizes = {name: parameter.numel() for name, parameter in network.named_parameters()}
+        return TrainedReport(
+            recipe=self.recipe_name if self.train.phases is None else "phases",
+            parameters=sum(sizes[name] for name in self._trained(network, self.phases.last_epoch)),
+            of=sum(sizes.values()),
+            at_first=sum(sizes[name] for name in self._trained(network, 0)),
+        )
 
     def _load(self, trainer: Trainer, task: EcgClassifier) -> None:
         network = task.network
         if self.upstream is None:
             self.report = nothing_loaded(network)
-        else:
-            upstream = read_upstream(Path(self.upstream), self.prefix, self.renames)
-            datamodule = getattr(trainer, "datamodule", None)
-            downstream = None if datamodule is None else datamodule.describe()
-            if upstream.data is None:
-                rank_zero_warn(
-                    f"{upstream.path} does not say what signals it was trained on: leads, sampling rate, "
-                    "units and normalisation are not compared with the downstream's."
-                )
-            transfer = plan_transfer(upstream, network, self.policies, downstream)
-            network.load_state_dict(network.state_dict() | transfer.weights)
-            self.report = replace(transfer.report, overlap=self._overlap(upstream, datamodule))
-            task.trained_on = upstream.trained_on
-            if self.track or self.l2_sp:
-                self._start = {name: tensor.clone() for name, tensor in network.state_dict().items()}
-                self._loaded = [t.name for t in self.report.tensors if t.state in TAKEN and t.parameters]
-        task.transfer_report = self.report.as_dict()
+            return
+        upstream = read_upstream(Path(self.upstream), self.file.prefix, self.file.renames)
+        datamodule = getattr(trainer, "datamodule", None)
+        downstream = None if datamodule is None else datamodule.describe()
+        if upstream.data is None:
+            rank_zero_warn(
+                f"{upstream.path} does not say what signals it was trained on: leads, sampling rate, "
+                "units and normalisation are not compared with the downstream's."
+            )
+        transfer = plan_transfer(upstream, network, self.match, downstream)
+        network.load_state_dict(network.state_dict() | transfer.weights)
+        self.report = replace(transfer.report, overlap=self._overlap(upstream, datamodule))
+        task.trained_on = upstream.trained_on
+        if self.track or self.l2_sp:
+            self._start = {name: tensor.clone() for name, tensor in network.state_dict().items()}
+            self._loaded = [t.name for t in self.report.tensors if t.state in TAKEN and t.parameters]
 
     def _overlap(self, upstream: Upstream, datamodule: EcgDataModule | None) -> OverlapReport | None:
         if datamodule is None:
@@ -228,7 +207,7 @@ class TransferLearning(Callback):
             upstream.trained_on,
             datamodule,
             ("train", "validation", "test"),
-            allow=self.allow_overlap,
+            allow=self.match.allow_overlap,
             where=upstream.path,
             setting="allow_overlap: true",
         )
@@ -257,15 +236,16 @@ class TransferLearning(Callback):
         self, trainer: Trainer, pl_module: LightningModule, checkpoint: dict[str, Any]
     ) -> None:
         """Freeze what the checkpoint's epoch asks for: of a training that is over, no epoch begins."""
-        if self.schedule is not None and trainer.state.fn == TrainerFn.FITTING:
-            set_trained(_classifier(pl_module).network, self.schedule.trained(checkpoint["epoch"]))
+        if self.phases is not None and trainer.state.fn == TrainerFn.FITTING:
+            network = _classifier(pl_module).network
+            set_trained(network, self._trained(network, checkpoint["epoch"]))
 
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Freeze what the epoch asks for, which in a resumed training need not be the first."""
         network = _classifier(pl_module).network
         require_all_optimized(network, trainer.optimizers)
         self._freeze(trainer, pl_module)
-        if self.warmup_steps:
+        if self.train.warmup_steps:
             self._remove_warm_up = scale_steps(
                 network, trainer.optimizers[0], lambda group: self._warm_up(group, trainer.global_step)
             )
@@ -278,20 +258,19 @@ class TransferLearning(Callback):
         self._log_training(trainer, pl_module)
 
     def _freeze(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        assert self.schedule is not None
+        assert self.phases is not None
         network = _classifier(pl_module).network
-        trained = self.schedule.trained(trainer.current_epoch)
+        trained = self._trained(network, trainer.current_epoch)
         if set_trained(network, trained):
             wrap_again(trainer)
-        if self.batch_norm == "frozen_eval":
+        if self.train.batch_norm == "frozen_eval":
             freeze_batch_norm(network, trained)
-        self._trained_since = {
-            group: self._trained_since.get(group, trainer.global_step) for group in sorted(trained)
-        }
+        groups = sorted(self.phases.trained(trainer.current_epoch))
+        self._trained_since = {group: self._trained_since.get(group, trainer.global_step) for group in groups}
 
     def _warm_up(self, group: str, step: int) -> float:
         since = self._trained_since.get(group)
-        return 0.0 if since is None else warm_up(step - since, self.warmup_steps)
+        return 0.0 if since is None else warm_up(step - since, self.train.warmup_steps)
 
     def on_before_optimizer_step(
         self, trainer: Trainer, pl_module: LightningModule, optimizer: Optimizer
@@ -315,7 +294,6 @@ class TransferLearning(Callback):
     # What TensorBoard shows -----------------------------------------------------------------------------
 
     def _log_training(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        assert self.schedule is not None
         network = _classifier(pl_module).network
         parameters = dict(network.named_parameters())
         shown: dict[str, float] = {}
@@ -372,6 +350,27 @@ class TransferLearning(Callback):
         self._trained_since = dict(state_dict["trained_since"])
         self._start = {name: tensor.cpu() for name, tensor in state_dict["start"].items()}
         self._loaded = list(state_dict["loaded"])
+
+
+def _made(kind: type[_Group], given: _Group | Mapping[str, Any]) -> _Group:
+    """Make a group of settings from a table; one that is made already stays."""
+    return kind(**given) if isinstance(given, Mapping) else given
+
+
+def _with_earlier(
+    earlier: dict[str, Any], recipe: str, file: ForeignFile, match: Matching, train: Training
+) -> tuple[str, ForeignFile, Matching, Training]:
+    """Put settings that were given by their earlier names where they belong."""
+    unknown = [name for name in earlier if name not in EARLIER]
+    if unknown:
+        raise TypeError(f"TransferLearning has no setting {', '.join(unknown)}")
+    rank_zero_info(remark(list(earlier)))
+    given = present(earlier)
+    groups = {"file": file, "match": match, "train": train}
+    for name, kind in GROUPS.items():
+        known = {one: getattr(groups[name], one) for one in kind.__dataclass_fields__}
+        groups[name] = kind(**{**known, **given.get(name, {})})
+    return (given.get("recipe", recipe), groups["file"], groups["match"], groups["train"])  # type: ignore[return-value]
 
 
 def _classifier(pl_module: LightningModule) -> EcgClassifier:

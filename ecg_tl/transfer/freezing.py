@@ -1,4 +1,4 @@
-"""Freezing and unfreezing groups of layers, exactly: in one process and in several, at first and resumed.
+"""Freezing and unfreezing layers, exactly: in one process and in several, at first and resumed.
 
 Freezing never touches the optimizer: every parameter is in it from the first step, and one without a gradient
 is passed over. Everything is found by name, because strategies replace modules (SyncBatchNorm).
@@ -6,7 +6,7 @@ is passed over. Everything is found by name, because strategies replace modules 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from lightning.pytorch import Callback, Trainer
 from lightning.pytorch.callbacks import EarlyStopping, WeightAveraging
@@ -24,37 +24,52 @@ from torch.optim import Optimizer
 
 from ecg_tl.errors import SettingError
 from ecg_tl.models import EcgNetwork
-from ecg_tl.transfer.schedule import Schedule
+from ecg_tl.transfer.report import HEAD
+
+
+def trained_parameters(
+    network: EcgNetwork, trained: frozenset[str], trains: Callable[[str], bool]
+) -> frozenset[str]:
+    """Name the parameters that are trained: of trained groups those that a recipe trains, and the head's.
+
+    Args:
+        network: Its `layer_groups()` name the parameters.
+        trained: The groups that are trained.
+        trains: Whether a parameter of the backbone is trained while its group is.
+    """
+    return frozenset(
+        name
+        for group, names in network.layer_groups().items()
+        if group in trained
+        for name in names
+        if group == HEAD or trains(name)
+    )
 
 
 def set_trained(network: EcgNetwork, trained: frozenset[str]) -> bool:
-    """Let gradients reach the groups that are trained, and no others.
+    """Let gradients reach the parameters that are trained, and no others.
 
     Returns:
         Whether that changed anything.
     """
-    parameters = dict(network.named_parameters())
     changed = False
-    for group, names in network.layer_groups().items():
-        for name in names:
-            parameter = parameters[name]
-            changed |= parameter.requires_grad != (group in trained)
-            parameter.requires_grad = group in trained
-            if group not in trained:
-                # A gradient of zero would let weight decay, and an optimizer's moments, go on moving it.
-                parameter.grad = None
+    for name, parameter in network.named_parameters():
+        changed |= parameter.requires_grad != (name in trained)
+        parameter.requires_grad = name in trained
+        if name not in trained:
+            # A gradient of zero would let weight decay, and an optimizer's moments, go on moving it.
+            parameter.grad = None
     return changed
 
 
 def freeze_batch_norm(network: EcgNetwork, trained: frozenset[str]) -> None:
-    """Let the batch norms of frozen groups use the statistics that they came with, and not change them.
+    """Let batch norms that are frozen use the statistics that they came with, and not change them.
 
     Only batch norms are put in evaluation mode: cuDNN cannot run backward through a recurrent layer that is.
     """
-    group_of = {name: group for group, names in network.layer_groups().items() for name in names}
     for name, module in network.named_modules():
-        if isinstance(module, _BatchNorm) and f"{name}.weight" in group_of:
-            module.train(group_of[f"{name}.weight"] in trained)
+        if isinstance(module, _BatchNorm) and module.affine:
+            module.train(f"{name}.weight" in trained)
 
 
 def wrap_again(trainer: Trainer) -> None:
@@ -69,19 +84,23 @@ def wrap_again(trainer: Trainer) -> None:
         strategy.configure_ddp()
 
 
-def require_strategy(strategy: Strategy, schedule: Schedule) -> None:
+def require_strategy(strategy: Strategy, *, freezes: bool) -> None:
     """Refuse strategies under which freezing cannot be done exactly.
+
+    Args:
+        strategy: The trainer's.
+        freezes: Whether anything is ever frozen.
 
     Raises:
         SettingError: If something is frozen, and parameters are sharded.
     """
     sharded = (FSDPStrategy, DeepSpeedStrategy, ModelParallelStrategy)
-    if schedule.freezes and isinstance(strategy, sharded):
+    if freezes and isinstance(strategy, sharded):
         raise SettingError(
             "strategy",
             type(strategy).__name__,
-            "a strategy that keeps whole parameters (auto, ddp), because some groups are frozen",
-            "Use `strategy: ddp`, or `schedule: full`.",
+            "a strategy that keeps whole parameters (auto, ddp), because some layers are frozen",
+            "Use `strategy: ddp`, or `recipe: full`.",
         )
 
 

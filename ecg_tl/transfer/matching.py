@@ -8,41 +8,18 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any
 
 from torch import Tensor
 
 from ecg_tl.checkpoints.reading import Upstream
 from ecg_tl.errors import CheckpointError, SettingError
 from ecg_tl.models import EcgNetwork
-from ecg_tl.transfer.adapt import (
-    Adapted,
-    copy_rows,
-    mean_leads,
-    resample_kernel,
-    rows_by_diagnosis,
-    rows_by_name,
-    select_leads,
-)
+from ecg_tl.transfer.adapted import Adapted
+from ecg_tl.transfer.groups import COMPARED, Matching
+from ecg_tl.transfer.head import adapt_head
 from ecg_tl.transfer.report import HEAD, TAKEN, UNMATCHED, State, TensorReport, TransferReport
-
-HeadPolicy = Literal["reset", "by_diagnosis", "keep"]
-StemPolicy = Literal["error", "select", "mean"]
-
-COMPARED = ("leads", "sampling_rate", "units", "normalization")
-"""What of an upstream's signals is compared with the downstream's."""
-
-
-@dataclass(frozen=True)
-class Policies:
-    """What is done where upstream and downstream differ; see `TransferLearning`."""
-
-    head: HeadPolicy = "reset"
-    stem: StemPolicy = "error"
-    resample_stem: bool = False
-    reinit_last: int = 0
-    min_coverage: float = 0.9
-    allow: tuple[str, ...] = ()
+from ecg_tl.transfer.stem import adapt_stem
 
 
 @dataclass(frozen=True, eq=False)
@@ -59,14 +36,14 @@ class Transfer:
 
 
 def plan_transfer(
-    upstream: Upstream, network: EcgNetwork, policies: Policies, downstream: Mapping[str, Any] | None
+    upstream: Upstream, network: EcgNetwork, settings: Matching, downstream: Mapping[str, Any] | None
 ) -> Transfer:
     """Decide what goes where; changes nothing.
 
     Args:
         upstream: What was read.
         network: The downstream network, freshly initialised.
-        policies: What to do about differences.
+        settings: What to do about differences.
         downstream: What the data at hand say of themselves (`EcgDataModule.describe()`), if anything does.
 
     Raises:
@@ -75,19 +52,19 @@ def plan_transfer(
         SettingError: If the network has not as many groups as `reinit_last`, or no kernels to resample.
     """
     if upstream.data is not None and downstream is not None:
-        require_same_signals(upstream, downstream, policies)
+        require_same_signals(upstream, downstream, settings)
     groups = list(network.layer_groups())
-    fresh = fresh_groups(groups, policies.reinit_last)
-    if policies.head == "reset":
+    fresh = fresh_groups(groups, settings.reinit_last)
+    if settings.head == "reset":
         fresh |= {HEAD}
     adapted: dict[str, Adapted] = {}
     if groups[0] not in fresh:
-        adapted |= adapt_stem(upstream, network, policies, downstream)
-    if policies.head != "reset":
-        adapted |= adapt_head(upstream, network, policies.head, downstream)
+        adapted |= adapt_stem(upstream, network, settings, downstream)
+    if settings.head != "reset":
+        adapted |= adapt_head(upstream, network, settings.head, downstream)
     state = network.state_dict()
     report = match(upstream, state, network.layer_groups(), adapted, fresh)
-    require_coverage(report, policies.min_coverage)
+    require_coverage(report, settings.min_coverage)
     weights = {
         t.name: adapted[t.name].tensor if t.name in adapted else upstream.weights[t.name]
         for t in report.tensors
@@ -114,17 +91,17 @@ def fresh_groups(groups: list[str], reinit_last: int) -> frozenset[str]:
     return frozenset(backbone[len(backbone) - reinit_last :])
 
 
-def require_same_signals(upstream: Upstream, downstream: Mapping[str, Any], policies: Policies) -> None:
+def require_same_signals(upstream: Upstream, downstream: Mapping[str, Any], settings: Matching) -> None:
     """Refuse an upstream that was trained on signals of another kind.
 
     Raises:
         CheckpointError: Names the difference and both sides.
     """
     trained_on = upstream.data or {}
-    handled = set(policies.allow)
-    if policies.stem != "error":
+    handled = set(settings.allow or ())
+    if settings.stem != "error":
         handled.add("leads")
-    if policies.resample_stem:
+    if settings.resample_stem:
         handled.add("sampling_rate")
     for field in COMPARED:
         theirs, ours = trained_on.get(field), downstream.get(field)
@@ -141,143 +118,6 @@ def require_same_signals(upstream: Upstream, downstream: Mapping[str, Any], poli
             f"{field} {ours}, as the downstream data have",
             f"{remedy}, or allow it as it is with `allow: [{field}]`.",
         )
-
-
-def adapt_stem(
-    upstream: Upstream, network: EcgNetwork, policies: Policies, downstream: Mapping[str, Any] | None
-) -> dict[str, Adapted]:
-    """Fit the weights that meet the leads.
-
-    Raises:
-        CheckpointError: If the leads differ and no policy says what to do, or the upstream does not say which
-            leads it has.
-        SettingError: If kernels are to be resampled where there are none, or rates are not known.
-    """
-    theirs, ours = upstream.data or {}, downstream or {}
-    adapted: dict[str, Adapted] = {}
-    for name in network.input_weight_names:
-        weight = upstream.weights.get(name)
-        wanted = network.get_parameter(name)
-        if weight is None or weight.ndim != wanted.ndim or weight.shape[0] != wanted.shape[0]:
-            continue  # reported as missing or of another shape
-        result = Adapted(weight, weight.numel(), "", exact=True)
-        if policies.resample_stem and theirs.get("sampling_rate") != ours.get("sampling_rate"):
-            result = _resampled(weight, theirs.get("sampling_rate"), ours.get("sampling_rate"), upstream)
-        if policies.stem == "select":
-            result = _joined(
-                result, _selected(result.tensor, theirs.get("leads"), ours.get("leads"), upstream)
-            )
-        elif policies.stem == "mean" and weight.shape[1] != wanted.shape[1]:
-            result = _joined(result, mean_leads(result.tensor, wanted.shape[1]))
-        elif weight.shape[1] != wanted.shape[1]:
-            raise CheckpointError(
-                upstream.path,
-                f"{name} for {weight.shape[1]} leads",
-                f"{wanted.shape[1]} leads",
-                "Choose `stem: select` (by the leads' names) or `stem: mean`.",
-            )
-        if not result.exact and result.tensor.shape == wanted.shape:
-            adapted[name] = result
-    return adapted
-
-
-def _resampled(weight: Tensor, theirs: float | None, ours: float | None, upstream: Upstream) -> Adapted:
-    if weight.ndim != 3:
-        raise SettingError(
-            "resample_stem",
-            "a network without kernels over time in its first layer",
-            "a convolutional network",
-            "Prepare the store at the upstream's sampling rate.",
-        )
-    if theirs is None or ours is None:
-        raise CheckpointError(
-            upstream.path,
-            "no sampling rate",
-            "one to resample the kernels from",
-            "Remove resample_stem, and prepare the store at the upstream's rate.",
-        )
-    return Adapted(
-        resample_kernel(weight, theirs, ours), weight.numel(), f"kernels from {theirs:g} to {ours:g} Hz"
-    )
-
-
-def _selected(
-    weight: Tensor, theirs: list[str] | None, ours: list[str] | None, upstream: Upstream
-) -> Adapted:
-    if theirs is None or ours is None or len(theirs) != weight.shape[1]:
-        raise CheckpointError(
-            upstream.path,
-            "no names of its leads",
-            "names to select leads by",
-            "Choose `stem: mean`, or prepare the data with the upstream's leads in its order.",
-        )
-    if not set(theirs) & set(ours):
-        raise CheckpointError(
-            upstream.path,
-            f"leads {', '.join(theirs)}",
-            f"some of {', '.join(ours)}",
-            "Choose `stem: mean`.",
-        )
-    return select_leads(weight, theirs, ours)
-
-
-def _joined(first: Adapted, then: Adapted) -> Adapted:
-    """Tell of two adaptations of one tensor."""
-    notes = [step.note for step in (first, then) if not step.exact]
-    return Adapted(then.tensor, then.taken, "; ".join(notes), first.exact and then.exact)
-
-
-def adapt_head(
-    upstream: Upstream,
-    network: EcgNetwork,
-    policy: Literal["by_diagnosis", "keep"],
-    downstream: Mapping[str, Any] | None,
-) -> dict[str, Adapted]:
-    """Take over the rows of classes that the upstream has learnt.
-
-    Raises:
-        CheckpointError: If the upstream has no such head, another number of features, or classes that cannot
-            be brought together.
-    """
-    names = [f"{network.head_name}.{kind}" for kind in ("weight", "bias")]
-    weight = upstream.weights.get(names[0])
-    if any(name not in upstream.weights for name in names) or weight is None or weight.ndim != 2:
-        raise CheckpointError(
-            upstream.path, f"no head {network.head_name}", "a linear layer", "Use `head: reset`."
-        )
-    if weight.shape[1] != network.num_features:
-        raise CheckpointError(
-            upstream.path,
-            f"a head of {weight.shape[1]} features",
-            f"{network.num_features} features",
-            "Use `head: reset`, or the same network on signals of the same length.",
-        )
-    theirs, ours = upstream.data, downstream
-    if policy == "by_diagnosis":
-        rows = rows_by_diagnosis(theirs or {}, ours or {}, upstream.path)
-    elif theirs is not None and ours is not None:
-        rows = rows_by_name(theirs["class_names"], ours["class_names"], upstream.path)
-    elif weight.shape[0] == network.num_classes:
-        rows = {row: row for row in range(network.num_classes)}
-    else:
-        raise CheckpointError(
-            upstream.path,
-            f"a head of {weight.shape[0]} classes",
-            f"{network.num_classes} classes, for `head: keep`",
-            "Use `head: reset`.",
-        )
-    state = network.state_dict()
-    note = _rows_note(rows, theirs, ours)
-    return {name: copy_rows(state[name], upstream.weights[name], rows, note) for name in names}
-
-
-def _rows_note(rows: dict[int, int], theirs: Mapping[str, Any] | None, ours: Mapping[str, Any] | None) -> str:
-    if theirs is None or ours is None:
-        return ""
-    names = ours["class_names"]
-    copied = ", ".join(f"{names[row]} from {theirs['class_names'][other]}" for row, other in rows.items())
-    fresh = [name for row, name in enumerate(names) if row not in rows]
-    return f"copied: {copied}" + (f"; initialised: {', '.join(fresh)}" if fresh else "")
 
 
 def match(

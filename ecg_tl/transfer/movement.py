@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Iterable, Mapping
 from itertools import takewhile
 
@@ -10,6 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from ecg_tl.models import EcgNetwork
+from ecg_tl.models.low_rank import has_low_rank, merged_copy
 from ecg_tl.transfer.report import HEAD
 
 
@@ -18,9 +18,10 @@ def l2_by_group(network: EcgNetwork, start: Mapping[str, Tensor], names: Iterabl
 
     Args:
         network: As it is.
-        start: Its tensors as they were.
+        start: Its tensors as they were, weights in parts as sums.
         names: Parameters to count; groups without any are left out.
     """
+    network = merged_copy(network) if has_low_rank(network) else network
     counted = set(names)
     parameters = dict(network.named_parameters())
     squares: dict[str, float] = {}
@@ -63,10 +64,10 @@ def features_by_group(
     Args:
         network: Left as it is.
         signals: `(records, leads, samples)`, normalised.
-        state: The network's tensors, where others are meant than those that it has.
+        state: The network's tensors, where others are meant than those that it has; weights in parts as sums.
     """
     # A copy, so that no hook is left behind; of one that is compiled, the copy is not.
-    network = copy.deepcopy(network)
+    network = merged_copy(network)
     if state is not None:
         network.load_state_dict(dict(state))
     network.eval()

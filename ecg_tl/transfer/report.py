@@ -59,6 +59,32 @@ class TensorReport:
 
 
 @dataclass(frozen=True)
+class TrainedReport:
+    """How much of a network a recipe trains.
+
+    Attributes:
+        recipe: Its name; `phases` where phases were given in its place.
+        parameters: Number of trainable values that are trained in the last phase, in which most are.
+        of: Number of all of them, with those that the recipe adds.
+        at_first: Number of them that are trained from the first epoch on.
+    """
+
+    recipe: str
+    parameters: int
+    of: int
+    at_first: int
+
+    @property
+    def share(self) -> float:
+        """Share of the network's parameters that are trained in the last phase."""
+        return self.parameters / self.of
+
+    def as_dict(self) -> dict[str, Any]:
+        """Give it in primitives."""
+        return asdict(self) | {"share": self.share}
+
+
+@dataclass(frozen=True)
 class TransferReport:
     """What became of every tensor.
 
@@ -66,11 +92,13 @@ class TransferReport:
         upstream: The file; None for a network that starts at random.
         tensors: In the downstream network's order, then the unexpected ones.
         overlap: Records at hand that the upstream was trained on; None where there is nothing to compare.
+        training: What is trained; None before that is settled.
     """
 
     upstream: str | None
     tensors: tuple[TensorReport, ...]
     overlap: OverlapReport | None = None
+    training: TrainedReport | None = None
 
     @property
     def coverage(self) -> float:
@@ -131,6 +159,7 @@ class TransferReport:
             "share_by_group": self.share_by_group(),
             "tensors": [t.as_dict() for t in self.tensors],
             "overlap": None if self.overlap is None else self.overlap.as_dict(),
+            "training": None if self.training is None else self.training.as_dict(),
         }
 
 

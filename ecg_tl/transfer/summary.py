@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Mapping
+from typing import Any
 
 from rich.console import Console
 from rich.table import Table
@@ -64,6 +66,17 @@ def _lines(report: TransferReport) -> list[str]:
         names = [t.name for t in report.tensors if t.state == state]
         if names:
             lines.append(f"{state}: {', '.join(names)}")
+    if report.training is not None:
+        lines.append(trained_line(report.training.as_dict()))
     if report.overlap is not None:
         lines += report.overlap.lines()
     return lines
+
+
+def trained_line(training: Mapping[str, Any]) -> str:
+    """Say in a line what `TrainedReport.as_dict` gave."""
+    line = f"recipe {training['recipe']}: {training['parameters']:,} of {training['of']:,} parameters trained"
+    line += f" ({training['share']:.2%})"
+    if training["at_first"] != training["parameters"]:
+        line += f", {training['at_first']:,} of them from the first epoch on"
+    return line

@@ -68,3 +68,13 @@ def scale_steps(
             handle.remove()
 
     return remove
+
+
+def warm_up(steps_trained: int, warmup_steps: int) -> float:
+    """Return the factor of a group's learning rate, rising in equal steps to 1.
+
+    Args:
+        steps_trained: Optimizer steps that the group has been trained for.
+        warmup_steps: In how many the whole rate is reached; 0 for at once.
+    """
+    return min(1.0, (steps_trained + 1) / (warmup_steps + 1))

@@ -92,7 +92,7 @@ def test_killed_at_any_change_of_its_files(
     more += ["--checkpoint.monitor", "epoch", "--checkpoint.mode", "max" if best == "last" else "min"]
     if start == "transfer":
         upstream = trained_run / "checkpoints" / "best.ckpt"
-        more += ["--transfer.upstream", str(upstream), "--transfer.schedule", "gradual"]
+        more += ["--transfer.upstream", str(upstream), "--transfer.recipe", "gradual"]
     run = tmp_path / "runs" / "default" / "version_0"
     moments = Moments(run, tmp_path, EVENTS)
     with faults_of(moments):

@@ -17,7 +17,8 @@ from ecg_tl.datamodules.settings import SplitSettings
 from ecg_tl.errors import SettingError
 from ecg_tl.limits import Limit
 from ecg_tl.tasks import EcgClassifier, RnnClassifier
-from ecg_tl.transfer.callback import TransferLearning
+from ecg_tl.transfer.groups import Matching, Training
+from ecg_tl.transfer.lora import LoraOptions
 from ecg_tl.transforms import Augmentation
 
 NONSENSE: tuple[Any, ...] = (float("nan"), float("-inf"), -5, "x")
@@ -33,7 +34,9 @@ MADE: dict[str, tuple[Callable[..., Any], type, dict[str, Any]]] = {
     "CustomDataModule": (CustomDataModule, CustomDataModule, {"root": "nowhere"}),
     "SplitSettings": (SplitSettings, SplitSettings, {}),
     "Augmentation": (Augmentation, Augmentation, {}),
-    "TransferLearning": (TransferLearning, TransferLearning, {"upstream": "x.ckpt"}),
+    "Matching": (Matching, Matching, {}),
+    "Training": (Training, Training, {}),
+    "LoraOptions": (LoraOptions, LoraOptions, {}),
     "EcgPictures": (EcgPictures, EcgPictures, {}),
     "ScoreCurves": (ScoreCurves, ScoreCurves, {}),
     "ScoreStopping": (ScoreStopping, ScoreStopping, {}),
@@ -72,7 +75,9 @@ def test_the_settings_that_are_gone_through_are_those_that_there_are() -> None:
     for one in (
         *(("EcgClassifier", s) for s in ("learning_rate", "weight_decay", "lr_decay", "threshold_target")),
         *(("CustomDataModule", s) for s in ("batch_size", "num_workers", "seed", "prepare_workers")),
-        *(("TransferLearning", s) for s in ("min_coverage", "warmup_steps", "l2_sp", "phase_epochs")),
+        *(("Matching", s) for s in ("min_coverage", "reinit_last")),
+        *(("Training", s) for s in ("warmup_steps", "l2_sp", "phase_epochs")),
+        *(("LoraOptions", s) for s in ("rank", "alpha")),
         *(
             ("ScoreStopping", "patience"),
             ("ScoreCurves", "every_n_epochs"),

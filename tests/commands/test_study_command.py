@@ -26,7 +26,7 @@ def config(tmp_path: Path) -> Path:
         "upstreams": {"up": {"data": {"class_path": "PtbXlDataModule", "init_args": {"root": "ptbxl"}}}},
         "downstreams": {"down": {"data": {"class_path": "LudbDataModule", "init_args": {"root": "ludb"}}}},
         "networks": {"gru": {"model": {"class_path": "RnnClassifier", "init_args": {"network": "gru"}}}},
-        "arms": {"scratch": {}, "full": {"transfer": {"schedule": "full"}}},
+        "arms": {"scratch": {}, "full": {"transfer": {"recipe": "full"}}},
         "seeds": [0, 1],
         "second_opinion": False,
     }

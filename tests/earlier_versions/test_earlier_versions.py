@@ -167,3 +167,16 @@ def test_a_finished_study_is_reported_as_it_was(
     for one in load_results(Path("study")).runs:
         then = _predictions(workplace / "study/runs" / one.id / "test")
         _assert_same(one.probabilities, then.to_numpy())
+
+
+@pytest.mark.parametrize("revision", WITH_STUDIES)
+def test_a_study_goes_on_when_its_arms_are_written_with_the_words_of_now(
+    revision: str, workplace: Path, run: Callable[..., str | None]
+) -> None:
+    file = workplace / "study.yaml"
+    now = file.read_text().replace("{schedule: full}", "{recipe: full}")
+    assert now != file.read_text()
+    file.write_text(now)
+    status = run("study", "study", "status", "study.yaml")
+    assert status is not None
+    assert "5 runs: 5 finished" in status, COMPATIBILITY

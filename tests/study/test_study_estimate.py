@@ -18,7 +18,7 @@ from ecg_tl import acceleration
 from ecg_tl.errors import SettingError
 from ecg_tl.store.reader import Store
 from ecg_tl.study.design.check import check_runs
-from ecg_tl.study.design.estimate import correction, estimate, frozen_epochs, makespan, run_seconds
+from ecg_tl.study.design.estimate import backward_epochs, correction, estimate, makespan, run_seconds
 from ecg_tl.study.design.folder import StudyFolder
 from ecg_tl.study.design.overlay import layered
 from ecg_tl.study.design.plan import make_plan
@@ -53,9 +53,9 @@ def study(
         },
         arms={
             "scratch": Arm(),
-            "full": Arm(transfer={"schedule": "full"}),
-            "lp_ft": Arm(transfer={"schedule": "lp_ft", "phase_epochs": 3}),
-            "linear_probe": Arm(transfer={"schedule": "linear_probe"}),
+            "full": Arm(transfer={"recipe": "full"}),
+            "lp_ft": Arm(transfer={"recipe": "lp_ft", "train": {"phase_epochs": 3}}),
+            "linear_probe": Arm(transfer={"recipe": "linear_probe"}),
         },
         settings={
             "data": {
@@ -123,8 +123,35 @@ def test_what_fit_does_not_take_is_one_line_that_names_the_run(
     assert "\n" not in str(caught.value)
 
 
+@pytest.mark.parametrize(
+    ("transfer", "expected"),
+    [
+        ({"recipe": "full"}, 10),
+        ({"recipe": "l2_sp"}, 10),
+        ({"recipe": "lora"}, 10),
+        ({"recipe": "linear_probe"}, 0),
+        ({"recipe": "lp_ft", "train": {"phase_epochs": 3}}, 7),
+        ({"recipe": "lp_ft", "train": {"phase_epochs": 30}}, 0),
+        # One more of three recurrent layers every other epoch: two epochs each of 0, 1/3 and 2/3 of the way.
+        ({"recipe": "gradual", "train": {"phase_epochs": 2}}, 4 + 2 * (1 / 3 + 2 / 3)),
+        (
+            {"train": {"phases": [{"epoch": 0, "train": ["head"]}, {"epoch": 4, "train": ["rnn.1"]}]}},
+            6 * 2 / 3,
+        ),
+        ({"schedule": "gradual", "phase_epochs": 2}, 4 + 2 * (1 / 3 + 2 / 3)),
+    ],
+)
+def test_an_epoch_of_layers_that_are_frozen_has_no_backward_pass_through_them(
+    study: StudySettings, transfer: dict[str, Any], expected: float
+) -> None:
+    deep = {"model": {"class_path": "RnnClassifier", "init_args": {"network": "gru", "num_layers": 3}}}
+    arms = {"scratch": Arm(), "arm": Arm(transfer=transfer)}
+    run = one(replace(study, networks={"deep": deep}, arms=arms), "arm")
+    assert backward_epochs(run, 10) == pytest.approx(expected)
+
+
 def test_a_misspelt_recipe_is_one_line(study: StudySettings) -> None:
-    arms = {**study.arms, "full": Arm(transfer={"schedule": "ful"})}
+    arms = {**study.arms, "full": Arm(transfer={"recipe": "ful"})}
     with pytest.raises(SettingError, match=r"full.*trainer: found.*Got value: ful"):
         check_runs(make_plan(replace(study, arms=arms)).runs)
 
@@ -208,7 +235,7 @@ def test_seconds_follow_epochs_records_and_what_is_frozen(study: StudySettings) 
     longer = replace(study, downstream_settings={"trainer": {"max_epochs": 20}})
     more = run_seconds(one(longer, "full"), sizes, speed) - seconds["full"]
     assert more == pytest.approx(10 * (1000 / 100 + 200 / 400), rel=0.1)
-    assert frozen_epochs(one(study, "scratch")) == 0
+    assert backward_epochs(one(study, "scratch"), 10) == 10
 
 
 @st.composite

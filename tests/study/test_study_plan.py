@@ -40,8 +40,8 @@ STUDY = StudySettings(
     networks={"gru": network("gru"), "lstm": network("lstm")},
     arms={
         "scratch": Arm(),
-        "full": Arm(transfer={"schedule": "full"}),
-        "frozen": Arm(transfer={"schedule": "linear_probe"}, pretrained=False),
+        "full": Arm(transfer={"recipe": "full"}),
+        "frozen": Arm(transfer={"recipe": "linear_probe"}, pretrained=False),
     },
     axes={"normalization": {"usual": {}, "min_max": {"data": {"init_args": {"normalization": "min_max"}}}}},
     seeds=(0, 1),
@@ -273,7 +273,7 @@ GROWN: dict[str, Any] = {
     "a seed": {"seeds": (0, 1, 2)},
     "a seed in front": {"seeds": (7, 0, 1)},
     "a size": {"grid": (Block(sizes=(10, "all")),)},
-    "an arm": {"arms": {**STUDY.arms, "gradual": Arm(transfer={"schedule": "gradual"})}},
+    "an arm": {"arms": {**STUDY.arms, "gradual": Arm(transfer={"recipe": "gradual"})}},
     "a network": {"networks": {**STUDY.networks, "bilstm": network("bilstm")}},
     "an upstream": {"upstreams": {**STUDY.upstreams, "d": dataset("D")}},
     "a downstream": {"downstreams": {**STUDY.downstreams, "d": dataset("D")}},
@@ -440,3 +440,36 @@ def test_many_seeds_are_checked_as_fast_as_one(monkeypatch: pytest.MonkeyPatch) 
     once = len(parsed)
     check.check_runs(make_plan(replace(STUDY, seeds=tuple(range(20)))).runs)
     assert len(parsed) == 2 * once
+
+
+@pytest.mark.parametrize(
+    ("earlier", "now"),
+    [
+        ({"schedule": "full"}, {"recipe": "full"}),
+        (
+            {"schedule": "lp_ft", "phase_epochs": 4, "warmup_steps": 20, "head": "by_diagnosis"},
+            {
+                "recipe": "lp_ft",
+                "train": {"phase_epochs": 4, "warmup_steps": 20},
+                "match": {"head": "by_diagnosis"},
+            },
+        ),
+        ({"l2_sp": 0.1, "prefix": "x"}, {"train": {"l2_sp": 0.1}, "file": {"prefix": "x"}}),
+    ],
+)
+def test_an_arm_in_the_words_of_an_earlier_version_has_the_same_runs(
+    earlier: dict[str, Any], now: dict[str, Any]
+) -> None:
+    one, other = (
+        make_plan(replace(STUDY, arms={**STUDY.arms, "full": Arm(transfer=transfer)})).runs
+        for transfer in (earlier, now)
+    )
+    assert [run.id for run in one] == [run.id for run in other]
+    assert [run.config for run in one] == [run.config for run in other]
+
+
+def test_an_arm_with_both_words_of_a_setting_is_refused() -> None:
+    both = {"phase_epochs": 3, "train": {"phase_epochs": 4}}
+    arms = {**STUDY.arms, "full": Arm(transfer=both)}
+    with pytest.raises(SettingError, match=r"both `phase_epochs` and `train.phase_epochs`"):
+        make_plan(replace(STUDY, arms=arms))

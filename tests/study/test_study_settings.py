@@ -23,7 +23,7 @@ STUDY: dict[str, Any] = {
     "upstreams": {"up": {"data": {"class_path": "PtbXlDataModule", "init_args": {"root": "ptbxl"}}}},
     "downstreams": {"down": {"data": {"class_path": "Cpsc2018DataModule"}}},
     "networks": {"gru": {"model": {"class_path": "RnnClassifier", "init_args": {"network": "gru"}}}},
-    "arms": {"scratch": {}, "full": {"transfer": {"schedule": "full"}}},
+    "arms": {"scratch": {}, "full": {"transfer": {"recipe": "full"}}},
     "axes": {"normalization": {"fixed_scale": {}, "min_max": {"data": {"init_args": {"batch_size": 3}}}}},
     "grid": [{"sizes": [10, "all"], "axes": {"normalization": ["min_max"]}}],
 }
@@ -41,7 +41,7 @@ def write(tmp_path: Path) -> Any:
 
 def test_what_is_written_is_read(write: Any) -> None:
     settings = read_study(write())
-    assert settings.arms == {"scratch": Arm(), "full": Arm(transfer={"schedule": "full"})}
+    assert settings.arms == {"scratch": Arm(), "full": Arm(transfer={"recipe": "full"})}
     assert settings.grid == (Block(sizes=(10, "all"), axes={"normalization": ("min_max",)}),)
     assert settings.upstreams == STUDY["upstreams"]
     assert settings.seeds == (0, 1, 2, 3, 4)

@@ -11,14 +11,8 @@ from hypothesis import strategies as st
 from ecg_tl.errors import CheckpointError
 from ecg_tl.models import create_network
 from ecg_tl.signals import LEADS
-from ecg_tl.transfer.adapt import (
-    copy_rows,
-    mean_leads,
-    resample_kernel,
-    rows_by_diagnosis,
-    rows_by_name,
-    select_leads,
-)
+from ecg_tl.transfer.head import copy_rows, rows_by_diagnosis, rows_by_name
+from ecg_tl.transfer.stem import mean_leads, resample_kernel, select_leads
 
 few = settings(max_examples=30, deadline=None)
 SUBSETS = (LEADS[:2] + LEADS[6:], LEADS[:6], ("I", "II", "V2"), ("II",), LEADS)

@@ -16,7 +16,7 @@ from trainings import Study, equal
 
 pytestmark = pytest.mark.ddp
 
-PRESETS = ("full", "linear_probe", "gradual", "lp_ft")
+RECIPES = ("full", "linear_probe", "gradual", "lp_ft")
 EPOCHS = 4
 
 States = dict[str, dict[int, dict[str, torch.Tensor]]]
@@ -63,14 +63,14 @@ def trained(
 ) -> tuple[Path, Path]:
     """Folders of the same trainings on one process and on two."""
     trainings: dict[str, Any] = {}
-    for preset in PRESETS:
-        transfer = {"schedule": preset, "phase_epochs": 2 if preset == "lp_ft" else 1, "warmup_steps": 2}
-        common = {"epochs": EPOCHS, "resume_after": [1] if preset in ("gradual", "lp_ft") else []}
+    for recipe in RECIPES:
+        transfer = {"recipe": recipe, "phase_epochs": 2 if recipe == "lp_ft" else 1, "warmup_steps": 2}
+        common = {"epochs": EPOCHS, "resume_after": [1] if recipe in ("gradual", "lp_ft") else []}
         gru = {"family": "gru", "optimizer": "adamw", "transfer": {"upstream": str(gru_upstream), **transfer}}
         cnn = {"family": "cnn", "optimizer": "sgd", "transfer": {"upstream": str(cnn_upstream), **transfer}}
-        trainings[f"gru-{preset}"] = gru | common
-        trainings[f"cnn-{preset}"] = cnn | common | {"resume_after": []}
-    penalty = {"upstream": str(gru_upstream), "schedule": "gradual", "l2_sp": 0.1}
+        trainings[f"gru-{recipe}"] = gru | common
+        trainings[f"cnn-{recipe}"] = cnn | common | {"resume_after": []}
+    penalty = {"upstream": str(gru_upstream), "recipe": "gradual", "l2_sp": 0.1}
     trainings["gru-penalty"] = {
         "family": "gru", "optimizer": "adamw", "transfer": penalty, "epochs": EPOCHS, "accumulate": 2,
     }  # fmt: skip
@@ -87,7 +87,7 @@ def states(folder: Path, name: str, rank: int = 0) -> States:
     return loaded
 
 
-@pytest.mark.parametrize("name", [f"{f}-{p}" for f in ("gru", "cnn") for p in PRESETS] + ["gru-penalty"])
+@pytest.mark.parametrize("name", [f"{f}-{p}" for f in ("gru", "cnn") for p in RECIPES] + ["gru-penalty"])
 def test_the_ranks_are_equal_bit_for_bit_after_every_phase(trained, name):
     ranks = [states(trained[1], name, rank) for rank in range(2)]
     for run, epochs in ranks[0].items():
@@ -99,7 +99,7 @@ def test_the_ranks_are_equal_bit_for_bit_after_every_phase(trained, name):
     assert sorted(ranks[0]["whole"]) == list(range(EPOCHS))
 
 
-@pytest.mark.parametrize("name", [f"gru-{preset}" for preset in PRESETS] + ["gru-penalty"])
+@pytest.mark.parametrize("name", [f"gru-{recipe}" for recipe in RECIPES] + ["gru-penalty"])
 def test_two_processes_give_what_one_gives_with_the_same_global_batches(trained, name):
     one, two = states(trained[0], name)["whole"], states(trained[1], name)["whole"]
     for epoch, tensors in one.items():

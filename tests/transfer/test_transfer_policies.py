@@ -16,8 +16,9 @@ from ecg_tl.checkpoints.reading import read_upstream
 from ecg_tl.errors import CheckpointError, SettingError
 from ecg_tl.signals import LEADS
 from ecg_tl.transfer.callback import REPORT_FILE, TransferLearning
-from ecg_tl.transfer.matching import Policies, plan_transfer
-from ecg_tl.transfer.schedule import Phase
+from ecg_tl.transfer.groups import Matching
+from ecg_tl.transfer.matching import plan_transfer
+from ecg_tl.transfer.phases import Phase
 from ecg_tl.transfer.summary import _lines
 
 
@@ -272,11 +273,11 @@ def test_a_group_that_does_not_exist_is_refused_before_anything_is_loaded(study,
 
 def test_warnings_reach_the_user(study, gru_upstream, tmp_path):
     data = study.data()
-    transfer = TransferLearning(str(gru_upstream), schedule="gradual", phase_epochs=4)
+    transfer = TransferLearning(str(gru_upstream), recipe="gradual", phase_epochs=4)
     trainer = study.trainer(tmp_path, transfer, EarlyStopping("val/loss", patience=1), max_epochs=1)
     with pytest.warns(UserWarning, match="will never come"):
         trainer.fit(study.task(data), data)
-    transfer = TransferLearning(str(gru_upstream), schedule="lp_ft", phase_epochs=3)
+    transfer = TransferLearning(str(gru_upstream), recipe="lp_ft", phase_epochs=3)
     trainer = study.trainer(tmp_path, transfer, EarlyStopping("val/loss", patience=0), max_epochs=4)
     with pytest.warns(UserWarning, match="Early stopping may end"):
         trainer.fit(study.task(data), data)
@@ -285,7 +286,7 @@ def test_warnings_reach_the_user(study, gru_upstream, tmp_path):
 def test_a_sharding_strategy_is_refused_before_anything_is_loaded(study, tmp_path, monkeypatch):
     trainer = study.trainer(tmp_path)
     monkeypatch.setattr(type(trainer), "strategy", FSDPStrategy.__new__(FSDPStrategy))
-    transfer = TransferLearning("nowhere.ckpt", schedule="gradual")
+    transfer = TransferLearning("nowhere.ckpt", recipe="gradual")
     with pytest.raises(SettingError, match="FSDPStrategy"):
         transfer.setup(trainer, study.task(study.data()), "fit")
 
@@ -299,7 +300,7 @@ def test_a_sharding_strategy_is_refused_before_anything_is_loaded(study, tmp_pat
         {"l2_sp": -1.0},
         {"reinit_last": -1},
         {"warmup_steps": -1},
-        {"schedule": "gradual", "phases": [Phase(0, ["head"])]},
+        {"recipe": "gradual", "phases": [Phase(0, ["head"])]},
     ],
 )
 def test_settings_that_make_no_sense_are_refused(settings):
@@ -336,12 +337,12 @@ def test_batch_norms_count_by_themselves(study, cnn_upstream, tmp_path, left_out
     torch.save({name: tensor for name, tensor in state.items() if name not in missing}, path)
     upstream, network = read_upstream(path), study.task(study.data(), "cnn").network
     if said is None:
-        report = plan_transfer(upstream, network, Policies(), None).report
+        report = plan_transfer(upstream, network, Matching(), None).report
         assert report.norm_coverage == {"weights": 1, "statistics": 1}
         return
     with pytest.raises(CheckpointError, match=said):
-        plan_transfer(upstream, network, Policies(), None)
-    report = plan_transfer(upstream, network, Policies(min_coverage=0), None).report
+        plan_transfer(upstream, network, Matching(), None)
+    report = plan_transfer(upstream, network, Matching(min_coverage=0), None).report
     assert min(report.norm_coverage.values()) < 1
     assert report.as_dict()["norm_coverage"] == report.norm_coverage
     assert said.split("'s ")[-1].split("' ")[-1] in " ".join(_lines(report))
@@ -349,4 +350,4 @@ def test_batch_norms_count_by_themselves(study, cnn_upstream, tmp_path, left_out
 
 def test_a_network_without_batch_norms_has_no_such_share(study, gru_upstream):
     network = study.task(study.data(), "gru").network
-    assert plan_transfer(read_upstream(gru_upstream), network, Policies(), None).report.norm_coverage == {}
+    assert plan_transfer(read_upstream(gru_upstream), network, Matching(), None).report.norm_coverage == {}

@@ -60,8 +60,9 @@ def train(
         task.__class__ = DroppingGru
     watch = Watch()
     saver = ModelCheckpoint(folder / "kept", save_top_k=-1, filename="{epoch}-{step}", **(save or {}))
-    schedule = {"schedule": "gradual", "warmup_steps": 3, "l2_sp": 0.01} | settings
-    transfer = TransferLearning(str(upstream), **schedule)
+    transfer = TransferLearning(
+        str(upstream), **({"recipe": "gradual", "warmup_steps": 3, "l2_sp": 0.01} | settings)
+    )
     trainer = study.trainer(
         folder, transfer, *callbacks, saver, watch, max_epochs=EPOCHS, enable_checkpointing=True
     )
@@ -106,8 +107,8 @@ def test_in_the_middle_of_an_epoch_nothing_goes_on(study, gru_upstream, tmp_path
 
 
 def test_frozen_weights_stay_bit_equal_over_a_resumption(study, gru_upstream, tmp_path):
-    _, _, kept = train(study, tmp_path / "whole", gru_upstream, schedule="linear_probe")
-    task, _, _ = train(study, tmp_path / "again", gru_upstream, ckpt_path=kept[1], schedule="linear_probe")
+    _, _, kept = train(study, tmp_path / "whole", gru_upstream, recipe="linear_probe")
+    task, _, _ = train(study, tmp_path / "again", gru_upstream, ckpt_path=kept[1], recipe="linear_probe")
     upstream = torch.load(gru_upstream, weights_only=True)["state_dict"]
     for name, tensor in weights(task).items():
         assert name.startswith("fc.") or equal(tensor, upstream[f"network.{name}"]), name

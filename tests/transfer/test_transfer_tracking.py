@@ -88,7 +88,7 @@ def test_features_move_where_weights_do():
 def events(study, cnn_upstream, tmp_path_factory):
     folder = tmp_path_factory.mktemp("events")
     data = study.data()
-    transfer = TransferLearning(str(cnn_upstream), schedule="gradual", warmup_steps=5)
+    transfer = TransferLearning(str(cnn_upstream), recipe="gradual", warmup_steps=5)
     study.trainer(folder, transfer, max_epochs=3).fit(study.task(data, "cnn", lr_decay=0.5), data)
     accumulator = EventAccumulator(str(folder))
     accumulator.Reload()

@@ -18,7 +18,7 @@ from trainings import equal, weights
 from ecg_tl.errors import SettingError
 from ecg_tl.tasks.optimization import parameter_groups
 from ecg_tl.transfer.callback import TransferLearning
-from ecg_tl.transfer.schedule import Phase
+from ecg_tl.transfer.phases import Phase
 
 CNN_GROUPS = ("stem", "layer1", "layer2", "layer3", "layer4", "fc1", "head")
 GRU_GROUPS = ("rnn.0", "rnn.1", "rnn.2", "head")
@@ -71,7 +71,7 @@ def run(study, folder, transfer, family="gru", epochs=3, callbacks=(), data=None
 
 @pytest.mark.parametrize("optimizer", ["adamw", "adam", "sgd"])
 def test_frozen_weights_and_batch_norms_stay_bit_equal(study, cnn_upstream, tmp_path, optimizer):
-    transfer = TransferLearning(str(cnn_upstream), schedule="linear_probe")
+    transfer = TransferLearning(str(cnn_upstream), recipe="linear_probe")
     task, recorder, _ = run(study, tmp_path, transfer, "cnn", optimizer=optimizer, weight_decay=0.1)
     upstream = torch.load(cnn_upstream, weights_only=True)["state_dict"]
     for name, tensor in weights(task).items():
@@ -85,7 +85,7 @@ def test_gradual_unfreezing_trains_one_more_group_each_phase(
     study, cnn_upstream, gru_upstream, tmp_path, family, groups
 ):
     upstream = {"cnn": cnn_upstream, "gru": gru_upstream}[family]
-    transfer = TransferLearning(str(upstream), schedule="gradual")
+    transfer = TransferLearning(str(upstream), recipe="gradual")
     task, recorder, _ = run(study, tmp_path, transfer, family, epochs=len(groups), weight_decay=0.1)
     group_of = groups_of(task.network)
     for epoch in range(len(groups)):
@@ -95,7 +95,7 @@ def test_gradual_unfreezing_trains_one_more_group_each_phase(
 
 
 def test_lp_ft_trains_the_head_and_then_everything(study, cnn_upstream, tmp_path):
-    transfer = TransferLearning(str(cnn_upstream), schedule="lp_ft", phase_epochs=2)
+    transfer = TransferLearning(str(cnn_upstream), recipe="lp_ft", phase_epochs=2)
     task, recorder, _ = run(study, tmp_path, transfer, "cnn", epochs=3)
     assert recorder.trained == [{"head"}, {"head"}, set(CNN_GROUPS)]
     assert_only_moved(recorder.states[2], recorder.states[3], groups_of(task.network), set(CNN_GROUPS))
@@ -113,7 +113,7 @@ def test_full_trains_everything(study, cnn_upstream, tmp_path):
 
 
 def test_a_random_frozen_encoder_is_a_control(study, tmp_path, capsys):
-    transfer = TransferLearning(None, schedule="linear_probe")
+    transfer = TransferLearning(None, recipe="linear_probe")
     task, recorder, _ = run(study, tmp_path, transfer, "cnn", epochs=2)
     assert_only_moved(recorder.states[0], recorder.states[-1], groups_of(task.network), {"head"})
     assert {t.state for t in transfer.report.tensors} == {"reinitialised"}
@@ -128,7 +128,7 @@ def test_every_parameter_is_in_the_optimizer_from_the_first_step(study, cnn_upst
         def on_train_batch_start(self, trainer, pl_module, batch, batch_idx):
             seen.append([id(p) for g in trainer.optimizers[0].param_groups for p in g["params"]])
 
-    transfer = TransferLearning(str(cnn_upstream), schedule="gradual")
+    transfer = TransferLearning(str(cnn_upstream), recipe="gradual")
     task, _, _ = run(study, tmp_path, transfer, "cnn", epochs=2, callbacks=[Watch()])
     everything = {id(p) for p in task.parameters()}
     assert all(set(ids) == everything and len(ids) == len(everything) for ids in seen)
@@ -140,7 +140,7 @@ def test_an_optimizer_that_lacks_frozen_parameters_is_refused(study, cnn_upstrea
     task.configure_optimizers = MethodType(
         lambda self: SGD([p for p in self.parameters() if p.requires_grad], lr=0.1), task
     )
-    transfer = TransferLearning(str(cnn_upstream), schedule="gradual")
+    transfer = TransferLearning(str(cnn_upstream), recipe="gradual")
     with pytest.raises(SettingError, match=r"without network|without conv1\.weight"):
         study.trainer(tmp_path, transfer).fit(task, data)
 
@@ -163,14 +163,14 @@ def test_parameters_of_equal_value_are_all_trained(study, gru_upstream, tmp_path
                 n for n, p in pl_module.network.named_parameters() if "bias" in n and bool(p.abs().sum() > 0)
             )
 
-    transfer = TransferLearning(str(gru_upstream), schedule="gradual")
+    transfer = TransferLearning(str(gru_upstream), recipe="gradual")
     study.trainer(tmp_path, transfer, Zero(), max_epochs=4).fit(task, data)
     assert changed == [n for n, _ in task.network.named_parameters() if "bias" in n]
 
 
 @pytest.mark.parametrize(("policy", "moves"), [("frozen_eval", False), ("train", True)])
 def test_batch_norms_of_frozen_groups_follow_their_policy(study, cnn_upstream, tmp_path, policy, moves):
-    transfer = TransferLearning(str(cnn_upstream), schedule="linear_probe", batch_norm=policy)
+    transfer = TransferLearning(str(cnn_upstream), recipe="linear_probe", batch_norm=policy)
     _, recorder, _ = run(study, tmp_path, transfer, "cnn", epochs=2)
     before, after = recorder.states[0], recorder.states[-1]
     for name in before:
@@ -229,7 +229,7 @@ def test_schedules_of_rates_and_accumulation(study, gru_upstream, tmp_path, kind
 
     monkeypatch.setattr(EcgClassifier, "configure_optimizers", configure(kind))
     monkeypatch.setattr(EcgClassifier, "on_train_start", lambda self: None)
-    transfer = TransferLearning(str(gru_upstream), schedule="gradual", warmup_steps=2)
+    transfer = TransferLearning(str(gru_upstream), recipe="gradual", warmup_steps=2)
     task, recorder, _ = run(study, tmp_path, transfer, epochs=4, accumulate_grad_batches=accumulate)
     group_of = groups_of(task.network)
     for epoch in range(4):
@@ -240,7 +240,7 @@ def test_schedules_of_rates_and_accumulation(study, gru_upstream, tmp_path, kind
 @pytest.mark.parametrize("family", ["cnn", "gru"])
 def test_mixed_precision(study, cnn_upstream, gru_upstream, tmp_path, family):
     upstream = {"cnn": cnn_upstream, "gru": gru_upstream}[family]
-    transfer = TransferLearning(str(upstream), schedule="lp_ft", l2_sp=0.01)
+    transfer = TransferLearning(str(upstream), recipe="lp_ft", l2_sp=0.01)
     task, recorder, _ = run(study, tmp_path, transfer, family, epochs=2, precision="bf16-mixed")
     group_of = groups_of(task.network)
     assert_only_moved(recorder.states[0], recorder.states[1], group_of, {"head"})
@@ -251,7 +251,7 @@ def test_an_average_of_weights_begins_with_the_upstream(study, cnn_upstream, tmp
     data = study.data()
     task = study.task(data, "cnn")
     average = EMAWeightAveraging(decay=0.5)
-    study.trainer(tmp_path, TransferLearning(str(cnn_upstream), schedule="linear_probe"), average).fit(
+    study.trainer(tmp_path, TransferLearning(str(cnn_upstream), recipe="linear_probe"), average).fit(
         task, data
     )
     upstream = torch.load(cnn_upstream, weights_only=True)["state_dict"]
@@ -275,7 +275,7 @@ def test_layers_that_were_replaced_are_found_by_name(study, cnn_upstream, tmp_pa
         def on_fit_start(self, trainer, pl_module):
             nn.SyncBatchNorm.convert_sync_batchnorm(pl_module.network)
 
-    transfer = TransferLearning(str(cnn_upstream), schedule="gradual")
+    transfer = TransferLearning(str(cnn_upstream), recipe="gradual")
     task, recorder, _ = run(study, tmp_path, transfer, "cnn", epochs=3, callbacks=[Convert()])
     assert isinstance(task.network.bn1, nn.SyncBatchNorm)
     group_of = groups_of(task.network)
@@ -289,7 +289,7 @@ def test_a_compiled_network_is_frozen_as_any_other(study, gru_upstream, cnn_upst
     task = study.task(data, "cnn")
     task.network.compile(backend="eager")
     recorder = Recorder()
-    transfer = TransferLearning(str(cnn_upstream), schedule="lp_ft")
+    transfer = TransferLearning(str(cnn_upstream), recipe="lp_ft")
     study.trainer(tmp_path, transfer, recorder, max_epochs=2).fit(task, data)
     group_of = groups_of(task.network)
     assert_only_moved(recorder.states[0], recorder.states[1], group_of, {"head"})
@@ -325,7 +325,7 @@ def test_each_newly_trained_group_warms_up(study, gru_upstream, tmp_path):
                     factors[group].append(float(step / self.grads[name].flatten()[largest]) / 1e-2)
             assert {group["lr"] for group in trainer.optimizers[0].param_groups} == {1e-2}
 
-    transfer = TransferLearning(str(gru_upstream), schedule="gradual", warmup_steps=3)
+    transfer = TransferLearning(str(gru_upstream), recipe="gradual", warmup_steps=3)
     trainer = study.trainer(tmp_path, transfer, Watch(), max_epochs=2)
     trainer.fit(task, data)
     steps = trainer.num_training_batches
@@ -340,7 +340,7 @@ def test_a_warm_up_of_groups_that_share_a_rate_is_refused(study, gru_upstream, t
     data = study.data()
     task = study.task(data)
     task.configure_optimizers = MethodType(lambda self: SGD(self.parameters(), lr=1e-2), task)
-    transfer = TransferLearning(str(gru_upstream), schedule="gradual", warmup_steps=3)
+    transfer = TransferLearning(str(gru_upstream), recipe="gradual", warmup_steps=3)
     with pytest.raises(SettingError, match="warmup_steps"):
         study.trainer(tmp_path, transfer).fit(task, data)
 

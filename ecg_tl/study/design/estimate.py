@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import heapq
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import TYPE_CHECKING
+from itertools import pairwise
+from typing import TYPE_CHECKING, Any
 
+from ecg_tl.errors import SettingError
 from ecg_tl.study.design.runs import Run
+from ecg_tl.transfer.words import is_transfer
 
 if TYPE_CHECKING:  # they import PyTorch, which arithmetic does without
     from ecg_tl.study.design.sizes import PartSizes, StudySizes
@@ -63,10 +66,10 @@ def run_seconds(run: Run, sizes: PartSizes, speed: Speed) -> float:
     """Estimate the seconds of one run."""
     trainer = run.config.get("trainer", {})
     epochs = int(trainer.get("max_epochs") or DEFAULT_EPOCHS)
-    frozen = min(frozen_epochs(run), epochs)
+    backward = backward_epochs(run, epochs)
     judged = sizes.validation + (sizes.test if run.kind != "upstream" else 0)
-    # Behind a frozen encoder only the head has a backward pass.
-    training = (epochs - frozen) / speed.train + frozen / speed.evaluate
+    # Behind layers that are frozen there is no backward pass.
+    training = backward / speed.train + (epochs - backward) / speed.evaluate
     return (
         START_SECONDS
         + epochs * EPOCH_SECONDS
@@ -75,16 +78,44 @@ def run_seconds(run: Run, sizes: PartSizes, speed: Speed) -> float:
     )
 
 
-def frozen_epochs(run: Run) -> int:
-    """Return how many epochs train the head alone; a great number if all do."""
-    for callback in run.config.get("trainer", {}).get("callbacks") or []:
-        if callback["class_path"].rpartition(".")[2] == "TransferLearning":
-            transfer = callback.get("init_args", {})
-            if transfer.get("schedule") == "linear_probe":
-                return 10**9
-            if transfer.get("schedule") == "lp_ft":
-                return int(transfer.get("phase_epochs", 1))
-    return 0
+def backward_epochs(run: Run, epochs: int) -> float:
+    """Return in how many of a run's epochs there is a backward pass, one through some layers counted in part.
+
+    It goes back to the first group of layers that is trained. How much of it that is, is taken from the
+    number of groups, none for the head alone.
+    """
+    listed = run.config.get("trainer", {}).get("callbacks") or []
+    transfer = next((one for one in listed if is_transfer(one["class_path"])), None)
+    if transfer is None:
+        return epochs
+    from ecg_tl.transfer.recipes import planned_phases
+
+    groups = _layer_groups(run.config["model"].get("init_args", {}))
+    try:
+        phases = planned_phases(transfer.get("init_args", {}), groups)
+    except SettingError:  # groups of a network that is not of this project
+        return epochs
+    backward = 0.0
+    firsts = [first for first, _ in phases.phases if first < epochs]
+    for first, end in pairwise([*firsts, epochs]):
+        reached = min(groups.index(group) for group in phases.trained(first))
+        backward += (end - first) * (len(groups) - 1 - reached) / (len(groups) - 1)
+    return backward
+
+
+def _layer_groups(model: Mapping[str, Any]) -> list[str]:
+    """Name the groups of layers of a network, from input to output; two for one that is not registered."""
+    import torch
+
+    from ecg_tl.models import NETWORKS, create_network
+
+    entry = NETWORKS.get(model.get("network", ""))
+    if entry is None:
+        return ["backbone", "head"]
+    given = {**model, **(model.get("network_options") or {})}
+    options = {name: given[name] for name in entry.options if name in given}
+    with torch.device("meta"):  # names alone
+        return list(create_network(model["network"], num_classes=1, **options).layer_groups())
 
 
 def correction(estimated: Mapping[str, float], taken: Mapping[str, float]) -> float:

@@ -14,6 +14,7 @@ from ecg_tl.study.design.names import check_names
 from ecg_tl.study.design.overlay import decisive, digest, layered, papers_judgement
 from ecg_tl.study.design.runs import Plan, Run, RunKind, Selection
 from ecg_tl.study.design.settings import Arm, Block, Overlay, StudySettings
+from ecg_tl.transfer.words import TRANSFER, first_form_of_config, present_config
 
 UPSTREAM_ARM = "upstream"
 """The arm of a run that trains an upstream."""
@@ -135,7 +136,7 @@ class _Planner:
         transfer: Overlay = {}
         if arm.transfer is not None:
             # The path of the upstream's checkpoint is known when the run starts.
-            callback = {"class_path": "TransferLearning", "init_args": {**arm.transfer, "upstream": None}}
+            callback = {"class_path": TRANSFER, "init_args": {**arm.transfer, "upstream": None}}
             transfer = {"trainer": {"callbacks": [callback]}}
         size: Overlay = {"data": {"init_args": {"split": {"train_records": cell.size}}}}
         config = layered(
@@ -171,7 +172,7 @@ class _Planner:
             protocol=protocol or settings.protocol,
             needs=needs,
             after=None,
-            config=config,
+            config=present_config(config)[0],
         )
         return self._keep(run, cell.block)
 
@@ -294,5 +295,7 @@ def _pairing(run: Run) -> tuple[object, ...]:
 
 def _identify(words: Sequence[str], config: Overlay, needs: str | None) -> str:
     said = "-".join(re.sub(r"[^A-Za-z0-9_.]+", "_", word) for word in words)
+    # A study that was begun when a transfer's settings had other names goes on.
+    first = first_form_of_config(config)
     # Long names of arms and datasets are cut in the folder's name; the digest has them whole.
-    return f"{said[:LONGEST_ID]}-{digest([list(words), decisive(config), needs])}"
+    return f"{said[:LONGEST_ID]}-{digest([list(words), decisive(first), needs])}"

@@ -10,10 +10,12 @@ from typing import TYPE_CHECKING, Any, Final, Literal
 from jsonargparse import ArgumentError, ArgumentParser, get_loader
 from yaml import YAMLError
 
+from ecg_tl import printing
 from ecg_tl.errors import SettingError
 from ecg_tl.limits import shown
 from ecg_tl.parsing import essence, hint
 from ecg_tl.shipped import STUDIES, find_config
+from ecg_tl.transfer.words import present_config, remark
 from ecg_tl.trust import parsing_limits
 
 Overlay = dict[str, Any]
@@ -172,6 +174,9 @@ def read_study(path: str | Path, overrides: Sequence[str] = ()) -> StudySettings
         _require_given(file, name, values)
         for key in sorted(_never_null(kind)):
             _require_given(file, f"{name}.{key}", values.get(key, ""))
+    parsed, earlier = present_config(parsed)
+    if earlier:
+        printing.say(remark(earlier), error=True)
     # Made here, not by the parser: it would make an object of every `class_path` in a part of a config.
     parsed |= {
         "arms": {name: Arm(**arm) for name, arm in parsed["arms"].items()},

@@ -30,6 +30,7 @@ from ecg_tl.study.run.job import Job, Report
 from ecg_tl.study.run.result import read_json, write_result
 from ecg_tl.study.run.second_opinion import TestScoresByEpoch
 from ecg_tl.training import silence_noise, train
+from ecg_tl.transfer.words import is_transfer
 from ecg_tl.trust import config_trust
 
 KEPT_FROM_BEFORE = (ATTEMPTS_FILE, ERROR_FILE, LOG_FILE)
@@ -37,8 +38,6 @@ KEPT_FROM_BEFORE = (ATTEMPTS_FILE, ERROR_FILE, LOG_FILE)
 
 DECIDES_NUMBERS = ("precision", "threads")
 """Settings of `speed` that an attempt hands on to the next one, wherever that is made."""
-
-TRANSFER = "TransferLearning"
 
 _MATMUL, _CUDNN = torch.get_float32_matmul_precision(), ("allow_tf32", "benchmark", "deterministic")
 _CUDNN_DEFAULTS = {name: getattr(torch.backends.cudnn, name) for name in _CUDNN}
@@ -211,7 +210,7 @@ def complete_config(job: Job, before: Mapping[str, Any] | None = None) -> dict[s
     if speed.get("threads", "auto") == "auto":
         speed["threads"] = before.get("threads") or job.run.threads
     for callback in trainer.get("callbacks") or []:
-        if callback["class_path"].rpartition(".")[2] == TRANSFER:
+        if is_transfer(callback["class_path"]):
             upstream = None if job.run.needs is None else str(job.place_of(job.run.needs).best)
             callback["init_args"] = {**callback.get("init_args", {}), "upstream": upstream}
     return config

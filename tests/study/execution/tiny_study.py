@@ -38,7 +38,7 @@ def tiny_study(folder: Path, roots: Path, **changes: Any) -> StudySettings:
         "upstreams": {"ptbxl": dataset("PtbXlDataModule", roots / "ptbxl")},
         "downstreams": {"cpsc2018": dataset("Cpsc2018DataModule", roots / "cpsc2018")},
         "networks": {"gru": {"model": {"class_path": "RnnClassifier", "init_args": gru}}},
-        "arms": {"scratch": Arm(), "full": Arm(transfer={"schedule": "full"})},
+        "arms": {"scratch": Arm(), "full": Arm(transfer={"recipe": "full"})},
         "seeds": (0,),
         "settings": {"trainer": {"max_epochs": 2, "accelerator": "cpu", "log_every_n_steps": 1}},
         "second_opinion": False,
@@ -62,8 +62,8 @@ def study_of_stages(folder: Path, roots: Path, stores: Path) -> StudySettings:
         settings={"trainer": {"max_epochs": 5, "accelerator": "cpu", "callbacks": [EARLY_STOPPING]}},
         arms={
             "scratch": Arm(),
-            "full": Arm(transfer={"schedule": "full"}),
-            "random": Arm(transfer={"schedule": "linear_probe"}, pretrained=False),
+            "full": Arm(transfer={"recipe": "full"}),
+            "random": Arm(transfer={"recipe": "linear_probe"}, pretrained=False),
         },
         second_opinion=True,
     )

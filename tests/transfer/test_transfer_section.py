@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from ecg_tl.commands.fragments import classes_first
 from ecg_tl.errors import SettingError
 from ecg_tl.training import EcgCLI, train
-from ecg_tl.transfer.setting import defaults, is_asked_for, joined, renamed, start_from
+from ecg_tl.transfer.section import defaults, is_asked_for, joined, renamed, start_from
 
 CONFIGS = Path(__file__).parents[2] / "configs"
 FRAGMENTS = ("data/custom", "model/gru", "protocol/strict", "transfer/lp_ft", "trainer/early_stopping")
@@ -41,7 +41,7 @@ def parsed(monkeypatch: pytest.MonkeyPatch) -> Any:
     monkeypatch.setattr(EcgCLI, "_run_subcommand", lambda self, subcommand: None)
 
     def parse(*words: str) -> Any:
-        changed, _ = renamed(classes_first(["fit", *words]))
+        changed, _, _ = renamed(classes_first(["fit", *words]))
         cli = train(changed)
         cli.before_instantiate_classes()
         return cli
@@ -62,7 +62,7 @@ def test_fragments_go_together_in_any_order(parsed: Any) -> None:
         found = settings(cli)
         found.pop("config")
         assert cli.transfers
-        assert (found["transfer"]["upstream"], found["transfer"]["schedule"]) == ("X", "lp_ft")
+        assert (found["transfer"]["upstream"], found["transfer"]["recipe"]) == ("X", "lp_ft")
         first = first or found
         assert found == first, order
 
@@ -78,7 +78,7 @@ def test_a_config_of_an_earlier_version_is_addressed_by_both_flags(
     cli = parsed(*words, *BASE, flag, "X")
     found = settings(cli)
     assert found["transfer"]["upstream"] == "X"
-    assert (found["transfer"]["schedule"], found["transfer"]["phase_epochs"]) == ("lp_ft", 7)
+    assert (found["transfer"]["recipe"], found["transfer"]["train"]["phase_epochs"]) == ("lp_ft", 7)
     assert [one["class_path"].rpartition(".")[2] for one in found["trainer"]["callbacks"]] == [
         "ScoreStopping"
     ]
@@ -95,19 +95,19 @@ def test_without_any_setting_there_is_no_transfer(parsed: Any) -> None:
     [
         (["--trainer.callbacks.upstream", "X"], ["--transfer.upstream", "X"]),
         (["--trainer.callbacks.upstream=X"], ["--transfer.upstream=X"]),
-        (["--trainer.callbacks.init_args.schedule=full"], ["--transfer.schedule=full"]),
+        (["--trainer.callbacks.init_args.schedule=full"], ["--transfer.recipe=full"]),
         (
             ["--trainer.callbacks+", "TransferLearning", "--trainer.callbacks.upstream", "X"],
             ["--transfer.upstream", "X"],
         ),
         (
             ["--trainer.callbacks+=ecg_tl.transfer.callback.TransferLearning", "--trainer.callbacks.l2_sp=1"],
-            ["--transfer.l2_sp=1"],
+            ["--transfer.train.l2_sp=1"],
         ),
     ],
 )
 def test_old_flags_are_renamed(words: list[str], expected: list[str]) -> None:
-    assert renamed(words) == (expected, True)
+    assert renamed(words)[:2] == (expected, True)
 
 
 @given(
@@ -115,19 +115,19 @@ def test_old_flags_are_renamed(words: list[str], expected: list[str]) -> None:
 )
 def test_flags_of_another_callback_that_was_just_added_stay(words: list[str]) -> None:
     start = ["--trainer.callbacks+", "Own"]
-    assert renamed([*start, *words]) == ([*start, *words], False)
+    assert renamed([*start, *words]) == ([*start, *words], False, [])
 
 
 def test_two_transfers_are_refused_and_no_setting_is_lost() -> None:
     with pytest.raises(SettingError, match="2 times TransferLearning"):
         joined([{}, {}], defaults(), [])
     listed = {"upstream": "a", "schedule": "lp_ft"}
-    assert joined([listed], defaults(), [])["schedule"] == "lp_ft"
-    assert joined([listed], defaults(), ["schedule"])["schedule"] == "full"  # said, though it is the default
+    assert joined([listed], defaults(), [])["recipe"] == "lp_ft"
+    assert joined([listed], defaults(), ["recipe"])["recipe"] == "full"  # said, though it is the default
     assert joined([listed], {**defaults(), "upstream": "b"}, [])["upstream"] == "b"
 
 
 def test_a_setting_of_the_callback_is_a_setting_of_transfer() -> None:
     assert not is_asked_for(defaults())
-    assert is_asked_for({**defaults(), "schedule": "linear_probe"})  # the control without an upstream
+    assert is_asked_for({**defaults(), "recipe": "linear_probe"})  # the control without an upstream
     assert start_from(**defaults()).upstream is None

@@ -6,11 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from itertools import pairwise
-from typing import Literal, get_args
 
 from ecg_tl.errors import SettingError
-
-Preset = Literal["full", "linear_probe", "gradual", "lp_ft"]
 
 
 @dataclass(frozen=True)
@@ -28,7 +25,7 @@ class Phase:
 
 
 @dataclass(frozen=True)
-class Schedule:
+class Phases:
     """Phases with the groups that are trained in each, all patterns resolved.
 
     Attributes:
@@ -54,36 +51,7 @@ class Schedule:
         return len(self.phases[0][1]) < len(self.groups)
 
 
-def preset_phases(preset: Preset, groups: Sequence[str], phase_epochs: int) -> list[Phase]:
-    """Write a preset out.
-
-    Args:
-        preset: `full` trains everything from the start. `linear_probe` trains the head alone. `gradual` adds
-            one group every `phase_epochs`, from the head towards the input (Howard and Ruder, "Universal
-            Language Model Fine-tuning for Text Classification", ACL 2018). `lp_ft` trains the head alone for
-            `phase_epochs`, then everything (Kumar et al., "Fine-Tuning can Distort Pretrained Features and
-            Underperform Out-of-Distribution", ICLR 2022).
-        groups: From input to output.
-        phase_epochs: Epochs of a phase.
-
-    Raises:
-        SettingError: If there is no such preset, or a phase has no epoch.
-    """
-    if preset not in get_args(Preset):
-        raise SettingError(
-            "schedule", repr(preset), f"one of {', '.join(get_args(Preset))}", "Choose one of these."
-        )
-    if phase_epochs < 1:
-        raise SettingError("phase_epochs", str(phase_epochs), "at least 1", "Correct phase_epochs.")
-    if preset == "full":
-        return [Phase(0, list(groups))]
-    if preset == "gradual":
-        return [Phase(number * phase_epochs, [group]) for number, group in enumerate(reversed(groups))]
-    head = Phase(0, [groups[-1]])
-    return [head] if preset == "linear_probe" else [head, Phase(phase_epochs, list(groups))]
-
-
-def resolve_phases(phases: Sequence[Phase], groups: Sequence[str]) -> Schedule:
+def resolve_phases(phases: Sequence[Phase], groups: Sequence[str]) -> Phases:
     """Match the patterns of phases with the groups that there are.
 
     Raises:
@@ -112,34 +80,24 @@ def resolve_phases(phases: Sequence[Phase], groups: Sequence[str]) -> Schedule:
             )
         trained = trained.union(*matched)
         resolved.append((phase.epoch, trained))
-    return Schedule(tuple(groups), tuple(resolved))
+    return Phases(tuple(groups), tuple(resolved))
 
 
-def warm_up(steps_trained: int, warmup_steps: int) -> float:
-    """Return the factor of a group's learning rate, rising in equal steps to 1.
-
-    Args:
-        steps_trained: Optimizer steps that the group has been trained for.
-        warmup_steps: In how many the whole rate is reached; 0 for at once.
-    """
-    return min(1.0, (steps_trained + 1) / (warmup_steps + 1))
-
-
-def schedule_warnings(
-    schedule: Schedule, max_epochs: int | None, min_epochs: int | None, earliest_stop: int | None
+def phase_warnings(
+    phases: Phases, max_epochs: int | None, min_epochs: int | None, earliest_stop: int | None
 ) -> list[str]:
     """Say which phases may never come.
 
     Args:
-        schedule: The phases.
+        phases: All of them.
         max_epochs: Of the trainer; None or -1 for no limit.
         min_epochs: Before which nothing stops early.
         earliest_stop: Number of epochs after which early stopping may end the training; None if it cannot.
     """
     warnings = []
-    last = schedule.last_epoch
+    last = phases.last_epoch
     limit = float("inf") if max_epochs is None or max_epochs == -1 else max_epochs
-    late = [epoch for epoch, _ in schedule.phases[1:] if epoch >= limit]
+    late = [epoch for epoch, _ in phases.phases[1:] if epoch >= limit]
     if late:
         warnings.append(
             f"The phases of epochs {', '.join(map(str, late))} will never come: training ends after "

@@ -1,0 +1,102 @@
+"""The settings of a transfer, in groups: the upstream's file, what is matched how, and how it is trained."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Literal, get_args
+
+from ecg_tl.errors import SettingError
+from ecg_tl.limits import COUNT, EPOCHS, PENALTY, SHARE, STEPS, require_settings
+from ecg_tl.transfer.phases import Phase
+
+HeadPolicy = Literal["reset", "by_diagnosis", "keep"]
+StemPolicy = Literal["error", "select", "mean"]
+BatchNormPolicy = Literal["frozen_eval", "train"]
+
+COMPARED = ("leads", "sampling_rate", "units", "normalization")
+"""What of an upstream's signals is compared with the downstream's."""
+
+
+@dataclass(frozen=True)
+class ForeignFile:
+    """How an upstream's file names the network's tensors, where another project wrote it.
+
+    Attributes:
+        prefix: Module that holds the network, stripped from the names.
+        renames: The file's names of tensors or modules, to the names that they have here.
+    """
+
+    prefix: str | None = None
+    renames: dict[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Matching:
+    """What is done where upstream and downstream differ.
+
+    Attributes:
+        head: `reset` starts a new one; `by_diagnosis` copies the rows of diagnoses that both label sets name;
+            `keep` takes it over for the same label set.
+        stem: What to do about other leads: `error`; `select` them by name; `mean` of the upstream's.
+        resample_stem: Interpolate the first layer's kernels if the upstream has another sampling rate.
+        reinit_last: How many groups before the head start fresh.
+        min_coverage: Least share of the backbone's parameters that must be loaded; less is an error.
+        allow: Differences between upstream and downstream signals that are wanted as they are: names out of
+            `leads`, `sampling_rate`, `units`, `normalization`.
+        allow_overlap: Whether the upstream may have been trained on records of the downstream, whichever part
+            of its split they are in; the report says which. To score the result on such records, the
+            datamodule's `allow_overlap` has to be set too.
+
+    Raises:
+        SettingError: If a setting is out of range.
+    """
+
+    head: HeadPolicy = "reset"
+    stem: StemPolicy = "error"
+    resample_stem: bool = False
+    reinit_last: int = 0
+    min_coverage: float = 0.9
+    allow: list[str] | None = None
+    allow_overlap: bool = False
+
+    def __post_init__(self) -> None:
+        _require_choice("head", self.head, get_args(HeadPolicy))
+        _require_choice("stem", self.stem, get_args(StemPolicy))
+        for name in self.allow or ():
+            _require_choice("allow", name, COMPARED)
+        require_settings(min_coverage=(SHARE, self.min_coverage), reinit_last=(COUNT, self.reinit_last))
+
+
+@dataclass(frozen=True)
+class Training:
+    """What a recipe can be set to.
+
+    Attributes:
+        phases: In place of the recipe's: from which epoch on which groups of layers are trained.
+        phase_epochs: Epochs of each phase of the recipe.
+        warmup_steps: Optimizer steps in which the learning rate of each newly trained group rises.
+        batch_norm: Of frozen groups: `frozen_eval` keeps their statistics; `train` goes on updating them.
+        l2_sp: Strength of a penalty `l2_sp / 2 * |w - w_upstream|^2` on what was loaded (Li et al., "Explicit
+            Inductive Bias for Transfer Learning with Convolutional Networks", ICML 2018). It takes the place
+            of weight decay, which should then be 0. Null takes the recipe's.
+
+    Raises:
+        SettingError: If a setting is out of range.
+    """
+
+    phases: list[Phase] | None = None
+    phase_epochs: int = 1
+    warmup_steps: int = 0
+    batch_norm: BatchNormPolicy = "frozen_eval"
+    l2_sp: float | None = None
+
+    def __post_init__(self) -> None:
+        _require_choice("batch_norm", self.batch_norm, get_args(BatchNormPolicy))
+        require_settings(warmup_steps=(STEPS, self.warmup_steps), phase_epochs=(EPOCHS, self.phase_epochs))
+        if self.l2_sp is not None:
+            require_settings(l2_sp=(PENALTY, self.l2_sp))
+
+
+def _require_choice(name: str, choice: object, choices: tuple[str, ...]) -> None:
+    if choice not in choices:
+        raise SettingError(name, repr(choice), f"one of {', '.join(choices)}", f"Correct {name}.")

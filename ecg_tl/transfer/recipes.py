@@ -1,0 +1,82 @@
+"""The recipes, by name.
+
+To add one: an entry here; where it needs more than a line, a file beside this one, as `lora.py`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Literal
+
+from ecg_tl.errors import SettingError
+from ecg_tl.transfer.lora import LORA
+from ecg_tl.transfer.phases import Phase, Phases, resolve_phases
+from ecg_tl.transfer.recipe import Recipe
+from ecg_tl.transfer.words import flat
+
+
+def _everything(groups: Sequence[str], phase_epochs: int) -> list[Phase]:
+    return [Phase(0, list(groups))]
+
+
+def _head_alone(groups: Sequence[str], phase_epochs: int) -> list[Phase]:
+    return [Phase(0, [groups[-1]])]
+
+
+def _head_then_everything(groups: Sequence[str], phase_epochs: int) -> list[Phase]:
+    return [Phase(0, [groups[-1]]), Phase(phase_epochs, list(groups))]
+
+
+def _group_by_group(groups: Sequence[str], phase_epochs: int) -> list[Phase]:
+    return [Phase(number * phase_epochs, [group]) for number, group in enumerate(reversed(groups))]
+
+
+RECIPES: dict[str, Recipe] = {
+    "full": Recipe("all layers from the start", _everything),
+    "linear_probe": Recipe("a new head on features that stay as they are", _head_alone),
+    # Kumar et al., "Fine-Tuning can Distort Pretrained Features and Underperform
+    # Out-of-Distribution", ICLR 2022.
+    "lp_ft": Recipe("the head alone for `phase_epochs`, then all layers", _head_then_everything),
+    # Howard and Ruder, "Universal Language Model Fine-tuning for Text Classification", ACL 2018.
+    "gradual": Recipe(
+        "one more group of layers every `phase_epochs`, from the head to the input", _group_by_group
+    ),
+    # Li et al., "Explicit Inductive Bias for Transfer Learning with Convolutional Networks", ICML 2018.
+    "l2_sp": Recipe("all layers, with weights pulled towards the upstream's", _everything, l2_sp=0.01),
+    "lora": LORA,
+}
+
+if TYPE_CHECKING:
+    RecipeName = str
+else:  # the parser's choices
+    RecipeName = Literal[tuple(RECIPES)]
+
+
+def get_recipe(name: object) -> Recipe:
+    """Return a recipe.
+
+    Raises:
+        SettingError: If there is none of that name.
+    """
+    if not isinstance(name, str) or name not in RECIPES:
+        raise SettingError("recipe", repr(name), f"one of {', '.join(RECIPES)}", "Choose one of these.")
+    return RECIPES[name]
+
+
+def planned_phases(settings: Mapping[str, Any], groups: Sequence[str]) -> Phases:
+    """Say which groups of layers a transfer trains in which epoch, from its settings alone.
+
+    Args:
+        settings: Of `TransferLearning`, as a config has them.
+        groups: Of the network, from input to output.
+
+    Raises:
+        SettingError: If there is no such recipe, or phases name other groups.
+    """
+    given = flat(settings)
+    phases = given.get("phases")
+    if phases is not None:
+        written = [one if isinstance(one, Phase) else Phase(**one) for one in phases]
+        return resolve_phases(written, groups)
+    recipe = get_recipe(given.get("recipe", "full"))
+    return resolve_phases(recipe.phases(groups, int(given.get("phase_epochs", 1))), groups)
