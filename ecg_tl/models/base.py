@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import re
 from abc import ABC, abstractmethod
+from collections.abc import Iterable
+from dataclasses import dataclass
 from typing import ClassVar, Literal
 
 from torch import Tensor, nn
@@ -12,6 +14,35 @@ from ecg_tl.errors import SettingError
 
 _PARAMETRIZED = re.compile(r"^((?:.*\.)?)parametrizations\.([^.]+)\..*$")
 """What `torch.nn.utils.parametrize` makes of the name of a weight."""
+
+
+@dataclass(frozen=True)
+class Lengths:
+    """The numbers of samples that a network takes.
+
+    Attributes:
+        shortest: The fewest samples.
+        longest: The most samples; `None` where there is no bound.
+        multiple_of: What the number of samples must be divisible by.
+    """
+
+    shortest: int = 1
+    longest: int | None = None
+    multiple_of: int = 1
+
+    def __contains__(self, samples: int) -> bool:
+        return (
+            samples >= self.shortest
+            and (self.longest is None or samples <= self.longest)
+            and samples % self.multiple_of == 0
+        )
+
+    def __str__(self) -> str:
+        if self.shortest == self.longest:
+            return f"exactly {self.shortest} samples"
+        bound = "" if self.longest is None else f" and at most {self.longest}"
+        divisible = "" if self.multiple_of == 1 else f", in steps of {self.multiple_of}"
+        return f"at least {self.shortest}{bound} samples{divisible}"
 
 
 class EcgNetwork(nn.Module, ABC):
@@ -26,6 +57,7 @@ class EcgNetwork(nn.Module, ABC):
     it gives if it is one of them:
 
     - `fixed_length`: it takes signals of `num_samples` samples and of no other length.
+    - `lengths`: other bounds on the length, which its `__init__` checks by `require_length`.
     - `has_tokens` and `_encode_tokens`: features of each stretch of time, before they are pooled.
     - `head_kind`: `flatten` if the head takes the features of all moments one after the other.
     - `prepare_for_export`: what it sets where other programs run it.
@@ -43,7 +75,8 @@ class EcgNetwork(nn.Module, ABC):
     """
 
     head_name: ClassVar[str]
-    """Attribute of the last linear layer, and so the prefix of the parameters that transfer replaces."""
+    """Name of the last linear layer as in `named_modules()`: the prefix of the parameters that transfer
+    replaces."""
 
     input_weight_names: tuple[str, ...]
     """Parameters whose second axis is the leads, for adapting a network to other leads. A bidirectional
@@ -74,6 +107,11 @@ class EcgNetwork(nn.Module, ABC):
         return "pooled"
 
     @property
+    def lengths(self) -> Lengths:
+        """The numbers of samples that signals may have."""
+        return Lengths(self.num_samples, self.num_samples) if self.fixed_length else Lengths()
+
+    @property
     def head(self) -> nn.Linear:
         """The last linear layer, from features to logits."""
         head = self.get_submodule(self.head_name)
@@ -87,7 +125,7 @@ class EcgNetwork(nn.Module, ABC):
 
     @property
     def num_features(self) -> int:
-        """Length of the feature vector that the head takes."""
+        """Length of the feature vector that `forward_head` takes."""
         return self.head.in_features
 
     def reset_head(self, num_classes: int) -> None:
@@ -98,8 +136,8 @@ class EcgNetwork(nn.Module, ABC):
         """
         require_positive("num_classes", num_classes)
         weight = self.head.weight
-        head = nn.Linear(self.num_features, num_classes, device=weight.device, dtype=weight.dtype)
-        setattr(self, self.head_name, head)
+        head = nn.Linear(self.head.in_features, num_classes, device=weight.device, dtype=weight.dtype)
+        self.set_submodule(self.head_name, head)
 
     def layer_groups(self) -> dict[str, tuple[str, ...]]:
         """Name the parameters of each group of layers, from input to output; the last group is `head`.
@@ -174,17 +212,38 @@ class EcgNetwork(nn.Module, ABC):
 
     def _check_input(self, signal: Tensor) -> None:
         fits = signal.ndim == 3 and signal.shape[1] == self.num_leads and signal.shape[2] >= 1
-        if self.fixed_length:
-            fits = fits and signal.shape[2] == self.num_samples
-        if not fits:
+        lengths = self.lengths
+        if not fits or signal.shape[2] not in lengths:
             samples = f"{self.num_samples}" if self.fixed_length else "samples"
             raise SettingError(
                 f"input of {type(self).__name__}",
                 f"signals of shape {tuple(signal.shape)}",
                 f"(batch, {self.num_leads}, {samples}): {self.num_leads} leads"
-                + (f" of exactly {samples} samples" if self.fixed_length else ""),
+                + (f" of {lengths}" if lengths != Lengths() else ""),
                 "Prepare the data with these leads and this length, or make the network anew.",
             )
+
+
+class TokenNetwork(EcgNetwork):
+    """A network whose features are pooled from tokens: one vector for each stretch of the signal."""
+
+    has_tokens = True
+
+    @property
+    def num_token_features(self) -> int:
+        """Length of a token."""
+        return self.num_features
+
+    @abstractmethod
+    def _encode_tokens(self, signal: Tensor) -> Tensor:
+        """Do what `forward_tokens` says, with signals of the right shape."""
+
+    def _pool(self, tokens: Tensor) -> Tensor:
+        """Turn tokens `(batch, tokens, num_token_features)` into features `(batch, num_features)`."""
+        return tokens.mean(dim=1)
+
+    def _encode(self, signal: Tensor) -> Tensor:
+        return self._pool(self._encode_tokens(signal))
 
 
 def require_positive(name: str, value: int) -> None:
@@ -195,3 +254,26 @@ def require_positive(name: str, value: int) -> None:
     """
     if value < 1:
         raise SettingError(name, str(value), "a whole number of at least 1", f"Correct {name}.")
+
+
+def require_length(lengths: Lengths, num_samples: int) -> None:
+    """Check that a network which takes these lengths can be made for signals of `num_samples` samples.
+
+    Raises:
+        SettingError: If it cannot.
+    """
+    if num_samples not in lengths:
+        raise SettingError(
+            "num_samples", str(num_samples), str(lengths), "Prepare the data with such a length."
+        )
+
+
+def require_one_of(name: str, value: str, choices: Iterable[str]) -> None:
+    """Check a word among a network's settings.
+
+    Raises:
+        SettingError: If `value` is not one of `choices`.
+    """
+    choices = tuple(choices)
+    if value not in choices:
+        raise SettingError(name, repr(value), f"one of {', '.join(choices)}", "Choose one of these.")

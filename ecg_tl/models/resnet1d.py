@@ -35,22 +35,25 @@ WIDTH = Limit("width", 1, 16_384, whole=True)
 
 
 class BasicBlock(nn.Module):
-    """Two convolutions of kernel 3 beside a shortcut.
+    """Two convolutions beside a shortcut.
 
     Args:
         in_channels: Channels of the input.
         width: Channels of the output.
         stride: By which the first convolution shortens the signal.
+        kernel_sizes: Samples that one output of each convolution is computed from.
     """
 
     expansion: ClassVar[int] = 1
 
-    def __init__(self, in_channels: int, width: int, stride: int) -> None:
+    def __init__(
+        self, in_channels: int, width: int, stride: int, kernel_sizes: tuple[int, int] = (3, 3)
+    ) -> None:
         super().__init__()
-        self.conv1 = _convolution(in_channels, width, kernel_size=3, stride=stride)
+        self.conv1 = _convolution(in_channels, width, kernel_sizes[0], stride=stride)
         self.bn1 = BatchNorm(width)
         self.relu = nn.ReLU(inplace=True)
-        self.conv2 = _convolution(width, width, kernel_size=3)
+        self.conv2 = _convolution(width, width, kernel_sizes[1])
         self.bn2 = BatchNorm(width)
         self.downsample = _shortcut(in_channels, width * self.expansion, stride)
 

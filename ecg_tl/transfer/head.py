@@ -33,11 +33,11 @@ def adapt_head(
         raise CheckpointError(
             upstream.path, f"no head {network.head_name}", "a linear layer", "Use `head: reset`."
         )
-    if weight.shape[1] != network.num_features:
+    if weight.shape[1] != network.head.in_features:
         raise CheckpointError(
             upstream.path,
             f"a head of {weight.shape[1]} features",
-            f"{network.num_features} features",
+            f"{network.head.in_features} features",
             "Use `head: reset`, or the same network on signals of the same length.",
         )
     theirs, ours = upstream.data, downstream

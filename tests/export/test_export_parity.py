@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from tiny_networks import TINY, fitting
 from untrained import CALIBRATION, CLASSES, NUM_SAMPLES, save_checkpoint
 
 from ecg_tl.errors import CheckpointError, SettingError
@@ -25,13 +26,17 @@ RNNS = network_names("rnn")
 
 
 def options_of(network: str) -> dict[str, Any]:
-    return {"hidden_size": 8} if network in RNNS else {}
+    """Small sizes, so that an export takes seconds."""
+    if network in RNNS:
+        return {"hidden_size": 8}
+    return {"network_options": TINY[network]} if network in TINY else {}
 
 
 @pytest.mark.parametrize("format", FORMATS)
 @pytest.mark.parametrize("network", network_names())
 def test_every_network_gives_the_same_numbers(network: str, format: Format, tmp_path: Path) -> None:
-    checkpoint = save_checkpoint(tmp_path / "best.ckpt", network, **options_of(network))
+    samples = fitting(network, NUM_SAMPLES)
+    checkpoint = save_checkpoint(tmp_path / "best.ckpt", network, num_samples=samples, **options_of(network))
     exported = export(checkpoint, format)
     assert exported.path == checkpoint.with_suffix(FORMATS[format].suffix)
     assert exported.parity.largest < TOLERANCE
@@ -40,7 +45,7 @@ def test_every_network_gives_the_same_numbers(network: str, format: Format, tmp_
     assert model.description == original.description
     rng = np.random.default_rng(1)
     for batch in (1, 3, 10):
-        signal = rng.normal(size=(batch, 12, NUM_SAMPLES)).astype(np.float32)
+        signal = rng.normal(size=(batch, 12, samples)).astype(np.float32)
         np.testing.assert_allclose(model.logits(signal), original.logits(signal), atol=2e-4)
 
 

@@ -42,7 +42,7 @@ def save_checkpoint(
         if isinstance(module, torch.nn.BatchNorm1d):
             module.momentum = 1.0  # one batch decides
     with torch.no_grad():
-        signal = torch.randn(4, len(LEADS), NUM_SAMPLES)
+        signal = torch.randn(4, len(LEADS), settings["num_samples"])
         task.train()(signal)
         # In a fresh ResNet logits are in the thousands, and every probability is 0 or 1.
         task.network.head.weight /= 3 * task.eval()(signal).std().clamp(min=1 / 3)
@@ -53,7 +53,7 @@ def save_checkpoint(
         "code_system": "scp",
         "leads": list(LEADS),
         "sampling_rate": SAMPLING_RATE,
-        "num_samples": NUM_SAMPLES,
+        "num_samples": settings["num_samples"],
         "units": "mV",
         "resampling": "polyphase",
         "crop": "start",

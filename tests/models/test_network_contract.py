@@ -6,10 +6,12 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from tiny_networks import TINY, fitting
 
 from ecg_tl.acceleration import describe_hardware
 from ecg_tl.errors import SettingError
 from ecg_tl.models import NETWORKS, EcgNetwork, create_network, network_names
+from ecg_tl.models.base import TokenNetwork
 
 PARAMETERS_AT_5_CLASSES = {
     "resnet1d18": 4_114_053,
@@ -18,11 +20,26 @@ PARAMETERS_AT_5_CLASSES = {
     "lstm": 545_605,
     "bilstm": 1_091_205,
     "gru": 534_205,
+    "ecg_fm": 90_377_093,
+    "ecg_jepa": 85_071_365,
+    "hubert_ecg": 92_801_925,
+    "inception1d": 507_653,
+    "merl_resnet18": 3_851_397,
+    "net1d": 30_604_021,
+    "resnet1d_wang": 473_349,
+    "ribeiro_resnet": 6_925_989,
+    "s4": 2_149_381,
+    "cpc_s4": 2_935_301,
+    "weimann_vit": 14_279_813,
+    "xresnet1d50": 953_989,
+    "xresnet1d101": 1_872_261,
 }
 RESNET_GROUPS = ["stem", "layer1", "layer2", "layer3", "layer4", "fc1", "head"]
 NARROW = {"widths": (8, 8, 16, 16), "features": 16}
 EVERY_VARIANT = [
-    *((name, {}) for name in NETWORKS),
+    *((name, TINY.get(name, {})) for name in NETWORKS),
+    *(("weimann_vit", {"size": "tiny", "pooling": pooling}) for pooling in ("mean", "attention")),
+    ("xresnet1d50", {"variant": "ked"}),
     ("resnet1d18", NARROW),
     *(
         (name, {"pooling": pooling})
@@ -43,7 +60,12 @@ every_variant = pytest.mark.parametrize(("name", "options"), EVERY_VARIANT, ids=
 
 def make(name: str, options: dict[str, object], **sizes: int) -> EcgNetwork:
     sizes = {"num_classes": 3, "num_leads": 12, "num_samples": 80, **sizes}
+    sizes["num_samples"] = fitting(name, sizes["num_samples"])
     return create_network(name, **sizes, **options)
+
+
+def noise(network: EcgNetwork, records: int = 2) -> torch.Tensor:
+    return torch.randn(records, network.num_leads, network.num_samples)
 
 
 @pytest.fixture(autouse=True)
@@ -56,7 +78,7 @@ def test_every_registered_network_has_a_known_parameter_count() -> None:
 
 
 @pytest.mark.parametrize("name", NETWORKS)
-def test_parameter_counts_are_the_papers(name: str) -> None:
+def test_parameter_counts_are_the_published_ones(name: str) -> None:
     with torch.device("meta"):
         network = create_network(name, num_classes=5)
     assert sum(p.numel() for p in network.parameters()) == PARAMETERS_AT_5_CLASSES[name]
@@ -66,7 +88,7 @@ def test_parameter_counts_are_the_papers(name: str) -> None:
 @pytest.mark.parametrize("sizes", [{}, {"num_classes": 1, "num_leads": 2, "num_samples": 51}])
 def test_shapes(name: str, options: dict[str, object], sizes: dict[str, int]) -> None:
     network = make(name, options, **sizes).eval()
-    signal = torch.randn(4, network.num_leads, network.num_samples)
+    signal = noise(network, 4)
     features = network.forward_features(signal)
     logits = network(signal)
     assert features.shape == (4, network.num_features)
@@ -87,7 +109,7 @@ def test_layer_groups_partition_the_parameters_and_end_with_the_head(
     assert network.get_parameter(groups["head"][0]) is network.head.weight
 
 
-@pytest.mark.parametrize("name", [name for name in network_names("cnn") if name.startswith("resnet1d")])
+@pytest.mark.parametrize("name", ["resnet1d18", "resnet1d50", "resnet1d101"])
 def test_groups_of_a_resnet_follow_the_signal(name: str) -> None:
     assert list(make(name, {}).layer_groups()) == RESNET_GROUPS
 
@@ -121,7 +143,7 @@ def test_reset_head_replaces_the_head_alone(name: str, options: dict[str, object
     groups = list(network.layer_groups())
     network.reset_head(7)
     assert network.num_classes == 7
-    assert network(torch.randn(2, 12, 80)).shape == (2, 7)
+    assert network(noise(network)).shape == (2, 7)
     assert list(network.layer_groups()) == groups
     after = network.state_dict()
     changed = {key for key in before if not torch.equal(before[key], after[key]) and "num_batches" not in key}
@@ -138,7 +160,7 @@ def test_reset_head_draws_new_weights() -> None:
 @every_variant
 def test_state_dict_round_trip(name: str, options: dict[str, object]) -> None:
     first, second = make(name, options).eval(), make(name, options).eval()
-    signal = torch.randn(2, 12, 80)
+    signal = noise(first)
     assert not torch.equal(first(signal), second(signal))
     second.load_state_dict(first.state_dict())
     assert torch.equal(first(signal), second(signal))
@@ -156,7 +178,7 @@ def test_the_seed_decides_the_weights(name: str, options: dict[str, object]) -> 
 @every_variant
 def test_every_parameter_gets_a_gradient(name: str, options: dict[str, object]) -> None:
     network = make(name, options)
-    network(torch.randn(4, 12, 80)).square().sum().backward()
+    network(noise(network, 4)).square().sum().backward()
     idle = [key for key, p in network.named_parameters() if p.grad is None or not p.grad.abs().sum() > 0]
     assert not idle
 
@@ -166,7 +188,7 @@ def test_bfloat16_autocast_stays_close_to_float32(name: str, options: dict[str, 
     if NETWORKS[name].bfloat16_on_cpu == "lstm_kernel" and not describe_hardware("cpu").bfloat16_lstm:
         pytest.skip("PyTorch cannot compute an LSTM in bfloat16 on this processor")
     network = make(name, options).eval()
-    signal = torch.randn(2, 12, 80)
+    signal = noise(network)
     with torch.autocast("cpu", torch.bfloat16):
         logits = network(signal)
     logits.float().sum().backward()
@@ -189,23 +211,33 @@ def test_a_signal_without_a_batch_axis_is_refused() -> None:
 @every_variant
 def test_other_lengths_work_or_are_refused(name: str, options: dict[str, object]) -> None:
     network = make(name, options).eval()
-    longer = torch.randn(2, 12, 95)
-    if network.fixed_length:
-        with pytest.raises(SettingError, match="exactly 80 samples"):
-            network(longer)
-    else:
-        assert network(longer).shape == (2, 3)
+    for samples in (1, network.num_samples - 25, 95, 125, 50_000):
+        signal = torch.randn(1, 12, samples)
+        if samples not in network.lengths:
+            with pytest.raises(SettingError, match=str(network.lengths)):
+                network(signal)
+        elif samples < 1000:
+            assert network(signal).shape == (1, 3)
 
 
 @settings(max_examples=15, deadline=None)
 @given(
-    name=st.sampled_from([name for name in NETWORKS if name != "resnet1d101"]),
+    name=st.sampled_from([name for name in NETWORKS if not name.endswith("101")]),
     num_classes=st.integers(1, 30),
     num_leads=st.integers(1, 15),
     num_samples=st.integers(1, 120),
 )
 def test_any_sizes_work(name: str, num_classes: int, num_leads: int, num_samples: int) -> None:
-    network = create_network(name, num_classes, num_leads, num_samples).eval()
+    refused = None
+    try:
+        network = create_network(name, num_classes, num_leads, num_samples, **TINY.get(name, {})).eval()
+    except SettingError as error:
+        refused = error
+    if refused is not None:
+        assert refused.where == "num_samples"
+        assert name in ("ecg_fm", "hubert_ecg", "ecg_jepa", "weimann_vit")
+        return
+    assert num_samples in network.lengths
     with torch.no_grad():
         assert network(torch.randn(2, num_leads, num_samples)).shape == (2, num_classes)
 
@@ -260,7 +292,7 @@ def test_families_share_the_networks_out() -> None:
 @every_variant
 def test_tokens_follow_each_other_in_time_or_are_refused(name: str, options: dict[str, object]) -> None:
     network = make(name, options).eval()
-    signal = torch.randn(2, 12, 80)
+    signal = noise(network)
     if not network.has_tokens:
         with pytest.raises(SettingError, match="which has none"):
             network.forward_tokens(signal)
@@ -268,6 +300,8 @@ def test_tokens_follow_each_other_in_time_or_are_refused(name: str, options: dic
     tokens = network.forward_tokens(signal)
     assert tokens.ndim == 3
     assert tokens.shape[0] == 2
+    if isinstance(network, TokenNetwork):
+        assert tokens.shape[2] == network.num_token_features
     with pytest.raises(SettingError, match="12 leads"):
         network.forward_tokens(torch.randn(2, 8, 80))
 
@@ -286,7 +320,7 @@ def test_an_export_changes_no_output(name: str, options: dict[str, object]) -> N
     network = make(name, options).eval()
     exported = copy.deepcopy(network)
     exported.prepare_for_export()
-    signal = torch.randn(2, 12, 80)
+    signal = noise(network)
     torch.testing.assert_close(exported(signal), network(signal), rtol=1e-4, atol=1e-5)
 
 

@@ -8,6 +8,7 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from tiny_networks import TINY
 from torch import nn
 from torch.optim import SGD, Adam, AdamW
 
@@ -18,7 +19,7 @@ from ecg_tl.tasks.optimization import make_optimizer, make_schedule, parameter_g
 
 @pytest.mark.parametrize("name", network_names())
 def test_every_parameter_is_in_exactly_one_group(name: str) -> None:
-    network = create_network(name, 3, 12, 200)
+    network = create_network(name, 3, 12, 200, **TINY.get(name, {}))
     next(iter(network.parameters())).requires_grad = False  # freezing is no reason to be left out
     groups = parameter_groups(network, 1e-3, 0.1)
     counts = Counter(id(parameter) for group in groups for parameter in group["params"])
@@ -29,7 +30,7 @@ def test_every_parameter_is_in_exactly_one_group(name: str) -> None:
 
 @pytest.mark.parametrize("name", network_names())
 def test_biases_and_norms_do_not_decay(name: str) -> None:
-    network = create_network(name, 3, 12, 200)
+    network = create_network(name, 3, 12, 200, **TINY.get(name, {}))
     for group in parameter_groups(network, 1e-3, 0.1):
         decays = {parameter.ndim > 1 for parameter in group["params"]}
         assert decays == {group["weight_decay"] > 0}
