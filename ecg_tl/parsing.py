@@ -102,7 +102,7 @@ def hint(fault: str, owners: Iterable[Callable[..., Any]], keys: Iterable[str] =
         owners: Classes and functions whose parameters are known names.
         keys: Further ones.
     """
-    known = {name for owner in owners for name in _parameters(owner)}.union(keys)
+    known = {name for owner in owners for name in parameters(owner)}.union(keys)
     for name in quoted_names(fault):
         close = get_close_matches(name, known - {name}, n=1)
         if close and name not in known:
@@ -115,7 +115,8 @@ def quoted_names(fault: str) -> list[str]:
     return [(quoted or option).rpartition(".")[2] for quoted, option in _NAMED.findall(fault)][::-1]
 
 
-def _parameters(owner: Callable[..., Any]) -> Iterator[str]:
+def parameters(owner: Callable[..., Any]) -> Iterator[str]:
+    """Yield the names of what a function takes, or a class and those above it."""
     # A class hands `**kwargs` to the class above it.
     bases = getattr(owner, "__mro__", (owner,))
     for base in bases:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import os
 import shlex
 import threading
 import warnings
@@ -12,10 +11,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-import torch
 import yaml
 from jsonargparse import set_loader
-from lightning.fabric.plugins import CheckpointIO
 from lightning.fabric.utilities.exceptions import MisconfigurationException
 from lightning.pytorch import LightningModule, Trainer
 from lightning.pytorch.callbacks import Callback
@@ -27,25 +24,8 @@ from ecg_tl.acceleration import (
     Acceleration,
     Speed,
     choose_acceleration,
-    choose_keep_memory,
-    choose_threads,
-    describe_hardware,
 )
-from ecg_tl.allocation import keep_freed_memory
-from ecg_tl.callbacks import (
-    DecisionLog,
-    EcgPictures,
-    KeepSignals,
-    KeepValidation,
-    LearningRates,
-    PredictionTables,
-    RunCheckpoint,
-    RunEvents,
-    RunHistory,
-    ScoreCurves,
-    StayStopped,
-    WholeCheckpointIO,
-)
+from ecg_tl.callbacks import EcgPictures, LearningRates, RunCheckpoint, RunEvents, ScoreCurves
 from ecg_tl.callbacks.events import keep_quiet_about_disks
 from ecg_tl.callbacks.history import RESULT_FILE
 from ecg_tl.callbacks.signals import ending_together
@@ -56,6 +36,13 @@ from ecg_tl.datamodules import EcgDataModule
 from ecg_tl.errors import CheckpointError, SettingError
 from ecg_tl.metrics import TO_SCORE
 from ecg_tl.parsing import essence, load_yaml, own_error
+from ecg_tl.run_defaults import (
+    TRAINER_DEFAULTS,
+    run_callbacks,
+    run_plugins,
+    settle_memory,
+    settle_threads,
+)
 from ecg_tl.run_folder import SaveRunConfig, open_beside, open_kept, open_new
 from ecg_tl.shipped import config_names, fragment_kinds
 from ecg_tl.stopping import saying_what_is_left
@@ -157,12 +144,8 @@ class EcgCLI(LightningCLI):
             kwargs["logger"] = self._open_events()
         if logger is not False:  # without any logger, Lightning refuses to monitor rates
             self.trainer_defaults["callbacks"].append(LearningRates(logging_interval="step"))
-        plugins = self._get(self.config_init, "trainer.plugins") or []
-        plugins = plugins if isinstance(plugins, list) else [plugins]
-        # DeepSpeed writes its own way, and refuses to be given another.
-        by_itself = "deepspeed" in str(self._get(self.config_init, "trainer.strategy")).lower()
-        if not by_itself and not any(isinstance(plugin, CheckpointIO) for plugin in plugins):
-            kwargs["plugins"] = [*plugins, WholeCheckpointIO()]
+        plugins = self._get(self.config_init, "trainer.plugins")
+        kwargs["plugins"] = run_plugins(plugins, self._get(self.config_init, "trainer.strategy"))
         if self.acceleration is not None:
             kwargs |= self._accelerate(self.acceleration)
         if self.transfers:
@@ -189,10 +172,7 @@ class EcgCLI(LightningCLI):
             require_an_end(config.trainer)
         require_device(str(config.trainer.accelerator))
         speed, trainer = Speed(**config.speed.as_dict()), config.trainer
-        kept = choose_keep_memory(speed.keep_memory, describe_hardware(str(trainer.accelerator)))
-        rank_zero_info(f"keep_memory: {kept}")
-        if kept.value:
-            keep_freed_memory()
+        settle_memory(speed, str(trainer.accelerator))
         if self.config.subcommand == "fit":
             self.acceleration = choose_acceleration(
                 speed,
@@ -224,13 +204,9 @@ class EcgCLI(LightningCLI):
         super().instantiate_classes()
         config = self.config[self.config.subcommand]
         processes = int(getattr(self.trainer.strategy, "num_processes", 1))
-        threads = choose_threads(config.speed.threads, self.threads_before, processes)
-        rank_zero_info(f"threads: {threads}")
-        torch.set_num_threads(threads.value)
-        if processes > 1:  # or Lightning would divide the cores once more, in each of them
-            os.environ["OMP_NUM_THREADS"] = str(threads.value)
+        threads = settle_threads(Speed(**config.speed.as_dict()), self.threads_before, processes)
         if self.config.subcommand == "fit":
-            config.speed.threads = threads.value
+            config.speed.threads = threads
 
     def _accelerate(self, acceleration: Acceleration) -> dict[str, Any]:
         """Say and do what was chosen; return what the trainer must be told of it."""
@@ -364,19 +340,7 @@ def _train(
         subclass_mode_data=True,
         auto_configure_optimizers=False,
         seed_everything_default=0,
-        trainer_defaults={
-            "max_epochs": 20,
-            "log_every_n_steps": 10,
-            "callbacks": [
-                RunHistory(result_file),
-                PredictionTables(),
-                KeepValidation(),
-                KeepSignals(),
-                StayStopped(),
-                DecisionLog(),
-                *callbacks,
-            ],
-        },
+        trainer_defaults={**TRAINER_DEFAULTS, "callbacks": [*run_callbacks(result_file), *callbacks]},
         # Raised, an error of the parser is told as any other.
         parser_kwargs={
             "prog": "ecg-tl",
