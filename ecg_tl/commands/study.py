@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
-from typing import NoReturn
+from typing import NoReturn, TypeVar
 
 from rich.console import Console
 
@@ -15,10 +15,13 @@ from ecg_tl.errors import SettingError
 from ecg_tl.outputs import check_outputs
 from ecg_tl.shipped import STUDIES, config_names, find_config
 from ecg_tl.study.design.folder import StudyFolder
+from ecg_tl.study.design.kept_plan import keep_plan, planned_runs
 from ecg_tl.study.design.plan import make_plan
-from ecg_tl.study.design.runs import Plan, Run
+from ecg_tl.study.design.runs import PlannedRun
 from ecg_tl.study.design.settings import StudySettings, read_study
 from ecg_tl.trust import TRUST_OPTION, config_trust
+
+AnyRun = TypeVar("AnyRun", bound=PlannedRun)
 
 WIDTH = 140
 """Columns of a table that goes into a file or a pipe."""
@@ -33,19 +36,29 @@ class _Parser(argparse.ArgumentParser):
 
 def plan(config: str, options: argparse.Namespace, overrides: Sequence[str]) -> int:
     """Show a study's runs, what depends on what, and how long it will take."""
-    from ecg_tl.study.design.check import check_runs
     from ecg_tl.study.design.plan_table import dependencies, plan_table, run_table
-    from ecg_tl.study.run.forecast import forecast, summary
+    from ecg_tl.study.run.status import study_status
 
     settings = read_study(config, overrides)
     planned = make_plan(settings)
-    check_runs(planned.runs)
-    cast = forecast(settings, planned, concurrent=options.concurrent, runs_per_gpu=options.runs_per_gpu)
+    keep_plan(settings, planned)
+    unfinished = _unfinished(settings, planned.runs)
+    if unfinished:
+        from ecg_tl.study.design.check import check_runs
+        from ecg_tl.study.run.forecast import forecast, summary
+
+        check_runs(unfinished)
+        ahead = forecast(settings, planned, concurrent=options.concurrent, runs_per_gpu=options.runs_per_gpu)
+        seconds, finished, lines = ahead.seconds, ahead.finished, summary(planned, ahead)
+    else:  # nothing to measure: what each run takes is what it took
+        seconds = {one.run.id: one.wall_seconds for one in study_status(settings, planned.runs)}
+        finished = frozenset(seconds)
+        lines = [f"All {len(planned.runs)} runs are finished already."]
     console = _console()
-    console.print(plan_table(planned, settings, cast.seconds, cast.finished))
+    console.print(plan_table(planned, settings, seconds, finished))
     if options.every:
-        console.print(run_table(planned, cast.seconds, cast.finished))
-    for line in [dependencies(planned), *summary(planned, cast)]:
+        console.print(run_table(planned, seconds, finished))
+    for line in [dependencies(planned), *lines]:
         console.print(line, highlight=False, markup=False)
     return 0
 
@@ -53,11 +66,13 @@ def plan(config: str, options: argparse.Namespace, overrides: Sequence[str]) -> 
 def run_all(config: str, options: argparse.Namespace, overrides: Sequence[str]) -> int:
     """Do all runs that are not finished; call it again to go on where it was cut off."""
     settings = read_study(config, overrides)
-    planned = make_plan(settings)
-    unfinished = _unfinished(settings, planned)
-    if not unfinished:  # known before PyTorch is imported, a config checked or a dataset looked at
-        _say_finished(len(planned.runs), planned)
+    known = planned_runs(settings)
+    if not _unfinished(settings, known):  # before PyTorch is imported, a config checked or data looked at
+        _say_finished(len(known), len(known))
         return 0
+    planned = make_plan(settings)
+    keep_plan(settings, planned)
+    unfinished = _unfinished(settings, planned.runs)
 
     from ecg_tl.study.design.check import check_runs
     from ecg_tl.study.run.forecast import forecast, summary
@@ -65,10 +80,10 @@ def run_all(config: str, options: argparse.Namespace, overrides: Sequence[str]) 
 
     check_runs(unfinished)
     console = terminal.console(stderr=True)
-    cast = None
+    ahead = None
     if options.executor != "ray":
-        cast = forecast(settings, planned, concurrent=options.concurrent, runs_per_gpu=options.runs_per_gpu)
-    for line in [] if cast is None else summary(planned, cast):
+        ahead = forecast(settings, planned, concurrent=options.concurrent, runs_per_gpu=options.runs_per_gpu)
+    for line in [] if ahead is None else summary(planned, ahead):
         console.print(line, highlight=False, markup=False)
     outcome = run_study(
         settings,
@@ -78,9 +93,9 @@ def run_all(config: str, options: argparse.Namespace, overrides: Sequence[str]) 
         runs_per_gpu=options.runs_per_gpu,
         address=options.address,
         progress=options.progress,
-        estimates=None if cast is None else cast.seconds,
+        estimates=None if ahead is None else ahead.seconds,
     )
-    out = _say_finished(len(outcome.finished), planned)
+    out = _say_finished(len(outcome.finished), len(planned.runs))
     for run_id, error in {**outcome.failed, **outcome.skipped}.items():
         out.print(f"{run_id}: {error}", style="red", highlight=False, markup=False, soft_wrap=True)
     if outcome.interrupted:
@@ -93,7 +108,7 @@ def status(config: str, options: argparse.Namespace, overrides: Sequence[str]) -
     from ecg_tl.study.run.status import print_status, study_status
 
     settings = read_study(config, overrides)
-    print_status(study_status(settings, make_plan(settings)), every=options.every, console=_console())
+    print_status(study_status(settings, planned_runs(settings)), every=options.every, console=_console())
     return 0
 
 
@@ -110,8 +125,7 @@ def report(config: str, options: argparse.Namespace, overrides: Sequence[str]) -
 
     file = find_config(config, (STUDIES,))
     settings = read_study(file, overrides)
-    planned = make_plan(settings)
-    results = load_results(Path(settings.folder), [one.id for one in planned.runs])
+    results = load_results(Path(settings.folder), [one.id for one in planned_runs(settings)])
     inputs = [file, Path(settings.folder) / "runs"]
     if options.figure is not None:
         check_figure_path(Path(options.figure))
@@ -151,7 +165,7 @@ def verify(config: str, options: argparse.Namespace, overrides: Sequence[str]) -
 
     settings = read_study(config, overrides)
     folder = StudyFolder(Path(settings.folder))
-    places = [place for one in make_plan(settings).runs if (place := folder.run(one.id)).finished]
+    places = [place for one in planned_runs(settings) if (place := folder.run(one.id)).finished]
     wrong, undigested = 0, 0
     for place in places:
         found = verify_run(place)
@@ -165,14 +179,14 @@ def verify(config: str, options: argparse.Namespace, overrides: Sequence[str]) -
     return 1 if wrong else 0
 
 
-def _unfinished(settings: StudySettings, planned: Plan) -> list[Run]:
+def _unfinished(settings: StudySettings, runs: Iterable[AnyRun]) -> list[AnyRun]:
     folder = StudyFolder(Path(settings.folder))
-    return [one for one in planned.runs if not folder.run(one.id).finished]
+    return [one for one in runs if not folder.run(one.id).finished]
 
 
-def _say_finished(count: int, planned: Plan) -> Console:
+def _say_finished(count: int, planned: int) -> Console:
     console = _console()
-    console.print(f"{count} of {len(planned.runs)} runs are finished.", highlight=False)
+    console.print(f"{count} of {planned} runs are finished.", highlight=False)
     return console
 
 

@@ -1,6 +1,7 @@
 """Where a study keeps what, and how far a run has come by what lies there.
 
 FOLDER/
+  plan.json         what its runs are called: see `ecg_tl.study.design.kept_plan`
   runs/ID/          a run: see `RunFolder`
   locks/ID.lock     held by the process that does the run
   stores/           prepared stores, unless the study names another place
@@ -15,6 +16,7 @@ from ecg_tl.errors import StoreError
 from ecg_tl.paths import require_file_name
 from ecg_tl.validation_predictions import VALIDATION_FILE
 
+PLAN_FILE = "plan.json"
 CONFIG_FILE = "config.yaml"
 METRICS_FILE = "metrics.csv"
 TEST_BY_EPOCH_FILE = "test_by_epoch.csv"
@@ -148,6 +150,11 @@ class StudyFolder:
     """
 
     path: Path
+
+    @property
+    def plan(self) -> Path:
+        """What its runs are called."""
+        return self.path / PLAN_FILE
 
     def run(self, run_id: str) -> RunFolder:
         """Return the paths of a run.

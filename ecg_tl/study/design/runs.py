@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass, fields
 from typing import Any, Literal
 
 from ecg_tl.study.design.settings import Overlay
@@ -15,8 +15,8 @@ Selection = Literal["strict", "paper", "second_opinion"]
 
 
 @dataclass(frozen=True)
-class Run:
-    """One training with its test.
+class PlannedRun:
+    """What a run is called, without the config that it is carried out by.
 
     Attributes:
         id: Stable: words that say what it is, and a hash of all that decides its numbers.
@@ -32,7 +32,6 @@ class Run:
         needs: Id of the upstream run whose checkpoint it starts from, or None.
         after: Id of the scratch run that its convergence is measured against, or None; it runs before, but
             should it fail, this one runs all the same.
-        config: Complete config for `ecg-tl fit`, without folders and without the upstream's path.
     """
 
     id: str
@@ -47,6 +46,21 @@ class Run:
     protocol: Selection
     needs: str | None
     after: str | None
+
+    def describe(self) -> dict[str, Any]:
+        """Give it in primitives, for `result.json`; a config is no part of it."""
+        described = {one.name: getattr(self, one.name) for one in fields(PlannedRun)}
+        return described | {"axes": dict(self.axes)}
+
+
+@dataclass(frozen=True)
+class Run(PlannedRun):
+    """One training with its test.
+
+    Attributes:
+        config: Complete config for `ecg-tl fit`, without folders and without the upstream's path.
+    """
+
     config: Overlay
 
     @property
@@ -54,10 +68,6 @@ class Run:
         """Of its process on the CPU: as set, else 1, whatever the machine; see `Speed.threads`."""
         threads = self.config.get("speed", {}).get("threads", "auto")
         return DEFAULT_THREADS if threads == "auto" else int(threads)
-
-    def describe(self) -> dict[str, Any]:
-        """Give all but the config in primitives, for `result.json`."""
-        return {name: value for name, value in asdict(self).items() if name != "config"}
 
 
 @dataclass(frozen=True)

@@ -85,7 +85,7 @@ def forecast(
                 task, description=network, completed=done, total=total, visible=True
             ),
         )
-    statuses = study_status(settings, plan)
+    statuses = study_status(settings, plan.runs)
     taken = {one.run.id: one.wall_seconds for one in statuses if one.state == "finished"}
     slower = correction(seconds, taken)
     corrected = {run_id: value * slower for run_id, value in seconds.items()}

@@ -1,4 +1,4 @@
-"""Data, cost, what is missing, and what is needed to repeat the study."""
+"""A study's results, read from the files that its runs left, and from nothing else."""
 
 from __future__ import annotations
 

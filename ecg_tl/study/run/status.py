@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -16,7 +16,7 @@ from rich.text import Text
 from ecg_tl import terminal
 from ecg_tl.store.lock import try_lock
 from ecg_tl.study.design.folder import RunFolder, StudyFolder
-from ecg_tl.study.design.runs import Plan, Run
+from ecg_tl.study.design.runs import PlannedRun
 from ecg_tl.study.design.settings import StudySettings
 from ecg_tl.study.run.attempts import read_attempts
 from ecg_tl.study.run.threads import uneven_threads
@@ -54,7 +54,7 @@ class RunStatus:
         threads: Of its process on the CPU; None before it is begun, and where it is not known.
     """
 
-    run: Run
+    run: PlannedRun
     state: RunState
     epochs: int
     max_epochs: int | None
@@ -65,15 +65,19 @@ class RunStatus:
     threads: int | None
 
 
-def study_status(settings: StudySettings, plan: Plan) -> list[RunStatus]:
+def study_status(settings: StudySettings, runs: Iterable[PlannedRun]) -> list[RunStatus]:
     """Look at a study's folder, and change nothing in it.
 
+    Args:
+        settings: The study.
+        runs: Its runs, each after what it starts from.
+
     Returns:
-        A status for each run, in the plan's order.
+        A status for each run, in their order.
     """
     folder = StudyFolder(Path(settings.folder))
     statuses: dict[str, RunStatus] = {}
-    for run in plan.runs:
+    for run in runs:
         place = folder.run(run.id)
         attempts = read_attempts(place.attempts)
         state, error = _state(run, place, bool(attempts.all), statuses)
@@ -93,7 +97,7 @@ def study_status(settings: StudySettings, plan: Plan) -> list[RunStatus]:
 
 
 def _state(
-    run: Run, place: RunFolder, begun: bool, before: dict[str, RunStatus]
+    run: PlannedRun, place: RunFolder, begun: bool, before: dict[str, RunStatus]
 ) -> tuple[RunState, str | None]:
     if place.finished:
         return "finished", None

@@ -1,0 +1,111 @@
+"""The plan as the study's folder keeps it: what each run is called, so that nobody plans again to know it.
+
+It is written where a study is planned or run. A folder without it, or with that of other settings, is planned
+anew, and so is one whose file is damaged: the plan follows from the settings, and nothing is lost with it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any, get_args
+
+from ecg_tl.errors import EcgTlError
+from ecg_tl.files import read_json, write_json
+from ecg_tl.shipped import protocol
+from ecg_tl.study.design.folder import StudyFolder
+from ecg_tl.study.design.overlay import digest
+from ecg_tl.study.design.plan import make_plan
+from ecg_tl.study.design.runs import Plan, PlannedRun, RunKind, Selection
+from ecg_tl.study.design.settings import Protocol, StudySettings
+
+FORMAT = 1
+"""Of the file, the only one that is read; raised when the same settings give other runs or ids."""
+
+_PATHS = ("folder", "data_root", "store_dir")
+"""Settings that are part of no id: a study that was moved keeps its plan."""
+
+
+def keep_plan(settings: StudySettings, plan: Plan) -> None:
+    """Write what each run is called into the study's folder; where that cannot be written, nothing is kept."""
+    path = StudyFolder(Path(settings.folder)).plan
+    content = {
+        "format": FORMAT,
+        "settings": _digest_of(settings),
+        "runs": [run.describe() for run in plan.runs],
+    }
+    with suppress(OSError, EcgTlError):
+        if not path.is_file() or read_json(path) != content:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            write_json(path, content)
+
+
+def planned_runs(settings: StudySettings) -> tuple[PlannedRun, ...]:
+    """Give a study's runs without their configs, in the plan's order: as kept, or planned anew.
+
+    Raises:
+        SettingError: As `make_plan`, where nothing fit was kept.
+    """
+    kept = _read(StudyFolder(Path(settings.folder)).plan, _digest_of(settings))
+    return make_plan(settings).runs if kept is None else kept
+
+
+def _digest_of(settings: StudySettings) -> str:
+    """Digest all that a plan follows from: the settings, and what the protocols lay below them."""
+    asked = {name: value for name, value in asdict(settings).items() if name not in _PATHS}
+    return digest([asked, {name: protocol(name) for name in get_args(Protocol)}])
+
+
+def _read(path: Path, settings: str) -> tuple[PlannedRun, ...] | None:
+    try:
+        content = read_json(path)
+    except (OSError, ValueError, EcgTlError):
+        return None
+    if (
+        not isinstance(content, dict)
+        or content.get("format") != FORMAT
+        or content.get("settings") != settings
+    ):
+        return None
+    runs = content.get("runs")
+    if not isinstance(runs, list) or not all(map(_is_run, runs)):
+        return None
+    return tuple(PlannedRun(**run) for run in runs)
+
+
+def _is_text(value: Any) -> bool:
+    return isinstance(value, str)
+
+
+def _is_whole(value: Any) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool)
+
+
+def _is_text_or_null(value: Any) -> bool:
+    return value is None or isinstance(value, str)
+
+
+_HOLDS: dict[str, Callable[[Any], bool]] = {
+    "id": _is_text,
+    "kind": lambda value: value in get_args(RunKind),
+    "dataset": _is_text,
+    "upstream": _is_text_or_null,
+    "network": _is_text,
+    "arm": _is_text,
+    "size": lambda value: value is None or _is_whole(value),
+    "seed": _is_whole,
+    "axes": lambda value: isinstance(value, dict) and all(map(_is_text, value.values())),
+    "protocol": lambda value: value in get_args(Selection),
+    "needs": _is_text_or_null,
+    "after": _is_text_or_null,
+}
+
+
+def _is_run(value: Any) -> bool:
+    return (
+        isinstance(value, dict)
+        and value.keys() == _HOLDS.keys()
+        and all(holds(value[name]) for name, holds in _HOLDS.items())
+    )
