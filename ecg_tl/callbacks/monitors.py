@@ -12,7 +12,7 @@ from lightning.pytorch.callbacks import ModelCheckpoint
 
 from ecg_tl.datamodules.base import EcgDataModule
 from ecg_tl.errors import SettingError
-from ecg_tl.metrics import BY_CLASS, DIRECTIONS, Direction, direction
+from ecg_tl.statistics.directions import BY_CLASS, DIRECTIONS, Direction, direction
 from ecg_tl.tasks.base import EcgClassifier
 
 COUNTS = ("epoch", "step")

@@ -17,7 +17,8 @@ from ecg_tl.callbacks.monitors import choose_mode, score_names
 from ecg_tl.cli import main
 from ecg_tl.datamodules.parts import Parts, divide
 from ecg_tl.errors import SettingError
-from ecg_tl.metrics import DIRECTIONS, direction, multilabel_scores
+from ecg_tl.metrics import multilabel_scores
+from ecg_tl.statistics.directions import DIRECTIONS, direction
 from ecg_tl.store.reader import Store
 from ecg_tl.tasks import EcgClassifier
 

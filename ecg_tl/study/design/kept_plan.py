@@ -22,7 +22,7 @@ from ecg_tl.study.design.runs import Plan, PlannedRun, RunKind, Selection
 from ecg_tl.study.design.settings import Protocol, StudySettings
 
 FORMAT = 1
-"""Of the file, the only one that is read; raised when the same settings give other runs or ids."""
+"""Of the file, the only one that is read; another once the same settings give other runs."""
 
 _PATHS = ("folder", "data_root", "store_dir")
 """Settings that are part of no id: a study that was moved keeps its plan."""

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from ecg_tl.statistics.directions import direction
 from ecg_tl.study.findings.grid import Cell, Grid
 from ecg_tl.study.run.results import RunResult
 
@@ -38,12 +39,9 @@ SHARE = 0.8
 first; far below it, most of a training is not timed."""
 
 
-LOWER_IS_BETTER = ("loss", "brier", "ece")
-
-
 def lower_is_better(monitor: str) -> bool:
     """Whether a validation score is good where it is small."""
-    return any(word in monitor.lower() for word in LOWER_IS_BETTER)
+    return direction(monitor) == "min"
 
 
 def common_target(one: NDArray[np.float64], other: NDArray[np.float64]) -> float:

@@ -18,8 +18,8 @@ from ecg_tl.checkpoints.reading import read_checkpoint
 from ecg_tl.datamodules import EcgDataModule
 from ecg_tl.errors import EcgTlError, StoreError
 from ecg_tl.files import digests_of, write_json
-from ecg_tl.metrics import Direction, direction
 from ecg_tl.models import find_network
+from ecg_tl.statistics.directions import Direction, direction
 from ecg_tl.study.design.folder import NOT_ITS_OWN, TEST_BY_EPOCH_FILE, TEST_FOLDER, RunFolder, unreadable
 from ecg_tl.study.run.attempts import Stopwatch
 from ecg_tl.study.run.hardware import describe_hardware

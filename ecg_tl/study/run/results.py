@@ -165,19 +165,16 @@ def read_run(place: RunFolder) -> RunResult:
             "rows with record_id, and target/NAME and probability/NAME for each class",
             NOT_ITS_OWN,
         )
-    for column in predictions.columns:
-        if "/" in column:
-            predictions[column] = pd.to_numeric(predictions[column], errors="coerce")
     record_ids = predictions["record_id"].to_numpy(dtype=str)
     order = np.argsort(record_ids, kind="stable")
     patients, unknown = _patients(predictions)
-    targets = predictions[[f"target/{n}" for n in names]].to_numpy(dtype=np.float64)
+    numbers = _numbers(predictions, [f"{part}/{n}" for part in ("target", "probability") for n in names])
+    targets, probabilities = numbers[:, : len(names)], numbers[:, len(names) :]
     if not np.isin(targets, (0.0, 1.0)).all():
         raise StoreError(path, "targets that are neither 0 nor 1", "zeros and ones", NOT_ITS_OWN)
     stated = result["data"].get("class_names")
     if stated is not None and tuple(stated) != names:
         raise StoreError(path, f"the classes {', '.join(names)}", ", ".join(stated), NOT_ITS_OWN)
-    probabilities = predictions[[f"probability/{n}" for n in names]].to_numpy(dtype=np.float64)
     by_epoch = place.test_by_epoch
     return RunResult(
         run=result["run"],
@@ -297,9 +294,17 @@ def verify_run(place: RunFolder) -> list[StoreError]:
 
 def _patients(predictions: pd.DataFrame) -> tuple[NDArray[np.str_], int]:
     """Return each record's patient, and how many are not known."""
-    records = predictions["record_id"]
-    if "patient_id" not in predictions:
-        return ("record " + records).to_numpy(dtype=str), len(predictions)
-    known = predictions["patient_id"] != ""
-    patients = ("patient " + predictions["patient_id"]).where(known, "record " + records)
-    return patients.to_numpy(dtype=str), int((~known).sum())
+    records = predictions["record_id"].tolist()
+    patients = predictions["patient_id"].tolist() if "patient_id" in predictions else [""] * len(records)
+    named = [
+        f"patient {patient}" if patient else f"record {record}"
+        for patient, record in zip(patients, records, strict=True)
+    ]
+    return np.array(named, dtype=str), patients.count("")
+
+
+def _numbers(predictions: pd.DataFrame, columns: Sequence[str]) -> NDArray[np.float64]:
+    """Parse columns of texts, `(records, columns)`, all at once: a call a column takes six times as long."""
+    texts = predictions[list(columns)].to_numpy(dtype=object)
+    numbers = pd.to_numeric(texts.ravel(), errors="coerce")
+    return np.asarray(numbers, dtype=np.float64).reshape(texts.shape)
