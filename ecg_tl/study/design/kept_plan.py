@@ -22,19 +22,21 @@ from ecg_tl.study.design.runs import Plan, PlannedRun, RunKind, Selection
 from ecg_tl.study.design.settings import Protocol, StudySettings
 
 FORMAT = 1
-"""Of the file, the only one that is read; another once the same settings give other runs."""
+"""The only one that is read; to be raised when the same settings give other runs or ids."""
 
 _PATHS = ("folder", "data_root", "store_dir")
 """Settings that are part of no id: a study that was moved keeps its plan."""
 
 
 def keep_plan(settings: StudySettings, plan: Plan) -> None:
-    """Write what each run is called into the study's folder; where that cannot be written, nothing is kept."""
+    """Write what each run is called into the study's folder; nothing is kept where it cannot be written."""
     path = StudyFolder(Path(settings.folder)).plan
+    runs = [run.describe() for run in plan.runs]
     content = {
         "format": FORMAT,
         "settings": _digest_of(settings),
-        "runs": [run.describe() for run in plan.runs],
+        "runs": runs,
+        "digest": digest(runs),  # a file that was damaged or edited is nobody's plan
     }
     with suppress(OSError, EcgTlError):
         if not path.is_file() or read_json(path) != content:
@@ -70,7 +72,7 @@ def _read(path: Path, settings: str) -> tuple[PlannedRun, ...] | None:
     ):
         return None
     runs = content.get("runs")
-    if not isinstance(runs, list) or not all(map(_is_run, runs)):
+    if not isinstance(runs, list) or digest(runs) != content.get("digest") or not all(map(_is_run, runs)):
         return None
     return tuple(PlannedRun(**run) for run in runs)
 

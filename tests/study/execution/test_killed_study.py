@@ -57,7 +57,7 @@ def test_killed_at_ten_random_moments(roots: Path, tmp_path: Path) -> None:
     # As many were cut off as could be at work when they were killed; some were between two runs.
     cut_off = sum(one.outcome == "cut off" for run in plan.runs for one in attempts["killed", run.id])
     assert 1 <= cut_off <= 2 * KILLS
-    assert {status.state for status in study_status(killed, plan)} == {"finished"}
+    assert {status.state for status in study_status(killed, plan.runs)} == {"finished"}
 
     before = states_of_files(tmp_path / "killed")
     outcome = run_study(killed, plan, progress=False)

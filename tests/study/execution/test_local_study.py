@@ -123,7 +123,7 @@ def test_one_that_fails_does_not_stop_the_others(study: StudySettings, roots: Pa
     (bad,) = [run for run in plan.runs if run.arm == "bad"]
     assert set(outcome.finished) == {run.id for run in plan.runs} - {bad.id}
     assert "nonsense" in outcome.failed[bad.id]
-    (failed,) = [status for status in study_status(settings, plan) if status.state == "failed"]
+    (failed,) = [status for status in study_status(settings, plan.runs) if status.state == "failed"]
     assert failed.error == outcome.failed[bad.id]
     assert "Traceback" in place_of(settings, bad).error.read_text()
 

@@ -179,7 +179,7 @@ def place_of(done: Done, kind: str) -> RunFolder:
 
 
 def states_of(done: Done) -> dict[str, str]:
-    return {status.run.kind: status.state for status in study_status(done.settings, done.plan)}
+    return {status.run.kind: status.state for status in study_status(done.settings, done.plan.runs)}
 
 
 def test_states(half_done: Done) -> None:
@@ -198,13 +198,13 @@ def test_states(half_done: Done) -> None:
 
 def test_a_study_that_was_never_run(roots: Path, tmp_path: Path) -> None:
     settings = tiny_study(tmp_path / "none", roots)
-    assert {status.state for status in study_status(settings, make_plan(settings))} == {"waiting"}
+    assert {status.state for status in study_status(settings, make_plan(settings).runs)} == {"waiting"}
     assert not (tmp_path / "none").exists()
 
 
 def test_status_shows_errors(half_done: Done) -> None:
     text = io.StringIO()
-    print_status(study_status(half_done.settings, half_done.plan), console=Console(file=text, width=60))
+    print_status(study_status(half_done.settings, half_done.plan.runs), console=Console(file=text, width=60))
     printed = text.getvalue()
     assert printed.startswith("4 runs: 1 finished, 1 waiting, 1 cut off, 1 failed")
     scratch = next(run for run in half_done.plan.runs if run.kind == "scratch")

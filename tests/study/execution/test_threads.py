@@ -83,9 +83,11 @@ def test_a_run_that_is_cut_off_keeps_its_own(again: Done, finished: Done) -> Non
     findings = find(load_results(again.folder, [one.id for one in again.plan.runs]), again.settings)
     assert [line for line in findings.warnings if "threads" in line] == [sentence]
     console = Console(file=StringIO(), width=200)
-    print_status(study_status(again.settings, again.plan), console=console)
+    print_status(study_status(again.settings, again.plan.runs), console=console)
     assert sentence in console.file.getvalue()
-    print_status(study_status(finished.settings, finished.plan), console=(even := Console(file=StringIO())))
+    print_status(
+        study_status(finished.settings, finished.plan.runs), console=(even := Console(file=StringIO()))
+    )
     assert "threads" not in even.file.getvalue()
 
 
