@@ -14,8 +14,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from ecg_tl.errors import SettingError
-from ecg_tl.limits import SHARE, shown
+from ecg_tl.errors import CheckpointError, SettingError
+from ecg_tl.limits import SHARE, Limit, fits_type, shown
 from ecg_tl.metrics import Values, check_predictions, check_shapes
 from ecg_tl.temperature import AT_RANGE_END, TEMPERATURE_RANGE, is_at_range_end
 
@@ -25,6 +25,9 @@ ThresholdRule = Literal["f1", "sensitivity", "specificity"]
 DEFAULT_THRESHOLD = 0.5
 MIN_POSITIVES = 5
 BISECTIONS = 40
+
+# Far beyond the range that a temperature is searched in, with which none of the logits' ranks is left.
+TEMPERATURE = Limit("temperature", 1e-6, 1e6)
 
 
 @dataclass(frozen=True)
@@ -52,23 +55,40 @@ class Calibration:
         return {**asdict(self), "thresholds": list(self.thresholds), "tuned": list(self.tuned)}
 
     @classmethod
-    def from_dict(cls, content: Mapping[str, Any]) -> Calibration:
-        """Take what `as_dict` gave.
+    def from_dict(
+        cls, content: object, class_names: Sequence[str] | None = None, where: object = "checkpoint"
+    ) -> Calibration:
+        """Take what `as_dict` gave, from a file that anybody may have written.
 
         Without a rule, it was written when there was only `f1`. A temperature at an end of its range was
         written when there was no minimum of records to fit it on: it is left out, and that is its reason.
+
+        Args:
+            content: As read.
+            class_names: Those of the network, which there is one threshold each for; None if not known.
+            where: The file, for errors.
+
+        Raises:
+            CheckpointError: Names the entry that is not one of a calibration.
         """
-        temperature, uncalibrated = content["temperature"], content.get("uncalibrated")
-        if temperature is not None and is_at_range_end(temperature):
-            temperature, uncalibrated = None, AT_RANGE_END
-        return cls(
-            tuple(content["thresholds"]),
-            tuple(content["tuned"]),
-            temperature,
-            content.get("rule", "f1"),
-            content.get("target"),
-            uncalibrated,
-        )
+        if not isinstance(content, Mapping):
+            raise _no_calibration(where, f"a {type(content).__name__}")
+        entries: dict[str, Any] = {"rule": "f1", "target": None, "uncalibrated": None, **content}
+        for name, fits in _ENTRIES.items():
+            if name not in entries:
+                raise _no_calibration(where, f"no {name}")
+            if not fits(entries[name]):
+                raise _no_calibration(where, f"{name} {shown(entries[name])}")
+        classes = len(entries["thresholds"] if class_names is None else class_names)
+        for name in ("thresholds", "tuned"):
+            if len(entries[name]) != classes:
+                raise _no_calibration(where, f"{len(entries[name])} {name} for {classes} classes")
+        if entries["rule"] != "f1" and entries["target"] is None:
+            raise _no_calibration(where, f"no target of the {entries['rule']}")
+        if entries["temperature"] is not None and is_at_range_end(entries["temperature"]):
+            entries |= {"temperature": None, "uncalibrated": AT_RANGE_END}
+        entries |= {name: tuple(entries[name]) for name in ("thresholds", "tuned")}
+        return cls(**{name: entries[name] for name in _ENTRIES})
 
     def scaled(self, logits: Tensor) -> Tensor | None:
         """Return the logits of calibrated probabilities; None without a temperature."""
@@ -91,6 +111,26 @@ class Calibration:
             else f"temperature {self.temperature:.3f}"
         )
         return lines
+
+
+_ENTRIES: dict[str, Callable[[Any], bool]] = {
+    "thresholds": lambda them: fits_type(them, list[float]) and all(SHARE.holds(one) for one in them),
+    "tuned": lambda them: fits_type(them, list[bool]),
+    "temperature": lambda it: it is None or TEMPERATURE.holds(it),
+    "rule": lambda it: it in get_args(ThresholdRule),
+    "target": lambda it: it is None or SHARE.holds(it),
+    "uncalibrated": lambda it: it is None or isinstance(it, str),
+}
+"""What each entry of a calibration may be."""
+
+
+def _no_calibration(where: object, found: str) -> CheckpointError:
+    return CheckpointError(
+        where,
+        f"a malformed calibration ({found})",
+        "thresholds and a temperature, as a validation chose them",
+        "Give an intact checkpoint.",
+    )
 
 
 def check_threshold_rule(rule: str, target: float) -> None:

@@ -9,6 +9,7 @@ from lightning.pytorch import LightningModule, Trainer
 from lightning.pytorch.cli import SaveConfigCallback
 
 from ecg_tl.callbacks import RunEvents
+from ecg_tl.checkpoints.names import run_of
 from ecg_tl.errors import SettingError
 from ecg_tl.files import naming
 from ecg_tl.paths import require_file_name
@@ -45,7 +46,7 @@ def open_beside(checkpoint: Path, command: str) -> RunEvents:
     Raises:
         SettingError: If nothing can be written there.
     """
-    run = _writable(checkpoint.resolve().parent.parent)
+    run = _writable(run_of(checkpoint.resolve()))
     return RunEvents(run, name=None, version=_next_free(run, command), default_hp_metric=False)
 
 

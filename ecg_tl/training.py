@@ -31,6 +31,7 @@ from ecg_tl.callbacks.history import RESULT_FILE
 from ecg_tl.callbacks.signals import ending_together
 from ecg_tl.callbacks.summary import print_scores
 from ecg_tl.checkpoints.description import read_description, require_epoch_end, threads_of
+from ecg_tl.checkpoints.names import BEST, run_of
 from ecg_tl.checkpoints.reading import read_checkpoint
 from ecg_tl.datamodules import EcgDataModule
 from ecg_tl.errors import CheckpointError, SettingError
@@ -125,7 +126,7 @@ class EcgCLI(LightningCLI):
                 "ckpt_path",
                 "none",
                 "a checkpoint: without one, freshly drawn weights would be scored",
-                f"Add `--ckpt_path runs/.../best.ckpt` to `ecg-tl {command}`.",
+                f"Add `--ckpt_path runs/.../{BEST}` to `ecg-tl {command}`.",
             )
         # Lightning's words (`best`, `last`) mean a training of this process, of which there is none: it would
         # go on without any checkpoint.
@@ -237,7 +238,7 @@ class EcgCLI(LightningCLI):
             if self.trainer.ckpt_path is not None:
                 return f"No epoch was finished. The same command goes on from {self.trainer.ckpt_path} again."
             return "No epoch was finished. The same command begins anew."
-        command = ["ecg-tl", "fit", "-c", str(last.parent.parent / "config.yaml"), "--ckpt_path", str(last)]
+        command = ["ecg-tl", "fit", "-c", str(run_of(last) / "config.yaml"), "--ckpt_path", str(last)]
         return f"The last epoch that was finished is kept. To go on: {shlex.join(command)}"
 
     def validate(self, verbose: bool = True, **kwargs: Any) -> None:

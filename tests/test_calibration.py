@@ -1,5 +1,7 @@
 """Thresholds against brute force, temperatures against known ones."""
 
+from typing import Any
+
 import numpy as np
 import pytest
 import torch
@@ -17,7 +19,7 @@ from ecg_tl.calibration import (
     sensitivity_thresholds,
     specificity_thresholds,
 )
-from ecg_tl.errors import SettingError
+from ecg_tl.errors import CheckpointError, SettingError
 from ecg_tl.metrics import confusion, sensitivity_and_specificity
 
 
@@ -298,3 +300,33 @@ def test_shapes_are_checked() -> None:
         fit_temperature(torch.zeros(3, 2), torch.zeros(2, 2))
     with pytest.raises(SettingError, match="records, classes"):
         f1_optimal_thresholds(torch.zeros(0, 2), torch.zeros(0, 2))
+
+
+_VALUES = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=4),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=3), inner, max_size=2),
+    max_leaves=5,
+)
+_WRITTEN: dict[str, Any] = Calibration((0.3, 0.5), (True, False), 1.5, "sensitivity", 0.9).as_dict()
+
+
+@settings(max_examples=300, deadline=None)
+@given(entry=st.sampled_from(sorted(_WRITTEN)), value=_VALUES)
+def test_a_strangers_calibration_is_of_the_declared_types_or_refused(entry: str, value: Any) -> None:
+    try:
+        read = Calibration.from_dict(_WRITTEN | {entry: value}, ["A", "B"], "x.ckpt")
+    except CheckpointError:
+        return
+    assert len(read.thresholds) == len(read.tuned) == 2
+    assert all(0 <= one <= 1 for one in read.thresholds)
+    assert all(isinstance(one, bool) for one in read.tuned)
+    scaled = read.scaled(torch.ones(1, 2))
+    assert scaled is None or bool(scaled.isfinite().all())
+    assert read.summary(["A", "B"])
+
+
+@pytest.mark.parametrize("entry", ["thresholds", "tuned", "temperature"])
+def test_a_calibration_without_an_entry_is_refused(entry: str) -> None:
+    content = {name: value for name, value in _WRITTEN.items() if name != entry}
+    with pytest.raises(CheckpointError, match=f"no {entry}"):
+        Calibration.from_dict(content)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import math
 import shutil
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal
 
@@ -16,10 +17,15 @@ from lightning.pytorch.trainer.states import TrainerFn
 from torch import Tensor
 
 from ecg_tl.callbacks.monitors import COUNTS, TRAIN_LOSSES, check_monitors, choose_mode
-from ecg_tl.errors import SettingError
+from ecg_tl.checkpoints.names import BEST_STEM, LAST
+from ecg_tl.errors import CheckpointError, SettingError
 from ecg_tl.files import written_whole
+from ecg_tl.limits import shown
+from ecg_tl.paths import is_file_name
 
-LAST = "last.ckpt"
+_PATHS = ("best_model_path", "kth_best_model_path", "last_model_path")
+_SCORES = ("best_model_score", "kth_value", "current_score")
+"""Entries of the state of Lightning's `ModelCheckpoint`."""
 
 
 class RunCheckpoint(ModelCheckpoint):
@@ -52,7 +58,7 @@ class RunCheckpoint(ModelCheckpoint):
         self,
         monitor: str | None = "val/auroc_macro",
         mode: Literal["max", "min"] | None = None,
-        filename: str | None = "best",
+        filename: str | None = BEST_STEM,
         save_last: bool | Literal["link"] | None = True,
         **kwargs: Any,
     ) -> None:
@@ -122,40 +128,55 @@ class RunCheckpoint(ModelCheckpoint):
     def on_load_checkpoint(
         self, trainer: Trainer, pl_module: LightningModule, checkpoint: dict[str, Any]
     ) -> None:
-        """Take over what is best so far; called before the callbacks' own states are loaded."""
-        state = checkpoint.get("callbacks", {}).get(self.state_key)
+        """Take over what is best so far; called before the callbacks' own states are loaded.
+
+        A checkpoint may be a stranger's. Lightning deletes what its state calls the worst of the best: so
+        names alone are taken from it, never folders, and they are those of files in this run's own.
+
+        Raises:
+            CheckpointError: If the state is not one that a training writes.
+        """
+        states = checkpoint.get("callbacks")
+        if not isinstance(states, dict):
+            return
         if trainer.state.fn != TrainerFn.FITTING:  # a test reads a checkpoint and keeps none
+            states.pop(self.state_key, None)
             return
-        if state is None or trainer.ckpt_path is None or self.dirpath is None:
+        where = trainer.ckpt_path or "checkpoint"
+        for other in states.values():
+            require_ordinary_paths(other, where)
+        if trainer.ckpt_path is None or self.dirpath is None:
+            states.pop(self.state_key, None)
             return
+        if self.state_key not in states:
+            return
+        state = states[self.state_key]
+        scores = best_scores(state, where, self.save_top_k)
         # Beside the checkpoint that is resumed, wherever that lies now: a run's folder may have been moved.
         before, here = Path(trainer.ckpt_path).absolute().parent, Path(self.dirpath).absolute()
-        names = [Path(path).name for path in state["best_k_models"]]
-        if not all((before / name).is_file() for name in names):
-            return
-        if before != here and trainer.is_global_zero:
+        at_hand = all((before / name).is_file() for name in scores)
+        if at_hand and before != here and trainer.is_global_zero:
             here.mkdir(parents=True, exist_ok=True)
             # With the last one as well: a training that is over already writes none.
-            for name in names:
+            for name in scores:
                 _copy(before / name, here / name)
             if self.save_last:
                 _copy(Path(trainer.ckpt_path), here / LAST)
-        moved = {
-            path: str(Path(self.dirpath) / Path(path).name)
-            for path in (*state["best_k_models"], state["best_model_path"], state["kth_best_model_path"])
-        }
-        state |= {
+        if not at_hand and before != here:  # nothing to compare with: as a training that begins
+            states.pop(self.state_key)
+            return
+        # One that lies here is written over; else Lightning would find the name taken and use another.
+        last = Path(trainer.ckpt_path).name if before == here else LAST if self.save_last else ""
+        states[self.state_key] = state | {
             "dirpath": self.dirpath,
-            "best_k_models": {moved[path]: score for path, score in state["best_k_models"].items()},
-            "best_model_path": moved[state["best_model_path"]],
-            "kth_best_model_path": moved[state["kth_best_model_path"]],
-            # One that lies here is written over; else Lightning would find the name taken and use another.
-            "last_model_path": str(
-                Path(self.dirpath) / (Path(trainer.ckpt_path).name if before == here else LAST)
-            )
-            if before == here or self.save_last
-            else "",
+            "best_k_models": {self._here(name): score for name, score in scores.items()},
+            "best_model_path": self._here(Path(state["best_model_path"]).name),
+            "kth_best_model_path": self._here(Path(state["kth_best_model_path"]).name),
+            "last_model_path": self._here(last),
         }
+
+    def _here(self, name: str) -> str:
+        return str(Path(str(self.dirpath)) / name) if name else ""
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         """Take up the state, with the score of the last epoch that was saved, which Lightning leaves out."""
@@ -183,6 +204,82 @@ class WholeCheckpointIO(TorchCheckpointIO):
         torch.save(checkpoint, content)
         with written_whole(Path(path)) as temporary:
             temporary.write_bytes(content.getbuffer())
+
+
+def best_scores(state: object, where: object, save_top_k: int = 1) -> dict[str, Tensor]:
+    """Read which checkpoints were the best, and their scores, out of the state that a checkpoint keeps.
+
+    Args:
+        state: Of Lightning's `ModelCheckpoint`, from a file that anybody may have written.
+        where: The file, for errors.
+        save_top_k: How many are kept.
+
+    Returns:
+        The score of each by its name, whatever folder the state says.
+
+    Raises:
+        CheckpointError: If the state is not one that a training writes.
+    """
+    content: Mapping[str, Any] = state if isinstance(state, Mapping) else {}
+    models: Any = content.get("best_k_models")
+    scores: dict[str, Tensor] = {}
+    if (
+        isinstance(models, Mapping)
+        and all(map(_is_checkpoint, models))
+        and all(map(_is_score, models.values()))
+    ):
+        scores = {Path(path).name: value for path, value in models.items()}
+        worst = content.get("kth_best_model_path")
+        others = (content.get(name) for name in _PATHS)
+        if (
+            len(scores) == len(models)
+            and all(path == "" or _is_checkpoint(path) for path in others)
+            and all(content.get(name) is None or _is_score(content[name]) for name in _SCORES)
+            # Lightning takes the worst one out of the others when there are as many as are kept.
+            and (Path(str(worst)).name in scores if worst else not 0 < save_top_k <= len(scores))
+        ):
+            return scores
+    raise CheckpointError(
+        where,
+        "a malformed state of what kept the best checkpoints",
+        "one that a training wrote",
+        "Nothing was changed. Go on from an intact checkpoint of your own.",
+    )
+
+
+def require_ordinary_paths(state: object, where: object) -> None:
+    """Refuse paths in a callback's state that lead out of the folder that they begin with.
+
+    Lightning deletes a checkpoint if its path begins with the run's folder, and does not look for `..`; what
+    looks like the address of a storage, it deletes anywhere.
+
+    Args:
+        state: Of any callback; what is none of a `ModelCheckpoint` passes.
+        where: The file, for errors.
+
+    Raises:
+        CheckpointError: Names the path.
+    """
+    if not isinstance(state, Mapping):
+        return
+    models = state.get("best_k_models")
+    paths = [*(models if isinstance(models, Mapping) else ()), *(state.get(name) for name in _PATHS)]
+    for path in paths:
+        if isinstance(path, str) and (".." in Path(path).parts or ":/" in path):
+            raise CheckpointError(
+                where,
+                f"the path {shown(path)} of a checkpoint",
+                "one of a file in the run's own folder",
+                "Nothing was changed. Go on from an intact checkpoint of your own.",
+            )
+
+
+def _is_checkpoint(path: object) -> bool:
+    return isinstance(path, str) and is_file_name(Path(path).name)
+
+
+def _is_score(value: object) -> bool:
+    return isinstance(value, Tensor) and value.numel() == 1 and value.layout == torch.strided
 
 
 def _copy(source: Path, target: Path) -> None:

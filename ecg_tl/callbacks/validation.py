@@ -11,6 +11,7 @@ from lightning.pytorch.trainer.states import TrainerFn
 from lightning_utilities.core.rank_zero import rank_zero_warn
 
 from ecg_tl.callbacks.history import run_folder
+from ecg_tl.checkpoints.names import run_of
 from ecg_tl.datamodules.base import EcgDataModule
 from ecg_tl.errors import StoreError
 from ecg_tl.tasks.base import EcgClassifier
@@ -43,7 +44,7 @@ class KeepValidation(Callback):
         if folder is None or trainer.ckpt_path is None:
             return
         checkpoint = Path(trainer.ckpt_path).absolute()
-        self._kept = _find(self._digests, [folder, checkpoint.parent.parent, checkpoint.parent])
+        self._kept = _find(self._digests, [folder, run_of(checkpoint), checkpoint.parent])
         if self._kept is not None:
             self._kept.write(folder / VALIDATION_FILE)
         elif self._digests:

@@ -11,6 +11,7 @@ from typing import Any
 import yaml
 
 from ecg_tl.card.scores import PREDICTIONS_FILE, SCORES_FILE, TEST_FOLDER, Evaluation, read_test
+from ecg_tl.checkpoints.names import is_in_a_run, run_of
 from ecg_tl.checkpoints.reading import read_checkpoint
 from ecg_tl.contamination import TrainingSet, read_training_sets
 from ecg_tl.datasets.base import LeftOut
@@ -22,7 +23,6 @@ from ecg_tl.paths import is_file_name
 from ecg_tl.store.manifest import read_manifest
 from ecg_tl.transfer.inspection import inspect_checkpoint
 
-CHECKPOINTS = "checkpoints"
 CONFIG_FILE = "config.yaml"
 
 MOST_UPSTREAMS = 10
@@ -134,7 +134,7 @@ def _digest(path: Path) -> str:
 
 def _run_folder(path: Path, run: Path | None) -> Path | None:
     if run is None:
-        return path.absolute().parent.parent if path.absolute().parent.name == CHECKPOINTS else None
+        return run_of(path.absolute()) if is_in_a_run(path.absolute()) else None
     if not run.is_dir():
         raise CheckpointError(
             run, "no such folder", "the folder of a run, which holds config.yaml and test/", "Check --run."

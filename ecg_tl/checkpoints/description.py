@@ -9,6 +9,7 @@ from importlib.metadata import version
 from typing import Any
 
 from ecg_tl.acceleration import MOST_THREADS
+from ecg_tl.checkpoints.names import LAST
 from ecg_tl.errors import CheckpointError
 from ecg_tl.limits import fits_type, shown
 
@@ -117,7 +118,7 @@ def require_epoch_end(checkpoint: Mapping[str, Any], where: object, *, validated
             where,
             f"a checkpoint of the middle of epoch {epoch['ready']}",
             "one of an epoch's end: which records of the epoch are left is not known",
-            "Go on from the run's `last.ckpt`.",
+            f"Go on from the run's `{LAST}`.",
         )
 
 

@@ -27,6 +27,9 @@ from ecg_tl.models.low_rank import merged_state
 NETWORK_PREFIX = "network."
 """Where a task keeps its network; the prefix of the network's tensors in a checkpoint of this project."""
 
+MOST_HEADER_BYTES = 2**21
+"""Of a safetensors file: some ten thousand tensors. The largest networks of ECGs have some hundred."""
+
 _WRAPPERS = ("module.", "_orig_mod.")
 """What DistributedDataParallel and torch.compile put before every name."""
 
@@ -160,9 +163,25 @@ def _require_own_memory(content: Any, path: Path) -> None:
 def _load_safetensors(path: Path) -> dict[str, Tensor]:
     _require_file(path)
     try:
+        _require_small_header(path)
         return load_file(path, device="cpu")
+    except CheckpointError:
+        raise
     except Exception as error:
         raise _damaged(path, error) from None
+
+
+def _require_small_header(path: Path) -> None:
+    """Refuse a header of far more tensors than a network has: each costs time, also an empty one."""
+    with path.open("rb") as file:
+        size = int.from_bytes(file.read(8), "little")
+    if size > MOST_HEADER_BYTES:
+        raise CheckpointError(
+            path,
+            f"a header of {size:,} bytes",
+            f"at most {MOST_HEADER_BYTES:,}: the tensors of one network",
+            "Give an intact file.",
+        )
 
 
 def _require_file(path: Path) -> None:
@@ -261,4 +280,6 @@ def _rename(
 
 
 def _first_line(error: BaseException) -> str:
-    return str(error).strip().split("\n", 1)[0][:200] or type(error).__name__
+    """Return what a library says of a file, which may quote it: without a terminal's escape sequences."""
+    line = str(error).strip().split("\n", 1)[0][:200]
+    return "".join(one if one.isprintable() else "?" for one in line) or type(error).__name__

@@ -73,5 +73,7 @@ def make_subject(
     )
     thresholds = np.full(datamodule.num_classes, DEFAULT_THRESHOLD)
     if said.calibration is not None:
-        thresholds = np.array(Calibration.from_dict(said.calibration).thresholds, dtype=np.float64)
+        thresholds = np.array(
+            Calibration.from_dict(said.calibration, datamodule.class_names, path).thresholds, dtype=np.float64
+        )
     return Subject(name, path, restore_task(path, checkpoint), thresholds, overlap)

@@ -328,7 +328,7 @@ class EcgClassifier(LightningModule):
         where = (None if trainer is None else trainer.ckpt_path) or "checkpoint"
         description = read_description(checkpoint, where)
         if description.calibration is not None:
-            self.calibration = Calibration.from_dict(description.calibration)
+            self.calibration = Calibration.from_dict(description.calibration, self.class_names, where)
         self.transfer_report = description.transfer
         self._random_states = checkpoint.get("random_states")
         if trainer is not None and trainer.state.fn == TrainerFn.FITTING:

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import json
 import pickle
 import zipfile
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from trainings import Study
 
 from ecg_tl.checkpoints.reading import read_upstream
@@ -116,3 +120,52 @@ def test_an_entry_with_another_checksum_is_refused(gru_upstream: Path, tmp_path:
     with pytest.raises(CheckpointError, match="checksum") as caught:
         read_upstream(path)
     one_line(caught.value)
+
+
+def _safetensors(header: dict[str, Any], data: bytes = b"", length: int | None = None) -> bytes:
+    text = json.dumps(header).encode()
+    return (len(text) if length is None else length).to_bytes(8, "little") + text + data
+
+
+_EMPTY = {"dtype": "F32", "shape": [0], "data_offsets": [0, 0]}
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        _safetensors({}, length=2**63),
+        _safetensors({}, length=2**40),
+        _safetensors({f"tensor_{k}": _EMPTY for k in range(50_000)}),  # minutes, if each is made
+        _safetensors({"a": {"dtype": "F32", "shape": [2**62, 2**62], "data_offsets": [0, 0]}}),
+        _safetensors({"a": {"dtype": "F32", "shape": [-1], "data_offsets": [0, 0]}}),
+        _safetensors({"a": {"dtype": "\x1b[31m", "shape": [1], "data_offsets": [0, 4]}}, b"0000"),
+        (2**17).to_bytes(8, "little") + b'{"a":' * 26_000,
+        b"",
+        b"\x01",
+    ],
+    ids=range(9),
+)
+def test_a_damaged_safetensors_header_is_one_line(tmp_path: Path, content: bytes) -> None:
+    path = tmp_path / "foreign.safetensors"
+    path.write_bytes(content)
+    with pytest.raises(CheckpointError, match=r"foreign\.safetensors") as refused:
+        read_upstream(path)
+    assert str(refused.value).isprintable()
+    assert len(str(refused.value)) < 600
+
+
+@settings(max_examples=200, deadline=None)
+@given(changes=st.lists(st.tuples(st.integers(0, 150), st.integers(0, 255)), min_size=1, max_size=5))
+def test_any_bytes_in_a_safetensors_header_are_read_or_refused(
+    changes: list[tuple[int, int]], tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    entry = {"dtype": "F32", "shape": [2, 3], "data_offsets": [0, 24]}
+    content = bytearray(_safetensors({"__metadata__": {"format": "pt"}, "conv1.weight": entry}, bytes(24)))
+    for position, value in changes:
+        content[position % len(content)] = value
+    path = tmp_path_factory.getbasetemp() / "mutant.safetensors"
+    path.write_bytes(content)
+    try:
+        read_upstream(path)
+    except CheckpointError as error:
+        one_line(error)

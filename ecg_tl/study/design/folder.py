@@ -12,6 +12,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
+from ecg_tl.checkpoints.names import best_of, last_of
 from ecg_tl.errors import StoreError
 from ecg_tl.paths import require_file_name
 from ecg_tl.validation_predictions import VALIDATION_FILE
@@ -71,12 +72,12 @@ class RunFolder:
     @property
     def best(self) -> Path:
         """The checkpoint that was chosen."""
-        return self.path / "checkpoints" / "best.ckpt"
+        return best_of(self.path)
 
     @property
     def last(self) -> Path:
         """The checkpoint of the last epoch, from which a run that was cut off goes on."""
-        return self.path / "checkpoints" / "last.ckpt"
+        return last_of(self.path)
 
     @property
     def metrics(self) -> Path:
