@@ -23,7 +23,7 @@ from ecg_tl.callbacks import (
 )
 from ecg_tl.callbacks.history import RESULT_FILE
 
-TRAINER_DEFAULTS = {"max_epochs": 20, "log_every_n_steps": 10}
+TRAINER_DEFAULTS: dict[str, Any] = {"max_epochs": 20, "log_every_n_steps": 10}
 
 
 def run_callbacks(result_file: str = RESULT_FILE) -> list[Callback]:

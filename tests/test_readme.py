@@ -6,10 +6,14 @@ import re
 import shlex
 import subprocess
 from pathlib import Path
+from typing import Any
 
 import pytest
+import yaml
 
+from ecg_tl import run_defaults
 from ecg_tl.cli import main
+from ecg_tl.study import from_python
 
 REPOSITORY = Path(__file__).parents[1]
 README = (REPOSITORY / "README.md").read_text(encoding="utf-8")
@@ -30,6 +34,10 @@ SHORT_STUDY += [
 def commands() -> list[str]:
     blocks = re.findall(r"```bash\n(.*?)```", README, flags=re.DOTALL)
     return [line for block in blocks for line in block.splitlines() if line.strip()]
+
+
+def python_code() -> list[str]:
+    return re.findall(r"```python\n(.*?)```", README, flags=re.DOTALL)
 
 
 def words_behind_make(command: str) -> list[str]:
@@ -61,6 +69,26 @@ def test_every_command_of_the_readme_runs(tmp_path: Path, monkeypatch: pytest.Mo
         if words[:2] == ["data", "synthesize"]:
             words[words.index("--records") + 1] = "80"
         assert main(words) == 0, command
+    run_python(monkeypatch)
+
+
+def run_python(monkeypatch: pytest.MonkeyPatch) -> None:
+    quick = {"limit_train_batches": 1, "enable_progress_bar": False, "enable_model_summary": False}
+    for name, value in quick.items():
+        monkeypatch.setitem(run_defaults.TRAINER_DEFAULTS, name, value)
+    as_written = from_python._read
+
+    def short(config: Any, settings: dict[str, Any]) -> Any:
+        options = [word.removeprefix("--") for word in SHORT_STUDY[::2]]
+        values = [yaml.safe_load(word) for word in SHORT_STUDY[1::2]]
+        return as_written(config, {**settings, **dict(zip(options, values, strict=True))})
+
+    monkeypatch.setattr(from_python, "_read", short)
+    names: dict[str, Any] = {}
+    for block in python_code():
+        exec(compile(block, "README.md", "exec"), names)
+    assert Path("answer.png").is_file()
+    assert Path("main.svg").is_file()
 
 
 def test_every_make_target_of_the_readme_exists() -> None:
