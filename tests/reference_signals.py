@@ -34,6 +34,20 @@ def heartbeats(record: int, leads: int, samples: int, rate: float, phase: float 
     )
 
 
+def disturbed(samples: int, rate: float, noise: int = 0) -> Signal:
+    """Twelve leads with wandering baselines, mains, noise and offsets; `noise` numbers the noise."""
+    time = np.arange(samples) / rate
+    lead = np.arange(12)[:, None]
+    wander = 0.3 * np.sin(2 * math.pi * 0.15 * time + 0.5 * lead) + 0.1 * np.sin(2 * math.pi * 0.31 * time)
+    mains = 0.05 * np.sin(2 * math.pi * 50 * time + 0.2 * lead)
+    mixed = np.arange(12 * samples, dtype=np.uint64).reshape(12, samples) + np.uint64(1 + 1_000_000 * noise)
+    for factor, shift in ((2654435761, 16), (2246822519, 13)):
+        mixed = mixed * np.uint64(factor) % np.uint64(2**32)
+        mixed ^= mixed >> np.uint64(shift)
+    uniform = 0.04 * (mixed / 2**32 - 0.5)
+    return heartbeats(0, 12, samples, rate) + wander + mains + uniform + 0.2 * np.cos(lead)
+
+
 def batch(records: int, leads: int, samples: int, rate: float, phase: float = 0.0) -> Signal:
     """Records `(records, leads, samples)` in millivolts."""
     return np.stack([heartbeats(record, leads, samples, rate, phase) for record in range(records)])
