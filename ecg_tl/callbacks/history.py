@@ -25,8 +25,8 @@ from ecg_tl.validation_predictions import VALIDATION_FILE
 
 METRICS_FILE = "metrics.csv"
 RESULT_FILE = "result.json"
-FILES_OF_A_FIT = ("config.yaml", METRICS_FILE, VALIDATION_FILE, "transfer_report.json")
-"""What a fit leaves beside its result, which holds their digests."""
+FILES_OF_A_FIT = ("config.yaml", METRICS_FILE, VALIDATION_FILE, "transfer_report.json", "test_by_epoch.csv")
+"""What a fit leaves beside its result, which holds their digests; the last of them in a study."""
 
 
 @dataclass(frozen=True)

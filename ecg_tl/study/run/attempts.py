@@ -8,9 +8,11 @@ import time
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Literal
+from typing import Literal, get_type_hints
 
+from ecg_tl import printing
 from ecg_tl.files import read_json, write_json
+from ecg_tl.limits import fits_type
 
 AttemptOutcome = Literal["running", "finished", "failed", "cut off"]
 
@@ -107,9 +109,31 @@ class Attempts:
 def read_attempts(path: Path) -> Attempts:
     """Read what was written; nothing, if there is nothing that can be read: it is only a log."""
     try:
-        content = read_json(path)
-        return Attempts(tuple(Attempt(**one) for one in content["attempts"]), content["max_epochs"])
+        return _read(path)
     except (OSError, ValueError, KeyError, TypeError):
+        return Attempts()
+
+
+def _read(path: Path) -> Attempts:
+    content = read_json(path)
+    attempts = tuple(Attempt(**one) for one in content["attempts"])
+    kinds = get_type_hints(Attempt)
+    if not all(fits_type(value, kinds[name]) for one in attempts for name, value in vars(one).items()):
+        raise ValueError("a value of another type")
+    if not fits_type(content["max_epochs"], int | None):
+        raise ValueError("max_epochs of another type")
+    return Attempts(attempts, content["max_epochs"])
+
+
+def _take_up(path: Path) -> Attempts:
+    """Read what earlier attempts have left, and say it if they are lost."""
+    try:
+        return _read(path)
+    except FileNotFoundError:
+        return Attempts()
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        said = " ".join(str(error).split())
+        printing.say(f"{path}: found {said}, expected a log of attempts. It begins anew.", error=True)
         return Attempts()
 
 
@@ -136,7 +160,7 @@ class Stopwatch:
         self.device_share = device_share
         self._started = time.perf_counter()
         self._cpu = time.process_time()
-        self.attempts = read_attempts(path).begun(epochs, max_epochs, threads)
+        self.attempts = _take_up(path).begun(epochs, max_epochs, threads)
         self.attempts.write(path)
 
     def note(self, epochs: int | None = None, outcome: AttemptOutcome = "running") -> Attempts:

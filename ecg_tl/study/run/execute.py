@@ -27,6 +27,7 @@ from ecg_tl.study.design.speed import chosen_precision
 from ecg_tl.study.run.attempts import Stopwatch
 from ecg_tl.study.run.hardware import reset_peak_memory
 from ecg_tl.study.run.job import Job, Report
+from ecg_tl.study.run.kept import Kept, read_kept, starts_anew
 from ecg_tl.study.run.result import read_json, write_result
 from ecg_tl.study.run.second_opinion import TestScoresByEpoch
 from ecg_tl.training import silence_noise, train
@@ -35,9 +36,6 @@ from ecg_tl.trust import config_trust
 
 KEPT_FROM_BEFORE = (ATTEMPTS_FILE, ERROR_FILE, LOG_FILE)
 """What a training that starts anew leaves in its folder."""
-
-DECIDES_NUMBERS = ("precision", "threads")
-"""Settings of `speed` that an attempt hands on to the next one, wherever that is made."""
 
 _MATMUL, _CUDNN = torch.get_float32_matmul_precision(), ("allow_tf32", "benchmark", "deterministic")
 _CUDNN_DEFAULTS = {name: getattr(torch.backends.cudnn, name) for name in _CUDNN}
@@ -130,26 +128,29 @@ def _start(job: Job, place: RunFolder) -> Stopwatch:
     """Clear away what cannot be gone on with, and start the clock."""
     for partial in place.path.rglob(".*.partial-*"):
         partial.unlink(missing_ok=True)
-    reached = _epochs_reached(place)
-    if reached is None:
+    kept = _take_up(place)
+    if kept is None:
         _start_anew(place)
-    before = {} if reached is None else _speed_before(place)
-    config = complete_config(job, before)
+    config = complete_config(job, None if kept is None else kept.speed)
     write_text(place.config, yaml.safe_dump(config, sort_keys=False, allow_unicode=True))
     on_gpu = torch.cuda.is_available() and config["trainer"]["accelerator"] != "cpu"
     share = job.device_share if on_gpu else 0.0
     threads = int(config["speed"]["threads"])
-    return Stopwatch(place.attempts, reached or 0, config["trainer"].get("max_epochs"), share, threads)
+    return Stopwatch(
+        place.attempts,
+        0 if kept is None else kept.epochs,
+        config["trainer"].get("max_epochs"),
+        share,
+        threads,
+    )
 
 
-def _epochs_reached(place: RunFolder) -> int | None:
-    """Return how many epochs are done and can be gone on from; None if that is impossible."""
+def _take_up(place: RunFolder) -> Kept | None:
+    """Return what can be gone on from; None where there is nothing, or where a file of it is damaged."""
     try:
-        read_checkpoint(place.best)  # without it, the best epoch so far would be lost
-        if place.fit.is_file():
-            return int(read_json(place.fit)["epochs"])
-        return int(read_checkpoint(place.last)["epoch"]) + 1
-    except (CheckpointError, StoreError, KeyError, TypeError, ValueError):
+        return read_kept(place)
+    except EcgTlError as error:
+        printing.say(starts_anew(error), error=True)
         return None
 
 
@@ -159,15 +160,6 @@ def _start_anew(place: RunFolder) -> None:
             shutil.rmtree(entry)
         elif entry.name not in KEPT_FROM_BEFORE:
             entry.unlink()
-
-
-def _speed_before(place: RunFolder) -> dict[str, Any]:
-    """Return how an attempt that is gone on with was trained, perhaps on other hardware."""
-    try:
-        speed = yaml.safe_load(place.config.read_text(encoding="utf-8"))["speed"]
-        return {name: speed[name] for name in DECIDES_NUMBERS if name in speed}
-    except (OSError, yaml.YAMLError, KeyError, TypeError):
-        return {}
 
 
 def complete_config(job: Job, before: Mapping[str, Any] | None = None) -> dict[str, Any]:

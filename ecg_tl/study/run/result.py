@@ -20,7 +20,7 @@ from ecg_tl.errors import EcgTlError, StoreError
 from ecg_tl.files import digests_of, write_json
 from ecg_tl.models import find_network
 from ecg_tl.statistics.directions import Direction, direction
-from ecg_tl.study.design.folder import NOT_ITS_OWN, TEST_BY_EPOCH_FILE, TEST_FOLDER, RunFolder, unreadable
+from ecg_tl.study.design.folder import NOT_ITS_OWN, TEST_FOLDER, RunFolder, unreadable
 from ecg_tl.study.run.attempts import Stopwatch
 from ecg_tl.study.run.hardware import describe_hardware
 from ecg_tl.study.run.job import Job
@@ -32,7 +32,6 @@ from ecg_tl.transfer.transferability import logme, melep
 
 DIGESTED = (
     *FILES_OF_A_FIT,
-    TEST_BY_EPOCH_FILE,
     f"{TEST_FOLDER}/{PREDICTIONS_FILE}",
     f"{TEST_FOLDER}/{SCORES_FILE}",
 )

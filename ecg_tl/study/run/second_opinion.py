@@ -42,6 +42,12 @@ class TestScoresByEpoch(Callback):
         """Take up the rows of the run that is resumed."""
         self.rows = list(state_dict["rows"])
 
+    def on_fit_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Write the rows of the run that is resumed, which may be over already."""
+        folder = run_folder(trainer)
+        if self.rows and folder is not None:
+            write_csv(folder / TEST_BY_EPOCH_FILE, pd.DataFrame(self.rows))
+
     def on_validation_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Score the test records while the network is in eval mode."""
         datamodule = getattr(trainer, "datamodule", None)

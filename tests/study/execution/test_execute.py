@@ -236,15 +236,51 @@ def test_cut_off_and_gone_on_with(stage: str, again: Done, finished: Done) -> No
     assert [attempt["outcome"] for attempt in attempts] == outcomes
 
 
-def test_a_checkpoint_of_which_half_is_there(again: Done, finished: Done) -> None:
+def half(path: Path) -> None:
+    path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
+
+
+def other(path: Path) -> None:
+    path.write_text("- [1]" if path.suffix == ".yaml" else "[1]")
+
+
+def changed(path: Path) -> None:
+    content = json.loads(path.read_text()) if path.suffix == ".json" else None
+    if path.name == "attempts.json":
+        content["attempts"][0]["wall_seconds"] = "x"
+    elif path.name == "fit.json":
+        content["epochs_to_best"] = "x"
+    path.write_text(path.read_text() + "1" if content is None else json.dumps(content))
+
+
+STATE = [
+    *(("third epoch", f"checkpoints/{name}.ckpt", half) for name in ("best", "last")),
+    *(("third epoch", "validation.npz", damage) for damage in (half, Path.unlink)),
+    *(("third epoch", "config.yaml", damage) for damage in (other, Path.unlink)),
+    *(("third epoch", "attempts.json", damage) for damage in (half, other, changed)),
+    *(("test", "fit.json", damage) for damage in (half, other, changed)),
+    *(("test", name, changed) for name in ("metrics.csv", "validation.npz", "transfer_report.json")),
+    *(("test", "test_by_epoch.csv", damage) for damage in (changed, Path.unlink)),
+]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("stage", "name", "damage"), STATE)
+def test_a_file_of_state_that_is_damaged_is_named_and_done_again(
+    stage: str, name: str, damage: Callable[[Path], None], again: Done, finished: Done
+) -> None:
     run = run_of(again, "fine-tuned")
+    place = place_of(again, run)
     with pytest.MonkeyPatch.context() as patch:
-        killed_in_epoch(3, patch)
+        STAGES[stage](patch)
         with pytest.raises(Killed):
             execute(job_of(again, run))
-    last = place_of(again, run).last
-    last.write_bytes(last.read_bytes()[: last.stat().st_size // 2])
+    before = place.log.read_text()
+    assert "anew" not in before
+    damage(place.path / name)
     assert execute(job_of(again, run)).outcome == "finished"
+    (line,) = [line for line in place.log.read_text()[len(before) :].splitlines() if line.endswith("anew.")]
+    assert line.startswith(f"{place.path / name}: found "), line
     assert outcome_of(again.settings, again.plan) == outcome_of(finished.settings, finished.plan)
 
 
