@@ -7,9 +7,10 @@ recorded anywhere, so that they refuse damage and malice and nothing else. Nothi
 from __future__ import annotations
 
 import numbers
+import os
 import types
 import zipfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, Union, get_args, get_origin
 
@@ -96,6 +97,7 @@ RECORDS = Limit("records", 1, 100_000_000, whole=True)
 BATCH_SIZE = Limit("batch_size", 1, 1_000_000, whole=True)
 
 # What NumPy, PyTorch and Python all take.
+RESAMPLES = Limit("resamples", 0, 1_000_000, whole=True)
 SEED = Limit("seed", 0, 2**63 - 1, whole=True)
 
 
@@ -124,10 +126,11 @@ def require(
         raise error(where, found, str(limit), remedy)
 
 
-def require_settings(**settings: tuple[Limit, object]) -> None:
+def require_settings(section: str = "", /, **settings: tuple[Limit, object]) -> None:
     """Refuse settings that make no sense, where they are taken; the line names the setting.
 
     Args:
+        section: Of a config, in which they are; empty where that is the caller's to say.
         **settings: For each what it may be, and what it is.
 
     Raises:
@@ -135,7 +138,22 @@ def require_settings(**settings: tuple[Limit, object]) -> None:
     """
     for name, (limit, value) in settings.items():
         if not limit.holds(value):
-            raise SettingError(name, shown(value), str(limit), f"Correct {name}.")
+            where = f"{section}.{name}" if section else name
+            raise SettingError(where, shown(value), str(limit), f"Correct {name}.")
+
+
+def require_each_once(where: object, values: Iterable[object]) -> None:
+    """Refuse a list in which something is named twice: it was meant to be something else.
+
+    Raises:
+        SettingError: Names the first such value; paths are compared without links.
+    """
+    seen = set()
+    for value in values:
+        key = os.path.realpath(value) if isinstance(value, os.PathLike) else value
+        if key in seen:
+            raise SettingError(where, f"{shown(str(value))} twice", "each once", "Remove it, or correct it.")
+        seen.add(key)
 
 
 def shown(value: object, longest: int = 60) -> str:

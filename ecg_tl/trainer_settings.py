@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import torch
@@ -47,3 +48,23 @@ def require_device(accelerator: str) -> None:
         raise SettingError(
             "trainer.accelerator", accelerator, "a device that torch can use", "Use `auto` or `cpu`."
         )
+
+
+def require_an_effect(words: Sequence[str]) -> None:
+    """Refuse flags of a training where there is none; in a config they say how its checkpoint was trained.
+
+    Args:
+        words: A command that scores a checkpoint, and its arguments.
+
+    Raises:
+        SettingError: Names the flag.
+    """
+    for word in words[1:]:
+        option = word.split("=", 1)[0]
+        if option.startswith(("--checkpoint.", "--transfer.")):
+            raise SettingError(
+                option,
+                f"a setting of a training, which `{words[0]}` does without",
+                "settings of the data and of the trainer",
+                f"Remove it, or give it to `ecg-tl fit`; `{words[0]}` scores `--ckpt_path`.",
+            )

@@ -49,7 +49,7 @@ from ecg_tl.shipped import config_names, fragment_kinds
 from ecg_tl.stopping import saying_what_is_left
 from ecg_tl.tasks import EcgClassifier
 from ecg_tl.tasks.links import LINKED_TO_DATA
-from ecg_tl.trainer_settings import require_an_end, require_device
+from ecg_tl.trainer_settings import require_an_effect, require_an_end, require_device
 from ecg_tl.transfer.section import RENAMED, is_asked_for, joined, named_in, start_from
 from ecg_tl.transfer.words import is_transfer, present_config, remark
 from ecg_tl.trust import (
@@ -171,6 +171,8 @@ class EcgCLI(LightningCLI):
         self._take_up_transfer(config)
         if self.config.subcommand == "fit":
             require_an_end(config.trainer)
+        else:
+            require_an_effect(self.words)
         require_device(str(config.trainer.accelerator))
         speed, trainer = Speed(**config.speed.as_dict()), config.trainer
         settle_memory(speed, str(trainer.accelerator))

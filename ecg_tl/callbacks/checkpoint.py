@@ -20,9 +20,11 @@ from ecg_tl.callbacks.monitors import COUNTS, TRAIN_LOSSES, check_monitors, choo
 from ecg_tl.checkpoints.names import BEST_STEM, LAST
 from ecg_tl.errors import CheckpointError, SettingError
 from ecg_tl.files import written_whole
-from ecg_tl.limits import shown
+from ecg_tl.limits import COUNT, STEPS, Limit, require_settings, shown
 from ecg_tl.paths import is_file_name
 
+_SAVE_TOP_K = Limit("save_top_k", -1, 10_000, whole=True)
+"""-1 keeps all."""
 _PATHS = ("best_model_path", "kth_best_model_path", "last_model_path")
 _SCORES = ("best_model_score", "kth_value", "current_score")
 """Entries of the state of Lightning's `ModelCheckpoint`."""
@@ -62,6 +64,7 @@ class RunCheckpoint(ModelCheckpoint):
         save_last: bool | Literal["link"] | None = True,
         **kwargs: Any,
     ) -> None:
+        _require_numbers(kwargs)
         mode = choose_mode(monitor, mode, "checkpoint")
         for name in ("every_n_train_steps", "train_time_interval"):
             if monitor is not None and kwargs.get(name):
@@ -182,6 +185,15 @@ class RunCheckpoint(ModelCheckpoint):
         """Take up the state, with the score of the last epoch that was saved, which Lightning leaves out."""
         super().load_state_dict(state_dict)
         self.current_score = state_dict.get("current_score")
+
+
+def _require_numbers(settings: Mapping[str, Any]) -> None:
+    """Refuse nonsense in Lightning's words for it, which name neither the section nor the flag."""
+    limits = {"save_top_k": _SAVE_TOP_K, "every_n_train_steps": STEPS, "every_n_epochs": COUNT}
+    given = {
+        name: (limit, settings[name]) for name, limit in limits.items() if settings.get(name) is not None
+    }
+    require_settings("checkpoint", **given)
 
 
 class WholeCheckpointIO(TorchCheckpointIO):

@@ -40,7 +40,7 @@ class ScoreCurves(Callback):
     """
 
     def __init__(self, every_n_epochs: int = 10) -> None:
-        require_settings(every_n_epochs=(COUNT, every_n_epochs))
+        require_settings("curves", every_n_epochs=(COUNT, every_n_epochs))
         self.every_n_epochs = every_n_epochs
         self._undrawn: tuple[int, int] | None = None  # epoch and step of a validation
 

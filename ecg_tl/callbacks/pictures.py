@@ -35,7 +35,7 @@ class EcgPictures(Callback):
     """
 
     def __init__(self, records: int = 4, every_n_epochs: int = 20, attributions: bool = True) -> None:
-        require_settings(records=(COUNT, records), every_n_epochs=(EPOCHS, every_n_epochs))
+        require_settings("pictures", records=(COUNT, records), every_n_epochs=(EPOCHS, every_n_epochs))
         self.records = records
         self.every_n_epochs = every_n_epochs
         self.attributions = attributions

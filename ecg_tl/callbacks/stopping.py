@@ -36,7 +36,7 @@ class ScoreStopping(EarlyStopping):
         patience: int = 10,
         **kwargs: Any,
     ) -> None:
-        require_settings(patience=(COUNT, patience))
+        require_settings(type(self).__name__, patience=(COUNT, patience))
         mode = choose_mode(monitor, mode, type(self).__name__)
         super().__init__(monitor=monitor, mode=mode, patience=patience, **kwargs)
 

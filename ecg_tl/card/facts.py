@@ -19,6 +19,7 @@ from ecg_tl.errors import CheckpointError, EcgTlError
 from ecg_tl.files import read_regular
 from ecg_tl.inference.checkpoint_model import CheckpointModel
 from ecg_tl.inference.model import ModelDescription
+from ecg_tl.parsing import essence, load_yaml
 from ecg_tl.paths import is_file_name
 from ecg_tl.store.manifest import read_manifest
 from ecg_tl.transfer.inspection import inspect_checkpoint
@@ -90,7 +91,7 @@ def gather_facts(path: Path, run: Path | None = None) -> CardFacts:
 
     Raises:
         CheckpointError: If the checkpoint is missing, damaged, of another project, or does not describe
-            itself; if the run's folder is named and is none, or its predictions are damaged.
+            itself; if the run's folder is named and is none, or its config or its predictions are damaged.
     """
     model = CheckpointModel(path)
     content = inspect_checkpoint(path)
@@ -143,13 +144,30 @@ def _run_folder(path: Path, run: Path | None) -> Path | None:
 
 
 def _read_config(folder: Path | None) -> Mapping[str, Any]:
-    """Read a run's settings; they only add to what the checkpoint says, so that none is no error."""
-    if folder is None or not (folder / CONFIG_FILE).is_file():
+    """Read a run's settings as text and numbers; what they name is not imported.
+
+    They only add to what the checkpoint says, so that none is no error.
+
+    Raises:
+        CheckpointError: If the file is there and is damaged, or holds something else.
+    """
+    if folder is None:
         return {}
+    path = folder / CONFIG_FILE
     try:
-        return as_table(yaml.safe_load(read_regular(folder / CONFIG_FILE)))
-    except (yaml.YAMLError, OSError, ValueError, RecursionError):
+        content = load_yaml(read_regular(path).decode("utf-8"))
+        found = None if isinstance(content, Mapping) else f"a {type(content).__name__}"
+    except FileNotFoundError:
         return {}
+    except OSError as error:
+        found = (error.strerror or str(error)).lower()
+    except (ValueError, yaml.YAMLError) as error:
+        found = essence(str(error))
+    if found is not None:
+        remedy = "Restore it, or move it away: the card then says less about the training."
+        raise CheckpointError(path, found, "the config that its training has written", remedy)
+    settings: Mapping[str, Any] = content
+    return settings
 
 
 def _began_at(checkpoint: Mapping[str, Any]) -> Mapping[str, int] | None:
@@ -188,19 +206,23 @@ def _upstream(path: Path, seen: tuple[TrainingSet, ...]) -> tuple[Mapping[str, A
     return content, ""
 
 
+def _is_path(value: object) -> bool:
+    return isinstance(value, str) and value != "" and "\0" not in value
+
+
 def _left_out(config: Mapping[str, Any], data: Mapping[str, Any]) -> tuple[LeftOut, ...] | None:
     """Look into the store that the run was trained from, if it is still there."""
     options = as_table(as_table(config.get("data")).get("init_args"))
     candidates = [
-        Path(str(options["store"])) if options.get("store") else None,
-        Path(str(options["store_dir"])) / data["store"]
-        if options.get("store_dir") and is_file_name(data.get("store"))
+        Path(options["store"]) if _is_path(options.get("store")) else None,
+        Path(options["store_dir"]) / data["store"]
+        if _is_path(options.get("store_dir")) and is_file_name(data.get("store"))
         else None,
     ]
     for candidate in filter(None, candidates):
         try:
             manifest = read_manifest(candidate)
-        except EcgTlError:
+        except (EcgTlError, OSError):  # a name that is too long for a file
             continue
         if manifest.source.digest == data.get("fingerprint"):
             return manifest.left_out

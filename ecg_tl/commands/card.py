@@ -11,6 +11,7 @@ from ecg_tl import printing
 from ecg_tl.card.facts import card_files, gather_facts
 from ecg_tl.card.render import render_card
 from ecg_tl.commands.arguments import argument_errors
+from ecg_tl.errors import SettingError
 from ecg_tl.files import write_text
 from ecg_tl.outputs import check_outputs
 
@@ -20,6 +21,8 @@ def run(words: Sequence[str]) -> int:
     parser = _parser()
     with argument_errors("card", words[1:], [], ("checkpoint", "output", "run")):
         settings = parser.parse_args(list(words[1:]))
+    if settings.run == "":
+        raise SettingError("--run", "an empty name", "the folder of a run", "Name it, or leave it out.")
     checkpoint, run_folder = Path(settings.checkpoint), None if settings.run is None else Path(settings.run)
     check_outputs({"--output": settings.output}, card_files(checkpoint, run_folder))
     facts = gather_facts(checkpoint, run_folder)

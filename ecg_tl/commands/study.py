@@ -27,6 +27,10 @@ WIDTH = 140
 """Columns of a table that goes into a file or a pipe."""
 
 
+_MOST = 1_000_000
+"""Of runs at a time, and of resamples."""
+
+
 class _Parser(argparse.ArgumentParser):
     def error(self, message: str) -> NoReturn:
         raise SettingError(
@@ -65,6 +69,13 @@ def plan(config: str, options: argparse.Namespace, overrides: Sequence[str]) -> 
 
 def run_all(config: str, options: argparse.Namespace, overrides: Sequence[str]) -> int:
     """Do all runs that are not finished; call it again to go on where it was cut off."""
+    if options.address is not None and options.executor != "ray":
+        raise SettingError(
+            "--address",
+            f"{options.address}, with the executor {options.executor}",
+            "an address of a Ray cluster beside `--executor ray`",
+            "Add that, or remove the address.",
+        )
     settings = read_study(config, overrides)
     known = planned_runs(settings)
     if not _unfinished(settings, known):  # before PyTorch is imported, a config checked or data looked at
@@ -285,8 +296,9 @@ def _parser(word: str) -> argparse.ArgumentParser:
 
 
 def _positive(word: str) -> int:
-    if not (word.isascii() and word.isdigit() and int(word) > 0):
-        raise argparse.ArgumentTypeError(f"{word!r} is no whole number from 1")
+    # Python converts no text of thousands of digits.
+    if not (word.isascii() and word.isdigit() and len(word) <= len(str(_MOST)) and 0 < int(word) <= _MOST):
+        raise argparse.ArgumentTypeError(f"{word[:20]!r} is no whole number from 1 to {_MOST:,}")
     return int(word)
 
 

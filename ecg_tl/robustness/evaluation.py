@@ -15,6 +15,7 @@ from ecg_tl.checkpoints.description import read_description
 from ecg_tl.checkpoints.reading import read_checkpoint
 from ecg_tl.datamodules import EcgDataModule
 from ecg_tl.errors import CheckpointError, SettingError
+from ecg_tl.limits import RESAMPLES, SEED, require_each_once, require_settings
 from ecg_tl.metrics import multilabel_scores
 from ecg_tl.robustness.conditions import Kind, Recorder, make_kinds
 from ecg_tl.robustness.predictions import DisturbedPredictions, predict_disturbed
@@ -133,7 +134,7 @@ def evaluate(
             while the datamodule does not allow it, or gives no numbers.
         SettingError: If a setting is out of range.
     """
-    _check(checkpoints, names, metric, resamples, mains_frequency)
+    _check(checkpoints, names, kinds, metric, seed, resamples, mains_frequency)
     read = [(path, read_checkpoint(path)) for path in checkpoints]  # before a store is prepared for nothing
     for path, checkpoint in read:
         read_description(checkpoint, path)
@@ -176,12 +177,16 @@ def evaluate(
 def _check(
     checkpoints: Sequence[Path],
     names: Sequence[str] | None,
+    kinds: Sequence[str] | None,
     metric: str,
+    seed: int,
     resamples: int,
     mains_frequency: float,
 ) -> None:
     if not checkpoints:
         raise SettingError("checkpoints", "none", "at least one", "Name a checkpoint.")
+    require_each_once("checkpoints", checkpoints)
+    require_each_once("kinds", kinds or ())
     called = list(names or [path.stem for path in checkpoints])
     if len(called) != len(checkpoints) or len(set(called)) < len(called):
         raise SettingError(
@@ -192,8 +197,7 @@ def _check(
         )
     if metric not in METRICS:
         raise SettingError("metric", repr(metric), f"one of {', '.join(METRICS)}", "Choose one of these.")
-    if resamples < 0:
-        raise SettingError("resamples", str(resamples), "at least 0", "Give 0 for no intervals.")
+    require_settings(seed=(SEED, seed), resamples=(RESAMPLES, resamples))
     if mains_frequency not in (50.0, 60.0):
         raise SettingError(
             "mains_frequency", f"{mains_frequency:g}", "50 or 60 Hz", "Choose that of the country."

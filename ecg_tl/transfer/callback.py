@@ -119,7 +119,7 @@ class TransferLearning(Callback):
             file.prefix or file.renames or match.head != "reset" or match.reinit_last or self.l2_sp
         ):
             raise SettingError(
-                "upstream",
+                "transfer.upstream",
                 "null, with settings about an upstream",
                 "a file, or none of prefix, renames, head, reinit_last, l2_sp",
                 "Name the upstream, or remove these.",
@@ -217,7 +217,7 @@ class TransferLearning(Callback):
         if trainer.ckpt_path is not None:
             again = run_folder(trainer)
             report = _classifier(pl_module).transfer_report
-            if again is not None and report is not None and not (again / REPORT_FILE).exists():
+            if again is not None and report is not None:
                 write_json(again / REPORT_FILE, report)
             return
         if self._refusal is not None:

@@ -20,6 +20,7 @@ from ecg_tl.checkpoints.reading import read_checkpoint
 from ecg_tl.contamination import OverlapReport, TrainingSet, find_overlap, read_training_sets
 from ecg_tl.datamodules import EcgDataModule
 from ecg_tl.errors import CheckpointError, SettingError
+from ecg_tl.limits import require_each_once
 from ecg_tl.store.progress import record_progress
 from ecg_tl.tasks import EcgClassifier
 from ecg_tl.tasks.restoring import restore_task
@@ -181,6 +182,7 @@ def rank(
     """
     if not checkpoints:
         raise SettingError("checkpoints", "none", "at least one candidate", "Name checkpoints.")
+    require_each_once("checkpoints", checkpoints)
     candidates = [read_candidate(path, datamodule) for path in checkpoints]
     datamodule.prepare_data()
     datamodule.setup()

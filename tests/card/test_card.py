@@ -12,6 +12,7 @@ from typing import Any
 import pandas as pd
 import pytest
 import torch
+import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from tiny import HALF_TRAINS, data_words, fit
@@ -304,6 +305,72 @@ def test_entries_of_another_kind_are_no_crash(tested_run: Path, tmp_path: Path) 
         data[name] = ["|", 3]
     torch.save(content, tmp_path / "best.ckpt")
     assert "## Training data" in render_card(gather_facts(tmp_path / "best.ckpt"))
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"trainer: \xff",
+        b"trainer: [",
+        b"- a list",
+        b"a: &a [*a]",
+        b"a: &a [x, x]\n" + b"".join(b"%c: &%c [*%c, *%c]\n" % (c, c, c - 1, c - 1) for c in range(98, 123)),
+        b"a: 1\na: 2",
+        b"x: !!python/object/apply:os.system ['touch owned']",
+    ],
+)
+def test_a_damaged_config_of_the_run_is_one_line(
+    content: bytes,
+    tested_run: Path,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "config.yaml").write_bytes(content)
+    assert main(["card", str(best(tested_run)), "--run", str(tmp_path)]) == 2
+    error = capsys.readouterr().err
+    assert error.count("\n") == 1
+    assert error.startswith(f"ecg-tl: error: {tmp_path / 'config.yaml'}: found ")
+    assert [path.name for path in tmp_path.iterdir()] == ["config.yaml"]
+
+
+VALUES = st.recursive(
+    st.none()
+    | st.booleans()
+    | st.integers()
+    | st.floats()
+    | st.text()
+    | st.sampled_from(["a\0b", "x" * 5000]),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner, max_size=3),
+    max_leaves=5,
+)
+OF_A_DATAMODULE = st.sampled_from(["store", "store_dir", "batch_size", "augmentation"])
+OF_A_CONFIG = st.fixed_dictionaries(
+    {},
+    optional={
+        "seed_everything": VALUES,
+        "data": VALUES | st.fixed_dictionaries({"init_args": st.dictionaries(OF_A_DATAMODULE, VALUES)}),
+        "transfer": VALUES | st.dictionaries(st.sampled_from(["upstream", "schedule", "head"]), VALUES),
+        "trainer": VALUES
+        | st.fixed_dictionaries(
+            {"callbacks": VALUES, "max_epochs": VALUES}
+            | {"callbacks": st.just([{"class_path": "os.system", "init_args": {"command": "touch owned"}}])}
+        ),
+    },
+)
+
+
+@settings(max_examples=50, deadline=None)
+@given(OF_A_CONFIG)
+def test_a_config_of_any_content_is_text_in_the_card(
+    tested_run: Path, fine_tuned_run: Path, tmp_path_factory: pytest.TempPathFactory, config: dict[str, Any]
+) -> None:
+    folder = tmp_path_factory.mktemp("run")
+    (folder / "config.yaml").write_text(yaml.safe_dump(config, allow_unicode=False))
+    for run in (tested_run, fine_tuned_run):
+        assert render_card(gather_facts(best(run), folder)).count("\n## ") > 5
+    assert not Path("owned").exists()
 
 
 def test_the_output_is_a_file(

@@ -447,7 +447,7 @@ def test_a_misspelt_key_in_a_config(
         (["--data.batch_size", "0"], ["batch_size: found 0"]),
         (["--model.hidden_size", "0"], ["hidden_size: found 0"]),
         (["--model.learning_rate", "-1"], ["learning_rate: found -1"]),
-        (["--pictures.records", "-1"], ["records: found -1"]),
+        (["--pictures.records", "-1"], ["pictures.records: found -1"]),
         (
             ["--trainer.callbacks+", "TransferLearning", "--trainer.callbacks.upstream", "none.ckpt"],
             ["none.ckpt: found no such file"],

@@ -6,6 +6,7 @@ import re
 from collections.abc import Callable, Iterable, Mapping
 from copy import deepcopy
 from difflib import get_close_matches
+from types import SimpleNamespace
 from typing import Any
 
 from jsonargparse import ArgumentError
@@ -22,6 +23,7 @@ from ecg_tl.study.design.runs import Run
 from ecg_tl.study.design.settings import Overlay
 from ecg_tl.tasks import EcgClassifier
 from ecg_tl.tasks.links import settings_from
+from ecg_tl.trainer_settings import require_an_end
 from ecg_tl.training import EcgCLI
 from ecg_tl.transfer.callback import TransferLearning
 from ecg_tl.transforms import Augmentation
@@ -66,12 +68,22 @@ def check_runs(runs: Iterable[Run]) -> None:
                 )
             if section == "seed_everything" and isinstance(content, int):
                 continue  # another in each run, and nothing to check: parsing it takes as long as the rest
+            if section == "trainer":
+                _require_an_end(content, run)
             key = digest([section, content])
             if key not in seen:
                 seen.add(key)
                 # A network waits for its data: it is parsed, and not made.
                 parser = parsers[section == "data"]
                 _parse(parser, section, content, f"{run.id}: {section}", make=section != "model")
+
+
+def _require_an_end(trainer: Mapping[str, Any], run: Run) -> None:
+    defaults = {"max_epochs": 20, "max_steps": -1, "max_time": None, "enable_checkpointing": None}
+    try:
+        require_an_end(SimpleNamespace(**(defaults | dict(trainer))))
+    except SettingError as error:
+        raise _at(run.id, error) from error
 
 
 def make_data(run: Run) -> EcgDataModule:

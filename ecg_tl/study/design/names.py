@@ -6,6 +6,7 @@ from collections.abc import Collection, Iterable, Sequence
 from difflib import get_close_matches
 
 from ecg_tl.errors import SettingError
+from ecg_tl.limits import SEED, require
 from ecg_tl.study.design.settings import ALL_RECORDS, Block, StudySettings
 
 
@@ -25,6 +26,10 @@ def check_names(settings: StudySettings) -> None:
     if not settings.seeds:
         raise SettingError("seeds", "none", "at least one", "Name some, such as `seeds: [0, 1, 2, 3, 4]`.")
     _check_repeated("seeds", settings.seeds)
+    for seed in settings.seeds:
+        require(SEED, seed, "seeds", remedy="Give another seed.")
+    if not str(settings.folder).strip():
+        raise SettingError("folder", "an empty name", "the study's folder", "Name one.")
     _check_arms(settings)
     _check_axes(settings)
     for number, block in enumerate(settings.grid):

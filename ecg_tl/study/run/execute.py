@@ -18,7 +18,6 @@ import yaml
 from lightning.pytorch import Callback, LightningModule, Trainer
 
 from ecg_tl import printing
-from ecg_tl.checkpoints.reading import read_checkpoint
 from ecg_tl.errors import CheckpointError, EcgTlError, SettingError, StoreError
 from ecg_tl.files import write_text
 from ecg_tl.store.lock import try_lock

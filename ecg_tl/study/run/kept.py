@@ -14,13 +14,13 @@ from typing import Any
 
 import yaml
 
+from ecg_tl.checkpoints.reading import read_checkpoint
 from ecg_tl.errors import EcgTlError, StoreError
 from ecg_tl.files import sha256_of
 from ecg_tl.limits import fits_type, shown
 from ecg_tl.parsing import load_yaml
 from ecg_tl.study.design.folder import CONFIG_FILE, FIT_FILE, RunFolder, unreadable
 from ecg_tl.study.run.result import read_json
-from ecg_tl.transfer.checkpoint import read_checkpoint
 from ecg_tl.validation_predictions import read_validation
 
 DECIDES_NUMBERS = ("precision", "threads")

@@ -250,7 +250,7 @@ def changed(path: Path) -> None:
         content["attempts"][0]["wall_seconds"] = "x"
     elif path.name == "fit.json":
         content["epochs_to_best"] = "x"
-    path.write_text(path.read_text() + "1" if content is None else json.dumps(content))
+    path.write_bytes(path.read_bytes() + b"1" if content is None else json.dumps(content).encode())
 
 
 STATE = [
