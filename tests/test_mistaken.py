@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import os
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -12,9 +13,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ecg_tl.cli import main
+from ecg_tl.datasets import get_dataset
 from ecg_tl.errors import RecordError
 from ecg_tl.inference.reading import ReadSettings, read_record
 from ecg_tl.mistaken import clearer, identify
+from ecg_tl.store.build import prepare
+from ecg_tl.store.check import check_dataset
+from ecg_tl.store.settings import StoreSettings
+from ecg_tl.synthesis import synthesize
 
 POINTER = b"version https://git-lfs.github.com/spec/v1\noid sha256:" + b"4d7a2146" * 8 + b"\nsize 12345\n"
 PAGE = b"\n<!DOCTYPE html>\n<html><head><title>403 Forbidden</title></head><body></body></html>\n"
@@ -129,3 +135,29 @@ def test_commands_say_what_lies_in_a_files_place(
     (line,) = [line for line in capsys.readouterr().err.splitlines() if line.startswith("ecg-tl: error: ")]
     assert found.what in line
     assert found.remedy in line
+
+
+@pytest.mark.parametrize("suffix", [".hea", ".dat"])
+@pytest.mark.parametrize(("content", "what"), MISTAKES.values(), ids=MISTAKES)
+def test_prepare_check_and_infer_say_what_lies_under_a_records_name(
+    content: bytes, what: str, suffix: str, simulated: Path, tmp_path: Path
+) -> None:
+    root = tmp_path / "root"
+    shutil.copytree(simulated, root)
+    record = sorted(root.rglob("*.hea"))[1].with_suffix("")
+    record.with_suffix(suffix).write_bytes(content)
+    store = prepare(get_dataset("custom"), root, tmp_path, StoreSettings(num_samples=100), progress=False)
+    report = check_dataset(get_dataset("custom"), root, progress=False)
+    reasons = [*(left.reason for left in store.manifest.left_out), *(f.detail for f in report.findings)]
+    assert len(reasons) == 2
+    with pytest.raises(RecordError) as refused:
+        read_record(record, ReadSettings())
+    for said in (*reasons, str(clearer(refused.value))):
+        assert f"{record.name}{suffix}: found {what}" in said
+
+
+@pytest.fixture(scope="module")
+def simulated(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    root = tmp_path_factory.mktemp("simulated") / "custom"
+    synthesize("custom", root, 4, progress=False)
+    return root

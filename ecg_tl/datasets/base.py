@@ -20,7 +20,8 @@ from numpy.typing import NDArray
 
 from ecg_tl.datasets.identifiers import look_alikes
 from ecg_tl.datasets.vocabulary import Vocabulary
-from ecg_tl.errors import DatasetError, SettingError
+from ecg_tl.errors import DatasetError, RecordError, SettingError
+from ecg_tl.mistaken import clearer
 from ecg_tl.signals import Recording
 
 RECORD_COLUMNS: tuple[str, ...] = (
@@ -96,6 +97,11 @@ class LeftOut:
 
     record_id: str
     reason: str
+
+    @classmethod
+    def because(cls, record_id: str, error: RecordError) -> LeftOut:
+        """Give an error as the reason, or what lies under the file's name if it is none of its kind."""
+        return cls(record_id, str(clearer(error)))
 
 
 @dataclass(frozen=True)

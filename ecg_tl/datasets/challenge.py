@@ -67,7 +67,7 @@ class ChallengeDataset(EcgDataset):
             try:
                 header = read_header(path.with_suffix(""))
             except RecordError as error:
-                left_out.append(LeftOut(path.stem, str(error)))
+                left_out.append(LeftOut.because(path.stem, error))
                 continue
             codes = _parse_diagnoses(header.comment("Dx"))
             if not codes:

@@ -85,7 +85,7 @@ class Custom(EcgDataset):
             try:
                 header = read_header(root / record)
             except RecordError as error:
-                left_out.append(LeftOut(record, str(error)))
+                left_out.append(LeftOut.because(record, error))
                 continue
             rows.append(
                 {

@@ -139,7 +139,7 @@ class Ludb(EcgDataset):
             try:
                 header = read_header(root / path)
             except RecordError as error:
-                left_out.append(LeftOut(person["ID"], str(error)))
+                left_out.append(LeftOut.because(person["ID"], error))
                 continue
             rows.append(
                 {

@@ -77,7 +77,7 @@ class Ptb(EcgDataset):
             try:
                 header = read_header(path.with_suffix(""))
             except RecordError as error:
-                left_out.append(LeftOut(record_id, str(error)))
+                left_out.append(LeftOut.because(record_id, error))
                 continue
             reason = header.comment("Reason for admission") or "n/a"
             if reason.lower() == "n/a":

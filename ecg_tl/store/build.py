@@ -192,7 +192,7 @@ def _build(
             elif bad_records == "error":
                 raise outcome
             else:
-                tally.left_out.append(LeftOut(record_id, str(outcome)))
+                tally.left_out.append(LeftOut.because(record_id, outcome))
             advance()
         if not tally.kept:
             raise _nothing_kept(root, tally, settings)

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from ecg_tl.datasets.base import EcgDataset
+from ecg_tl.datasets.base import EcgDataset, LeftOut
 from ecg_tl.errors import RecordError
 from ecg_tl.store.conform import read_recording
 from ecg_tl.store.inspection import ERRORS, Finding, Kind, inspect, recording_hash
@@ -104,7 +104,7 @@ def _read_and_inspect(dataset: EcgDataset, root: Path, row: tuple[str, str]) -> 
     try:
         recording = read_recording(dataset, root, path)
     except RecordError as error:
-        return _Inspected((Finding(Kind.UNREADABLE, record_id, str(error)),))
+        return _Inspected((Finding(Kind.UNREADABLE, record_id, LeftOut.because(record_id, error).reason),))
     return _Inspected(
         tuple(inspect(recording, record_id)),
         recording.sampling_rate,
