@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
-import sys
+import errno
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Literal
 
+from filelock import FileLock, Timeout
+
 from ecg_tl import printing
 
 LockState = Literal["held", "busy", "unsupported"]
+
+_UNSUPPORTED = frozenset({errno.ENOSYS, errno.ENOLCK, errno.EOPNOTSUPP, errno.ENOTSUP, errno.EINVAL})
+"""What network file systems without locks say."""
 
 
 @contextmanager
@@ -25,27 +30,21 @@ def exclusive_lock(path: Path, on_wait: str) -> Iterator[bool]:
         on_wait: Printed to standard error before waiting.
 
     Yields:
-        Whether the lock is held: some network file systems, and Windows, have none. Renaming a finished
-        store is atomic without it; only work may be done twice.
+        Whether the lock is held: some network file systems have none. Renaming a finished store is atomic
+        without it; only work may be done twice.
 
     Raises:
         OSError: If the file cannot be made.
     """
-    if sys.platform == "win32":
-        yield False
-        return
-    import fcntl  # not there on Windows
-
-    with path.open("w") as handle:
-        try:
-            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            printing.say(on_wait, error=True)
-            fcntl.flock(handle, fcntl.LOCK_EX)
-        except OSError:
-            yield False
-            return
-        yield True
+    lock = _lock(path)
+    state = _acquire(lock, blocking=False)
+    if state == "busy":
+        printing.say(on_wait, error=True)
+        state = _acquire(lock, blocking=True)
+    try:
+        yield state == "held"
+    finally:
+        lock.release()
 
 
 @contextmanager
@@ -56,23 +55,32 @@ def try_lock(path: Path) -> Iterator[LockState]:
         path: Made if it is not there.
 
     Yields:
-        `held`; `busy`, if another process, or another place of this one, holds it; `unsupported` where there
+        `held`; `busy`, if another process, or another part of this one, holds it; `unsupported` where there
         are no locks.
 
     Raises:
         OSError: If the file cannot be made.
     """
-    if sys.platform == "win32":
-        yield "unsupported"
-        return
-    import fcntl  # not there on Windows
+    lock = _lock(path)
+    try:
+        yield _acquire(lock, blocking=False)
+    finally:
+        lock.release()
 
-    with path.open("a") as handle:
-        state: LockState = "held"
-        try:
-            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            state = "busy"
-        except OSError:
-            state = "unsupported"
-        yield state
+
+def _lock(path: Path) -> FileLock:
+    # Where there are no locks, the library would take a file's existence for one; that of a killed process
+    # stays, and the next one would wait for it. Of any thread, since a study releases in another.
+    return FileLock(path, fallback_to_soft=False, thread_local=False)
+
+
+def _acquire(lock: FileLock, *, blocking: bool) -> LockState:
+    try:
+        lock.acquire(blocking=blocking)
+    except Timeout:
+        return "busy"
+    except OSError as error:
+        if error.errno not in _UNSUPPORTED:
+            raise
+        return "unsupported"
+    return "held"

@@ -268,10 +268,14 @@ def test_a_prepared_store_opens_where_nothing_can_be_written(
     assert not list(store_dir.glob(".*.lock"))
 
 
+def no_locks(*_: object) -> None:
+    raise OSError(errno.ENOLCK, os.strerror(errno.ENOLCK))
+
+
 def test_without_a_lock_the_faster_process_wins_and_partials_are_left_alone(
     root: Path, store_dir: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("ecg_tl.store.lock.sys.platform", "win32")
+    monkeypatch.setattr("fcntl.flock", no_locks)
     other = prepare(FakeDataset(), root, store_dir, SETTINGS, progress=False)
     aside = other.path.rename(store_dir / "aside")
     alive_elsewhere = store_dir / f".{other.path.name}.partial-other"
