@@ -1,7 +1,8 @@
 """The same function over many records, on several processes, in order and with flat memory.
 
-On `concurrent.futures`, whose own `Executor.map` submits every record at once before Python 3.14. What is added
-to it is a bound on what is under way, the function sent once a process, and workers that end with their parent.
+On `concurrent.futures`, whose own `Executor.map` submits every record at once before Python 3.14. What is
+added to it is a bound on what is under way, the function sent once a process, and workers that end with their
+parent.
 """
 
 from __future__ import annotations

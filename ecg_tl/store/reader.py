@@ -8,19 +8,11 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from ecg_tl.datasets.base import EcgDataset
 from ecg_tl.datasets.identifiers import identifier
 from ecg_tl.store.encoding import SIGNAL_DTYPE
-from ecg_tl.store.fingerprint import (
-    FINGERPRINTS_FILE,
-    RECORDS_FILE,
-    SIGNALS_FILE,
-    source_fingerprint,
-    store_name,
-)
+from ecg_tl.store.fingerprint import FINGERPRINTS_FILE, RECORDS_FILE, SIGNALS_FILE
 from ecg_tl.store.identity import FINGERPRINT_BYTES
 from ecg_tl.store.manifest import Manifest, read_manifest
-from ecg_tl.store.settings import StoreSettings
 from ecg_tl.store.table import read_table
 from ecg_tl.store.verification import verify_once
 
@@ -76,26 +68,3 @@ def open_store(path: str | Path, *, verify: bool = True) -> Store:
     if verify:
         verify_once(folder, manifest)
     return store
-
-
-def store_path(dataset: EcgDataset, root: str | Path, store_dir: str | Path, settings: StoreSettings) -> Path:
-    """Return where the store of these files with these settings is, or would be.
-
-    Raises:
-        DatasetError: If `root` is not there.
-    """
-    fingerprint = source_fingerprint(dataset, Path(root))
-    return Path(store_dir) / store_name(dataset, settings, fingerprint)
-
-
-def find_store(
-    dataset: EcgDataset, root: str | Path, store_dir: str | Path, settings: StoreSettings
-) -> Store | None:
-    """Open the store of these files with these settings; None if it has not been prepared.
-
-    Raises:
-        DatasetError: If `root` is not there.
-        StoreError: If there is one and it is damaged.
-    """
-    path = store_path(dataset, root, store_dir, settings)
-    return open_store(path) if path.exists() else None

@@ -33,10 +33,6 @@ class NoiseLevels:
         )
 
 
-SILENCE = NoiseLevels(0.0, 0.0, 0.0, 0.0)
-"""No noise at all."""
-
-
 def electrode_noise(
     samples: int,
     sampling_rate: float,

@@ -8,12 +8,13 @@ import numpy as np
 import pandas as pd
 import pytest
 from fake_dataset import FakeDataset, ecg, write_fake
+from found_stores import find_store, store_path
 
 from ecg_tl.datasets.base import LeftOut
 from ecg_tl.errors import DatasetError, RecordError, SettingError, StoreError
 from ecg_tl.store.build import prepare
 from ecg_tl.store.encoding import decode
-from ecg_tl.store.reader import Store, find_store, open_store, store_path
+from ecg_tl.store.reader import Store, open_store
 from ecg_tl.store.settings import StoreSettings
 
 SETTINGS = StoreSettings()

@@ -17,12 +17,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 from fake_dataset import FakeDataset, ecg, write_fake
+from found_stores import find_store
 
 from ecg_tl.errors import StoreError
 from ecg_tl.store import writer
 from ecg_tl.store.build import prepare
 from ecg_tl.store.parallel import map_ordered
-from ecg_tl.store.reader import find_store, open_store
+from ecg_tl.store.reader import open_store
 from ecg_tl.store.settings import StoreSettings
 
 SETTINGS = StoreSettings()

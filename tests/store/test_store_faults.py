@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 from fake_dataset import FakeDataset, ecg, write_fake
+from found_stores import find_store
 from io_faults import every_fault
 
 from ecg_tl.store.build import prepare
-from ecg_tl.store.reader import find_store
 from ecg_tl.store.settings import StoreSettings
 from ecg_tl.store.verification import verify_files
 

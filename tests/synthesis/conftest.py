@@ -5,9 +5,8 @@ from functools import cache
 
 import numpy as np
 import pytest
-from ecg_measures import Clean
+from ecg_measures import NO_NOISE, Clean
 
-from ecg_tl.synthesis.noise import SILENCE
 from ecg_tl.synthesis.patients import draw_patient
 from ecg_tl.synthesis.simulator import simulate
 
@@ -17,7 +16,7 @@ def _simulate(conditions: frozenset[str], severity: float, records: int) -> np.n
     rng = np.random.default_rng(11)
     # Slow hearts, so that T and P waves lie apart and can be measured.
     patients = [replace(draw_patient(rng), heart_rate=61.0) for _ in range(records)]
-    return simulate([conditions] * records, seed=11, patients=patients, severity=severity, noise=SILENCE)
+    return simulate([conditions] * records, seed=11, patients=patients, severity=severity, noise=NO_NOISE)
 
 
 @pytest.fixture(scope="session")

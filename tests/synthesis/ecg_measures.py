@@ -9,7 +9,9 @@ import numpy as np
 from scipy.signal import find_peaks
 
 from ecg_tl.signals import LEADS
+from ecg_tl.synthesis.noise import NoiseLevels
 
+NO_NOISE = NoiseLevels(0.0, 0.0, 0.0, 0.0)
 RATE = 500
 BEFORE = 0.45
 

@@ -4,13 +4,13 @@ import time
 
 import numpy as np
 import pytest
-from ecg_measures import lead
+from ecg_measures import NO_NOISE, lead
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ecg_tl.errors import SettingError
 from ecg_tl.synthesis.conditions import CONDITIONS, check_conditions, contradicts, draw_severity
-from ecg_tl.synthesis.noise import SILENCE, NoiseLevels, electrode_noise
+from ecg_tl.synthesis.noise import NoiseLevels, electrode_noise
 from ecg_tl.synthesis.patients import draw_patient
 from ecg_tl.synthesis.simulator import simulate
 
@@ -49,7 +49,7 @@ def test_a_record_does_not_depend_on_how_many_are_made() -> None:
 def test_records_of_one_patient_are_more_alike_than_those_of_two() -> None:
     rng = np.random.default_rng(0)
     patients = [draw_patient(rng) for _ in range(6)]
-    signals = simulate([{"NORM"}] * 12, patients=[*patients, *patients], noise=SILENCE)
+    signals = simulate([{"NORM"}] * 12, patients=[*patients, *patients], noise=NO_NOISE)
     features = np.concatenate([signals.max(axis=2), signals.min(axis=2)], axis=1)
 
     distance = np.linalg.norm(features[:6, None] - features[None, 6:], axis=2)
@@ -68,10 +68,10 @@ def test_each_record_may_have_its_own_length() -> None:
 
 
 def test_frank_leads_follow_the_twelve_and_explain_them() -> None:
-    (signal,) = simulate([{"NORM"}], noise=SILENCE, frank=True)
+    (signal,) = simulate([{"NORM"}], noise=NO_NOISE, frank=True)
 
     assert signal.shape == (15, 5000)
-    np.testing.assert_array_equal(signal[:12], simulate([{"NORM"}], noise=SILENCE)[0])
+    np.testing.assert_array_equal(signal[:12], simulate([{"NORM"}], noise=NO_NOISE)[0])
     _, residual, _, _ = np.linalg.lstsq(signal[12:].T, signal[:12].T, rcond=None)
     assert residual.max() < 1e-6 * (signal**2).sum()
 
@@ -92,7 +92,7 @@ def test_any_rate_and_length(rate: int, duration: float, seed: int, condition: s
 
 
 def test_the_waves_do_not_depend_on_the_sampling_rate() -> None:
-    fine, coarse = (simulate([{"RBBB"}], sampling_rate=r, noise=SILENCE, seed=1)[0] for r in (1000, 500))
+    fine, coarse = (simulate([{"RBBB"}], sampling_rate=r, noise=NO_NOISE, seed=1)[0] for r in (1000, 500))
 
     np.testing.assert_allclose(fine[:, ::2], coarse, atol=1e-4)
 
@@ -125,7 +125,7 @@ def test_noise_has_wander_mains_and_muscle_where_they_belong() -> None:
     assert share(NoiseLevels(0, 1, 0, 0), 49.5, 50.5) > 0.85
     assert share(NoiseLevels(0, 0, 1, 0), 15.0, 250.0) > 0.85
     assert share(NoiseLevels(0, 0, 0, 1), 0.0, 25.0) > 0.7
-    assert not electrode_noise(100, 500.0, SILENCE, 50.0, 0.25, rng).any()
+    assert not electrode_noise(100, 500.0, NO_NOISE, 50.0, 0.25, rng).any()
 
 
 @settings(max_examples=30, deadline=None)
