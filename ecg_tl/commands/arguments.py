@@ -73,6 +73,17 @@ def argument_errors(
         ) from error
 
 
+def path_argument(name: str, value: str) -> Path:
+    """Return a path as a user gave it.
+
+    Raises:
+        SettingError: If it is empty, which would be the folder that the user is in, or no system's path.
+    """
+    if not value.strip() or "\0" in value:
+        raise SettingError(name, repr(value), "a path", "Name a file or folder; `.` is the one you are in.")
+    return Path(value)
+
+
 def _where(words: Sequence[str], fault: str) -> str:
     """Name the word or the config file that holds a name quoted in `fault`."""
     options = [word.split("=", 1)[0] for word in words if word.startswith("-")]

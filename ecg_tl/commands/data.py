@@ -11,11 +11,14 @@ from rich.table import Table
 from rich.text import Text
 
 from ecg_tl import terminal
-from ecg_tl.commands.arguments import argument_errors
+from ecg_tl.commands.arguments import argument_errors, path_argument
 from ecg_tl.datasets import DATASETS, get_dataset, layout_names
 from ecg_tl.datasets.base import EcgDataset
+from ecg_tl.errors import SettingError
 from ecg_tl.outputs import check_outputs
 from ecg_tl.signals import LEADS
+
+STORE_DIR = "data/stores"
 
 MANY_CLASSES = 12
 """More are counted and not named in the list of datasets."""
@@ -68,7 +71,7 @@ def synthesize(
 def prepare(
     dataset: DatasetName,
     root: str | None = None,
-    store_dir: str = "data/stores",
+    store_dir: str = STORE_DIR,
     leads: tuple[str, ...] = LEADS,
     sampling_rate: float = 100,
     num_samples: int = 1000,
@@ -76,7 +79,7 @@ def prepare(
     short: Literal["pad", "drop"] = "pad",
     bad_records: Literal["skip", "error"] = "skip",
     workers: int | None = None,
-    options: dict[str, int | bool | None] | None = None,
+    options: dict[str, bool | int | float | str | None] | None = None,
 ) -> int:
     """Read every record once and keep leads, rate and length that networks take, in one array on disk.
 
@@ -101,7 +104,7 @@ def prepare(
     store = build(
         get_dataset(dataset, **(options or {})),
         _root(dataset, root),
-        Path(store_dir),
+        path_argument("--store_dir", store_dir),
         settings,
         bad_records=bad_records,
         workers=workers,
@@ -113,9 +116,9 @@ def prepare(
 def check(
     dataset: DatasetName,
     root: str | None = None,
-    store_dir: str = "data/stores",
+    store_dir: str = STORE_DIR,
     workers: int | None = None,
-    options: dict[str, int | bool | None] | None = None,
+    options: dict[str, bool | int | float | str | None] | None = None,
 ) -> int:
     """Read everything and report what is wrong, without changing anything.
 
@@ -130,9 +133,14 @@ def check(
     from ecg_tl.store.summary import render_check, render_stores
     from ecg_tl.store.verification import check_store
 
+    stores_folder = path_argument("--store_dir", store_dir)
+    if store_dir != STORE_DIR and not stores_folder.is_dir():
+        raise SettingError(
+            "--store_dir", f"{store_dir}, which is no folder", "a folder of prepared stores", "Correct it."
+        )
     report = check_dataset(get_dataset(dataset, **(options or {})), _root(dataset, root), workers=workers)
     terminal.console().print(render_check(report))
-    stores = [check_store(path.parent) for path in sorted(Path(store_dir).glob(f"{dataset}-*/store.json"))]
+    stores = [check_store(path.parent) for path in sorted(stores_folder.glob(f"{dataset}-*/store.json"))]
     if stores:
         terminal.console().print(render_stores(stores))
     return 1 if report.has_errors or any(store.faults for store in stores) else 0
@@ -149,7 +157,7 @@ def verify(store: str, repair: bool = False) -> int:
     from ecg_tl.store.summary import render_stores
     from ecg_tl.store.verification import check_store, find_stores
 
-    checks = [check_store(path) for path in find_stores(Path(store))]
+    checks = [check_store(path) for path in find_stores(path_argument("store", store))]
     terminal.console().print(render_stores(checks))
     damaged = [check.path for check in checks if check.faults]
     if not repair:
@@ -170,8 +178,9 @@ def overlap(store_a: str, store_b: str, csv: str | None = None) -> int:
     from ecg_tl.store.overlap import compare_stores, render_overlap, write_pairs
     from ecg_tl.store.reader import open_store
 
-    check_outputs({"--csv": csv}, [store_a, store_b])
-    found = compare_stores(open_store(store_a), open_store(store_b))
+    a, b = path_argument("store_a", store_a), path_argument("store_b", store_b)
+    check_outputs({"--csv": csv}, [a, b])
+    found = compare_stores(open_store(a), open_store(b))
     if csv is not None:
         write_pairs(found, Path(csv))
     terminal.console().print(render_overlap(found))
@@ -198,7 +207,7 @@ def run(words: Sequence[str]) -> int:
 
 
 def _root(dataset: str, root: str | None) -> Path:
-    return Path("data") / dataset if root is None else Path(root)
+    return Path("data") / dataset if root is None else path_argument("--root", root)
 
 
 def _classes(dataset: type[EcgDataset]) -> str:

@@ -12,7 +12,7 @@ from typing import Any, get_args
 from jsonargparse import ArgumentParser
 
 from ecg_tl import printing, terminal
-from ecg_tl.commands.arguments import argument_errors
+from ecg_tl.commands.arguments import argument_errors, path_argument
 from ecg_tl.csv_text import csv_text, write_csv
 from ecg_tl.datasets.ludb import Amplitude
 from ecg_tl.errors import EcgTlError, SettingError
@@ -21,7 +21,7 @@ from ecg_tl.inference import NOTICE
 from ecg_tl.inference.answer import Aggregation, AnswerSettings, answer
 from ecg_tl.inference.first_line import FirstLine
 from ecg_tl.inference.model import InferenceModel
-from ecg_tl.inference.opening import open_model
+from ecg_tl.inference.opening import ONNX_SUFFIX, PROGRAM_SUFFIX, open_model
 from ecg_tl.inference.output import Failure, Outcome, as_json, as_table, render
 from ecg_tl.inference.reading import ReadSettings, find_records, read_record, record_files
 from ecg_tl.inference.windows import WhichWindows
@@ -55,10 +55,11 @@ def run(words: Sequence[str]) -> int:
         raise SettingError(
             "--csv and --json", "standard output for both", "it for one of them", "Name a file for the other."
         )
+    remarks = _without_effect(given)
     settings = AnswerSettings(given.aggregation, given.windows, given.strict)
-    model_path = Path(given.checkpoint)
+    model_path = path_argument("checkpoint", given.checkpoint)
     model = open_model(model_path, given.accelerator, trust_program=given.trust_program)
-    records, passed_over = find_records(map(Path, given.records))
+    records, passed_over = find_records(path_argument("records", record) for record in given.records)
     pictures = _pictures(given, records, model)
     files = {f"--{name}": given[name] for name in ("csv", "json") if given[name] != STANDARD_OUTPUT}
     check_outputs(
@@ -81,7 +82,7 @@ def run(words: Sequence[str]) -> int:
             _write(given.csv, csv_text(table))
         else:
             write_csv(Path(given.csv), table)
-    for line in passed_over:
+    for line in (*remarks, *passed_over):
         printing.say(f"ecg-tl: note: {printing.shown(line)}", error=True)
     failures = [outcome for outcome in outcomes if isinstance(outcome, Failure)]
     for failure in failures:
@@ -111,6 +112,36 @@ def _answer(
     return result
 
 
+def _without_effect(given: Any) -> list[str]:
+    """Name the options that change nothing beside the others.
+
+    Raises:
+        SettingError: If an option is about pictures, and there are none, or others than it says.
+    """
+    for name in ("plot_class", "plot_format"):
+        if given[name] is not None and given.plot is None:
+            raise SettingError(
+                f"--{name}",
+                f"{given[name]} without --plot",
+                "it beside the pictures that it is about",
+                "Add --plot, or leave it out.",
+            )
+    target = Path(given.plot or ".")
+    fits = target.is_dir() or target.suffix.lower() in ("", f".{given.plot_format}")
+    if given.plot_format is not None and not fits:
+        raise SettingError(
+            "--plot_format", f"{given.plot_format} for {given.plot}", "one format", "Leave one of them out."
+        )
+    kind = Path(given.checkpoint).suffix.lower()
+    idle = {
+        "--trust_program: it is about `.pt2` files": given.trust_program and kind != PROGRAM_SUFFIX,
+        "--accelerator: exported networks run on the CPU": given.accelerator == "cuda"
+        and kind in (ONNX_SUFFIX, PROGRAM_SUFFIX),
+        "--aggregation: one window is looked at": given.aggregation != "mean" and given.windows != "all",
+    }
+    return [f"without effect: {option}" for option, is_given in idle.items() if is_given]
+
+
 def _pictures(given: Any, records: Sequence[Path], model: InferenceModel) -> dict[Path, Path]:
     if given.plot is None:
         return {}
@@ -118,7 +149,7 @@ def _pictures(given: Any, records: Sequence[Path], model: InferenceModel) -> dic
 
     if given.plot_class is not None:
         check_class(given.plot_class, model.description)
-    return picture_paths(Path(given.plot), records, given.plot_format)
+    return picture_paths(Path(given.plot), records, given.plot_format or "png")
 
 
 def _write(path: str, text: str) -> None:
@@ -212,5 +243,10 @@ def _parser() -> ArgumentParser:
         "record, a folder for several.",
     )
     out.add_argument("--plot_class", type=str, default=None, help="The class to explain in pictures.")
-    out.add_argument("--plot_format", choices=["png", "pdf"], default="png", help="Of pictures in a folder.")
+    out.add_argument(
+        "--plot_format",
+        choices=["png", "pdf"],
+        default=None,
+        help="Of pictures in a folder; png if not given.",
+    )
     return parser

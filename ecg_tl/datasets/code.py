@@ -18,7 +18,7 @@ from ecg_tl.datasets.demographics import parse_age, parse_sex, people_notes
 from ecg_tl.datasets.tables import cell_fault, read_table
 from ecg_tl.datasets.vocabulary import Vocabulary
 from ecg_tl.errors import DatasetError, EcgTlError, RecordError
-from ecg_tl.limits import SAMPLES, VALUES, require, require_growth
+from ecg_tl.limits import RECORDS, SAMPLES, VALUES, require, require_growth
 from ecg_tl.signals import Recording
 
 _TRACINGS = "ecg_tracings.hdf5"
@@ -60,6 +60,9 @@ class CodeTest(EcgDataset):
     published_records = 827
 
     def __init__(self, expected_records: int | None = published_records) -> None:
+        if expected_records is not None:
+            where = "expected_records of code_test"
+            require(RECORDS, expected_records, where, remedy="Correct the option.")
         self.expected_records = expected_records
 
     def source_files(self, root: Path) -> Iterable[Path]:

@@ -20,6 +20,7 @@ from ecg_tl.datasets.vocabulary import Vocabulary
 from ecg_tl.datasets.wfdb_header import header_path, read_header
 from ecg_tl.datasets.wfdb_recording import read_recording
 from ecg_tl.errors import DatasetError, RecordError, SettingError
+from ecg_tl.limits import COUNT, require
 from ecg_tl.signals import Recording
 
 Amplitude = Literal["steps", "header"]
@@ -114,6 +115,7 @@ class Ludb(EcgDataset):
             raise SettingError(
                 "amplitude of ludb", repr(amplitude), "'steps' or 'header'", "Choose one of these."
             )
+        require(COUNT, min_records, "min_records of ludb", remedy="Correct the option.")
         self.min_records = min_records
         self.amplitude = amplitude
 

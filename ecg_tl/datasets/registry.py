@@ -5,11 +5,12 @@ from __future__ import annotations
 import inspect
 from dataclasses import dataclass
 from pkgutil import resolve_name
-from typing import Any
+from typing import Any, Literal, get_args, get_origin, get_type_hints
 
 from ecg_tl.datasets.base import EcgDataset
 from ecg_tl.datasets.vocabulary import Vocabulary
 from ecg_tl.errors import SettingError
+from ecg_tl.limits import shown
 
 
 @dataclass(frozen=True)
@@ -118,4 +119,19 @@ def get_dataset(name: str, **options: Any) -> EcgDataset:
             ", ".join(offered) or "none: this dataset has no options",
             "Remove or correct the option.",
         )
+    types = get_type_hints(reader.__init__)
+    for option, value in options.items():
+        if option in types and not _is_of(types[option], value):
+            expected = str(getattr(types[option], "__name__", types[option])).removeprefix("typing.")
+            raise SettingError(f"{option} of {name}", shown(value), expected, "Correct the option.")
     return reader(**options)
+
+
+def _is_of(hint: Any, value: object) -> bool:
+    """Whether a value is of an option's type: True is no number, and 1 not true."""
+    if get_origin(hint) is Literal:
+        return value in get_args(hint)
+    kinds = get_args(hint) or (hint,)
+    if float in kinds and type(value) is int:
+        return True
+    return type(value) in kinds

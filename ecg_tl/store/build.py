@@ -81,6 +81,7 @@ def prepare(
         raise SettingError("bad_records", repr(bad_records), "'skip' or 'error'", "Choose one of these.")
     root, store_dir = Path(root), Path(store_dir)
     settings = settings.resolved(dataset.crop)
+    count_workers(workers, 0)  # refuses a senseless number before anything is made
     headers = HeaderNames(root, names_file(store_dir, dataset.name, root))
     source = source_fingerprint(dataset, root, headers)
     headers.keep()
