@@ -344,6 +344,25 @@ class EcgDataModule(LightningDataModule):
         """Every stored record that the query keeps, each once, labelled or not."""
         return self._loader(self.parts.selected)
 
+    def batches_of(
+        self, part: Literal["train", "validation", "test"], device: torch.device
+    ) -> Iterator[Batch]:
+        """Give the batches of a part in millivolts on a device, outside of a trainer's own loops.
+
+        Args:
+            part: Whose records; those of `train` as they come in a training, and without a trainer not
+                augmented.
+            device: Where the batches are wanted.
+        """
+        loaders = {
+            "train": self.train_dataloader,
+            "validation": self.val_dataloader,
+            "test": self.test_dataloader,
+        }
+        for stored in loaders[part]():
+            moved = self.transfer_batch_to_device(self.on_before_batch_transfer(stored, 0), device, 0)
+            yield self.on_after_batch_transfer(moved, 0)
+
     def on_before_batch_transfer(self, batch: StoredBatch, dataloader_idx: int) -> StoredBatch:
         """Note what the augmentation of this batch shall depend on while the indices are still on the CPU."""
         self._first_row = int(batch["index"][0])

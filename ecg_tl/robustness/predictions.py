@@ -69,9 +69,8 @@ def predict_disturbed(
                 for _ in range(len(signal)):
                     advance()
 
-        for stored in datamodule.test_dataloader():
-            batch = datamodule.on_after_batch_transfer(datamodule.on_before_batch_transfer(stored, 0), 0)
-            index, signal = batch["index"].cpu(), batch["signal"].to(device)
+        for batch in datamodule.batches_of("test", device):
+            index, signal = batch["index"].cpu(), batch["signal"]
             rows.append(index)
             targets.append(batch["target"].cpu())
             # Noise belongs to what was recorded; the store pads afterwards.

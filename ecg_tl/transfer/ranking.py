@@ -13,7 +13,6 @@ import pandas as pd
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
-from torch.utils.data import DataLoader
 
 from ecg_tl.checkpoints.description import CheckpointDescription, read_description
 from ecg_tl.checkpoints.reading import read_checkpoint
@@ -233,17 +232,13 @@ def encode(
         progress: What a bar on the terminal calls this; None for no bar.
     """
     task = task.to(device).eval()
-    loader: DataLoader[Any]
-    loader = datamodule.train_dataloader() if part == "train" else datamodule.val_dataloader()
     sizes = {name: len(rows) for name, rows in datamodule.parts.split.parts().items()}
     longest = MOST_FEATURE_VALUES // max(sizes.values())
     sketch = sketch_of(task.network.num_features, longest, device)
     index, probabilities, features, targets = [], [], [], []
     with record_progress(f"{progress}, {part}", sizes[part], shown=progress is not None) as advance:
-        for stored in loader:
-            before = datamodule.on_before_batch_transfer(stored, 0)
-            batch = datamodule.on_after_batch_transfer(before, 0)
-            encoded = task.network.forward_features(task.normalization(batch["signal"].to(device)))
+        for batch in datamodule.batches_of(part, device):
+            encoded = task.network.forward_features(task.normalization(batch["signal"]))
             logits = task.network.forward_head(encoded)
             index.append(batch["index"].cpu())
             probabilities.append(logits.float().sigmoid().cpu())

@@ -77,11 +77,9 @@ class TestScoresByEpoch(Callback):
 def _predict(task: EcgClassifier, datamodule: EcgDataModule, trainer: Trainer) -> Predictions:
     # Half precision by autocast is the training's; weights that are in half precision need signals in it.
     mixed = str(trainer.precision).endswith("-mixed")
-    batches = []
     with torch.no_grad(), nullcontext() if mixed else trainer.precision_plugin.forward_context():
-        for stored in datamodule.test_dataloader():
-            at_hand = datamodule.on_before_batch_transfer(stored, 0)
-            moved = datamodule.transfer_batch_to_device(at_hand, task.device, 0)
-            batch = datamodule.on_after_batch_transfer(moved, 0)
-            batches.append(on_cpu(batch["index"], task(batch["signal"]), batch["target"]))
+        batches = [
+            on_cpu(batch["index"], task(batch["signal"]), batch["target"])
+            for batch in datamodule.batches_of("test", task.device)
+        ]
     return gather(batches)
