@@ -25,7 +25,7 @@ def list_datasets(pattern: str = "*") -> list[str]:
 def datamodule(name: str, root: str | Path | None = None, **settings: Any) -> EcgDataModule:
     """Make a dataset's datamodule: its records as batches, for a trainer.
 
-    Nothing is read yet. The first training prepares the dataset in a store, in which later ones find it.
+    No signal is read yet. The first training prepares the dataset in a store, in which later ones find it.
 
     Args:
         name: One of `list_datasets()`; `custom` for WFDB records of your own beside a `labels.csv`.

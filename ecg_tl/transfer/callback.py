@@ -24,15 +24,10 @@ from ecg_tl.models import EcgNetwork
 from ecg_tl.models.low_rank import merge
 from ecg_tl.tasks.base import EcgClassifier
 from ecg_tl.transfer.freezing import (
-    callbacks_of,
-    earliest_stop,
     freeze_batch_norm,
     require_all_optimized,
-    require_order,
-    require_strategy,
     set_trained,
     trained_parameters,
-    wrap_again,
 )
 from ecg_tl.transfer.groups import ForeignFile, Matching, Training
 from ecg_tl.transfer.matching import nothing_loaded, plan_transfer
@@ -41,6 +36,13 @@ from ecg_tl.transfer.phases import Phases, phase_warnings, resolve_phases
 from ecg_tl.transfer.recipes import RecipeName, get_recipe
 from ecg_tl.transfer.report import TAKEN, TrainedReport, TransferReport
 from ecg_tl.transfer.summary import markdown_report, print_report
+from ecg_tl.transfer.trainer_rules import (
+    callbacks_of,
+    earliest_stop,
+    require_order,
+    require_strategy,
+    wrap_again,
+)
 from ecg_tl.transfer.warmup import groups_of_optimizer, scale_steps, warm_up
 from ecg_tl.transfer.words import EARLIER, GROUPS, present, remark
 

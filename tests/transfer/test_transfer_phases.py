@@ -18,10 +18,10 @@ from lightning.pytorch.strategies import (
 )
 
 from ecg_tl.errors import SettingError
-from ecg_tl.transfer.freezing import earliest_stop, require_strategy
 from ecg_tl.transfer.groups import Training
 from ecg_tl.transfer.phases import Phase, phase_warnings, resolve_phases
 from ecg_tl.transfer.recipes import RECIPES, get_recipe, planned_phases
+from ecg_tl.transfer.trainer_rules import earliest_stop, require_strategy
 from ecg_tl.transfer.warmup import warm_up
 
 GROUPS = ("stem", "layer1", "layer2", "layer3", "layer4", "fc1", "head")
