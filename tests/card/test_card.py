@@ -176,7 +176,7 @@ class TestAFineTunedCheckpoint:
     ) -> None:
         said = section(card_of(fine_tuned_run), "Training")
         assert f"Fine-tuned from `{best(tested_run)}`: 100.0% of the backbone's parameters" in said
-        assert "schedule linear_probe" in said
+        assert "recipe linear_probe" in said
         assert "trained, from which optimizer step on: head 0. Others kept their first values" in said
         upstream = said.split("Upstream `")[1]
         assert "PTB-XL 1.0.3" in upstream
