@@ -113,7 +113,13 @@ def has_low_rank(network: nn.Module) -> bool:
 def merge(network: nn.Module) -> None:
     """Put the sums in place of their parts, in place."""
     for module in list(network.modules()):
-        for name, parts in list(getattr(module, "parametrizations", {}).items()):
+        parametrizations = getattr(module, "parametrizations", {})
+        if parametrizations:
+            # torch takes the weight's property away from the module's class, which a copy has in common.
+            kind = type(module)
+            own = {name: of for name, of in vars(kind).items() if name not in ("__dict__", "__weakref__")}
+            module.__class__ = type(kind.__name__, kind.__bases__, own)
+        for name, parts in list(parametrizations.items()):
             if isinstance(parts[0], LowRank):
                 parametrize.remove_parametrizations(module, name, leave_parametrized=True)
 

@@ -16,7 +16,7 @@ from trainings import Study, equal
 
 pytestmark = pytest.mark.ddp
 
-RECIPES = ("full", "linear_probe", "gradual", "lp_ft")
+RECIPES = ("full", "linear_probe", "gradual", "lp_ft", "lora")
 EPOCHS = 4
 
 States = dict[str, dict[int, dict[str, torch.Tensor]]]
@@ -65,7 +65,7 @@ def trained(
     trainings: dict[str, Any] = {}
     for recipe in RECIPES:
         transfer = {"recipe": recipe, "phase_epochs": 2 if recipe == "lp_ft" else 1, "warmup_steps": 2}
-        common = {"epochs": EPOCHS, "resume_after": [1] if recipe in ("gradual", "lp_ft") else []}
+        common = {"epochs": EPOCHS, "resume_after": [1] if recipe in ("gradual", "lp_ft", "lora") else []}
         gru = {"family": "gru", "optimizer": "adamw", "transfer": {"upstream": str(gru_upstream), **transfer}}
         cnn = {"family": "cnn", "optimizer": "sgd", "transfer": {"upstream": str(cnn_upstream), **transfer}}
         trainings[f"gru-{recipe}"] = gru | common
@@ -107,7 +107,7 @@ def test_two_processes_give_what_one_gives_with_the_same_global_batches(trained,
             torch.testing.assert_close(two[epoch][tensor_name], tensor, rtol=1e-3, atol=1e-5)
 
 
-@pytest.mark.parametrize("name", ["gru-gradual", "gru-lp_ft"])
+@pytest.mark.parametrize("name", ["gru-gradual", "gru-lp_ft", "gru-lora"])
 def test_a_resumed_training_on_two_processes_ends_with_the_same_weights(trained, name):
     for rank in range(2):
         runs = states(trained[1], name, rank)
