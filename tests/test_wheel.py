@@ -84,7 +84,8 @@ def test_the_demo_works_from_the_wheel_in_an_empty_folder(installed: Path, tmp_p
     text = study.read_text(encoding="utf-8")
     text = text.replace("seeds: [0, 1, 2]", "seeds: [0]")
     lstm = text[text.index("  lstm:\n") : text.index("arms:\n")]
-    study.write_text(text.replace(lstm, ""), encoding="utf-8")
+    short = "settings: {data: {init_args: {num_samples: 100, sampling_rate: 50}}}\n"
+    study.write_text(text.replace(lstm, "") + short, encoding="utf-8")
     printed = ecg_tl(installed, tmp_path, "demo", *TINY)
     assert "ecg-tl study run demo" in printed
     assert (tmp_path / "demo" / "60-40-0" / "study" / "report" / "index.html").is_file()
