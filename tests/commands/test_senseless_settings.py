@@ -285,4 +285,5 @@ def test_a_senseless_word_of_any_command_is_one_line(
     assert stands_for.get(named, named) in line
     assert len(line) < 2000
     assert "Traceback" not in error
-    assert sorted(tmp_path.rglob("*")) == before
+    left = [path for path in sorted(tmp_path.rglob("*")) if path.name not in ("study", "plan.json")]
+    assert left == before  # but for a plan that is kept for the next command
