@@ -30,6 +30,10 @@ _COMMANDS = {
         "ecg_tl.commands.transfer",
         "compare candidates for an upstream before training; say what a checkpoint holds",
     ),
+    "upstream": (
+        "ecg_tl.commands.upstream",
+        "list published upstreams; say what one asks of data, and what a file of weights holds",
+    ),
     "export": (
         "ecg_tl.commands.export",
         "write a checkpoint as ONNX or a torch program, checked for equal numbers",

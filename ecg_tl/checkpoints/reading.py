@@ -80,6 +80,15 @@ def read_checkpoint(path: Path) -> dict[str, Any]:
     return checkpoint
 
 
+def read_weights_file(path: Path) -> Any:
+    """Load anybody's file of weights on the CPU, refusing everything but tensors and primitives.
+
+    Raises:
+        CheckpointError: If the file is missing, empty, truncated, or holds other objects.
+    """
+    return _load_safetensors(path) if path.suffix == ".safetensors" else _load(path)
+
+
 def read_upstream(
     path: Path, prefix: str | None = None, renames: Mapping[str, str] | None = None
 ) -> Upstream:
@@ -96,10 +105,7 @@ def read_upstream(
         CheckpointError: If the file is missing, empty, truncated, holds other objects than weights, or
             weights that are not finite; if the prefix or a rename is nowhere in it.
     """
-    if path.suffix == ".safetensors":
-        content: Any = _load_safetensors(path)
-    else:
-        content = _load(path)
+    content = read_weights_file(path)
     state = _state_dict(content, path)
     description, hyperparameters = None, {}
     if "ecg_tl" in content:

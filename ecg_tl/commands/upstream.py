@@ -1,0 +1,130 @@
+"""`ecg-tl upstream list | show | check`."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from jsonargparse import ArgumentParser
+
+from ecg_tl import printing
+from ecg_tl.commands.arguments import argument_errors
+from ecg_tl.files import json_text
+from ecg_tl.upstreams import UPSTREAMS, FileReport, PublishedUpstream, check_upstream, find_upstream
+
+LISTED = 10
+
+
+def run(words: Sequence[str]) -> int:
+    """Run `upstream` and one of its words."""
+    parser = ArgumentParser(
+        prog="ecg-tl upstream",
+        description="Published upstreams: which there are, what each asks of data, and what a file holds.",
+        exit_on_error=False,
+    )
+    subcommands = parser.add_subcommands(dest="word")
+    listing = ArgumentParser(exit_on_error=False, description="List the published upstreams.")
+    showing = ArgumentParser(exit_on_error=False, description="Say what is known of one.")
+    showing.add_argument("name", type=str, help="Its name, see `ecg-tl upstream list`.")
+    checking = ArgumentParser(
+        exit_on_error=False,
+        description="Say which tensors of a file are the upstream's, which are ignored and why, and which "
+        "nobody expected. The status is 2 if it is another file.",
+    )
+    checking.add_argument("file", type=str, help="A file of weights as it was published.")
+    checking.add_argument("--as", type=str, required=True, help="Name of the upstream.")
+    subcommands.add_subcommand("list", listing, help="list the published upstreams")
+    subcommands.add_subcommand("show", showing, help="say what is known of one")
+    subcommands.add_subcommand("check", checking, help="say what a file of weights holds")
+    command = " ".join(words[:2]) if words[1:2] in (["show"], ["check"], ["list"]) else "upstream"
+    with argument_errors(command, words[1:], [], ("name", "file", "as")):
+        settings = parser.parse_args(list(words[1:]))
+    if settings.word == "show":
+        return print_upstream(settings.show.name)
+    if settings.word == "check":
+        return print_check(settings.check.file, settings.check["as"])
+    return print_list()
+
+
+def print_list() -> int:
+    """Print name and title of every published upstream."""
+    width = max(map(len, UPSTREAMS))
+    for name, entry in UPSTREAMS.items():
+        printing.say(f"{name:<{width}}  {entry.title}")
+    return 0
+
+
+def print_upstream(name: str) -> int:
+    """Print what is known of a published upstream.
+
+    Raises:
+        SettingError: If there is none of this name.
+    """
+    entry = find_upstream(name)
+    options = ", ".join(f"{key} {value}" for key, value in entry.options.items())
+    for word, text in (
+        ("name", entry.name),
+        ("what", entry.title),
+        ("network", f"{entry.network}{f' ({options})' if options else ''}"),
+        ("feature", entry.feature),
+        ("file", entry.source),
+        ("code", entry.code_licence),
+        ("weights", entry.weights_licence),
+        ("trained on", ", ".join(entry.trained_on) or "unverified"),
+        ("recipe", entry.recipe),
+        ("unverified", "; ".join(entry.unverified)),
+        ("citation", entry.citation),
+    ):
+        printing.say(f"{word:<11} {text}")
+    _say_contract(entry)
+    _say_licence(entry)
+    return 0
+
+
+def print_check(file: str, name: str) -> int:
+    """Print what a file holds in the light of an upstream's entry.
+
+    Raises:
+        SettingError: If there is no such upstream.
+        CheckpointError: If the file cannot be read, or is another one.
+    """
+    report = check_upstream(name, file)
+    entry = find_upstream(name)
+    where = f"under `{report.container}`" if report.container else "at the top"
+    prefix = f", without the prefix `{report.prefix}`" if report.prefix else ""
+    printing.say(f"taken       {len(report.taken)} tensors {where}{prefix}")
+    for reason, names in _by_reason(report).items():
+        more = f" and {len(names) - LISTED} more" if len(names) > LISTED else ""
+        printing.say(f"ignored     {len(names)}: {reason}: {', '.join(names[:LISTED])}{more}")
+    if not report.head:
+        printing.say("head        none that was trained; a fine-tuning draws its own")
+    report.require_fit()
+    printing.say("unexpected  none")
+    _say_contract(entry)
+    _say_licence(entry)
+    return 0
+
+
+def _by_reason(report: FileReport) -> dict[str, list[str]]:
+    reasons: dict[str, list[str]] = {}
+    for name, reason in report.ignored:
+        # A second name is told of each tensor; the kind is enough here.
+        kind = "a second name of a tensor" if reason.endswith("under a second name") else reason
+        reasons.setdefault(kind, []).append(name)
+    return reasons
+
+
+def _say_contract(entry: PublishedUpstream) -> None:
+    contract = entry.contract
+    printing.say(
+        f"input       leads {' '.join(contract.leads)}; {contract.sampling_rate:g} Hz; "
+        f"{contract.num_samples} samples ({contract.seconds:g} s)"
+    )
+    for step in contract.chain.to_json():
+        parameters = {key: value for key, value in step.items() if key != "step"}
+        printing.say(f"  {step['step']:<16} {json_text(parameters, indent=None).strip()}")
+    printing.say(f"longer      {contract.longer}")
+
+
+def _say_licence(entry: PublishedUpstream) -> None:
+    if entry.non_commercial:
+        printing.say(f"{entry.name} may not be used commercially: its weights are {entry.weights_licence}.")

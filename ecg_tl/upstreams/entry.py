@@ -1,0 +1,145 @@
+"""What is known of a published upstream: network, file, contract, licence, and what it was trained on."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from difflib import get_close_matches
+from types import MappingProxyType
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from ecg_tl.errors import SettingError
+from ecg_tl.limits import shown
+from ecg_tl.preprocessing import Chain
+
+UNVERIFIED = "unverified"
+
+
+@dataclass(frozen=True)
+class Contract:
+    """What an upstream asks of its input.
+
+    Attributes:
+        leads: Names of the leads, in the order of the input's rows.
+        sampling_rate: Of the input, in Hz.
+        num_samples: Of the input.
+        chain: From a recording in millivolts to the input.
+        longer: What the authors do with records that are longer.
+    """
+
+    leads: tuple[str, ...]
+    sampling_rate: float
+    num_samples: int
+    chain: Chain
+    longer: str = "the first window"
+
+    @property
+    def seconds(self) -> float:
+        """Duration of the input."""
+        return self.num_samples / self.sampling_rate
+
+    def prepare(
+        self, values: ArrayLike, sampling_rate: float, lead_names: Sequence[str]
+    ) -> NDArray[np.float64]:
+        """Take a recording through the chain.
+
+        Args:
+            values: `(leads, samples)` in millivolts.
+            sampling_rate: In Hz.
+            lead_names: Name of each row.
+
+        Returns:
+            `float64 (leads, num_samples)`, the network's input.
+
+        Raises:
+            SettingError: If the recording cannot be taken, or is too short.
+        """
+        signal = self.chain(values, sampling_rate, lead_names)
+        if signal.values.shape != (len(self.leads), self.num_samples):
+            samples = np.shape(values)[1]
+            raise SettingError(
+                "recording to prepare",
+                f"{samples / sampling_rate:g} s",
+                f"at least {self.seconds:g} s",
+                "Take longer recordings.",
+            )
+        return signal.values
+
+    def fit(self, recordings: Sequence[tuple[ArrayLike, float, Sequence[str]]]) -> Contract:
+        """Return the contract with what its chain learns from the training records; see `Chain.fit`."""
+        return Contract(
+            self.leads, self.sampling_rate, self.num_samples, self.chain.fit(recordings), self.longer
+        )
+
+
+@dataclass(frozen=True)
+class PublishedUpstream:
+    """A published upstream.
+
+    Attributes:
+        name: By which it is asked for.
+        title: What it is, in a line.
+        network: Name of the network in the registry.
+        contract: What it asks of its input.
+        feature: What `forward_features` gives.
+        code_licence: Of the authors' code.
+        weights_licence: Of the weights.
+        source: Where the file is, and how it is called.
+        citation: The publication.
+        trained_on: Datasets that are declared as its training data.
+        recipe: How the authors fine-tune it.
+        options: Of the network.
+        has_head: Whether the file has a head that was trained.
+        ignored: Patterns of names in the file that are left out, each with the reason.
+        beside: What tensors are whose names lack the prefix that the network's have; empty if there are none.
+        unverified: What nobody has checked about it.
+        non_commercial: Whether a licence forbids commercial use.
+    """
+
+    name: str
+    title: str
+    network: str
+    contract: Contract
+    feature: str
+    code_licence: str
+    weights_licence: str
+    source: str
+    citation: str
+    trained_on: tuple[str, ...]
+    recipe: str
+    options: Mapping[str, Any] = field(default_factory=lambda: MappingProxyType({}))
+    has_head: bool = False
+    ignored: tuple[tuple[str, str], ...] = ()
+    beside: str = ""
+    unverified: tuple[str, ...] = ("the file itself",)
+    non_commercial: bool = False
+
+
+UPSTREAMS: dict[str, PublishedUpstream] = {}
+
+
+def publish(entry: PublishedUpstream) -> None:
+    """Register an upstream under its name."""
+    if entry.name in UPSTREAMS and UPSTREAMS[entry.name] != entry:
+        raise SettingError("upstream", f"two of the name {entry.name}", "one", "Rename one of them.")
+    UPSTREAMS[entry.name] = entry
+
+
+def find_upstream(name: object) -> PublishedUpstream:
+    """Look a published upstream up.
+
+    Raises:
+        SettingError: If there is none of this name; the nearest one is named.
+    """
+    if isinstance(name, str) and name in UPSTREAMS:
+        return UPSTREAMS[name]
+    close = get_close_matches(name, UPSTREAMS, n=1) if isinstance(name, str) else []
+    raise SettingError(
+        "upstream",
+        shown(name),
+        f"one of {', '.join(UPSTREAMS)}",
+        f"Did you mean {close[0]}?" if close else "Choose one of these.",
+    )
