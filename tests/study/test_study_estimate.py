@@ -335,3 +335,14 @@ def test_a_speed_is_that_of_the_precision_that_fit_chooses(
     assert (
         chosen_precision(replace(run, config={**run.config, "trainer": trainer, "model": model})) == expected
     )
+
+
+def test_a_networks_options_are_checked_before_the_first_run(study: StudySettings) -> None:
+    model = {
+        "class_path": "EcgClassifier",
+        "init_args": {"network": "gru", "network_options": {"hiden_size": 3}},
+    }
+    with pytest.raises(
+        SettingError, match=r"model: options of gru: found hiden_size.*Did you mean hidden_size"
+    ):
+        check_runs(make_plan(replace(study, networks={"gru": {"model": model}})).runs)

@@ -17,6 +17,7 @@ from lightning.pytorch.cli import LightningArgumentParser
 from ecg_tl.callbacks import EcgPictures, RunCheckpoint, ScoreCurves
 from ecg_tl.datamodules import EcgDataModule, SplitSettings
 from ecg_tl.errors import EcgTlError, SettingError
+from ecg_tl.models import require_options
 from ecg_tl.parsing import essence, hint, own_error
 from ecg_tl.study.design.overlay import digest
 from ecg_tl.study.design.runs import Run
@@ -123,10 +124,14 @@ def _parse(
         with parsing_limits():
             parsed = parser.parse_object({section: deepcopy(content)})
             require_known_kinds(parsed)
+            if section == "model":  # which is parsed and not made: its network looks at the options
+                given = parsed.model.init_args
+                if given.get("network_options"):
+                    require_options(given.network, given.network_options)
             # The trainer itself is not made: that looks for devices, and tells about them.
             made = parser.instantiate(parsed, instantiate_groups=False) if make else parsed
         return getattr(made, section)
-    except UntrustedConfigError as error:
+    except (UntrustedConfigError, SettingError) as error:
         raise _at(where, error) from error
     except (ArgumentError, ValueError, TypeError) as error:
         own = own_error(error)
