@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from ecg_tl.face.model import open_model
     from ecg_tl.face.networks import list_networks
     from ecg_tl.face.training import trainer
+    from ecg_tl.face.upstreams import list_upstreams, load_upstream, upstream
     from ecg_tl.study.from_python import study
     from ecg_tl.tasks import EcgClassifier
     from ecg_tl.transfer.callback import TransferLearning
@@ -32,9 +33,12 @@ __all__ = [
     "datamodule",
     "list_datasets",
     "list_networks",
+    "list_upstreams",
+    "load_upstream",
     "open_model",
     "study",
     "trainer",
+    "upstream",
 ]
 
 _MODULES = {
@@ -43,8 +47,11 @@ _MODULES = {
     "datamodule": "ecg_tl.face.data",
     "list_datasets": "ecg_tl.face.data",
     "list_networks": "ecg_tl.face.networks",
+    "list_upstreams": "ecg_tl.face.upstreams",
+    "load_upstream": "ecg_tl.face.upstreams",
     "open_model": "ecg_tl.face.model",
     "trainer": "ecg_tl.face.training",
+    "upstream": "ecg_tl.face.upstreams",
 }
 
 

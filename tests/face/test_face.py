@@ -58,6 +58,8 @@ def test_every_public_name_is_there_for_users_and_for_type_checkers() -> None:
 def test_names_are_those_of_the_registries() -> None:
     assert ecg_tl.list_datasets() == list(DATASETS)
     assert ecg_tl.list_networks() == list(network_names())
+    assert "ecg-fm" in ecg_tl.list_upstreams("ecg-*")
+    assert ecg_tl.upstream("ecg-fm").network == "ecg_fm"
     assert ecg_tl.list_networks("resnet*") == [n for n in network_names() if n.startswith("resnet")]
 
 
