@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 import csv
-import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-
-sys.path.insert(0, str(Path(__file__).parents[1]))
 from fake_study import FakeStudy
 
 from ecg_tl.study.find import find
@@ -76,12 +73,8 @@ def test_a_registered_statistic_is_in_the_page_and_beside_it(
 ) -> None:
     findings = findings_of(study)
     (spread,) = findings.of("spreads")
-    gains = [
-        b - a
-        for a, b in zip(
-            *(getattr(findings.comparisons[0], f"{arm}_scores") for arm in ("scratch", "arm")), strict=True
-        )
-    ]
+    (one,) = findings.comparisons
+    gains = [arm - scratch for scratch, arm in zip(one.scratch_scores, one.arm_scores, strict=True)]
     assert spread.furthest == pytest.approx(max(gains) - min(gains))
 
     page = write_report(findings, tmp_path).read_text()
