@@ -116,8 +116,8 @@ def write_runs(path: Path) -> None:
     metrics["seconds"] = metrics["epoch"] * 2.0
     history = metrics.to_csv(index=False)
     for run in make_plan(settings).runs:
-        place = Path(settings.folder) / "runs" / run.id
-        (place / "test").mkdir(parents=True)
+        run_folder = Path(settings.folder) / "runs" / run.id
+        (run_folder / "test").mkdir(parents=True)
         logits = (targets - 0.5) * (1.5 if run.arm == "full" else 1.0) + rng.normal(size=targets.shape)
         table = pd.DataFrame(
             {"record_id": [f"{i:04d}" for i in range(RECORDS)], "patient_id": range(RECORDS)}
@@ -125,9 +125,9 @@ def write_runs(path: Path) -> None:
         for column, name in enumerate(NAMES):
             table[f"target/{name}"] = targets[:, column].astype(int)
             table[f"probability/{name}"] = 1 / (1 + np.exp(-logits[:, column]))
-        table.to_csv(place / "test" / "predictions.csv", index=False)
-        (place / "metrics.csv").write_text(history)
-        (place / "result.json").write_text(json.dumps(_result(run)))
+        table.to_csv(run_folder / "test" / "predictions.csv", index=False)
+        (run_folder / "metrics.csv").write_text(history)
+        (run_folder / "result.json").write_text(json.dumps(_result(run)))
 
 
 def _result(run: Any) -> dict[str, Any]:
@@ -147,7 +147,6 @@ def _result(run: Any) -> dict[str, Any]:
         **dict.fromkeys(("seconds_to_best", "seconds", "wall_seconds", "device_seconds"), 24.0),
         "peak_memory_bytes": 2**28,
         "peak_device_memory_bytes": None,
-        "to_scratch_best": None,
         "transferability": None,
         "data": {
             "dataset": "ludb",

@@ -176,15 +176,19 @@ def verify(config: str, options: argparse.Namespace, overrides: Sequence[str]) -
 
     settings = read_study(config, overrides)
     folder = StudyFolder(Path(settings.folder))
-    places = [place for one in planned_runs(settings) if (place := folder.run(one.id)).finished]
+    run_folders = [
+        run_folder for one in planned_runs(settings) if (run_folder := folder.run(one.id)).finished
+    ]
     wrong, undigested = 0, 0
-    for place in places:
-        found = verify_run(place)
+    for run_folder in run_folders:
+        found = verify_run(run_folder)
         wrong += bool(found)
-        undigested += not found and not read_result(place.result).get("digests")
+        undigested += not found and not read_result(run_folder.result).get("digests")
         for error in found:
             printing.say(f"ecg-tl: error: {printing.shown(error)}", error=True)
-    printing.say(f"{len(places)} finished runs were read; {wrong} have a file that they did not leave so.")
+    printing.say(
+        f"{len(run_folders)} finished runs were read; {wrong} have a file that they did not leave so."
+    )
     if undigested:
         printing.say(f"{undigested} are of an earlier version without digests: no change can be seen.")
     return 1 if wrong else 0

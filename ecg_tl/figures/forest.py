@@ -111,7 +111,7 @@ class Scale:
 
 
 @dataclass(frozen=True)
-class _Place:
+class _Layout:
     """Where values and words lie, in pixels."""
 
     left: float
@@ -121,11 +121,11 @@ class _Place:
     logarithmic: bool
 
     def x(self, value: float) -> float:
-        place, start, end = (
+        position, start, end = (
             math.log(max(number, 1e-9)) if self.logarithmic else number
             for number in (value, self.lowest, self.highest)
         )
-        share = min(max((place - start) / (end - start), 0.0), 1.0)
+        share = min(max((position - start) / (end - start), 0.0), 1.0)
         return self.left + share * (self.right - self.left)
 
 
@@ -179,12 +179,12 @@ def paint_forest(
     axes = sheet(figure)
     lowest, highest = limits or _limits([row for group in groups for row in group.rows], scale)
     left, right = (8.0, width - 8.0) if narrow else (0.34 * width, 0.76 * width)
-    place = _Place(left, right, lowest, highest, scale.logarithmic)
+    layout = _Layout(left, right, lowest, highest, scale.logarithmic)
 
-    ticks = list(_ticks(place, right - left))
+    ticks = list(_ticks(layout, right - left))
     room = width if narrow else left - 14
     column = None if narrow else _detail_column(groups, room)
-    _draw_axis(axes, place, scale, ticks, top, top + body, width)
+    _draw_axis(axes, layout, scale, ticks, top, top + body, width)
     y = top
     for group, head in zip(groups, heads, strict=True):
         # Beside the first heading stands what the sides mean.
@@ -194,14 +194,14 @@ def paint_forest(
             _write(axes, 0, y + 22 + LINE * (line + 1), words, SMALL, "muted")
         y += head
         if not narrow:
-            _draw_rules(axes, place, scale, ticks, y, y + row_height * len(group.rows))
+            _draw_rules(axes, layout, scale, ticks, y, y + row_height * len(group.rows))
         for row in group.rows:
             bottom = y + row_height
             middle = y + (31.0 if narrow else row_height / 2)
             if narrow:  # the words of a row stand above its interval, so the rules leave them out
-                _draw_rules(axes, place, scale, ticks, y + 21, bottom - 3)
+                _draw_rules(axes, layout, scale, ticks, y + 21, bottom - 3)
             _draw_words(axes, row, y + 11 if narrow else middle, room, column, width)
-            _draw_row(axes, row, middle, place)
+            _draw_row(axes, row, middle, layout)
             y = bottom
     return figure
 
@@ -228,22 +228,22 @@ def _limits(rows: Sequence[Row], scale: Scale) -> tuple[float, float]:
     return (math.exp(lowest), math.exp(highest)) if scale.logarithmic else (lowest, highest)
 
 
-def _ticks(place: _Place, room: float) -> Iterator[tuple[float, str]]:
+def _ticks(layout: _Layout, room: float) -> Iterator[tuple[float, str]]:
     """Give ticks and what is written at them."""
     most = max(4, int(room // 48))
-    if place.logarithmic:
+    if layout.logarithmic:
         steps = [f * 10.0**e for e in range(-3, 4) for f in (1, 2, 5)]
-        values = [value for value in steps if place.lowest <= value <= place.highest]
+        values = [value for value in steps if layout.lowest <= value <= layout.highest]
         values = values[:: math.ceil(len(values) / most)] if values else []
         yield from ((value, f"{value:g}×") for value in values)
         return
     locator = MaxNLocator(nbins=most, steps=[1, 2, 2.5, 5, 10])
-    values = [float(value) for value in locator.tick_values(place.lowest, place.highest)]
+    values = [float(value) for value in locator.tick_values(layout.lowest, layout.highest)]
     step = min(np.diff(values)) if len(values) > 1 else 1.0
     digits = max(0, -math.floor(math.log10(step) + 1e-9))
     digits += abs(step * 10**digits - round(step * 10**digits)) > 1e-6  # steps of 0.025
     for value in values:
-        if place.lowest <= value <= place.highest:
+        if layout.lowest <= value <= layout.highest:
             text = f"{abs(value):.{digits}f}"
             sign = "" if not float(text) else "\u2212" if value < 0 else "+"
             yield float(value), sign + text
@@ -251,7 +251,7 @@ def _ticks(place: _Place, room: float) -> Iterator[tuple[float, str]]:
 
 def _draw_axis(
     axes: Axes,
-    place: _Place,
+    layout: _Layout,
     scale: Scale,
     ticks: Sequence[tuple[float, str]],
     top: float,
@@ -261,14 +261,14 @@ def _draw_axis(
     for value, text in ticks:
         shown = text if scale.zero == 0.0 or scale.logarithmic else text.lstrip("+")
         half = text_width(shown, SMALL) / 2
-        x = min(max(place.x(value), half), width - half)  # the outermost may stand at the figure's edge
+        x = min(max(layout.x(value), half), width - half)  # the outermost may stand at the figure's edge
         _write(axes, x, bottom + 16, shown, SMALL, "muted", align="center")
-    axes.plot([place.left, place.right], [bottom, bottom], color=light("rule"), linewidth=1.0, zorder=0)
-    middle = (place.left + place.right) / 2
+    axes.plot([layout.left, layout.right], [bottom, bottom], color=light("rule"), linewidth=1.0, zorder=0)
+    middle = (layout.left + layout.right) / 2
     _write(axes, middle, bottom + 36, scale.label, SMALL, "ink", align="center", room=width)
     if scale.zero is None:
         return
-    x = place.x(scale.zero)
+    x = layout.x(scale.zero)
     y = 12 if top else 22  # on a line of its own, or beside the first heading
     left, right = (f"← {scale.left}" if scale.left else ""), (f"{scale.right} →" if scale.right else "")
     end, start = max(x - 8, text_width(left, SMALL)), min(x + 8, width - text_width(right, SMALL))
@@ -279,14 +279,14 @@ def _draw_axis(
 
 
 def _draw_rules(
-    axes: Axes, place: _Place, scale: Scale, ticks: Sequence[tuple[float, str]], top: float, bottom: float
+    axes: Axes, layout: _Layout, scale: Scale, ticks: Sequence[tuple[float, str]], top: float, bottom: float
 ) -> None:
     """Draw the grid and the line of no effect behind a row."""
     for value, _ in ticks:
-        x = place.x(value)
+        x = layout.x(value)
         axes.plot([x, x], [top, bottom], color=light("rule"), linewidth=0.6, zorder=0)
     if scale.zero is not None:
-        x = place.x(scale.zero)
+        x = layout.x(scale.zero)
         axes.plot([x, x], [top, bottom], color=light("ink"), linewidth=1.0, zorder=1)
 
 
@@ -317,23 +317,23 @@ def _detail_column(groups: Sequence[Group], room: float) -> float:
     return min(FONT_MARGIN * widest + GAP, 0.68 * room)
 
 
-def _draw_row(axes: Axes, row: Row, y: float, place: _Place) -> None:
+def _draw_row(axes: Axes, row: Row, y: float, layout: _Layout) -> None:
     colour = light(row.role)
     if row.low is not None:
-        low, high = place.x(row.low), place.right if row.high is None else place.x(row.high)
+        low, high = layout.x(row.low), layout.right if row.high is None else layout.x(row.high)
         axes.plot([low, high], [y, y], color=colour, linewidth=2.0, solid_capstyle="butt", zorder=2)
-        beyond = row.high is None or row.high > place.highest
-        for cut, x, marker in ((row.low < place.lowest, low, "<"), (beyond, high, ">")):
+        beyond = row.high is None or row.high > layout.highest
+        for cut, x, marker in ((row.low < layout.lowest, low, "<"), (beyond, high, ">")):
             if cut:
                 axes.plot([x], [y], linestyle="none", marker=marker, color=colour, markersize=6, zorder=2)
     if row.dots:  # one path: hundreds of them, drawn one by one, would take as long as all else on the page
-        strokes = [Path.unit_rectangle().transformed(_stroke(place.x(value), y)) for value in row.dots]
+        strokes = [Path.unit_rectangle().transformed(_stroke(layout.x(value), y)) for value in row.dots]
         axes.add_patch(
             PathPatch(Path.make_compound_path(*strokes), facecolor=colour, edgecolor="none", zorder=2)
         )
     for mark in row.marks:
         axes.plot(
-            [place.x(mark.value)],
+            [layout.x(mark.value)],
             [y],
             linestyle="none",
             marker=mark.marker,
@@ -346,7 +346,7 @@ def _draw_row(axes: Axes, row: Row, y: float, place: _Place) -> None:
     if row.estimate is not None:
         face = colour if row.filled else light("paper")
         axes.plot(
-            [place.x(row.estimate)],
+            [layout.x(row.estimate)],
             [y],
             linestyle="none",
             marker=row.marker,

@@ -36,7 +36,7 @@ _COUNTED = {"auroc_macro": "auroc_classes_scored", "auprc_macro": "auprc_classes
 
 
 @dataclass(frozen=True)
-class Outcome:
+class ConditionResult:
     """One checkpoint's scores under one condition.
 
     Attributes:
@@ -83,7 +83,7 @@ class Robustness:
 
     subjects: tuple[Subject, ...]
     kinds: tuple[Kind, ...]
-    outcomes: tuple[Outcome, ...]
+    outcomes: tuple[ConditionResult, ...]
     metric: str
     dataset: str
     split: str
@@ -92,11 +92,11 @@ class Robustness:
     class_names: tuple[str, ...]
     remarks: tuple[str, ...]
 
-    def of(self, subject: str, kind: str) -> list[Outcome]:
+    def of(self, subject: str, kind: str) -> list[ConditionResult]:
         """Return one checkpoint's outcomes under one kind, in the order of its conditions."""
         return [one for one in self.outcomes if (one.subject, one.kind) == (subject, kind)]
 
-    def classes_scored(self, outcome: Outcome) -> int:
+    def classes_scored(self, outcome: ConditionResult) -> int:
         """Return how many classes the metric is a mean of."""
         counted = _COUNTED.get(self.metric)
         return len(self.class_names) if counted is None else int(outcome.scores[counted])
@@ -219,7 +219,7 @@ def _score(
     metric: str,
     class_names: Sequence[str],
     progress: bool,
-) -> tuple[list[Outcome], list[str]]:
+) -> tuple[list[ConditionResult], list[str]]:
     """Score all predictions; returns the outcomes and what weakens their intervals."""
     conditions = [(CLEAN, CLEAN, None, False)] + [
         (kind.name, one.label, one.level, kind.is_noise) for kind in kinds for one in kind.conditions
@@ -251,7 +251,7 @@ def _score(
                 unlike_first = None if column == 0 else _paired(sample, first)
                 interval = None if sample is None else score_interval(sample)
                 outcomes.append(
-                    Outcome(
+                    ConditionResult(
                         subject=subject.name,
                         kind=kind,
                         label=label,

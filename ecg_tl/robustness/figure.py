@@ -14,7 +14,7 @@ from matplotlib.lines import Line2D
 from ecg_tl.figures.svg import drawing, new_figure, panel
 from ecg_tl.figures.theme import MARKERS, SERIES, light
 from ecg_tl.robustness.conditions import Kind
-from ecg_tl.robustness.evaluation import CLEAN, Outcome, Robustness
+from ecg_tl.robustness.evaluation import CLEAN, ConditionResult, Robustness
 from ecg_tl.robustness.output import METRIC_TITLES
 
 COLUMNS = 3
@@ -99,7 +99,7 @@ def _draw_kind(axes: Axes, kind: Kind, result: Robustness) -> None:
         )
 
 
-def _reach(outcome: Outcome, metric: str) -> tuple[float, float]:
+def _reach(outcome: ConditionResult, metric: str) -> tuple[float, float]:
     """Give how far the interval reaches below and above the score; 0 where there is none."""
     interval, value = outcome.interval, outcome.scores[metric]
     if interval is None or interval.low is None or interval.high is None:

@@ -9,7 +9,7 @@ from rich.box import SIMPLE_HEAD
 from rich.table import Table
 from rich.text import Text
 
-from ecg_tl.robustness.evaluation import CLEAN, Outcome, Robustness
+from ecg_tl.robustness.evaluation import CLEAN, ConditionResult, Robustness
 from ecg_tl.statistics.intervals import Interval
 
 METRIC_TITLES = {
@@ -110,7 +110,7 @@ def render(result: Robustness) -> Table:
     return table
 
 
-def _score(outcome: Outcome, metric: str) -> str:
+def _score(outcome: ConditionResult, metric: str) -> str:
     return f"{outcome.scores[metric]:.3f}{_brackets(outcome.interval, '.3f')}"
 
 

@@ -12,7 +12,7 @@ from ecg_tl.cli import main
 from ecg_tl.study.design.folder import StudyFolder
 from ecg_tl.study.design.plan import make_plan
 from ecg_tl.study.design.settings import read_study
-from ecg_tl.study.run.scheduler import Outcome
+from ecg_tl.study.run.scheduler import StudyEnd
 
 
 @pytest.fixture
@@ -87,22 +87,22 @@ def test_help_is_printed(words: list[str], capsys: pytest.CaptureFixture[str]) -
 @pytest.mark.parametrize(
     ("outcome", "status"),
     [
-        (Outcome(("a",), {}, {}), 0),
-        (Outcome((), {"a": "it broke [here]"}, {}), 1),
-        (Outcome((), {}, {"a": "its upstream failed"}), 1),
-        (Outcome((), {"a": "x"}, {}, interrupted=True), 130),
+        (StudyEnd(("a",), {}, {}), 0),
+        (StudyEnd((), {"a": "it broke [here]"}, {}), 1),
+        (StudyEnd((), {}, {"a": "its upstream failed"}), 1),
+        (StudyEnd((), {"a": "x"}, {}, interrupted=True), 130),
     ],
 )
 def test_the_exit_status_says_what_became_of_the_runs(
     config: Path,
-    outcome: Outcome,
+    outcome: StudyEnd,
     status: int,
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     asked: dict[str, Any] = {}
 
-    def run_study(settings: Any, plan: Any, **options: Any) -> Outcome:
+    def run_study(settings: Any, plan: Any, **options: Any) -> StudyEnd:
         asked.update(options)
         return outcome
 
@@ -121,9 +121,9 @@ def test_a_finished_study_is_not_measured_again(
 ) -> None:
     settings = read_study(config)
     for run in make_plan(settings).runs:
-        place = StudyFolder(Path(settings.folder)).run(run.id)
-        place.path.mkdir(parents=True)
-        place.result.write_text("{}")
+        run_folder = StudyFolder(Path(settings.folder)).run(run.id)
+        run_folder.path.mkdir(parents=True)
+        run_folder.result.write_text("{}")
     monkeypatch.setattr("ecg_tl.study.run.forecast.forecast", lambda *_, **__: pytest.fail("measured"))
     assert main(["study", "run", str(config)]) == 0
     assert "5 of 5 runs are finished." in capsys.readouterr().out

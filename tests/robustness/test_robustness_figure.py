@@ -10,7 +10,7 @@ import pytest
 from ecg_tl.errors import SettingError
 from ecg_tl.figures import figure_to_image
 from ecg_tl.robustness.conditions import Recorder, make_kinds
-from ecg_tl.robustness.evaluation import CLEAN, Outcome, Robustness
+from ecg_tl.robustness.evaluation import CLEAN, ConditionResult, Robustness
 from ecg_tl.robustness.figure import robustness_figure
 from ecg_tl.robustness.subjects import Subject
 from ecg_tl.signals import LEADS
@@ -30,7 +30,7 @@ def made_up(
                 score = 0.9 - 0.02 * place - (0.9 - low) * number / 7
                 interval = Interval(score, score - 0.03, score + 0.02)
                 scores = {"auroc_macro": score, "auroc_classes_scored": 4.0}
-                outcomes.append(Outcome(name, kind, label, level, None, scores, interval, None, None))
+                outcomes.append(ConditionResult(name, kind, label, level, None, scores, interval, None, None))
     subjects = tuple(Subject(n, Path(n), None, np.zeros(5), None) for n in names)
     classes = ("A", "B", "C", "D", "E")
     return Robustness(
@@ -78,7 +78,7 @@ def test_no_words_overlap_or_leave_the_sheet(names: tuple[str, ...], kinds: list
 
 def test_without_intervals_there_are_points_alone() -> None:
     result = made_up(["gain"])
-    bare = [Outcome(**{**one.__dict__, "interval": None}) for one in result.outcomes]
+    bare = [ConditionResult(**{**one.__dict__, "interval": None}) for one in result.outcomes]
     figure = robustness_figure(Robustness(**{**result.__dict__, "outcomes": tuple(bare)}))
     assert figure.axes[0].get_ylim()[0] < 0.7
 

@@ -26,7 +26,7 @@ from ecg_tl.study.design.plan_table import dependencies, duration, group_runs, p
 from ecg_tl.study.design.runs import Run
 from ecg_tl.study.design.settings import Arm, Block, StudySettings
 from ecg_tl.study.design.sizes import PartSizes, measure_sizes
-from ecg_tl.study.design.speed import SPEED_FILE, Speed, SpeedBook, chosen_precision
+from ecg_tl.study.design.speed import SPEED_FILE, MeasuredSpeed, SpeedBook, chosen_precision
 from ecg_tl.study.run.forecast import forecast, summary
 
 
@@ -224,7 +224,7 @@ def test_a_damaged_file_of_speeds_costs_a_measurement_and_no_more(tmp_path: Path
 
 
 def test_seconds_follow_epochs_records_and_what_is_frozen(study: StudySettings) -> None:
-    speed, sizes = Speed(train=100, evaluate=400), PartSizes(train=1000, validation=100, test=100)
+    speed, sizes = MeasuredSpeed(train=100, evaluate=400), PartSizes(train=1000, validation=100, test=100)
     seconds = {
         arm: run_seconds(one(study, arm), sizes, speed)
         for arm in ("scratch", "full", "lp_ft", "linear_probe")
@@ -253,15 +253,15 @@ def workloads(draw: st.DrawFn) -> tuple[list[Run], dict[str, float]]:
 @settings(max_examples=80, deadline=None)
 @given(workloads(), st.integers(1, 5))
 def test_the_time_for_all_lies_between_its_bounds(
-    load: tuple[list[Run], dict[str, float]], places: int
+    load: tuple[list[Run], dict[str, float]], run_folders: int
 ) -> None:
     runs, seconds = load
-    total = makespan(runs, seconds, places)
+    total = makespan(runs, seconds, run_folders)
     ends: dict[str, float] = {}
     for run in runs:
         ends[run.id] = seconds[run.id] + max((ends[o] for o in (run.needs, run.after) if o), default=0.0)
     longest, work = max(ends.values()), sum(seconds.values())
-    assert max(longest, work / places) - 1e-9 <= total <= longest + work / places + 1e-9
+    assert max(longest, work / run_folders) - 1e-9 <= total <= longest + work / run_folders + 1e-9
     assert makespan(runs, seconds, 1) == pytest.approx(work)
     assert makespan(runs, seconds, len(runs)) == pytest.approx(longest)
 
@@ -272,16 +272,16 @@ def test_finished_runs_correct_the_estimate_of_the_others() -> None:
 
 
 def test_a_forecast_counts_what_is_finished(study: StudySettings, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(SpeedBook, "measure", lambda *_: Speed(50, 200))
+    monkeypatch.setattr(SpeedBook, "measure", lambda *_: MeasuredSpeed(50, 200))
     plan = make_plan(study)
     before = forecast(study, plan, concurrent=2, console=Console(quiet=True))
     assert (before.finished, before.correction, before.concurrent) == (frozenset(), 1, 2)
     assert before.to_go == pytest.approx(makespan(plan.runs, before.seconds, 2))
     upstream = one(study, "upstream")
-    place = StudyFolder(Path(study.folder)).run(upstream.id)
-    place.path.mkdir(parents=True)
-    place.result.write_text("{}")
-    place.attempts.write_text(attempts(3 * before.seconds[upstream.id]))
+    run_folder = StudyFolder(Path(study.folder)).run(upstream.id)
+    run_folder.path.mkdir(parents=True)
+    run_folder.result.write_text("{}")
+    run_folder.attempts.write_text(attempts(3 * before.seconds[upstream.id]))
     after = forecast(study, plan, concurrent=2, console=Console(quiet=True))
     assert after.finished == {upstream.id}
     assert after.correction == pytest.approx(3)

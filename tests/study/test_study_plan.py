@@ -132,12 +132,12 @@ def test_the_second_opinion_judges_each_pair_and_network_once_as_the_paper_does(
 
 def test_each_comes_after_what_it_needs_and_after_the_scratch_run_like_it() -> None:
     plan = make_plan(replace(STUDY, grid=(Block(sizes=(10, "all")),), second_opinion=True))
-    place = {run.id: number for number, run in enumerate(plan.runs)}
+    run_folder = {run.id: number for number, run in enumerate(plan.runs)}
     for run in plan.runs:
         assert (run.needs is not None) == (run.kind == "fine-tuned")
         assert (run.after is not None) == (run.kind in ("fine-tuned", "control"))
         for other in (run.needs, run.after):
-            assert other is None or place[other] < place[run.id]
+            assert other is None or run_folder[other] < run_folder[run.id]
         if run.needs is not None:
             assert (plan[run.needs].dataset, plan[run.needs].network) == (run.upstream, run.network)
         if run.after is not None:
@@ -300,7 +300,7 @@ def test_settings_of_a_size_change_runs_of_that_size_alone() -> None:
     assert before - after == {one for one in before if "-n10-" in one}
 
 
-PLACES: dict[str, Any] = {
+PATH_SETTINGS: dict[str, Any] = {
     "title": {"title": "other"},
     "folder": {"folder": "elsewhere"},
     "data root": {"data_root": "/mnt"},
@@ -316,9 +316,9 @@ PLACES: dict[str, Any] = {
 }
 
 
-@pytest.mark.parametrize("what", PLACES)
+@pytest.mark.parametrize("what", PATH_SETTINGS)
 def test_the_place_changes_no_id(what: str) -> None:
-    assert ids(replace(STUDY, **PLACES[what])) == ids(STUDY)
+    assert ids(replace(STUDY, **PATH_SETTINGS[what])) == ids(STUDY)
 
 
 DECIDES: dict[str, Any] = {
@@ -402,12 +402,14 @@ def test_any_grid_is_ordered_paired_and_contained_in_a_larger_one(data: st.DataO
     grid = data.draw(st.lists(blocks, min_size=1, max_size=3).map(tuple))
     study = replace(STUDY, grid=grid, second_opinion=data.draw(st.booleans()))
     plan = make_plan(study)
-    place = {run.id: number for number, run in enumerate(plan.runs)}
-    assert len(place) == len(plan.runs)
+    run_folder = {run.id: number for number, run in enumerate(plan.runs)}
+    assert len(run_folder) == len(plan.runs)
     for run in plan.runs:
-        assert all(other is None or place[other] < place[run.id] for other in (run.needs, run.after))
-    assert ids(replace(study, grid=grid[:1])) <= set(place)
-    assert ids(replace(study, grid=grid[::-1])) == set(place)
+        assert all(
+            other is None or run_folder[other] < run_folder[run.id] for other in (run.needs, run.after)
+        )
+    assert ids(replace(study, grid=grid[:1])) <= set(run_folder)
+    assert ids(replace(study, grid=grid[::-1])) == set(run_folder)
 
 
 def test_long_names_are_cut_in_ids_and_told_apart_by_the_digest() -> None:

@@ -141,7 +141,7 @@ def _places(study: FakeStudy) -> list[RunFolder]:
 @pytest.mark.parametrize("name", ["test/predictions.csv", "metrics.csv", "test_by_epoch.csv"])
 @pytest.mark.parametrize("way", ["edited", "another run's", "zeroed", "cut off", "emptied", "removed"])
 def test_a_file_that_the_run_did_not_leave_so_is_named(digested: FakeStudy, name: str, way: str) -> None:
-    own, other = (place.path / name for place in _places(digested))
+    own, other = (run_folder.path / name for run_folder in _places(digested))
     content = own.read_bytes()
     if way == "another run's":
         own.write_bytes(other.read_bytes() + b"\n" * (other.read_bytes() == content))
@@ -166,7 +166,7 @@ def test_a_result_of_another_run_is_not_taken_for_its_own(digested: FakeStudy) -
 
 
 def test_a_folder_without_digests_is_read_and_remarked_upon(study: FakeStudy, digested: FakeStudy) -> None:
-    assert all(verify_run(place) == [] for place in _places(study))
+    assert all(verify_run(run_folder) == [] for run_folder in _places(study))
     for fake, remarks in ((study, 1), (digested, 0)):
         settings = fake.settings(downstreams={"down": {}}, seeds=(0, 1))
         found = find(load_results(fake.folder), settings, config="", resamples=5)

@@ -13,7 +13,7 @@ from ecg_tl.transfer.words import is_transfer
 
 if TYPE_CHECKING:  # they import PyTorch, which arithmetic does without
     from ecg_tl.study.design.sizes import PartSizes, StudySizes
-    from ecg_tl.study.design.speed import Speed, SpeedBook
+    from ecg_tl.study.design.speed import MeasuredSpeed, SpeedBook
 
 DEFAULT_EPOCHS = 20
 """Of `ecg-tl fit`."""
@@ -62,7 +62,7 @@ def estimate(
     return seconds
 
 
-def run_seconds(run: Run, sizes: PartSizes, speed: Speed) -> float:
+def run_seconds(run: Run, sizes: PartSizes, speed: MeasuredSpeed) -> float:
     """Estimate the seconds of one run."""
     trainer = run.config.get("trainer", {})
     epochs = int(trainer.get("max_epochs") or DEFAULT_EPOCHS)

@@ -15,7 +15,7 @@ APPENDED = ("trainer.callbacks",)
 """Lists to which a layer adds; every other list is replaced, as by a later `-c` of `ecg-tl fit`."""
 
 # Where a run finds its files and on which device it runs: the same training on another machine has its id.
-_PLACE = (
+_NOT_DECISIVE = (
     *(f"data.init_args.{name}" for name in ("root", "store", "store_dir", "residency")),
     *(f"data.init_args.{name}" for name in ("num_workers", "prepare_workers")),
     *(f"trainer.{name}" for name in ("accelerator", "devices", "num_nodes", "strategy")),
@@ -23,7 +23,7 @@ _PLACE = (
     *(f"checkpoint.{name}" for name in ("dirpath", "filename", "save_last", "verbose")),
     *("runs_dir", "experiment", "pictures", "curves"),
 )
-_PLACE_PREFIXES = ("trainer.enable_",)
+_NOT_DECISIVE_PREFIXES = ("trainer.enable_",)
 
 
 def papers_judgement() -> Overlay:
@@ -66,7 +66,7 @@ def _kept(config: Mapping[str, Any], where: str) -> Overlay:
     kept: Overlay = {}
     for key, value in config.items():
         path = f"{where}.{key}" if where else key
-        if path in _PLACE or path.startswith(_PLACE_PREFIXES):
+        if path in _NOT_DECISIVE or path.startswith(_NOT_DECISIVE_PREFIXES):
             continue
         inner = _kept(value, path) if isinstance(value, Mapping) else value
         if inner != {}:  # nothing said, which is as good as a key that is not there

@@ -151,7 +151,7 @@ class _Planner:
             {} if cell.size is None else size,
             {} if cell.size is None else settings.size_settings.get(str(cell.size), {}),
             papers_judgement() if protocol == "second_opinion" else {},
-            self._place(settings.downstreams[cell.downstream]),
+            self._paths(settings.downstreams[cell.downstream]),
             {"seed_everything": cell.seed},
         )
         words = [cell.downstream, cell.network, cell.arm]
@@ -192,7 +192,7 @@ class _Planner:
             settings.networks[cell.network],
             settings.upstreams[upstream],
             *self._axis_overlays(cell),
-            self._place(settings.upstreams[upstream]),
+            self._paths(settings.upstreams[upstream]),
             {"seed_everything": settings.upstream_seed},
         )
         words = [upstream, cell.network, UPSTREAM_ARM, *self._axis_words(cell), f"s{settings.upstream_seed}"]
@@ -221,10 +221,10 @@ class _Planner:
             if run.arm == arm and run.size is None and run.seed == seed and run.axes == axes:
                 block = len(settings.grid)
                 for name, upstream in ((self.scratch, None), (arm, run.upstream)):
-                    place = _Cell(
+                    cell = _Cell(
                         block, run.dataset, upstream, run.network, name, None, seed, tuple(axes.items())
                     )
-                    self.add(place, "second_opinion")
+                    self.add(cell, "second_opinion")
 
     def _keep(self, run: Run, block: int) -> Run:
         self._first_block.setdefault(run.id, block)
@@ -237,7 +237,7 @@ class _Planner:
         # A value that changes nothing has no word: an axis may be added, and runs as they were keep their id.
         return [value for axis, value in cell.axes if self.settings.axes[axis][value]]
 
-    def _place(self, dataset: Overlay) -> Overlay:
+    def _paths(self, dataset: Overlay) -> Overlay:
         """Say where files lie; none of it is part of an id."""
         settings = self.settings
         init_args: Overlay = {"store_dir": settings.store_dir or str(Path(settings.folder) / "stores")}

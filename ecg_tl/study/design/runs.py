@@ -30,8 +30,8 @@ class PlannedRun:
         axes: Value of each axis, by name.
         protocol: `second_opinion` is the paper's split and selection inside a strict study.
         needs: Id of the upstream run whose checkpoint it starts from, or None.
-        after: Id of the scratch run that its convergence is measured against, or None; it runs before, but
-            should it fail, this one runs all the same.
+        after: Id of the scratch run that it is compared with, or None; that runs before, so that a study
+            that is looked at on its way has whole comparisons; should it fail, this one runs all the same.
     """
 
     id: str
@@ -65,7 +65,7 @@ class Run(PlannedRun):
 
     @property
     def threads(self) -> int:
-        """Of its process on the CPU: as set, else 1, whatever the machine; see `Speed.threads`."""
+        """Of its process on the CPU: as set, else 1; see `ecg_tl.acceleration.Speed.threads`."""
         threads = self.config.get("speed", {}).get("threads", "auto")
         return DEFAULT_THREADS if threads == "auto" else int(threads)
 

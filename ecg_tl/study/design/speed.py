@@ -37,7 +37,7 @@ _WITHOUT_SPEED = ("optimizer", "learning_rate", "weight_decay", "schedule", "lr_
 
 
 @dataclass(frozen=True)
-class Speed:
+class MeasuredSpeed:
     """Of one network on this machine, one run at a time.
 
     Attributes:
@@ -65,11 +65,11 @@ class SpeedBook:
         self.device = torch.device("cuda" if cuda else "cpu")
         self._speeds = _read(self.path)
 
-    def find(self, run: Run, data: EcgDataModule) -> Speed | None:
+    def find(self, run: Run, data: EcgDataModule) -> MeasuredSpeed | None:
         """Return the speed of a run's network, if it has been measured here."""
         return self._speeds.get(self._key(run, data))
 
-    def measure(self, run: Run, data: EcgDataModule) -> Speed:
+    def measure(self, run: Run, data: EcgDataModule) -> MeasuredSpeed:
         """Measure the speed of a run's network on random signals of its data's shape, and keep it."""
         speed = measure_speed(run, data, self.device, self.threads)
         self._speeds[self._key(run, data)] = speed
@@ -81,9 +81,11 @@ class SpeedBook:
         model = run.config["model"]
         init_args = {k: v for k, v in model.get("init_args", {}).items() if k not in _WITHOUT_SPEED}
         shape = [data.num_leads, data.num_samples, data.batch_size]
-        place = [*describe_place(self.device), self.threads, torch.__version__]
+        run_folder = [*describe_place(self.device), self.threads, torch.__version__]
         network = init_args.get("network", model["class_path"])
-        return f"{network}-{digest([model['class_path'], init_args, shape, chosen_precision(run), place])}"
+        return (
+            f"{network}-{digest([model['class_path'], init_args, shape, chosen_precision(run), run_folder])}"
+        )
 
 
 def describe_place(device: torch.device) -> list[str]:
@@ -106,7 +108,7 @@ def chosen_precision(run: Run) -> str:
     return str(choose_precision(wanted, given, hardware(run), network).value)
 
 
-def measure_speed(run: Run, data: EcgDataModule, device: torch.device, threads: int) -> Speed:
+def measure_speed(run: Run, data: EcgDataModule, device: torch.device, threads: int) -> MeasuredSpeed:
     """Time a few steps of a run's network on random signals.
 
     Args:
@@ -139,7 +141,7 @@ def measure_speed(run: Run, data: EcgDataModule, device: torch.device, threads: 
         task.eval()
         with torch.no_grad():
             evaluated = _steps_a_second(forward, device)
-    return Speed(train=trained * data.batch_size, evaluate=evaluated * data.batch_size)
+    return MeasuredSpeed(train=trained * data.batch_size, evaluate=evaluated * data.batch_size)
 
 
 def make_task(run: Run, data: EcgDataModule) -> EcgClassifier:
@@ -187,10 +189,12 @@ def _random_state_kept() -> Iterator[None]:
         yield
 
 
-def _read(path: Path) -> dict[str, Speed]:
+def _read(path: Path) -> dict[str, MeasuredSpeed]:
     """Read speeds; a file that cannot be read costs a measurement and no more."""
     try:
         content: Mapping[str, Mapping[str, float]] = read_json(path)
-        return {key: Speed(float(one["train"]), float(one["evaluate"])) for key, one in content.items()}
+        return {
+            key: MeasuredSpeed(float(one["train"]), float(one["evaluate"])) for key, one in content.items()
+        }
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
         return {}

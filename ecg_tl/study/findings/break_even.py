@@ -28,7 +28,7 @@ from ecg_tl.study.findings.wording import (
     typeset,
 )
 
-PayVerdict = Literal["pays", "never", "open"]
+BreakEvenVerdict = Literal["pays", "never", "open"]
 """Whether an arm is shown to save time, to lose some, or neither."""
 
 
@@ -63,7 +63,7 @@ class BreakEven:
     arm_seconds: float
     saved: Interval
     p_holm: float | None
-    verdict: PayVerdict
+    verdict: BreakEvenVerdict
     tasks: float | None
     fewest_tasks: float | None
     most_tasks: float | None
@@ -93,14 +93,14 @@ def break_even(grid: Grid, comparisons: Sequence[Comparison]) -> tuple[BreakEven
             continue
         cost = mean(float(run.result.get("seconds") or 0.0) for run in runs.values())
         for arm in grid.arms:
-            of_arm = paying(comparisons, cell, arm)
+            of_arm = comparisons_of(comparisons, cell, arm)
             if of_arm and cost > 0:
                 rows.append((cell, arm, cost, of_arm, over_trainings(savings(of_arm))))
     corrected = holm([saved.p for *_, saved in rows])
     return tuple(_break_even(*row, p) for row, p in zip(rows, corrected, strict=True))
 
 
-def paying(comparisons: Iterable[Comparison], upstream: Cell, arm: str) -> list[Comparison]:
+def comparisons_of(comparisons: Iterable[Comparison], upstream: Cell, arm: str) -> list[Comparison]:
     """Give the comparisons whose trainings an upstream's training must pay by: one a downstream."""
     of_arm = [
         c
@@ -123,7 +123,7 @@ def _break_even(
     scratch = mean(mean(m.scratch_seconds for m in c.matches) for c in comparisons)
     with_arm = mean(mean(m.seconds for m in c.matches) for c in comparisons)
     shown = p_holm is not None and p_holm < SIGNIFICANT and side(saved)
-    verdict: PayVerdict = "open" if not shown else "pays" if shown > 0 else "never"
+    verdict: BreakEvenVerdict = "open" if not shown else "pays" if shown > 0 else "never"
     estimate = saved.estimate or 0.0
     tasks = cost / estimate if estimate > 0 else None
     fewest = cost / saved.high if saved.high is not None and saved.high > 0 else None

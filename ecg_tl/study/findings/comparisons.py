@@ -209,7 +209,7 @@ def compare_all(grid: Grid) -> tuple[tuple[Compared, ...], tuple[str, ...]]:
             compared.append(_compare(grid, cell, scratch, seeds))
         else:
             problems.append(f"{grid.label(cell)}: not compared, {_obstacle(grid, cell, scratch)}.")
-    order = sorted(compared, key=lambda c: _place(grid, c.cell))
+    order = sorted(compared, key=lambda c: _order(grid, c.cell))
     return _corrected(order), tuple(problems)
 
 
@@ -228,7 +228,7 @@ def _obstacle(grid: Grid, cell: Cell, scratch: Cell) -> str:
     return "it and scratch were tested on different records"
 
 
-def _place(grid: Grid, cell: Cell) -> tuple[object, ...]:
+def _order(grid: Grid, cell: Cell) -> tuple[object, ...]:
     """Order as the study names things, largest size first."""
     settings = grid.settings
 

@@ -44,24 +44,24 @@ class TransferabilityCorrelation:
 Score = Literal["melep", "melep_entropy", "melep_difference", "logme"]
 
 
-Outcome = Literal["gain", "score"]
+Followed = Literal["gain", "score"]
 
 
 _SCORES: dict[Score, tuple[Literal[-1, 1], Callable[[Comparison], float | None]]] = {
     "melep": (-1, lambda c: c.melep),
     "melep_entropy": (-1, lambda c: c.melep_entropy),
-    "melep_difference": (1, lambda c: _told(c)),
+    "melep_difference": (1, lambda c: _entropy_less_melep(c)),
     "logme": (1, lambda c: c.logme),
 }
 
 
-_OUTCOMES: dict[Outcome, Callable[[Comparison], float | None]] = {
+_FOLLOWED: dict[Followed, Callable[[Comparison], float | None]] = {
     "gain": lambda c: c.difference.estimate,
     "score": lambda c: c.arm_mean,
 }
 
 
-def _told(comparison: Comparison) -> float | None:
+def _entropy_less_melep(comparison: Comparison) -> float | None:
     if comparison.melep is None or comparison.melep_entropy is None:
         return None
     return comparison.melep_entropy - comparison.melep
@@ -78,7 +78,7 @@ def correlate(compared: Sequence[Compared]) -> tuple[TransferabilityCorrelation,
     for score, (sign, of) in _SCORES.items():
         if not any(of(c) is not None for c in comparisons):
             continue
-        for outcome, result in _OUTCOMES.items():
+        for outcome, result in _FOLLOWED.items():
             points = [
                 (c.key, x, y)
                 for c in comparisons
@@ -89,7 +89,7 @@ def correlate(compared: Sequence[Compared]) -> tuple[TransferabilityCorrelation,
 
 
 def _correlation(
-    score: Score, outcome: Outcome, sign: Literal[-1, 1], points: Sequence[tuple[str, float, float]]
+    score: Score, outcome: Followed, sign: Literal[-1, 1], points: Sequence[tuple[str, float, float]]
 ) -> TransferabilityCorrelation:
     correlation = spearman([x for _, x, _ in points], [y for _, _, y in points])
     if correlation.estimate is None or correlation.low is None or correlation.high is None:

@@ -25,7 +25,7 @@ from ecg_tl.study.design.folder import ATTEMPTS_FILE, ERROR_FILE, FIT_FILE, LOG_
 from ecg_tl.study.design.speed import chosen_precision
 from ecg_tl.study.run.attempts import Stopwatch
 from ecg_tl.study.run.hardware import reset_peak_memory
-from ecg_tl.study.run.job import Job, Report
+from ecg_tl.study.run.job import Job, JobReport
 from ecg_tl.study.run.kept import Kept, read_kept, starts_anew
 from ecg_tl.study.run.result import read_json, write_result
 from ecg_tl.study.run.second_opinion import TestScoresByEpoch
@@ -40,7 +40,7 @@ _MATMUL, _CUDNN = torch.get_float32_matmul_precision(), ("allow_tf32", "benchmar
 _CUDNN_DEFAULTS = {name: getattr(torch.backends.cudnn, name) for name in _CUDNN}
 
 
-class Pace(Callback):
+class NoteEpochs(Callback):
     """Tell the stopwatch of each epoch."""
 
     def __init__(self, stopwatch: Stopwatch) -> None:
@@ -51,7 +51,7 @@ class Pace(Callback):
         self.stopwatch.note(epochs=trainer.current_epoch + 1)
 
 
-def execute(job: Job) -> Report:
+def execute(job: Job) -> JobReport:
     """Do a run, unless it is done or another process is at it.
 
     It may be killed at any moment, and done again: a training goes on from its last epoch's checkpoint, with
@@ -61,41 +61,43 @@ def execute(job: Job) -> Report:
     Returns:
         What became of it. Whatever the run raises is written to its `error.txt`.
     """
-    place = job.place
+    run_folder = job.run_folder
     try:
-        place.path.mkdir(parents=True, exist_ok=True)
-        place.lock.parent.mkdir(parents=True, exist_ok=True)
-        with try_lock(place.lock) as state:
+        run_folder.path.mkdir(parents=True, exist_ok=True)
+        run_folder.lock.parent.mkdir(parents=True, exist_ok=True)
+        with try_lock(run_folder.lock) as state:
             if state == "busy":
-                return Report(job.run.id, "busy")
-            if place.finished:
-                return Report(job.run.id, "finished")
+                return JobReport(job.run.id, "busy")
+            if run_folder.finished:
+                return JobReport(job.run.id, "finished")
             with config_trust(job.trust_config):
-                return _execute(job, place)
+                return _execute(job, run_folder)
     except OSError as error:
-        return Report(job.run.id, "failed", _describe_disk(error, place))
+        return JobReport(job.run.id, "failed", _describe_disk(error, run_folder))
     finally:
         gc.collect()  # a trainer and its network refer to each other
         if torch.cuda.is_available():
             torch.cuda.empty_cache()
 
 
-def _execute(job: Job, place: RunFolder) -> Report:
+def _execute(job: Job, run_folder: RunFolder) -> JobReport:
     stopwatch: Stopwatch | None = None
-    with _output_to(place.log):
+    with _output_to(run_folder.log):
         try:
             silence_noise()
             reset_peak_memory()
-            stopwatch = _start(job, place)
-            _fit(job, place, stopwatch)
-            _test(job, place, stopwatch)
+            stopwatch = _start(job, run_folder)
+            _fit(job, run_folder, stopwatch)
+            _test(job, run_folder, stopwatch)
         except (Exception, SystemExit) as error:
             with suppress(OSError):  # a full disk
                 traceback.print_exc()
-            line = _describe_disk(error, place) if isinstance(error, OSError) else describe_error(error)
-            _note_failure(place, stopwatch, f"{line}\n\n{traceback.format_exc()}")
-            return Report(job.run.id, "lost" if isinstance(error, torch.OutOfMemoryError) else "failed", line)
-    return Report(job.run.id, "finished")
+            line = _describe_disk(error, run_folder) if isinstance(error, OSError) else describe_error(error)
+            _note_failure(run_folder, stopwatch, f"{line}\n\n{traceback.format_exc()}")
+            return JobReport(
+                job.run.id, "lost" if isinstance(error, torch.OutOfMemoryError) else "failed", line
+            )
+    return JobReport(job.run.id, "finished")
 
 
 def describe_error(error: BaseException) -> str:
@@ -106,13 +108,13 @@ def describe_error(error: BaseException) -> str:
     return f"{type(error).__name__}: {said}" if said else type(error).__name__
 
 
-def _describe_disk(error: OSError, place: RunFolder) -> str:
-    return f"{error.filename or place.path}: {error.strerror or error}"
+def _describe_disk(error: OSError, run_folder: RunFolder) -> str:
+    return f"{error.filename or run_folder.path}: {error.strerror or error}"
 
 
-def _note_failure(place: RunFolder, stopwatch: Stopwatch | None, text: str) -> None:
+def _note_failure(run_folder: RunFolder, stopwatch: Stopwatch | None, text: str) -> None:
     try:
-        write_text(place.error, text)
+        write_text(run_folder.error, text)
         if stopwatch is not None:
             stopwatch.note(outcome="failed")
     except (StoreError, OSError) as error:  # a full disk: the report that is returned says it all the same
@@ -123,20 +125,20 @@ def _note_failure(place: RunFolder, stopwatch: Stopwatch | None, text: str) -> N
 # Before the training ------------------------------------------------------------------------------------
 
 
-def _start(job: Job, place: RunFolder) -> Stopwatch:
+def _start(job: Job, run_folder: RunFolder) -> Stopwatch:
     """Clear away what cannot be gone on with, and start the clock."""
-    for partial in place.path.rglob(".*.partial-*"):
+    for partial in run_folder.path.rglob(".*.partial-*"):
         partial.unlink(missing_ok=True)
-    kept = _take_up(place)
+    kept = _take_up(run_folder)
     if kept is None:
-        _start_anew(place)
+        _start_anew(run_folder)
     config = complete_config(job, None if kept is None else kept.speed)
-    write_text(place.config, yaml.safe_dump(config, sort_keys=False, allow_unicode=True))
+    write_text(run_folder.config, yaml.safe_dump(config, sort_keys=False, allow_unicode=True))
     on_gpu = torch.cuda.is_available() and config["trainer"]["accelerator"] != "cpu"
     share = job.device_share if on_gpu else 0.0
     threads = int(config["speed"]["threads"])
     return Stopwatch(
-        place.attempts,
+        run_folder.attempts,
         0 if kept is None else kept.epochs,
         config["trainer"].get("max_epochs"),
         share,
@@ -144,17 +146,17 @@ def _start(job: Job, place: RunFolder) -> Stopwatch:
     )
 
 
-def _take_up(place: RunFolder) -> Kept | None:
+def _take_up(run_folder: RunFolder) -> Kept | None:
     """Return what can be gone on from; None where there is nothing, or where a file of it is damaged."""
     try:
-        return read_kept(place)
+        return read_kept(run_folder)
     except EcgTlError as error:
         printing.say(starts_anew(error), error=True)
         return None
 
 
-def _start_anew(place: RunFolder) -> None:
-    for entry in place.path.iterdir():
+def _start_anew(run_folder: RunFolder) -> None:
+    for entry in run_folder.path.iterdir():
         if entry.is_dir():
             shutil.rmtree(entry)
         elif entry.name not in KEPT_FROM_BEFORE:
@@ -202,7 +204,7 @@ def complete_config(job: Job, before: Mapping[str, Any] | None = None) -> dict[s
         speed["threads"] = before.get("threads") or job.run.threads
     for callback in trainer.get("callbacks") or []:
         if is_transfer(callback["class_path"]):
-            upstream = None if job.run.needs is None else str(job.place_of(job.run.needs).best)
+            upstream = None if job.run.needs is None else str(job.run_folder_of(job.run.needs).best)
             callback["init_args"] = {**callback.get("init_args", {}), "upstream": upstream}
     return config
 
@@ -210,43 +212,45 @@ def complete_config(job: Job, before: Mapping[str, Any] | None = None) -> dict[s
 # The training, the test -----------------------------------------------------------------------------------
 
 
-def _fit(job: Job, place: RunFolder, stopwatch: Stopwatch) -> None:
-    if not place.fit.is_file():
-        _train(job, place, stopwatch)
-    unscored = read_json(place.fit).get("unscored") if place.fit.is_file() else "no epoch was completed"
+def _fit(job: Job, run_folder: RunFolder, stopwatch: Stopwatch) -> None:
+    if not run_folder.fit.is_file():
+        _train(job, run_folder, stopwatch)
+    unscored = (
+        read_json(run_folder.fit).get("unscored") if run_folder.fit.is_file() else "no epoch was completed"
+    )
     if unscored is not None:
         raise CheckpointError(
-            place.path,
+            run_folder.path,
             f"a training that ended without an epoch to choose ({unscored})",
             "at least one with a score to choose it by",
             "Check the split, `trainer.max_epochs` and `checkpoint.monitor`.",
         )
 
 
-def _train(job: Job, place: RunFolder, stopwatch: Stopwatch) -> None:
-    words = ["fit", "-c", str(place.config)]
-    if place.last.is_file():
-        words += ["--ckpt_path", str(place.last)]
-    callbacks: list[Callback] = [Pace(stopwatch)]
+def _train(job: Job, run_folder: RunFolder, stopwatch: Stopwatch) -> None:
+    words = ["fit", "-c", str(run_folder.config)]
+    if run_folder.last.is_file():
+        words += ["--ckpt_path", str(run_folder.last)]
+    callbacks: list[Callback] = [NoteEpochs(stopwatch)]
     if job.score_test_by_epoch:
         callbacks.append(TestScoresByEpoch())
     _reset_switches()
-    train(words, folder=place.path, callbacks=callbacks, result_file=FIT_FILE)
+    train(words, folder=run_folder.path, callbacks=callbacks, result_file=FIT_FILE)
 
 
-def _test(job: Job, place: RunFolder, stopwatch: Stopwatch) -> None:
-    if place.test.is_dir():  # of an attempt that was cut off here
-        shutil.rmtree(place.test)
-    words = ["test", "-c", str(place.config), "--ckpt_path", str(place.best), "--verbose", "false"]
+def _test(job: Job, run_folder: RunFolder, stopwatch: Stopwatch) -> None:
+    if run_folder.test.is_dir():  # of an attempt that was cut off here
+        shutil.rmtree(run_folder.test)
+    words = ["test", "-c", str(run_folder.config), "--ckpt_path", str(run_folder.best), "--verbose", "false"]
     _reset_switches()
-    tested = train(words, folder=place.test)
-    trained_in = yaml.safe_load(place.config.read_text(encoding="utf-8"))
+    tested = train(words, folder=run_folder.test)
+    trained_in = yaml.safe_load(run_folder.config.read_text(encoding="utf-8"))
     precision = trained_in["trainer"].get("precision") or trained_in["speed"]["precision"]
-    write_result(job, place, stopwatch, tested.model, tested.datamodule, str(precision))
-    place.error.unlink(missing_ok=True)
-    place.last.unlink(missing_ok=True)
+    write_result(job, run_folder, stopwatch, tested.model, tested.datamodule, str(precision))
+    run_folder.error.unlink(missing_ok=True)
+    run_folder.last.unlink(missing_ok=True)
     if not job.keep_best:
-        shutil.rmtree(place.best.parent)
+        shutil.rmtree(run_folder.best.parent)
 
 
 def _reset_switches() -> None:

@@ -15,7 +15,7 @@ from ecg_tl.study.design.plan_table import duration
 from ecg_tl.study.design.runs import Plan
 from ecg_tl.study.design.settings import StudySettings
 from ecg_tl.study.design.sizes import measure_sizes
-from ecg_tl.study.design.speed import SPEED_FILE, Speed, SpeedBook
+from ecg_tl.study.design.speed import SPEED_FILE, MeasuredSpeed, SpeedBook
 from ecg_tl.study.run.job import make_jobs
 from ecg_tl.study.run.launch import local_executor, most_threads
 from ecg_tl.study.run.status import study_status
@@ -39,7 +39,7 @@ class Forecast:
     seconds: Mapping[str, float]
     finished: frozenset[str]
     absent: Mapping[str, str]
-    speeds: Mapping[str, Speed]
+    speeds: Mapping[str, MeasuredSpeed]
     concurrent: int
     threads: int
     correction: float
@@ -107,26 +107,29 @@ def forecast(
     )
 
 
-def summary(plan: Plan, cast: Forecast) -> list[str]:
+def summary(plan: Plan, ahead: Forecast) -> list[str]:
     """Say it in lines."""
     lines = []
-    if cast.finished:
-        lines.append(f"{len(cast.finished)} of {len(plan.runs)} runs are finished already.")
-    for dataset, reason in cast.absent.items():
+    if ahead.finished:
+        lines.append(f"{len(ahead.finished)} of {len(plan.runs)} runs are finished already.")
+    for dataset, reason in ahead.absent.items():
         without = sum(run.dataset == dataset for run in plan.runs)
         runs = "one run is" if without == 1 else f"{without} runs are"
         lines.append(f"{dataset}: sizes unknown, {reason}; {runs} not in the estimate.")
-    if cast.speeds:
-        told = ", ".join(f"{name} {speed.train:.0f}" for name, speed in cast.speeds.items())
-        lines.append(f"Training records a second, measured on one run alone: {told} (kept in {SPEED_FILE}).")
-    if cast.correction != 1:
+    if ahead.speeds:
+        measured = ", ".join(f"{name} {speed.train:.0f}" for name, speed in ahead.speeds.items())
         lines.append(
-            f"Finished runs took {cast.correction:.2f} times as long as such speeds say; that is reckoned in."
+            f"Training records a second, measured on one run alone: {measured} (kept in {SPEED_FILE})."
         )
-    if cast.seconds:
-        threads = f"{cast.threads} CPU thread{'s' if cast.threads > 1 else ''}"
+    if ahead.correction != 1:
         lines.append(
-            f"About {duration(cast.to_go)} to go with {cast.concurrent} at a time ({threads} each), if "
+            f"Finished runs took {ahead.correction:.2f} times as long as such speeds say; "
+            "that is reckoned in."
+        )
+    if ahead.seconds:
+        threads = f"{ahead.threads} CPU thread{'s' if ahead.threads > 1 else ''}"
+        lines.append(
+            f"About {duration(ahead.to_go)} to go with {ahead.concurrent} at a time ({threads} each), if "
             "nothing else uses this machine."
         )
     return lines

@@ -12,10 +12,10 @@ from ecg_tl.study.design.runs import Plan, Run
 from ecg_tl.study.design.settings import Overlay, StudySettings
 from ecg_tl.trust import config_is_trusted
 
-JobOutcome = Literal["finished", "failed", "busy", "lost"]
+JobEnd = Literal["finished", "failed", "busy", "lost"]
 """`busy`: another process is at it. `lost`: its process ended, or its device's memory ran out."""
 
-PLACES = ("root", "store", "store_dir")
+PATH_SETTINGS = ("root", "store", "store_dir")
 """Settings of a datamodule that are paths."""
 
 
@@ -44,17 +44,17 @@ class Job:
     trust_config: bool = False
 
     @property
-    def place(self) -> RunFolder:
+    def run_folder(self) -> RunFolder:
         """Where it is kept."""
-        return self.place_of(self.run.id)
+        return self.run_folder_of(self.run.id)
 
-    def place_of(self, run_id: str) -> RunFolder:
+    def run_folder_of(self, run_id: str) -> RunFolder:
         """Say where another run of the study is kept."""
         return StudyFolder(self.folder).run(run_id)
 
 
 @dataclass(frozen=True)
-class Report:
+class JobReport:
     """What became of a job.
 
     Attributes:
@@ -64,7 +64,7 @@ class Report:
     """
 
     run_id: str
-    outcome: JobOutcome
+    outcome: JobEnd
     error: str | None = None
 
 
@@ -95,5 +95,7 @@ def _placed(run: Run) -> Run:
     """Make the paths in a run's config absolute: a worker may have another working directory."""
     config: Overlay = deepcopy(run.config)
     init_args = config.get("data", {}).get("init_args", {})
-    init_args.update({key: str(Path(init_args[key]).absolute()) for key in PLACES if init_args.get(key)})
+    init_args.update(
+        {key: str(Path(init_args[key]).absolute()) for key in PATH_SETTINGS if init_args.get(key)}
+    )
     return Run(**{**vars(run), "config": config})

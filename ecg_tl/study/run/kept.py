@@ -53,7 +53,7 @@ class Kept:
     speed: dict[str, Any]
 
 
-def read_kept(place: RunFolder) -> Kept | None:
+def read_kept(run_folder: RunFolder) -> Kept | None:
     """Look at all that a training takes up when it goes on.
 
     Returns:
@@ -62,17 +62,17 @@ def read_kept(place: RunFolder) -> Kept | None:
     Raises:
         EcgTlError: Names a file that is damaged, missing, or of something else.
     """
-    if not (place.last.exists() or place.fit.exists()):
+    if not (run_folder.last.exists() or run_folder.fit.exists()):
         return None
-    read_checkpoint(place.best)  # without it, the best epoch so far would be lost
-    speed = _read_speed(place.config)
-    if place.fit.exists():
-        return Kept(_read_epochs(place), speed)
-    last = read_checkpoint(place.last)
-    _require_validations(place, last)
+    read_checkpoint(run_folder.best)  # without it, the best epoch so far would be lost
+    speed = _read_speed(run_folder.config)
+    if run_folder.fit.exists():
+        return Kept(_read_epochs(run_folder), speed)
+    last = read_checkpoint(run_folder.last)
+    _require_validations(run_folder, last)
     epoch = last.get("epoch")
     if not isinstance(epoch, int):
-        raise _damaged(place.last, f"epoch {shown(epoch)}")
+        raise _damaged(run_folder.last, f"epoch {shown(epoch)}")
     return Kept(epoch + 1, speed)
 
 
@@ -95,15 +95,15 @@ def _read_speed(path: Path) -> dict[str, Any]:
     return {name: speed[name] for name in DECIDES_NUMBERS if name in speed}
 
 
-def _read_epochs(place: RunFolder) -> int:
+def _read_epochs(run_folder: RunFolder) -> int:
     """Return after how many epochs the training was over."""
-    fit = read_json(place.fit)
+    fit = read_json(run_folder.fit)
     for name, kind in _OF_A_FIT.items():
         # Earlier versions noted no digests.
         if not (fits_type(fit.get(name), kind) or (name == "digests" and name not in fit)):
-            raise _damaged(place.fit, f"{name} {shown(fit.get(name))}")
+            raise _damaged(run_folder.fit, f"{name} {shown(fit.get(name))}")
     for name, digest in fit.get("digests", {}).items():
-        path = place.path / name
+        path = run_folder.path / name
         if name == CONFIG_FILE:  # each attempt writes its own
             continue
         try:
@@ -116,14 +116,14 @@ def _read_epochs(place: RunFolder) -> int:
     return epochs
 
 
-def _require_validations(place: RunFolder, last: Mapping[str, Any]) -> None:
+def _require_validations(run_folder: RunFolder, last: Mapping[str, Any]) -> None:
     state = last.get("callbacks", {}).get("KeepValidation") or {}  # none in earlier versions
     digests = state.get("validations", [])
-    if digests and read_validation(place.validation).first(len(digests)).digests() != digests:
+    if digests and read_validation(run_folder.validation).first(len(digests)).digests() != digests:
         raise StoreError(
-            place.validation,
+            run_folder.validation,
             "other predictions than the checkpoint knows of",
-            f"those of {place.last.name}",
+            f"those of {run_folder.last.name}",
             "",
         )
 

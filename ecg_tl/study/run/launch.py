@@ -18,7 +18,7 @@ from ecg_tl.study.run.executors.local import LocalExecutor
 from ecg_tl.study.run.hardware import count_cores, count_gpus, memory_bytes
 from ecg_tl.study.run.job import Job, make_jobs
 from ecg_tl.study.run.progress import StudyProgress
-from ecg_tl.study.run.scheduler import Outcome, Scheduler
+from ecg_tl.study.run.scheduler import Scheduler, StudyEnd
 
 ExecutorName = Literal["local", "ray"]
 
@@ -37,7 +37,7 @@ def run_study(
     address: str | None = None,
     progress: bool = True,
     estimates: Mapping[str, float] | None = None,
-) -> Outcome:
+) -> StudyEnd:
     """Do all runs of a study that are not finished.
 
     It can be stopped or killed at any moment, and called again: finished runs are not touched, and one that
@@ -67,9 +67,9 @@ def run_study(
     if executor not in get_args(ExecutorName):
         raise SettingError("executor", repr(executor), "local or ray", "Choose one of these.")
     jobs = make_jobs(settings, plan)
-    unfinished = [job for job in jobs.values() if not job.place.finished]
+    unfinished = [job for job in jobs.values() if not job.run_folder.finished]
     if not unfinished:
-        return Outcome(tuple(jobs), {}, {})
+        return StudyEnd(tuple(jobs), {}, {})
     _require_writable(unfinished[0])
     does: Executor
     if executor == "ray":
@@ -83,7 +83,7 @@ def run_study(
 
 def schedule(
     jobs: Mapping[str, Job], executor: Executor, *, progress: bool, estimates: Mapping[str, float]
-) -> Outcome:
+) -> StudyEnd:
     """Do jobs on an executor, which is closed in the end, and show how far it is.
 
     Ctrl-C and SIGTERM end it, and whatever else the command line takes for an end: what is in work is stopped
@@ -134,15 +134,15 @@ def local_executor(jobs: list[Job], concurrent: int | None, runs_per_gpu: int) -
                 "Raise runs_per_gpu.",
             )
         number = min(concurrent or most, len(jobs))
-        places = [{"CUDA_VISIBLE_DEVICES": gpu} for gpu in gpus * runs_per_gpu][:number]
-        return LocalExecutor(places, threads=threads, device_share=1 / runs_per_gpu)
+        run_folders = [{"CUDA_VISIBLE_DEVICES": gpu} for gpu in gpus * runs_per_gpu][:number]
+        return LocalExecutor(run_folders, threads=threads, device_share=1 / runs_per_gpu)
     memory = memory_bytes()
     fitting = max(1, cores // threads)
     if memory is not None:
         fitting = min(fitting, max(1, memory // BYTES_PER_RUN))
     number = min(concurrent or fitting, len(jobs))
-    places = [{"CUDA_VISIBLE_DEVICES": ""}] * number
-    return LocalExecutor(places, threads=threads)
+    run_folders = [{"CUDA_VISIBLE_DEVICES": ""}] * number
+    return LocalExecutor(run_folders, threads=threads)
 
 
 def most_threads(jobs: Iterable[Job]) -> int:
@@ -181,9 +181,9 @@ def _trainer(job: Job) -> dict[str, Any]:
 
 def _require_writable(job: Job) -> None:
     try:
-        job.place.path.parent.mkdir(parents=True, exist_ok=True)
-        job.place.lock.parent.mkdir(parents=True, exist_ok=True)
-        job.place.lock.touch()
+        job.run_folder.path.parent.mkdir(parents=True, exist_ok=True)
+        job.run_folder.lock.parent.mkdir(parents=True, exist_ok=True)
+        job.run_folder.lock.touch()
     except OSError as error:
         raise StoreError(
             job.folder,

@@ -15,7 +15,7 @@ from ecg_tl.study.run.attempts import read_attempts
 from ecg_tl.study.run.job import Job
 
 if TYPE_CHECKING:
-    from ecg_tl.study.run.scheduler import Event, RunState
+    from ecg_tl.study.run.scheduler import Event, JobState
 
 SILENCE_SECONDS = 60.0
 """After which a log hears of a study in which nothing has changed."""
@@ -88,7 +88,7 @@ class Pace:
         total = sum(self.seconds.values())
         return sum(self.seconds[i] * self.share[i] for i in self.jobs) / total if total else 1.0
 
-    def seconds_to_go(self, states: Mapping[str, RunState]) -> float | None:
+    def seconds_to_go(self, states: Mapping[str, JobState]) -> float | None:
         """Return what is left, run after run on the given slots; None while there is nothing to go by."""
         correction = self.correction
         if not (self.measured or self._estimated):
@@ -115,7 +115,7 @@ class StudyProgress:
     def __init__(
         self,
         jobs: Mapping[str, Job],
-        states: Mapping[str, RunState],
+        states: Mapping[str, JobState],
         estimates: Mapping[str, float],
         slots: int,
         shown: bool = True,
@@ -215,12 +215,12 @@ def _max_epochs(job: Job) -> int:
 
 def _epochs(job: Job) -> tuple[int, int]:
     """Return the epochs that a run has done, and the most that it will do."""
-    last = read_attempts(job.place.attempts).last
+    last = read_attempts(job.run_folder.attempts).last
     return 0 if last is None else last.epochs, _max_epochs(job)
 
 
 def _share_done(job: Job) -> float:
-    if job.place.finished:
+    if job.run_folder.finished:
         return 1.0
     done, most = _epochs(job)
     return min(done / most, 1.0)

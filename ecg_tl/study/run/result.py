@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
-
-import pandas as pd
 
 from ecg_tl import files, printing
 from ecg_tl.callbacks.history import FILES_OF_A_FIT
@@ -19,7 +16,6 @@ from ecg_tl.datamodules import EcgDataModule
 from ecg_tl.errors import EcgTlError, StoreError
 from ecg_tl.files import digests_of, write_json
 from ecg_tl.models import find_network
-from ecg_tl.statistics.directions import Direction, direction
 from ecg_tl.study.design.folder import NOT_ITS_OWN, TEST_FOLDER, RunFolder, unreadable
 from ecg_tl.study.run.attempts import Stopwatch
 from ecg_tl.study.run.hardware import describe_hardware
@@ -40,7 +36,7 @@ DIGESTED = (
 
 def write_result(
     job: Job,
-    place: RunFolder,
+    run_folder: RunFolder,
     stopwatch: Stopwatch,
     task: EcgClassifier,
     datamodule: EcgDataModule,
@@ -50,7 +46,7 @@ def write_result(
 
     Args:
         job: The run.
-        place: Its folder, with a finished training and a finished test.
+        run_folder: Its folder, with a finished training and a finished test.
         stopwatch: Of the present attempt.
         task: The tested network.
         datamodule: The data that it was tested on, set up.
@@ -59,7 +55,7 @@ def write_result(
     Raises:
         StoreError: If a file is missing or damaged, or the disk is full.
     """
-    fit, tested = read_json(place.fit), read_json(place.test / SCORES_FILE)
+    fit, tested = read_json(run_folder.fit), read_json(run_folder.test / SCORES_FILE)
     transferability = _transferability(job, datamodule) if job.measure_transferability else None
     attempts = stopwatch.note(outcome="finished")
     network = task.network
@@ -86,17 +82,16 @@ def write_result(
         "device_seconds": attempts.device_seconds,
         "peak_memory_bytes": attempts.peak_memory_bytes,
         "peak_device_memory_bytes": attempts.peak_device_memory_bytes,
-        "to_scratch_best": _to_scratch_best(job, place, str(fit["monitor"])),
-        "transfer": _transfer(place),
+        "transfer": _transfer(run_folder),
         "transferability": transferability,
         "data": fit["data"],
         "versions": describe_versions(),
         "hardware": describe_hardware(),
         "attempts": len(attempts.all),
-        "digests": digests_of(place.path, DIGESTED),
+        "digests": digests_of(run_folder.path, DIGESTED),
         "finished": datetime.now(UTC).isoformat(timespec="seconds"),
     }
-    write_json(place.result, {**result, DIGEST: own_digest(result)})
+    write_json(run_folder.result, {**result, DIGEST: own_digest(result)})
 
 
 def read_json(path: Path) -> dict[str, Any]:
@@ -120,61 +115,17 @@ def _damaged(path: Path, found: str) -> StoreError:
     return StoreError(path, found, "a file that a run has written", NOT_ITS_OWN)
 
 
-def first_to_reach(
-    history: pd.DataFrame, monitor: str, value: float, mode: Direction
-) -> tuple[int, float] | None:
-    """Return the epoch and the seconds of training at which a score was first as good as `value`.
-
-    Args:
-        history: A run's `metrics.csv`.
-        monitor: Name of the score.
-        value: To be reached.
-        mode: Whether more is better: `max` or `min`.
-    """
-    if monitor not in history:
-        return None
-    reached = history[monitor] >= value if mode == "max" else history[monitor] <= value
-    if not reached.any():
-        return None
-    row = history[reached].iloc[0]
-    return int(row["epoch"]), float(row["seconds"])
-
-
-def _to_scratch_best(job: Job, place: RunFolder, monitor: str) -> dict[str, Any] | None:
-    """Say how soon the run was as good, on validation data, as the best of its scratch run."""
-    if job.run.after is None:
-        return None
-    scratch_place = job.place_of(job.run.after)
-    if not scratch_place.finished:
-        return None
-    scratch = read_json(scratch_place.result)
-    best = scratch["best_scores"].get(monitor)
-    if best is None or not math.isfinite(best):
-        return None
-    reached = first_to_reach(pd.read_csv(place.metrics), monitor, best, direction(monitor) or "max")
-    return {
-        "run": job.run.after,
-        "monitor": monitor,
-        "scratch_best": best,
-        "scratch_epochs": scratch["epochs_to_best"],
-        "scratch_seconds": scratch["seconds_to_best"],
-        "reached": reached is not None,
-        "epochs": None if reached is None else reached[0],
-        "seconds": None if reached is None else reached[1],
-    }
-
-
-def _transfer(place: RunFolder) -> Mapping[str, Any] | None:
+def _transfer(run_folder: RunFolder) -> Mapping[str, Any] | None:
     """Give the transfer report without its line for each tensor."""
-    if not place.transfer_report.is_file():
+    if not run_folder.transfer_report.is_file():
         return None
-    return {name: value for name, value in read_json(place.transfer_report).items() if name != "tensors"}
+    return {name: value for name, value in read_json(run_folder.transfer_report).items() if name != "tensors"}
 
 
 def _transferability(job: Job, datamodule: EcgDataModule) -> dict[str, Any] | None:
     """Score the upstream, as it was before any training, on the downstream's training records."""
     assert job.run.needs is not None, "asked of fine-tuned runs only"
-    path = job.place_of(job.run.needs).best
+    path = job.run_folder_of(job.run.needs).best
     trainer = datamodule.trainer
     try:
         read_candidate(path, datamodule)  # refuses one whose signals are others

@@ -135,7 +135,7 @@ FIELDS: dict[str, Kind] = {
     "device_seconds": SOME_NUMBER,
     "peak_memory_bytes": SOME_WHOLE,
     "peak_device_memory_bytes": SOME_WHOLE,
-    "to_scratch_best": SOME_TABLE,
+    "to_scratch_best": SOME_TABLE,  # of earlier versions; nobody reads it any more
     "transfer": SOME_TABLE,
     "transferability": SOME_TABLE,
     "data": TABLE,

@@ -128,12 +128,12 @@ def load_results(folder: Path, run_ids: Sequence[str] | None = None) -> StudyRes
     runs: list[RunResult] = []
     missing: list[Missing] = []
     for run_id in ids:
-        place = study.run(run_id)
-        if not place.finished:
-            error = place.failure()
+        run_folder = study.run(run_id)
+        if not run_folder.finished:
+            error = run_folder.failure()
             missing.append(Missing(run_id, "not finished" if error is None else "failed", error or ""))
             continue
-        run = read_run(place)
+        run = read_run(run_folder)
         diverged = int((~np.isfinite(run.probabilities)).sum())
         if diverged:
             text = f"{diverged} of {run.probabilities.size} test probabilities are not numbers: it diverged"
@@ -143,7 +143,7 @@ def load_results(folder: Path, run_ids: Sequence[str] | None = None) -> StudyRes
     return StudyResults(tuple(runs), tuple(missing))
 
 
-def read_run(place: RunFolder) -> RunResult:
+def read_run(run_folder: RunFolder) -> RunResult:
     """Read a finished run.
 
     Each file is the one that the run left: its digest is in the result, and compared while the file is read.
@@ -152,9 +152,9 @@ def read_run(place: RunFolder) -> RunResult:
     Raises:
         StoreError: If a file is missing, damaged or not the run's own.
     """
-    result = read_result(place.result)
-    read = _Reader(place, result.get("digests") or {})
-    path = place.test / PREDICTIONS_FILE
+    result = read_result(run_folder.result)
+    read = _Reader(run_folder, result.get("digests") or {})
+    path = run_folder.test / PREDICTIONS_FILE
     predictions = read.texts(path)
     names = tuple(c[len("target/") :] for c in predictions.columns if c.startswith("target/"))
     absent = [f"probability/{n}" for n in names if f"probability/{n}" not in predictions]
@@ -175,7 +175,7 @@ def read_run(place: RunFolder) -> RunResult:
     stated = result["data"].get("class_names")
     if stated is not None and tuple(stated) != names:
         raise StoreError(path, f"the classes {', '.join(names)}", ", ".join(stated), NOT_ITS_OWN)
-    by_epoch = place.test_by_epoch
+    by_epoch = run_folder.test_by_epoch
     return RunResult(
         run=result["run"],
         result=result,
@@ -185,7 +185,7 @@ def read_run(place: RunFolder) -> RunResult:
         targets=targets[order] == 1,
         probabilities=probabilities[order],
         class_names=names,
-        history=read.numbers(place.metrics),
+        history=read.numbers(run_folder.metrics),
         test_by_epoch=read.numbers(by_epoch) if read.expects(by_epoch) else None,
     )
 
@@ -210,11 +210,11 @@ class _Reader:
     """Reads a run's files, each once, and compares it with what the run said of it.
 
     Attributes:
-        place: The run's folder.
+        run_folder: The run's folder.
         digests: SHA-256 by the path in that folder; empty for a run of an earlier version.
     """
 
-    place: RunFolder
+    run_folder: RunFolder
     digests: Mapping[str, str]
 
     def expects(self, path: Path) -> bool:
@@ -248,7 +248,7 @@ class _Reader:
             raise StoreError(path, found, "a table that a run has written", NOT_ITS_OWN) from error
 
     def _name(self, path: Path) -> str:
-        return path.relative_to(self.place.path).as_posix()
+        return path.relative_to(self.run_folder.path).as_posix()
 
 
 def check_digest(path: Path, found: str, expected: str) -> None:
@@ -266,17 +266,19 @@ def check_digest(path: Path, found: str, expected: str) -> None:
         )
 
 
-def verify_run(place: RunFolder) -> list[StoreError]:
+def verify_run(run_folder: RunFolder) -> list[StoreError]:
     """Read everything that a finished run has noted a digest of, and return what is wrong."""
     try:
-        result = read_result(place.result)
+        result = read_result(run_folder.result)
     except StoreError as error:
         return [error]
     wrong: list[StoreError] = []
     for name, expected in (result.get("digests") or {}).items():
-        path = place.path / name
+        path = run_folder.path / name
         if not all(map(is_file_name, name.split("/"))):
-            wrong.append(StoreError(place.result, f"a digest of {name!r}", "files of the run", NOT_ITS_OWN))
+            wrong.append(
+                StoreError(run_folder.result, f"a digest of {name!r}", "files of the run", NOT_ITS_OWN)
+            )
             continue
         try:
             check_digest(path, sha256_of(path), expected)
@@ -285,7 +287,7 @@ def verify_run(place: RunFolder) -> list[StoreError]:
         except StoreError as error:
             wrong.append(error)
     try:
-        read_run(place)
+        read_run(run_folder)
     except StoreError as error:
         if str(error) not in map(str, wrong):
             wrong.append(error)

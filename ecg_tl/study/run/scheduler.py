@@ -11,12 +11,12 @@ from ecg_tl.files import write_text
 from ecg_tl.store.lock import try_lock
 from ecg_tl.study.design.folder import RunFolder
 from ecg_tl.study.run.executors.base import Executor
-from ecg_tl.study.run.job import Job, Report
+from ecg_tl.study.run.job import Job, JobReport
 
-RunState = Literal["waiting", "running", "elsewhere", "finished", "failed", "skipped"]
+JobState = Literal["waiting", "running", "elsewhere", "finished", "failed", "skipped"]
 """`elsewhere`: another process is at it. `skipped`: what it starts from failed."""
 
-OVER: frozenset[RunState] = frozenset({"finished", "failed", "skipped"})
+OVER: frozenset[JobState] = frozenset({"finished", "failed", "skipped"})
 
 REDONE = 2
 """How often a run is done again whose process ended in the middle of it."""
@@ -36,12 +36,12 @@ class Event:
     """
 
     run_id: str
-    state: RunState
+    state: JobState
     note: str | None = None
 
 
 @dataclass(frozen=True)
-class Outcome:
+class StudyEnd:
     """What became of a study's runs.
 
     Attributes:
@@ -74,16 +74,16 @@ class Scheduler:
     executor: Executor
     on_event: Callable[[Event], None] = lambda event: None
     on_tick: Callable[[], None] = lambda: None
-    states: dict[str, RunState] = field(default_factory=dict)
+    states: dict[str, JobState] = field(default_factory=dict)
     notes: dict[str, str] = field(default_factory=dict)
     _lost: dict[str, int] = field(default_factory=dict)
     _failed_before: dict[str, int | None] = field(default_factory=dict)
 
-    def run(self) -> Outcome:
+    def run(self) -> StudyEnd:
         """Do all runs that are not finished; return when each is finished, failed or skipped."""
         for run_id, job in self.jobs.items():
-            self.states[run_id] = "finished" if job.place.finished else "waiting"
-            self._failed_before[run_id] = _written(job.place)
+            self.states[run_id] = "finished" if job.run_folder.finished else "waiting"
+            self._failed_before[run_id] = _written(job.run_folder)
         while not all(state in OVER for state in self.states.values()):
             self._look_elsewhere()
             self._skip()
@@ -94,25 +94,25 @@ class Scheduler:
             self.on_tick()
         return self.outcome()
 
-    def outcome(self, interrupted: bool = False) -> Outcome:
+    def outcome(self, interrupted: bool = False) -> StudyEnd:
         """Say what has become of the runs so far."""
-        return Outcome(
+        return StudyEnd(
             finished=tuple(self._in("finished")),
             failed={run_id: self.notes[run_id] for run_id in self._in("failed")},
             skipped={run_id: self.notes[run_id] for run_id in self._in("skipped")},
             interrupted=interrupted,
         )
 
-    def _in(self, *states: RunState) -> list[str]:
+    def _in(self, *states: JobState) -> list[str]:
         return [run_id for run_id, state in self.states.items() if state in states]
 
-    def _set(self, run_id: str, state: RunState, note: str | None = None) -> None:
+    def _set(self, run_id: str, state: JobState, note: str | None = None) -> None:
         self.states[run_id] = state
         if note is not None:
             self.notes[run_id] = note
         self.on_event(Event(run_id, state, note))
 
-    def _wait(self) -> Iterable[Report]:
+    def _wait(self) -> Iterable[JobReport]:
         if self._in("running"):
             return self.executor.wait(POLL_SECONDS)
         time.sleep(POLL_SECONDS)
@@ -124,7 +124,7 @@ class Scheduler:
         needs, after = job.run.needs, job.run.after
         return self._state(needs) == "finished" and self._state(after) in OVER
 
-    def _state(self, run_id: str | None) -> RunState:
+    def _state(self, run_id: str | None) -> JobState:
         # What is no part of this plan, or of none, is waited for by nobody.
         return "finished" if run_id is None else self.states.get(run_id, "finished")
 
@@ -147,7 +147,7 @@ class Scheduler:
 
     # What has become of it ------------------------------------------------------------------------------
 
-    def _take(self, report: Report) -> None:
+    def _take(self, report: JobReport) -> None:
         run_id = report.run_id
         if report.outcome == "finished":
             self._set(run_id, "finished")
@@ -157,39 +157,39 @@ class Scheduler:
             self._set(run_id, "failed", report.error or "no reason given")
         else:
             self._lost[run_id] = self._lost.get(run_id, 0) + 1
-            self._failed_before[run_id] = _written(self.jobs[run_id].place)  # by ourselves
+            self._failed_before[run_id] = _written(self.jobs[run_id].run_folder)  # by ourselves
             note = report.error or "its process ended"
             if self._lost[run_id] <= REDONE:
                 self._set(run_id, "waiting", f"{note}; it is done again from its last checkpoint")
             else:
                 note = f"{note}, {self._lost[run_id]} times"
-                _write_error(self.jobs[run_id].place, note)
+                _write_error(self.jobs[run_id].run_folder, note)
                 self._set(run_id, "failed", note)
 
     def _look_elsewhere(self) -> None:
         """See what has become of runs that other processes have begun."""
         for run_id in self._in("elsewhere"):
-            with try_lock(self.jobs[run_id].place.lock) as state:
+            with try_lock(self.jobs[run_id].run_folder.lock) as state:
                 if state != "busy" and not self._over_elsewhere(run_id):
                     self._set(run_id, "waiting")  # its process is gone
 
     def _over_elsewhere(self, run_id: str) -> bool:
         """Note whether another process has finished a run since, or failed at it."""
-        place = self.jobs[run_id].place
-        if place.finished:
+        run_folder = self.jobs[run_id].run_folder
+        if run_folder.finished:
             self._set(run_id, "finished")
-        elif _written(place) != self._failed_before[run_id]:
-            self._set(run_id, "failed", place.failure() or "no reason given")
+        elif _written(run_folder) != self._failed_before[run_id]:
+            self._set(run_id, "failed", run_folder.failure() or "no reason given")
         return self.states[run_id] in OVER
 
 
-def _written(place: RunFolder) -> int | None:
+def _written(run_folder: RunFolder) -> int | None:
     """Return when the run's last error was written."""
     try:
-        return place.error.stat().st_mtime_ns
+        return run_folder.error.stat().st_mtime_ns
     except OSError:
         return None
 
 
-def _write_error(place: RunFolder, note: str) -> None:
-    write_text(place.error, f"{note}\n\nWhat it wrote last is in {place.log}.\n")
+def _write_error(run_folder: RunFolder, note: str) -> None:
+    write_text(run_folder.error, f"{note}\n\nWhat it wrote last is in {run_folder.log}.\n")

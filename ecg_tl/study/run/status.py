@@ -78,9 +78,9 @@ def study_status(settings: StudySettings, runs: Iterable[PlannedRun]) -> list[Ru
     folder = StudyFolder(Path(settings.folder))
     statuses: dict[str, RunStatus] = {}
     for run in runs:
-        place = folder.run(run.id)
-        attempts = read_attempts(place.attempts)
-        state, error = _state(run, place, bool(attempts.all), statuses)
+        run_folder = folder.run(run.id)
+        attempts = read_attempts(run_folder.attempts)
+        state, error = _state(run, run_folder, bool(attempts.all), statuses)
         last = attempts.last
         statuses[run.id] = RunStatus(
             run=run,
@@ -90,20 +90,20 @@ def study_status(settings: StudySettings, runs: Iterable[PlannedRun]) -> list[Ru
             wall_seconds=attempts.wall_seconds,
             attempts=len(attempts.all),
             error=error,
-            log=place.log,
+            log=run_folder.log,
             threads=None if last is None else last.threads,
         )
     return list(statuses.values())
 
 
 def _state(
-    run: PlannedRun, place: RunFolder, begun: bool, before: dict[str, RunStatus]
+    run: PlannedRun, run_folder: RunFolder, begun: bool, before: dict[str, RunStatus]
 ) -> tuple[RunState, str | None]:
-    if place.finished:
+    if run_folder.finished:
         return "finished", None
-    if _held(place):
+    if _held(run_folder):
         return "running", None
-    failure = place.failure()
+    failure = run_folder.failure()
     if failure is not None:
         return "failed", failure
     if begun:
@@ -113,11 +113,11 @@ def _state(
     return "waiting", None
 
 
-def _held(place: RunFolder) -> bool:
-    if not place.lock.is_file():
+def _held(run_folder: RunFolder) -> bool:
+    if not run_folder.lock.is_file():
         return False
     try:
-        with try_lock(place.lock) as state:
+        with try_lock(run_folder.lock) as state:
             return state == "busy"
     except OSError:  # not ours to write: somebody else's study
         return False

@@ -30,9 +30,9 @@ def main(folder: Path, roots: Path, stores: Path) -> None:
     first_two = list(jobs.values())[:2]
 
     def kill_when_both_work() -> None:
-        while not all(job.place.metrics.is_file() for job in first_two):
+        while not all(job.run_folder.metrics.is_file() for job in first_two):
             time.sleep(0.02)
-        print("killed with", sum(job.place.finished for job in first_two), "finished")
+        print("killed with", sum(job.run_folder.finished for job in first_two), "finished")
         cluster.remove_node(second, allow_graceful=False)
 
     thread = threading.Thread(target=kill_when_both_work, daemon=True)

@@ -48,12 +48,12 @@ def check(folder: Path, result: dict[str, Any], calibration: dict[str, Any]) -> 
 
 def test_a_studys_run(finished: Done) -> None:
     for run in finished.plan.runs:
-        place = StudyFolder(finished.folder).run(run.id)
-        result = json.loads(place.result.read_text())
-        check(place.path, result, result["calibration"])
-        kept = read_validation(place.validation)
+        run_folder = StudyFolder(finished.folder).run(run.id)
+        result = json.loads(run_folder.result.read_text())
+        check(run_folder.path, result, result["calibration"])
+        kept = read_validation(run_folder.validation)
         assert len(kept.record_ids) == len(set(kept.record_ids)) == result["data"]["records"]["validation"]
-        test = pd.read_csv(place.test / "predictions.csv", dtype=str)
+        test = pd.read_csv(run_folder.test / "predictions.csv", dtype=str)
         assert not set(kept.record_ids) & set(test["record_id"])
         assert not set(kept.patient_ids) & set(test["patient_id"])
 

@@ -39,12 +39,12 @@ def run_of(done: Done, kind: str) -> Run:
     return next(run for run in done.plan.runs if run.kind == kind)
 
 
-def place_of(done: Done, run: Run) -> RunFolder:
+def run_folder_of(done: Done, run: Run) -> RunFolder:
     return StudyFolder(done.folder).run(run.id)
 
 
 def result_of(done: Done, run: Run) -> dict[str, Any]:
-    content: dict[str, Any] = json.loads(place_of(done, run).result.read_text())
+    content: dict[str, Any] = json.loads(run_folder_of(done, run).result.read_text())
     return content
 
 
@@ -66,15 +66,17 @@ def job_of(done: Done, run: Run) -> Job:
 
 def test_a_runs_files(finished: Done) -> None:
     for run in finished.plan.runs:
-        place = place_of(finished, run)
-        names = {path.name for path in place.path.iterdir()}
+        run_folder = run_folder_of(finished, run)
+        names = {path.name for path in run_folder.path.iterdir()}
         assert names >= {"config.yaml", "metrics.csv", "fit.json", "result.json", "attempts.json", "log.txt"}
         assert ("test_by_epoch.csv" in names) == (run.kind != "upstream")
         assert ("transfer_report.json" in names) == (run.kind in ("fine-tuned", "control"))
         # Only upstreams are started from, and nothing is gone on from.
-        assert [path.name for path in place.path.rglob("*.ckpt")] == ["best.ckpt"] * (run.kind == "upstream")
+        assert [path.name for path in run_folder.path.rglob("*.ckpt")] == ["best.ckpt"] * (
+            run.kind == "upstream"
+        )
         assert "error.txt" not in names
-        assert not list(place.path.rglob("*partial*"))
+        assert not list(run_folder.path.rglob("*partial*"))
 
 
 def test_what_a_result_says(finished: Done) -> None:
@@ -99,7 +101,6 @@ def test_what_a_result_says(finished: Done) -> None:
     assert result["transferability"]["records"] == result["data"]["records"]["train"]
     for other in (upstream, scratch):
         assert result_of(finished, other)["transferability"] is None
-        assert result_of(finished, other)["to_scratch_best"] is None
         assert result_of(finished, other)["transfer"] is None
     probe = result_of(finished, run_of(finished, "control"))
     assert probe["trainable_parameters"] == probe["head_parameters"]
@@ -107,7 +108,7 @@ def test_what_a_result_says(finished: Done) -> None:
 
 def test_scores_are_those_of_the_predictions(finished: Done) -> None:
     run = run_of(finished, "fine-tuned")
-    table = pd.read_csv(place_of(finished, run).test / "predictions.csv")
+    table = pd.read_csv(run_folder_of(finished, run).test / "predictions.csv")
     names = [column.removeprefix("target/") for column in table if column.startswith("target/")]
     scores = multilabel_scores(
         table[[f"probability/{name}" for name in names]].to_numpy(),
@@ -117,24 +118,11 @@ def test_scores_are_those_of_the_predictions(finished: Done) -> None:
     assert result_of(finished, run)["scores"]["auroc_macro"] == pytest.approx(scores.auroc_macro, abs=1e-6)
 
 
-def test_epochs_to_scratchs_best(finished: Done) -> None:
-    scratch, tuned = run_of(finished, "scratch"), run_of(finished, "fine-tuned")
-    best = pd.read_csv(place_of(finished, scratch).metrics)["val/auroc_macro"].max()
-    history = pd.read_csv(place_of(finished, tuned).metrics)
-    reached = history[history["val/auroc_macro"] >= best]
-    said = result_of(finished, tuned)["to_scratch_best"]
-    assert said["run"] == scratch.id
-    assert said["scratch_best"] == best
-    assert said["scratch_epochs"] == result_of(finished, scratch)["epochs_to_best"]
-    assert said["reached"] == (len(reached) > 0)
-    assert said["epochs"] == (int(reached["epoch"].iloc[0]) if len(reached) else None)
-
-
 def test_test_scores_of_the_chosen_epoch_are_the_tests(finished: Done) -> None:
     for run in finished.plan.runs:
         if run.kind == "upstream":
             continue
-        result, by_epoch = result_of(finished, run), pd.read_csv(place_of(finished, run).test_by_epoch)
+        result, by_epoch = result_of(finished, run), pd.read_csv(run_folder_of(finished, run).test_by_epoch)
         assert by_epoch["epoch"].tolist() == list(range(1, result["epochs"] + 1))
         chosen = by_epoch[by_epoch["epoch"] == result["epochs_to_best"]].iloc[0]
         for name in SCORES:
@@ -150,17 +138,17 @@ def test_scoring_the_test_records_changes_nothing(
     monkeypatch.setattr(TestScoresByEpoch, "on_validation_end", nothing)
     run = run_of(again, "fine-tuned")
     assert execute(job_of(again, run)).outcome == "finished"
-    without, with_scores = (pd.read_csv(place_of(d, run).metrics) for d in (again, finished))
+    without, with_scores = (pd.read_csv(run_folder_of(d, run).metrics) for d in (again, finished))
     pd.testing.assert_frame_equal(without.drop(columns="seconds"), with_scores.drop(columns="seconds"))
 
 
 def test_a_runs_config_repeats_it(finished: Done, tmp_path: Path) -> None:
     run = run_of(finished, "fine-tuned")
-    config = place_of(finished, run).config
+    config = run_folder_of(finished, run).config
     assert main(["fit", "-c", str(config), "--runs_dir", str(tmp_path)]) == 0
     (metrics,) = tmp_path.rglob("metrics.csv")
     tables = [
-        pd.read_csv(path).drop(columns="seconds") for path in (metrics, place_of(finished, run).metrics)
+        pd.read_csv(path).drop(columns="seconds") for path in (metrics, run_folder_of(finished, run).metrics)
     ]
     pd.testing.assert_frame_equal(*tables)
 
@@ -227,11 +215,11 @@ def test_cut_off_and_gone_on_with(stage: str, again: Done, finished: Done) -> No
         with pytest.raises(Killed):
             execute(job_of(again, run))
     done_already = stage == "tidying"
-    assert place_of(again, run).finished == done_already
+    assert run_folder_of(again, run).finished == done_already
     assert execute(job_of(again, run)).outcome == "finished"
     expected, found = outcome_of(finished.settings, finished.plan), outcome_of(again.settings, again.plan)
     assert found == expected
-    attempts = json.loads(place_of(again, run).attempts.read_text())["attempts"]
+    attempts = json.loads(run_folder_of(again, run).attempts.read_text())["attempts"]
     outcomes = ["finished"] if done_already else ["cut off", "finished"]
     assert [attempt["outcome"] for attempt in attempts] == outcomes
 
@@ -270,17 +258,19 @@ def test_a_file_of_state_that_is_damaged_is_named_and_done_again(
     stage: str, name: str, damage: Callable[[Path], None], again: Done, finished: Done
 ) -> None:
     run = run_of(again, "fine-tuned")
-    place = place_of(again, run)
+    run_folder = run_folder_of(again, run)
     with pytest.MonkeyPatch.context() as patch:
         STAGES[stage](patch)
         with pytest.raises(Killed):
             execute(job_of(again, run))
-    before = place.log.read_text()
+    before = run_folder.log.read_text()
     assert "anew" not in before
-    damage(place.path / name)
+    damage(run_folder.path / name)
     assert execute(job_of(again, run)).outcome == "finished"
-    (line,) = [line for line in place.log.read_text()[len(before) :].splitlines() if line.endswith("anew.")]
-    assert line.startswith(f"{place.path / name}: found "), line
+    (line,) = [
+        line for line in run_folder.log.read_text()[len(before) :].splitlines() if line.endswith("anew.")
+    ]
+    assert line.startswith(f"{run_folder.path / name}: found "), line
     assert outcome_of(again.settings, again.plan) == outcome_of(finished.settings, finished.plan)
 
 
@@ -309,10 +299,10 @@ def test_a_finished_run_is_not_touched(finished: Done) -> None:
 
 def test_a_run_that_another_process_is_at(again: Done) -> None:
     run = run_of(again, "fine-tuned")
-    with try_lock(place_of(again, run).lock) as state:
+    with try_lock(run_folder_of(again, run).lock) as state:
         assert state == "held"
         assert execute(job_of(again, run)).outcome == "busy"
-    assert not list(place_of(again, run).path.iterdir())
+    assert not list(run_folder_of(again, run).path.iterdir())
 
 
 # Failures ---------------------------------------------------------------------------------------------------
@@ -320,20 +310,20 @@ def test_a_run_that_another_process_is_at(again: Done) -> None:
 
 def test_a_failure_is_kept_until_it_is_mended(again: Done, finished: Done) -> None:
     run = run_of(again, "fine-tuned")
-    upstream = place_of(again, run_of(again, "upstream")).best
+    upstream = run_folder_of(again, run_of(again, "upstream")).best
     upstream.rename(upstream.with_suffix(".away"))
     report = execute(job_of(again, run))
     assert report.outcome == "failed"
     assert report.error is not None
     assert str(upstream) in report.error
-    place = place_of(again, run)
-    assert place.failure() == report.error
-    assert "Traceback" in place.error.read_text()
-    assert "Traceback" in place.log.read_text()
+    run_folder = run_folder_of(again, run)
+    assert run_folder.failure() == report.error
+    assert "Traceback" in run_folder.error.read_text()
+    assert "Traceback" in run_folder.log.read_text()
 
     upstream.with_suffix(".away").rename(upstream)
     assert execute(job_of(again, run)).outcome == "finished"
-    assert place.failure() is None
+    assert run_folder.failure() is None
     assert outcome_of(again.settings, again.plan) == outcome_of(finished.settings, finished.plan)
 
 
@@ -352,17 +342,17 @@ def test_a_config_that_lies_in_a_runs_folder_is_not_carried_out(
     again: Done, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     job = job_of(again, run_of(again, "fine-tuned"))
-    job.place.path.mkdir(parents=True)
-    job.place.config.write_text("trainer: {callbacks: [{class_path: os.system}]}")
+    job.run_folder.path.mkdir(parents=True)
+    job.run_folder.config.write_text("trainer: {callbacks: [{class_path: os.system}]}")
     trained: list[str] = []
-    monkeypatch.setattr(module, "train", lambda words, **_: trained.append(job.place.config.read_text()))
+    monkeypatch.setattr(module, "train", lambda words, **_: trained.append(job.run_folder.config.read_text()))
     execute(job)
     assert len(trained) == 1
     assert "os.system" not in trained[0]
 
 
 def test_nothing_that_an_upstreams_checkpoint_names_is_executed(again: Done, tmp_path: Path) -> None:
-    path = place_of(again, run_of(again, "upstream")).best
+    path = run_folder_of(again, run_of(again, "upstream")).best
     content = torch.load(path, weights_only=True)
     call = {"class_path": "os.system", "init_args": {"command": f"touch {tmp_path / 'owned'}"}}
     content["hyper_parameters"]["normalization"]["x"] = call
@@ -382,8 +372,8 @@ def test_a_full_disk_is_recorded_with_the_file_that_found_no_room(
     finished: Done, again: Done, name: str, others: bool
 ) -> None:
     run = run_of(again, "fine-tuned")
-    job, place = job_of(again, run), place_of(again, run)
-    disk = FullDisk(again.folder, name, place.last.is_file, small_ones_fit=not others)
+    job, run_folder = job_of(again, run), run_folder_of(again, run)
+    disk = FullDisk(again.folder, name, run_folder.last.is_file, small_ones_fit=not others)
     with faults_of(disk):
         report = execute(job)
     assert disk.full
@@ -392,8 +382,8 @@ def test_a_full_disk_is_recorded_with_the_file_that_found_no_room(
     assert f"/{name}: found No space left on device, expected " in report.error
     assert "\n" not in report.error
     if not others:
-        assert place.error.read_text().startswith(f"{report.error}\n")
-        assert read_attempts(place.attempts).all[-1].outcome == "failed"
+        assert run_folder.error.read_text().startswith(f"{report.error}\n")
+        assert read_attempts(run_folder.attempts).all[-1].outcome == "failed"
     assert execute(job).outcome == "finished"
     assert outcome_of(again.settings, again.plan) == outcome_of(finished.settings, finished.plan)
-    assert not place.error.exists()
+    assert not run_folder.error.exists()

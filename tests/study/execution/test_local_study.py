@@ -24,7 +24,7 @@ from ecg_tl.study.design.settings import StudySettings
 from ecg_tl.study.run import launch
 from ecg_tl.study.run.attempts import read_attempts
 from ecg_tl.study.run.executors.local import LocalExecutor
-from ecg_tl.study.run.job import Job, Report, make_jobs
+from ecg_tl.study.run.job import Job, JobReport, make_jobs
 from ecg_tl.study.run.launch import local_executor, run_study, schedule
 from ecg_tl.study.run.status import study_status
 
@@ -49,7 +49,7 @@ def study(roots: Path, prepared: Path, tmp_path: Path) -> StudySettings:
     return tiny_study(tmp_path / "study", roots, store_dir=str(prepared))
 
 
-def place_of(settings: StudySettings, run: Run) -> RunFolder:
+def run_folder_of(settings: StudySettings, run: Run) -> RunFolder:
     return StudyFolder(Path(settings.folder)).run(run.id)
 
 
@@ -100,16 +100,16 @@ def test_processes_on_gpus(study: StudySettings, monkeypatch: pytest.MonkeyPatch
     monkeypatch.setattr("ecg_tl.study.run.launch.count_gpus", lambda: 2)
     monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
     two = local_executor(jobs, None, 2)
-    assert [place["CUDA_VISIBLE_DEVICES"] for place in two._environments] == ["0", "1", "0", "1"]
+    assert [run_folder["CUDA_VISIBLE_DEVICES"] for run_folder in two._environments] == ["0", "1", "0", "1"]
     assert two._device_share == 0.5
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "5,GPU-abc")
     named = local_executor(jobs, None, 1)
-    assert [place["CUDA_VISIBLE_DEVICES"] for place in named._environments] == ["5", "GPU-abc"]
+    assert [run_folder["CUDA_VISIBLE_DEVICES"] for run_folder in named._environments] == ["5", "GPU-abc"]
     with pytest.raises(SettingError, match="runs_per_gpu"):
         local_executor(jobs, 3, 1)
     # Where all runs are to be on the CPU, GPUs are hidden from them.
     on_cpu = local_executor(list(make_jobs(study, make_plan(study)).values()), 2, 1)
-    assert [place["CUDA_VISIBLE_DEVICES"] for place in on_cpu._environments] == ["", ""]
+    assert [run_folder["CUDA_VISIBLE_DEVICES"] for run_folder in on_cpu._environments] == ["", ""]
 
 
 def test_one_that_fails_does_not_stop_the_others(study: StudySettings, roots: Path) -> None:
@@ -125,28 +125,28 @@ def test_one_that_fails_does_not_stop_the_others(study: StudySettings, roots: Pa
     assert "nonsense" in outcome.failed[bad.id]
     (failed,) = [status for status in study_status(settings, plan.runs) if status.state == "failed"]
     assert failed.error == outcome.failed[bad.id]
-    assert "Traceback" in place_of(settings, bad).error.read_text()
+    assert "Traceback" in run_folder_of(settings, bad).error.read_text()
 
 
 def test_a_worker_that_is_killed_is_replaced_and_its_run_gone_on_with(study: StudySettings) -> None:
     plan = make_plan(study)
     scratch = next(run for run in plan.runs if run.kind == "scratch")
-    place = place_of(study, scratch)
+    run_folder = run_folder_of(study, scratch)
     local = executor()
 
     def kill() -> None:
-        os.kill(read_attempts(place.attempts).all[-1].pid, signal.SIGKILL)
+        os.kill(read_attempts(run_folder.attempts).all[-1].pid, signal.SIGKILL)
 
-    with when(lambda: place.metrics.is_file(), kill):
+    with when(lambda: run_folder.metrics.is_file(), kill):
         outcome = schedule(make_jobs(study, plan), local, progress=False, estimates={})
     assert len(outcome.finished) == len(plan.runs)
-    assert [one.outcome for one in read_attempts(place.attempts).all] == ["cut off", "finished"]
+    assert [one.outcome for one in read_attempts(run_folder.attempts).all] == ["cut off", "finished"]
 
 
 def test_a_run_whose_worker_always_ends(study: StudySettings, monkeypatch: pytest.MonkeyPatch) -> None:
     plan = Plan(tuple(run for run in make_plan(study).runs if run.kind == "scratch"))
 
-    def end(job: Job) -> Report:
+    def end(job: Job) -> JobReport:
         os.kill(os.getpid(), signal.SIGKILL)
         raise AssertionError
 
@@ -156,7 +156,7 @@ def test_a_run_whose_worker_always_ends(study: StudySettings, monkeypatch: pytes
     assert "SIGKILL" in error
     assert "memory" in error
     assert "3 times" in error
-    assert place_of(study, plan.runs[0]).failure() == error
+    assert run_folder_of(study, plan.runs[0]).failure() == error
 
 
 def test_a_study_that_is_finished_starts_no_process(finished: Done, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -248,14 +248,14 @@ def test_two_commands_share_a_study(start: Start, study: StudySettings) -> None:
     outputs = [command.communicate(timeout=900)[0] for command in commands]
     assert [command.returncode for command in commands] == [0, 0], outputs
     for run in plan.runs:
-        assert [one.outcome for one in read_attempts(place_of(study, run).attempts).all] == ["finished"]
+        assert [one.outcome for one in read_attempts(run_folder_of(study, run).attempts).all] == ["finished"]
     assert all("3 finished, 0 failed" in output for output in outputs), outputs
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("ending", ["SIGINT", "SIGTERM"])
 def test_interrupted_ends_quickly_and_goes_on(ending: str, start: Start, study: StudySettings) -> None:
-    upstream = place_of(study, make_plan(study).runs[0])
+    upstream = run_folder_of(study, make_plan(study).runs[0])
     command = start(study)
     wait_for(upstream.metrics.is_file, command=command)
     began = time.monotonic()
@@ -274,7 +274,7 @@ def test_interrupted_ends_quickly_and_goes_on(ending: str, start: Start, study: 
 
 @pytest.mark.slow
 def test_workers_end_with_a_scheduler_that_is_killed(start: Start, study: StudySettings) -> None:
-    upstream = place_of(study, make_plan(study).runs[0])
+    upstream = run_folder_of(study, make_plan(study).runs[0])
     command = start(study)
     wait_for(upstream.attempts.is_file, command=command)
     command.kill()

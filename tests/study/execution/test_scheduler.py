@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from ecg_tl.store.lock import try_lock
 from ecg_tl.study.design.runs import Run
 from ecg_tl.study.run import scheduler as module
-from ecg_tl.study.run.job import Job, JobOutcome, Report
+from ecg_tl.study.run.job import Job, JobEnd, JobReport
 from ecg_tl.study.run.launch import schedule
 from ecg_tl.study.run.scheduler import REDONE, Event, Scheduler
 
@@ -33,7 +33,7 @@ def jobs(folder: Path, *chains: tuple[str, str | None, str | None]) -> dict[str,
 class FakeExecutor:
     """Does jobs by a function, the last submitted first."""
 
-    do: Callable[[Job], JobOutcome]
+    do: Callable[[Job], JobEnd]
     slots: int = 2
     done: list[str] = field(default_factory=list)
     working: list[Job] = field(default_factory=list)
@@ -44,20 +44,20 @@ class FakeExecutor:
         self.working.append(job)
         self.most = max(self.most, len(self.working))
 
-    def wait(self, seconds: float) -> list[Report]:
+    def wait(self, seconds: float) -> list[JobReport]:
         job = self.working.pop()
         self.done.append(job.run.id)
         outcome = self.do(job)
         if outcome == "finished":
-            job.place.path.mkdir(parents=True, exist_ok=True)
-            job.place.result.write_text("{}")
-        return [Report(job.run.id, outcome, None if outcome == "finished" else f"{outcome}: {job.run.id}")]
+            job.run_folder.path.mkdir(parents=True, exist_ok=True)
+            job.run_folder.result.write_text("{}")
+        return [JobReport(job.run.id, outcome, None if outcome == "finished" else f"{outcome}: {job.run.id}")]
 
     def close(self) -> None:
         self.closed = True
 
 
-def all_well(job: Job) -> JobOutcome:
+def all_well(job: Job) -> JobEnd:
     return "finished"
 
 
@@ -130,7 +130,7 @@ def test_a_failed_scratch_run_stops_nothing(tmp_path: Path) -> None:
 def test_lost_runs_are_done_again_and_at_last_given_up(tmp_path: Path) -> None:
     lives = {"scratch": REDONE, "up": REDONE + 1}
 
-    def do(job: Job) -> JobOutcome:
+    def do(job: Job) -> JobEnd:
         lives[job.run.id] = lives.get(job.run.id, 0) - 1
         return "lost" if lives[job.run.id] >= 0 else "finished"
 
@@ -139,9 +139,9 @@ def test_lost_runs_are_done_again_and_at_last_given_up(tmp_path: Path) -> None:
     assert outcome.finished == ("scratch",)
     assert executor.done.count("scratch") == executor.done.count("up") == REDONE + 1
     assert outcome.failed == {"up": "lost: up, 3 times"}
-    place = job(tmp_path, "up").place
-    assert place.failure() == "lost: up, 3 times"
-    assert str(place.log) in place.error.read_text()
+    run_folder = job(tmp_path, "up").run_folder
+    assert run_folder.failure() == "lost: up, 3 times"
+    assert str(run_folder.log) in run_folder.error.read_text()
 
 
 # Another process at the same study --------------------------------------------------------------------------
@@ -154,9 +154,9 @@ def quick(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @contextmanager
 def someone_at(job: Job) -> Iterator[None]:
-    job.place.lock.parent.mkdir(parents=True, exist_ok=True)
-    job.place.path.mkdir(parents=True, exist_ok=True)
-    with try_lock(job.place.lock) as state:
+    job.run_folder.lock.parent.mkdir(parents=True, exist_ok=True)
+    job.run_folder.path.mkdir(parents=True, exist_ok=True)
+    with try_lock(job.run_folder.lock) as state:
         assert state == "held"
         yield
 
@@ -170,7 +170,7 @@ def test_a_run_that_is_done_elsewhere_is_waited_for(tmp_path: Path) -> None:
     def tick() -> None:
         ticks.append(1)
         if len(ticks) == 3:
-            all_jobs["up"].place.result.write_text("{}")
+            all_jobs["up"].run_folder.result.write_text("{}")
             elsewhere.__exit__(None, None, None)
 
     executor = FakeExecutor(lambda job: "busy" if job.run.id == "up" else "finished")
@@ -188,12 +188,12 @@ def test_a_run_that_ends_elsewhere_without_a_result(failed: bool, tmp_path: Path
 
     def tick() -> None:
         if failed:
-            all_jobs["up"].place.error.write_text("too bad\n\n...")
+            all_jobs["up"].run_folder.error.write_text("too bad\n\n...")
         elsewhere.__exit__(None, None, None)
 
     calls: list[str] = []
 
-    def do(job: Job) -> JobOutcome:
+    def do(job: Job) -> JobEnd:
         calls.append(job.run.id)
         return "busy" if len(calls) == 1 else "finished"
 
@@ -206,10 +206,10 @@ def test_a_run_that_ends_elsewhere_without_a_result(failed: bool, tmp_path: Path
 def test_what_another_process_has_done_meanwhile_is_not_begun(failed: bool, tmp_path: Path) -> None:
     all_jobs = jobs(tmp_path, ("first", None, None), ("second", None, None))
 
-    def do(job: Job) -> JobOutcome:
-        place = all_jobs["second"].place
-        place.path.mkdir(parents=True)
-        (place.error if failed else place.result).write_text("too bad\n")
+    def do(job: Job) -> JobEnd:
+        run_folder = all_jobs["second"].run_folder
+        run_folder.path.mkdir(parents=True)
+        (run_folder.error if failed else run_folder.result).write_text("too bad\n")
         return "finished"
 
     executor = FakeExecutor(do, slots=1)
@@ -223,7 +223,7 @@ def test_what_another_process_has_done_meanwhile_is_not_begun(failed: bool, tmp_
 
 
 def test_interrupted(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    def do(job: Job) -> JobOutcome:
+    def do(job: Job) -> JobEnd:
         if job.run.id == "up":
             raise KeyboardInterrupt
         return "finished"

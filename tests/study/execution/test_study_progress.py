@@ -18,7 +18,7 @@ from ecg_tl.study.run import progress as module
 from ecg_tl.study.run.attempts import Attempt, Attempts
 from ecg_tl.study.run.job import Job, make_jobs
 from ecg_tl.study.run.progress import Pace, StudyProgress
-from ecg_tl.study.run.scheduler import Event, RunState
+from ecg_tl.study.run.scheduler import Event, JobState
 from ecg_tl.study.run.status import print_status, study_status
 
 
@@ -48,17 +48,17 @@ def jobs(tmp_path: Path) -> dict[str, Job]:
 
 def reach(job: Job, epochs: int) -> None:
     attempt = Attempt("2024-01-01", "here", 1, epochs=epochs)
-    Attempts((attempt,), 10).write(job.place.attempts)
+    Attempts((attempt,), 10).write(job.run_folder.attempts)
 
 
 def finish(job: Job) -> None:
-    job.place.path.mkdir(parents=True, exist_ok=True)
-    job.place.result.write_text("{}")
+    job.run_folder.path.mkdir(parents=True, exist_ok=True)
+    job.run_folder.result.write_text("{}")
 
 
 def test_time_to_go_follows_the_measured_pace(jobs: dict[str, Job], clock: Clock) -> None:
     upstream, scratch, tuned = jobs
-    states: dict[str, RunState] = dict.fromkeys(jobs, "waiting")
+    states: dict[str, JobState] = dict.fromkeys(jobs, "waiting")
     pace = Pace(jobs, {upstream: 100, scratch: 50, tuned: 50}, slots=2)
     # Upstream and scratch at once, then the fine-tuned one.
     assert pace.seconds_to_go(states) == 150
@@ -80,7 +80,7 @@ def test_a_run_that_was_cut_off_counts_what_is_left_of_it(jobs: dict[str, Job], 
     reach(jobs[upstream], 8)
     finish(jobs[scratch])
     pace = Pace(jobs, {upstream: 100, scratch: 50, tuned: 50}, slots=1)
-    states: dict[str, RunState] = {upstream: "waiting", scratch: "finished", tuned: "waiting"}
+    states: dict[str, JobState] = {upstream: "waiting", scratch: "finished", tuned: "waiting"}
     assert pace.seconds_to_go(states) == pytest.approx(20 + 50)
     pace.begin(upstream)
     clock.now = 10
@@ -91,7 +91,7 @@ def test_a_run_that_was_cut_off_counts_what_is_left_of_it(jobs: dict[str, Job], 
 
 def test_nothing_is_promised_before_anything_is_known(jobs: dict[str, Job], clock: Clock) -> None:
     upstream, *_ = jobs
-    states: dict[str, RunState] = dict.fromkeys(jobs, "waiting")
+    states: dict[str, JobState] = dict.fromkeys(jobs, "waiting")
     pace = Pace(jobs, {}, slots=1)
     assert pace.seconds_to_go(states) is None
     pace.begin(upstream)
@@ -102,14 +102,14 @@ def test_nothing_is_promised_before_anything_is_known(jobs: dict[str, Job], cloc
     assert pace.seconds_to_go(states) == pytest.approx(2 * (8 + 10 + 10))
 
 
-def shown(jobs: dict[str, Job], terminal: bool) -> tuple[StudyProgress, io.StringIO, dict[str, RunState]]:
+def shown(jobs: dict[str, Job], terminal: bool) -> tuple[StudyProgress, io.StringIO, dict[str, JobState]]:
     text = io.StringIO()
-    states: dict[str, RunState] = dict.fromkeys(jobs, "waiting")
+    states: dict[str, JobState] = dict.fromkeys(jobs, "waiting")
     console = Console(file=text, force_terminal=terminal, width=120, color_system=None)
     return StudyProgress(jobs, states, {}, 1, True, console), text, states
 
 
-def change(progress: StudyProgress, states: dict[str, RunState], event: Event) -> None:
+def change(progress: StudyProgress, states: dict[str, JobState], event: Event) -> None:
     states[event.run_id] = event.state
     progress.event(event)
     progress.tick()
@@ -166,14 +166,14 @@ def half_done(finished: Done, tmp_path: Path) -> Done:
     """A copy of the finished study: its scratch run failed, its control was cut off, one is not begun."""
     shutil.copytree(finished.folder, tmp_path, dirs_exist_ok=True)
     copy = Done(replace(finished.settings, folder=str(tmp_path)), finished.plan, tmp_path)
-    place_of(copy, "scratch").result.unlink()
-    place_of(copy, "scratch").error.write_text("SettingError: no such thing\n\nTraceback ...\n")
-    place_of(copy, "control").result.unlink()
-    shutil.rmtree(place_of(copy, "fine-tuned").path)
+    run_folder_of(copy, "scratch").result.unlink()
+    run_folder_of(copy, "scratch").error.write_text("SettingError: no such thing\n\nTraceback ...\n")
+    run_folder_of(copy, "control").result.unlink()
+    shutil.rmtree(run_folder_of(copy, "fine-tuned").path)
     return copy
 
 
-def place_of(done: Done, kind: str) -> RunFolder:
+def run_folder_of(done: Done, kind: str) -> RunFolder:
     run = next(run for run in done.plan.runs if run.kind == kind)
     return StudyFolder(done.folder).run(run.id)
 
@@ -189,10 +189,10 @@ def test_states(half_done: Done) -> None:
         "fine-tuned": "waiting",
         "control": "cut off",
     }
-    with try_lock(place_of(half_done, "scratch").lock):
+    with try_lock(run_folder_of(half_done, "scratch").lock):
         assert states_of(half_done)["scratch"] == "running"
-    place_of(half_done, "upstream").result.unlink()
-    place_of(half_done, "upstream").error.write_text("too bad\n")
+    run_folder_of(half_done, "upstream").result.unlink()
+    run_folder_of(half_done, "upstream").error.write_text("too bad\n")
     assert states_of(half_done)["fine-tuned"] == "skipped"
 
 
@@ -209,6 +209,6 @@ def test_status_shows_errors(half_done: Done) -> None:
     assert printed.startswith("4 runs: 1 finished, 1 waiting, 1 cut off, 1 failed")
     scratch = next(run for run in half_done.plan.runs if run.kind == "scratch")
     assert f"{scratch.id}: SettingError: no such thing" in printed
-    assert str(place_of(half_done, "scratch").log) in printed
+    assert str(run_folder_of(half_done, "scratch").log) in printed
     for run in half_done.plan.runs:
         assert run.id in printed

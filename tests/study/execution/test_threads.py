@@ -13,7 +13,7 @@ import pytest
 import torch
 import yaml
 from rich.console import Console
-from test_execute import Killed, again, job_of, killed_in_epoch, place_of, run_of  # noqa: F401
+from test_execute import Killed, again, job_of, killed_in_epoch, run_folder_of, run_of  # noqa: F401
 from tiny import RESNET, data_words, fit
 from tiny_study import Done, tiny_study
 
@@ -72,12 +72,12 @@ def test_a_run_that_is_cut_off_keeps_its_own(again: Done, finished: Done) -> Non
         killed_in_epoch(3, patch)
         with pytest.raises(Killed):
             execute(job_of(again, run))
-    place = place_of(again, run)
-    assert torch.load(place.last, weights_only=True)["threads"] == 1
-    with_threads(place.path, 2)
+    run_folder = run_folder_of(again, run)
+    assert torch.load(run_folder.last, weights_only=True)["threads"] == 1
+    with_threads(run_folder.path, 2)
     assert execute(job_of(again, run)).outcome == "finished"
-    assert said(place.path) == (2, 2)
-    assert [attempt.threads for attempt in read_attempts(place.attempts).all] == [1, 2]
+    assert said(run_folder.path) == (2, 2)
+    assert [attempt.threads for attempt in read_attempts(run_folder.attempts).all] == [1, 2]
     # The others were made with one.
     sentence = "cpsc2018, gru: runs were trained with 1 and 2 threads, which round differently."
     findings = find(load_results(again.folder, [one.id for one in again.plan.runs]), again.settings)

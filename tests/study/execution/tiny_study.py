@@ -74,26 +74,26 @@ def outcome_of(settings: StudySettings, plan: Plan | None = None) -> dict[str, A
     folder = StudyFolder(Path(settings.folder))
     outcome = {}
     for run in (plan or make_plan(settings)).runs:
-        place = folder.run(run.id)
-        result = json.loads(place.result.read_text())
-        of_time = ("to_scratch_best", "transfer", "digest")
+        run_folder = folder.run(run.id)
+        result = json.loads(run_folder.result.read_text())
+        of_time = ("transfer", "digest")
         kept = {
             name: value
             for name, value in result.items()
             if not any(word in name for word in ("seconds", "bytes", "finished", "attempts", "digests"))
             and name not in of_time
         }
-        best = result["to_scratch_best"]
-        kept["to_scratch_best"] = best and {k: v for k, v in best.items() if "seconds" not in k}
         transfer = result["transfer"]
         kept["transfer"] = transfer and {k: v for k, v in transfer.items() if k != "upstream"}
-        kept["metrics"] = pd.read_csv(place.metrics).drop(columns="seconds").to_csv()
-        kept["test_by_epoch"] = place.test_by_epoch.read_text() if place.test_by_epoch.is_file() else None
-        kept["validation"] = place.validation.read_bytes().hex()
+        kept["metrics"] = pd.read_csv(run_folder.metrics).drop(columns="seconds").to_csv()
+        kept["test_by_epoch"] = (
+            run_folder.test_by_epoch.read_text() if run_folder.test_by_epoch.is_file() else None
+        )
+        kept["validation"] = run_folder.validation.read_bytes().hex()
         for name in ("predictions.csv", "scores.json"):
-            kept[name] = (place.test / name).read_text()
+            kept[name] = (run_folder.test / name).read_text()
         if run.kind == "upstream":
-            weights = torch.load(place.best, weights_only=True)["state_dict"]
+            weights = torch.load(run_folder.best, weights_only=True)["state_dict"]
             kept["weights"] = {name: tensor.numpy().tobytes() for name, tensor in weights.items()}
         outcome[run.id] = json.dumps({k: v for k, v in kept.items() if k != "weights"}), kept.get("weights")
     return outcome

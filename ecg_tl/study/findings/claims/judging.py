@@ -42,12 +42,14 @@ def judge_claims(
     compared: Sequence[Compared],
     trends: Sequence[Trend],
     families: Sequence[FamilyContrast],
-    pay: Sequence[BreakEven],
+    break_evens: Sequence[BreakEven],
 ) -> tuple[Claim, ...]:
     """Test all seven."""
     primary = [one for one in compared if one.comparison.primary]
     primary_trends = [trend for trend in trends if trend.members[0].comparison.primary]
-    default_pay = [row for row in pay if row.arm == grid.primary_arm and row.axes == grid.default_axes]
+    default_break_evens = [
+        row for row in break_evens if row.arm == grid.primary_arm and row.axes == grid.default_axes
+    ]
     drafts = (
         small_sets(primary),
         not_always(primary),
@@ -55,7 +57,7 @@ def judge_claims(
         scratch_catches_up(grid, primary_trends),
         converges_faster(primary),
         cnns_gain_more(families, primary),
-        cost_matters(grid, default_pay, primary),
+        cost_matters(grid, default_break_evens, primary),
     )
     corrected = holm([draft.p for draft in drafts])
     return tuple(judged(draft, p) for draft, p in zip(drafts, corrected, strict=True))

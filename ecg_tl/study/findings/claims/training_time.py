@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from statistics import median
 
 from ecg_tl.statistics.intervals import SIGNIFICANT, Interval
-from ecg_tl.study.findings.break_even import BreakEven, paying, savings
+from ecg_tl.study.findings.break_even import BreakEven, comparisons_of, savings
 from ecg_tl.study.findings.claims.drafting import (
     OF_THESE,
     Claim,
@@ -79,19 +79,23 @@ def _ratio(interval: Interval) -> str:
     return text
 
 
-def cost_matters(grid: Grid, pay: Sequence[BreakEven], primary: Sequence[Compared]) -> Draft:
+def cost_matters(grid: Grid, break_evens: Sequence[BreakEven], primary: Sequence[Compared]) -> Draft:
     """Claim 7, by the share of an upstream's seconds that one downstream task saves."""
     shares = [
         Timed(one.scratch, one.seed, one.value)
-        for row in pay
+        for row in break_evens
         for cell in grid.cells
         if (cell.kind, cell.dataset, cell.network, cell.axes)
         == ("upstream", row.upstream, row.network, row.axes)
-        for one in savings(paying([c.comparison for c in primary], cell, row.arm), 1 / row.upstream_seconds)
+        for one in savings(
+            comparisons_of([c.comparison for c in primary], cell, row.arm), 1 / row.upstream_seconds
+        )
     ]
-    never, pays = (sum(row.verdict == verdict for row in pay) for verdict in ("never", "pays"))
-    more = sum(_less_than_all(row) for row in pay)
-    soon = sum(row.saved.p is not None and (row.saved.low or 0.0) > row.upstream_seconds for row in pay)
+    never, pays = (sum(row.verdict == verdict for row in break_evens) for verdict in ("never", "pays"))
+    more = sum(_less_than_all(row) for row in break_evens)
+    soon = sum(
+        row.saved.p is not None and (row.saved.low or 0.0) > row.upstream_seconds for row in break_evens
+    )
     verdict: ClaimVerdict = "not tested"
     effect = None
     text = "No upstream has fine-tuned runs whose validation curves say what they save."
@@ -106,10 +110,10 @@ def cost_matters(grid: Grid, pay: Sequence[BreakEven], primary: Sequence[Compare
             ends = f" ({effect.low:.3f} to {effect.high:.3f})"
         text = (
             f"One downstream task saves {effect.estimate:.3f}{ends} of what training its upstream took, on "
-            f"the way to the same validation score, over {counted(len(pay), 'upstream training')}: "
+            f"the way to the same validation score, over {counted(len(break_evens), 'upstream training')}: "
             f"{pays} are shown to pay in time after some number of tasks, {never} never to pay, "
-            f"{len(pay) - pays - never} neither. Pre-training took "
-            f"{median(row.upstream_seconds for row in pay):,.0f} s in the median. Seconds are of the "
+            f"{len(break_evens) - pays - never} neither. Pre-training took "
+            f"{median(row.upstream_seconds for row in break_evens):,.0f} s in the median. Seconds are of the "
             "machines at hand, and of one training of each upstream."
         )
     claim = Claim(
@@ -125,12 +129,14 @@ def cost_matters(grid: Grid, pay: Sequence[BreakEven], primary: Sequence[Compare
         "saved by one downstream task",
         more,
         soon,
-        len(pay) - more - soon,
+        len(break_evens) - more - soon,
         "upstream trainings",
         text,
     )
     p = effect.p if effect is not None else None
-    return drafted(claim, p, seed=effect.seeds if effect is not None else 0, upstream_training=len(pay))
+    return drafted(
+        claim, p, seed=effect.seeds if effect is not None else 0, upstream_training=len(break_evens)
+    )
 
 
 def _less_than_all(row: BreakEven) -> bool:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Protocol
 
-from ecg_tl.study.run.job import Job, Report
+from ecg_tl.study.run.job import Job, JobReport
 
 
 class Executor(Protocol):
@@ -17,7 +17,7 @@ class Executor(Protocol):
     def submit(self, job: Job) -> None:
         """Begin a job."""
 
-    def wait(self, seconds: float) -> list[Report]:
+    def wait(self, seconds: float) -> list[JobReport]:
         """Wait until a job is over, but no longer than that, and return what became of those that are."""
 
     def close(self) -> None:

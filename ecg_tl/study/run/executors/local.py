@@ -14,7 +14,7 @@ from multiprocessing.context import BaseContext
 from multiprocessing.process import BaseProcess
 from typing import Literal
 
-from ecg_tl.study.run.job import Job, Report
+from ecg_tl.study.run.job import Job, JobReport
 
 StartMethod = Literal["spawn", "fork", "forkserver"]
 
@@ -33,7 +33,7 @@ class _Worker:
     """
 
     process: BaseProcess
-    connection: Connection[Job | None, Report]
+    connection: Connection[Job | None, JobReport]
     job: Job | None = None
 
     def end(self) -> None:
@@ -85,41 +85,36 @@ class LocalExecutor:
         """Number of processes."""
         return len(self._workers)
 
-    @property
-    def pids(self) -> list[int]:
-        """Of the processes that there are now."""
-        return [w.process.pid for w in self._workers if w is not None and w.process.pid is not None]
-
     def submit(self, job: Job) -> None:
         """Give a job to a process that waits, which is started if there is none."""
         job = replace(job, device_share=self._device_share)
-        place = next(
+        slot = next(
             (i for i, worker in enumerate(self._workers) if worker is not None and worker.job is None), None
         )
-        if place is None:
-            place = self._workers.index(None)
-        worker = self._workers[place] or self._start(place)
-        self._workers[place] = worker
+        if slot is None:
+            slot = self._workers.index(None)
+        worker = self._workers[slot] or self._start(slot)
+        self._workers[slot] = worker
         worker.job = job
         with suppress(OSError):  # it ended while it waited; `wait` sees that
             worker.connection.send(job)
 
-    def _start(self, place: int) -> _Worker:
+    def _start(self, slot: int) -> _Worker:
         ours, theirs = self._context.Pipe()
         process = self._context.Process(  # type: ignore[attr-defined]  # every context has one
-            target=_work, args=(theirs, self._environments[place]), name=f"study-{place}"
+            target=_work, args=(theirs, self._environments[slot]), name=f"study-{slot}"
         )
         process.start()
         theirs.close()
         return _Worker(process, ours)
 
-    def wait(self, seconds: float) -> list[Report]:
+    def wait(self, seconds: float) -> list[JobReport]:
         """Collect reports, and replace processes that have ended."""
         working = {i: w for i, w in enumerate(self._workers) if w is not None and w.job is not None}
         watched = [end for w in working.values() for end in (w.connection, w.process.sentinel)]
         wait(watched, timeout=seconds)
         reports = []
-        for place, worker in working.items():
+        for slot, worker in working.items():
             report = _report(worker)
             if report is None:
                 continue
@@ -127,18 +122,18 @@ class LocalExecutor:
             worker.job = None
             if report.outcome in ("failed", "lost"):
                 worker.end()
-                self._workers[place] = None
+                self._workers[slot] = None
         return reports
 
     def close(self) -> None:
         """End all processes."""
-        for place, worker in enumerate(self._workers):
+        for slot, worker in enumerate(self._workers):
             if worker is not None:
                 worker.end()
-                self._workers[place] = None
+                self._workers[slot] = None
 
 
-def _report(worker: _Worker) -> Report | None:
+def _report(worker: _Worker) -> JobReport | None:
     """Return what has become of a worker's job; None while it is at it."""
     assert worker.job is not None, "asked of working processes only"
     ended = (
@@ -152,7 +147,7 @@ def _report(worker: _Worker) -> Report | None:
     if not ended:
         return None
     worker.process.join()
-    return Report(worker.job.run.id, "lost", _how_it_ended(worker.process.exitcode))
+    return JobReport(worker.job.run.id, "lost", _how_it_ended(worker.process.exitcode))
 
 
 def _how_it_ended(code: int | None) -> str:
@@ -169,7 +164,7 @@ def _how_it_ended(code: int | None) -> str:
 # In the worker ----------------------------------------------------------------------------------------------
 
 
-def _work(connection: Connection[Report, Job | None], environment: Mapping[str, str]) -> None:
+def _work(connection: Connection[JobReport, Job | None], environment: Mapping[str, str]) -> None:
     """Do jobs until told to end."""
     os.environ.update(environment)
     # Ctrl-C reaches every process of the terminal; the one that started this answers for all.

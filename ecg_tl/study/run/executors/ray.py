@@ -11,7 +11,7 @@ from ray._private import ray_constants
 from ray.exceptions import RayError, RayTaskError
 
 from ecg_tl.errors import SettingError
-from ecg_tl.study.run.job import Job, Report
+from ecg_tl.study.run.job import Job, JobReport
 
 LOOPBACK = "127.0.0.1"
 
@@ -69,19 +69,19 @@ class RayExecutor:
         sent = replace(job, device_share=self._gpu_share)
         self._jobs[self._task.remote(sent)] = job
 
-    def wait(self, seconds: float) -> list[Report]:
+    def wait(self, seconds: float) -> list[JobReport]:
         """Collect reports."""
         ready, _ = ray.wait(list(self._jobs), num_returns=1, timeout=seconds)
         return [self._report(reference) for reference in ready]
 
-    def _report(self, reference: Any) -> Report:
+    def _report(self, reference: Any) -> JobReport:
         run_id = self._jobs.pop(reference).run.id
         try:
-            report: Report = ray.get(reference)
+            report: JobReport = ray.get(reference)
         except RayTaskError as error:  # raised by our own code, outside of a run
-            return Report(run_id, "failed", _first_line(error))
+            return JobReport(run_id, "failed", _first_line(error))
         except RayError as error:  # the process, its node, or memory
-            return Report(run_id, "lost", f"its worker is gone ({type(error).__name__})")
+            return JobReport(run_id, "lost", f"its worker is gone ({type(error).__name__})")
         return report
 
     def close(self) -> None:
@@ -130,7 +130,7 @@ def _connect(address: str | None) -> None:
         ray_constants.ENABLE_RAY_CLUSTER = several_machines
 
 
-def _execute(job: Job) -> Report:
+def _execute(job: Job) -> JobReport:
     from ecg_tl.study.run.execute import execute  # imports PyTorch, in the worker only
 
     return execute(job)
