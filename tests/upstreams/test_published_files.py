@@ -223,6 +223,12 @@ def test_names_beside_the_weights_are_not_ignored_where_there_is_no_prefix(tmp_p
         load_upstream("merl-resnet18", path)
 
 
+def test_names_without_the_prefix_are_not_ignored_unless_the_entry_says_what_they_are(tmp_path: Path) -> None:
+    state = under("backbone.", published_state(find_upstream("clef-small"))) | extras("other.weight")
+    with pytest.raises(CheckpointError, match=r"unexpected: other\.weight"):
+        load_upstream("clef-small", write(tmp_path / "file.pt", {"state_dict": state}))
+
+
 def test_two_names_of_a_tensor_that_differ_are_refused(tmp_path: Path) -> None:
     state = with_aliases(published_state(find_upstream("ked")))
     state["4.0.convpath.0.0.0.weight"] = state["4.0.convpath.0.0.0.weight"] + 1
