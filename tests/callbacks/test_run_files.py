@@ -228,7 +228,9 @@ def test_pictures_can_be_rare_or_off(
 
 @pytest.mark.parametrize(("name", "value"), [("records", -1), ("every_n_epochs", 0)])
 def test_impossible_pictures_are_refused(name: str, value: int) -> None:
-    with pytest.raises(SettingError, match=rf"^pictures\.{name}: found {value}, expected a whole number from"):
+    with pytest.raises(
+        SettingError, match=rf"^pictures\.{name}: found {value}, expected a whole number from"
+    ):
         EcgPictures(**{name: value})
 
 
