@@ -45,13 +45,14 @@ def plan(config: str, options: argparse.Namespace, overrides: Sequence[str]) -> 
 
     settings = read_study(config, overrides)
     planned = make_plan(settings)
-    keep_plan(settings, planned)
     unfinished = _unfinished(settings, planned.runs)
     if unfinished:
         from ecg_tl.study.design.check import check_runs
         from ecg_tl.study.run.forecast import forecast, summary
 
         check_runs(unfinished)
+    keep_plan(settings, planned)  # nothing is written for settings that cannot be run
+    if unfinished:
         ahead = forecast(settings, planned, concurrent=options.concurrent, runs_per_gpu=options.runs_per_gpu)
         seconds, finished, lines = ahead.seconds, ahead.finished, summary(planned, ahead)
     else:  # nothing to measure: what each run takes is what it took
@@ -82,7 +83,6 @@ def run_all(config: str, options: argparse.Namespace, overrides: Sequence[str]) 
         _say_finished(len(known), len(known))
         return 0
     planned = make_plan(settings)
-    keep_plan(settings, planned)
     unfinished = _unfinished(settings, planned.runs)
 
     from ecg_tl.study.design.check import check_runs
@@ -90,6 +90,7 @@ def run_all(config: str, options: argparse.Namespace, overrides: Sequence[str]) 
     from ecg_tl.study.run.launch import run_study
 
     check_runs(unfinished)
+    keep_plan(settings, planned)
     console = terminal.console(stderr=True)
     ahead = None
     if options.executor != "ray":

@@ -43,6 +43,12 @@ def test_a_plan_can_be_made_without_data(config: Path, capsys: pytest.CaptureFix
     assert "down-gru-full-from-up-s2-" in printed
 
 
+@pytest.mark.parametrize("word", ["plan", "run"])
+def test_nothing_is_written_for_settings_that_cannot_be_run(config: Path, tmp_path: Path, word: str) -> None:
+    assert main(["study", word, str(config), "--settings.trainer.max_epoch", "3"]) == 2
+    assert not (tmp_path / "study").exists()
+
+
 def test_the_status_of_a_study_that_nobody_has_begun(
     config: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

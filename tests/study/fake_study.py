@@ -19,6 +19,7 @@ ARMS = {
     "probe": Arm(transfer={"recipe": "linear_probe"}),
     "frozen": Arm(transfer={"recipe": "linear_probe"}, pretrained=False),
 }
+FAMILIES = {"gru": "rnn", "vit": "transformer", "s4": "state_space"}
 KINDS = {"scratch": "scratch", "full": "fine-tuned", "probe": "fine-tuned", "frozen": "control"}
 
 
@@ -133,7 +134,7 @@ class FakeStudy:
                 "after": None,
             },
             "study": "fake",
-            "family": "rnn" if given["network"].startswith("gru") else "cnn",
+            "family": FAMILIES.get(given["network"].split("_")[0], "cnn"),
             "head": "flatten" if given["network"] == "gru_flat" else "pooled",
             "parameters": 1000,
             "head_parameters": 930 if given["network"] == "gru_flat" else 10,

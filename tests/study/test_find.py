@@ -364,6 +364,20 @@ def test_claim_6_takes_two_networks_of_each_family(tmp_path: Path) -> None:
     assert claim(found(study, networks=networks), 6).verdict == "supported"
 
 
+def test_claim_6_names_networks_of_other_families_and_leaves_them_out(tmp_path: Path) -> None:
+    study = FakeStudy(tmp_path)
+    for dataset in ("down", "down2"):
+        for network, gain in (("resnet1d18", 1.5), ("gru", 0.0), ("vit", 3.0), ("s4", -1.0)):
+            study.add("scratch", 1.5, dataset=dataset, network=network)
+            study.add("full", 1.5 + gain, dataset=dataset, network=network, upstream="up")
+    findings = found(study, networks={name: {} for name in ("resnet1d18", "gru", "vit", "s4")})
+    (contrast,) = findings.families
+    assert contrast.cnn_networks + contrast.rnn_networks == ("resnet1d18", "gru")
+    said = claim(findings, 6).explanation
+    assert "Neither CNN nor RNN, and so not in this: vit (transformer), s4 (state_space)." in said
+    assert "Neither" not in claim(findings, 7).explanation
+
+
 @pytest.mark.parametrize("single", ["seed", "downstream"])
 def test_of_one_of_anything_no_claim_is_judged(tmp_path: Path, single: str) -> None:
     study = FakeStudy(tmp_path, patients=300)

@@ -14,7 +14,7 @@ from ecg_tl import printing
 from ecg_tl.errors import SettingError
 from ecg_tl.limits import shown
 from ecg_tl.parsing import essence, hint
-from ecg_tl.shipped import STUDIES, find_config
+from ecg_tl.shipped import STUDIES, config_folder, config_names, find_config
 from ecg_tl.transfer.words import present_config, remark
 from ecg_tl.trust import parsing_limits
 
@@ -190,6 +190,11 @@ def read_study(path: str | Path, overrides: Sequence[str] = ()) -> StudySettings
     return settings
 
 
+def _examples() -> str:
+    names = ", ".join(config_names(STUDIES))
+    return f"Correct it; the shipped studies ({names}) are examples, in {config_folder() / STUDIES}."
+
+
 def _never_null(kind: type[StudySettings | Arm | Block]) -> set[str]:
     # The parser takes null for a value of any type.
     return {one.name for one in fields(kind) if "None" not in str(one.type)}
@@ -234,7 +239,7 @@ def _require_sections(file: Path, name: str, overlay: Any) -> None:
                 file,
                 f"{shown(part)} as {where}",
                 "keys and values of a config, such as `trainer: {max_epochs: 3}`",
-                "Correct it; `configs/study/` has examples.",
+                _examples(),
             )
         if not isinstance(part.get("root", ""), str | None):
             raise SettingError(
@@ -279,5 +284,5 @@ def _refusal(file: Path, overrides: Sequence[str], message: str) -> SettingError
         "command line" if overridden else file,
         fault,
         f"keys and values of a study{nearest}",
-        "Correct it; `configs/study/` has examples.",
+        _examples(),
     )

@@ -59,7 +59,8 @@ def contrast_families(grid: Grid, compared: Sequence[Compared]) -> tuple[FamilyC
 
     The paper's RNNs flatten all time steps into one linear layer, which holds over 90 % of their parameters
     and is replaced in fine-tuning: little is left to transfer. RNNs that pool over time have a head as small
-    as a CNN's, and so tell the family from the head.
+    as a CNN's, and so tell the family from the head. Networks of other families (transformers, state-space
+    models) are in neither: the claim is of CNNs and RNNs, and names those that it leaves out.
     """
     primary = [one for one in largest(compared).values() if one.comparison.primary]
     heads: list[Head] = ["pooled", "flatten", "all"]
