@@ -35,6 +35,9 @@ def place(trained_run: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with a run, and with a recording beside it."""
     folder = tmp_path_factory.mktemp("outputs")
     shutil.copytree(trained_run, folder / "run")
+    finished = Path(__file__).parents[1] / "earlier_versions" / "1249b64"
+    shutil.copy(finished / "study.yaml", folder)
+    shutil.copytree(finished / "study", folder / "study")
     return folder
 
 
@@ -54,11 +57,13 @@ def words_for(place: Path, ptbxl_root: Path, prepared: Path) -> Callable[[str, P
         "robustness --csv": ["robustness", checkpoint, *described, "--csv", "OUT"],
         "robustness --figure": ["robustness", checkpoint, *described, "--figure", "OUT.svg"],
         "transfer rank --csv": ["transfer", "rank", "--checkpoints", checkpoint, *described, "--csv", "OUT"],
+        "study report --figure": ["study", "report", str(place / "study.yaml"), "--figure", "OUT.svg"],
         "data overlap csv": ["data", "overlap", store, store, "--csv", "OUT"],
     }
     for option in ("robustness --csv", "robustness --figure"):
         words[option] += ["--kinds", "gain", "--resamples", "0", "--accelerator", "cpu"]
     words["transfer rank --csv"] += ["--accelerator", "cpu"]
+    words["study report --figure"] += ["--folder", str(place / "study"), "--resamples", "50"]
 
     def make(option: str, output: Path) -> list[str]:
         return [
@@ -73,9 +78,14 @@ def words_for(place: Path, ptbxl_root: Path, prepared: Path) -> Callable[[str, P
 OPTIONS = (
     *("infer --csv", "infer --json", "infer --plot", "export --output", "card --output"),
     *("robustness --csv", "robustness --figure", "transfer rank --csv", "data overlap csv"),
+    "study report --figure",
 )
 FOLDERS = ("study report --out",)
-SUFFIX = {"infer --plot": ".png", "export --output": ".onnx", "robustness --figure": ".svg"}
+SUFFIX = {
+    "infer --plot": ".png",
+    "export --output": ".onnx",
+    **dict.fromkeys(("robustness --figure", "study report --figure"), ".svg"),
+}
 
 
 def _options() -> Iterator[tuple[str, str]]:
@@ -120,7 +130,11 @@ def test_an_input_or_a_folder_is_no_output(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     output = tmp_path / f"output{SUFFIX.get(option, '')}"
-    given = Path(words_for(option, output)[3 if "rank" in option else 2 if "overlap" in option else 1])
+    given = Path(
+        words_for(option, output)[
+            3 if "rank" in option else 2 if option.split()[0] in ("data", "study") else 1
+        ]
+    )
     if given.is_dir():  # a store
         given = given / "records.csv"
     before = given.read_bytes()
