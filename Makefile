@@ -52,7 +52,7 @@ lint: setup ## ruff: style and common faults; import-linter: which room of the c
 	$(BIN)/ruff format --check .
 	$(BIN)/lint-imports --no-logo
 
-format: setup ## ruff: mend what can be mended
+format: setup ## ruff: correct what can be corrected
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 

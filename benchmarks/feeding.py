@@ -20,7 +20,7 @@ import torch.nn.functional as F
 from stores import write_noise_store
 from timing import interleave, print_machine, print_table
 
-from ecg_tl.acceleration import describe_hardware, take_device
+from ecg_tl.acceleration import describe_device, take_device
 from ecg_tl.datamodules.base import EcgDataModule
 from ecg_tl.datamodules.batches import Residency
 from ecg_tl.datamodules.ptbxl import PtbXlDataModule
@@ -90,7 +90,7 @@ def eat(name: str, signal: torch.Tensor) -> Callable[[], None]:
     network = create_network(name, 5, 12, signal.shape[-1]).to(signal.device)
     optimizer = make_optimizer("adamw", parameter_groups(network, 1e-3, 0.01), fused=True)
     target = (torch.rand(len(signal), 5, device=signal.device) > 0.5).float()
-    bfloat16 = describe_hardware().bfloat16
+    bfloat16 = describe_device().bfloat16
 
     def step() -> None:
         optimizer.zero_grad()

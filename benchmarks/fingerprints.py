@@ -23,7 +23,7 @@ from scipy.signal import butter, resample, sosfiltfilt
 
 from ecg_tl.datasets import get_dataset
 from ecg_tl.datasets.base import EcgDataset
-from ecg_tl.datasets.wfdb_recording import read_recording
+from ecg_tl.datasets.wfdb_recording import read_wfdb
 from ecg_tl.signals import LEADS, Recording, select_leads
 from ecg_tl.store.identity import FINGERPRINT_LEADS, MATCH_THRESHOLD, VALUES_PER_LEAD, recording_fingerprint
 from ecg_tl.store.matching import find_matches
@@ -66,7 +66,7 @@ def main() -> None:
         for name, place in (("ludb", "ludb"), ("ptb", "ptbdb"))
     }
     headers = sorted((folder / "cinc2020").rglob("*.hea"))
-    others["cinc2020"] = stack(read_recording(path.with_suffix("")) for path in headers)
+    others["cinc2020"] = stack(read_wfdb(path.with_suffix("")) for path in headers)
 
     print(f"{len(ids)} records of PTB-XL; threshold {MATCH_THRESHOLD}\n")
     print(f"{'copies of one recording':<34}{'copies':>8}{'missed':>8}{'lowest':>9}{'1 %':>9}")
@@ -149,7 +149,7 @@ def rewritten(recordings: Sequence[Recording], rate: int, gain: float, factor: f
             write_matlab(path.with_suffix(".mat"), steps)
             lines = signal_lines(f"{path.name}.mat", leads, steps, STYLE, [gain] * 12, [0] * 12)
             write_header(path.with_suffix(".hea"), rate, samples, lines)
-            prints.append(recording_fingerprint(read_recording(path)))
+            prints.append(recording_fingerprint(read_wfdb(path)))
             for suffix in (".mat", ".hea"):
                 path.with_suffix(suffix).unlink()
     return np.stack(prints)

@@ -109,7 +109,7 @@ def take_device(accelerator: str) -> torch.device:
     return device
 
 
-def describe_hardware(accelerator: str = "auto") -> Hardware:
+def describe_device(accelerator: str = "auto") -> Hardware:
     """Look at the device that a trainer with this `accelerator` uses."""
     if accelerator in ("auto", "gpu", "cuda") and torch.cuda.is_available():
         # Emulation does not count: it is slower than single precision.
@@ -318,7 +318,7 @@ def choose_acceleration(
         benchmark: The trainer's own, if it was given.
         deterministic: Whether the trainer must be.
     """
-    hardware = describe_hardware(accelerator)
+    hardware = describe_device(accelerator)
     chosen = choose_precision(speed.precision, precision, hardware, network)
     return Acceleration(
         hardware,

@@ -74,7 +74,7 @@ def main(args: Sequence[str] | None = None) -> int:
             printing.say(f"ecg-tl: {stop}", error=True)
         return stop.status
     except EcgTlError as error:
-        printing.say(f"ecg-tl: error: {printing.shown(clearer(error))}", error=True)
+        printing.say(f"ecg-tl: error: {printing.visible(clearer(error))}", error=True)
         return 2
     except KeyboardInterrupt:
         printing.say("ecg-tl: interrupted", error=True)
@@ -89,8 +89,8 @@ def main(args: Sequence[str] | None = None) -> int:
         # Where a library writes, the system names no file: those of a run are below `--runs_dir`.
         where = error.filename or f"the disk on which `ecg-tl {words[0]}` writes"
         printing.say(
-            f"ecg-tl: error: {printing.shown(where)}: found {error.strerror}, expected a disk with room that "
-            "can be written. Free space, or name another folder.",
+            f"ecg-tl: error: {printing.visible(where)}: found {error.strerror}, expected a disk with room "
+            "that can be written. Free space, or name another folder.",
             error=True,
         )
         return 2

@@ -159,7 +159,7 @@ def unknown_set(name: str) -> TrainingSet:
     return TrainingSet(name, (), torch.zeros(0, FINGERPRINT_BYTES, dtype=torch.int8))
 
 
-def joined(sets: Iterable[TrainingSet], more: Iterable[TrainingSet]) -> tuple[TrainingSet, ...]:
+def join_sets(sets: Iterable[TrainingSet], more: Iterable[TrainingSet]) -> tuple[TrainingSet, ...]:
     """Return all training sets, each once."""
     kept: list[TrainingSet] = []
     for candidate in (*sets, *more):

@@ -5,19 +5,19 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Sequence
 
-from ecg_tl.printing import shown
+from ecg_tl.printing import visible
 
 
 def inline(text: object) -> str:
     """Put text into one line in which nothing is markup."""
     # An underscore within a word is none.
-    line = shown(" ".join(str(text).split()))
+    line = visible(" ".join(str(text).split()))
     return re.sub(r"[\\`*|<\[\]&$~]|^[#>+=-]|(?<!\w)_|_(?!\w)", r"\\\g<0>", line)
 
 
 def code(text: object) -> str:
     """Put text into one line of code; a backtick would end it."""
-    return "`" + shown(" ".join(str(text).split())).replace("`", "'").replace("|", "\\|") + "`"
+    return "`" + visible(" ".join(str(text).split())).replace("`", "'").replace("|", "\\|") + "`"
 
 
 def table(header: Sequence[str], rows: Iterable[Sequence[str]], right: int = 1) -> str:

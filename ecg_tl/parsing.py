@@ -86,12 +86,12 @@ def own_error(error: BaseException | None) -> EcgTlError | None:
     return error
 
 
-def essence(message: str) -> str:
+def short_message(message: str) -> str:
     """Put what the parser says over several lines into one, without what does not matter."""
     lines = (line.strip() for line in message.splitlines())
-    told = " ".join(line.removeprefix("- ") for line in lines if line and not _ASIDES.match(line))
-    told = told.rstrip(".")
-    return told if len(told) <= _LONGEST else told[:_LONGEST] + " ..."
+    text = " ".join(line.removeprefix("- ") for line in lines if line and not _ASIDES.match(line))
+    text = text.rstrip(".")
+    return text if len(text) <= _LONGEST else text[:_LONGEST] + " ..."
 
 
 def hint(fault: str, owners: Iterable[Callable[..., Any]], keys: Iterable[str] = ()) -> str:

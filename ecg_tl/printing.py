@@ -22,7 +22,7 @@ _HIDDEN = re.compile(
 )
 
 
-def shown(text: object, keep: str = "") -> str:
+def visible(text: object, keep: str = "") -> str:
     """Return text in which every character can be seen, but for those of `keep`."""
     return _HIDDEN.sub(lambda one: one[0] if one[0] in keep else _escape(one[0]), str(text))
 
@@ -41,7 +41,7 @@ def say(text: object, *, error: bool = False, end: str = "\n", file: IO[str] | N
         file: Another stream.
     """
     stream = file or (sys.stderr if error else sys.stdout)
-    print(shown(text, keep="\n\t"), end=end, file=stream)
+    print(visible(text, keep="\n\t"), end=end, file=stream)
 
 
 def show_logs_as_text(*names: str) -> None:
@@ -60,7 +60,7 @@ def show_logs_as_text(*names: str) -> None:
 
 
 def _as_text(record: logging.LogRecord) -> bool:
-    record.msg, record.args = shown(record.getMessage(), keep="\n\t"), None
+    record.msg, record.args = visible(record.getMessage(), keep="\n\t"), None
     return True
 
 
@@ -68,4 +68,4 @@ _formatwarning = warnings.formatwarning
 
 
 def _format_warning(*given: Any, **named: Any) -> str:
-    return shown(_formatwarning(*given, **named), keep="\n\t")
+    return visible(_formatwarning(*given, **named), keep="\n\t")

@@ -10,7 +10,7 @@ from lightning.fabric.plugins import CheckpointIO
 from lightning.pytorch import Callback
 from lightning_utilities.core.rank_zero import rank_zero_info
 
-from ecg_tl.acceleration import Speed, choose_keep_memory, choose_threads, describe_hardware
+from ecg_tl.acceleration import Speed, choose_keep_memory, choose_threads, describe_device
 from ecg_tl.allocation import keep_freed_memory
 from ecg_tl.callbacks import (
     DecisionLog,
@@ -50,7 +50,7 @@ def run_plugins(plugins: Any, strategy: object) -> list[Any]:
 
 def settle_memory(speed: Speed, accelerator: str) -> None:
     """Let this process keep what it frees, where that is faster."""
-    kept = choose_keep_memory(speed.keep_memory, describe_hardware(accelerator))
+    kept = choose_keep_memory(speed.keep_memory, describe_device(accelerator))
     rank_zero_info(f"keep_memory: {kept}")
     if kept.value:
         keep_freed_memory()

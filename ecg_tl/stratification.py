@@ -95,12 +95,12 @@ def spread_order(sizes: Integers, positives: Integers, rng: np.random.Generator)
     # What each group adds to the distance between the labels so far and their share of the records so far.
     surplus = positives[order] - np.outer(sizes[order], shares)
     so_far = np.zeros(len(totals))
-    for place in range(len(order)):
-        misses = so_far + surplus[place : place + CANDIDATES]
-        best = place + int(np.argmin(misses**2 @ weights))
-        order[[place, best]] = order[[best, place]]
-        surplus[[place, best]] = surplus[[best, place]]
-        so_far += surplus[place]
+    for position in range(len(order)):
+        misses = so_far + surplus[position : position + CANDIDATES]
+        best = position + int(np.argmin(misses**2 @ weights))
+        order[[position, best]] = order[[best, position]]
+        surplus[[position, best]] = surplus[[best, position]]
+        so_far += surplus[position]
     return order
 
 

@@ -14,7 +14,7 @@ from rich.progress import TextColumn
 from rich.segment import Segment
 from rich.text import Text
 
-from ecg_tl.printing import shown
+from ecg_tl.printing import visible
 
 WIDEST = 2000
 """Columns that a table may take where there is no screen."""
@@ -28,12 +28,12 @@ class TextConsole(Console):
 
     def render_str(self, text: str, **settings: Any) -> Text:
         """Make text of a string; here, so that widths are those of what is shown."""
-        return super().render_str(shown(text, keep="\n\t"), **settings)
+        return super().render_str(visible(text, keep="\n\t"), **settings)
 
     def render(self, renderable: RenderableType, options: ConsoleOptions | None = None) -> Iterable[Segment]:
         """Render anything, with every character of its text shown."""
         for segment in super().render(renderable, options):
-            yield segment if segment.control else Segment(shown(segment.text, keep="\n"), segment.style)
+            yield segment if segment.control else Segment(visible(segment.text, keep="\n"), segment.style)
 
 
 def console(*, stderr: bool = False) -> Console:

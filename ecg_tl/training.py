@@ -36,7 +36,7 @@ from ecg_tl.checkpoints.reading import read_checkpoint
 from ecg_tl.datamodules import EcgDataModule
 from ecg_tl.errors import CheckpointError, SettingError
 from ecg_tl.metrics import TO_SCORE
-from ecg_tl.parsing import essence, load_yaml, own_error
+from ecg_tl.parsing import load_yaml, own_error, short_message
 from ecg_tl.run_defaults import (
     TRAINER_DEFAULTS,
     run_callbacks,
@@ -50,7 +50,7 @@ from ecg_tl.stopping import saying_what_is_left
 from ecg_tl.tasks import EcgClassifier
 from ecg_tl.tasks.links import LINKED_TO_DATA
 from ecg_tl.trainer_settings import require_an_effect, require_an_end, require_device
-from ecg_tl.transfer.section import RENAMED, is_asked_for, joined, named_in, start_from
+from ecg_tl.transfer.section import RENAMED, is_asked_for, join_settings, named_in, start_from
 from ecg_tl.transfer.words import is_transfer, present_config, remark
 from ecg_tl.trust import (
     TRUST_OPTION,
@@ -163,7 +163,7 @@ class EcgCLI(LightningCLI):
             if own_error(error) is not None:
                 raise
             # Nothing has run: what fails here is a setting that Lightning does not take.
-            raise MisconfigurationException(essence(str(error))) from error
+            raise MisconfigurationException(short_message(str(error))) from error
 
     def before_instantiate_classes(self) -> None:
         """Settle what depends on nothing but this machine, so that the run's config says what it came to."""
@@ -199,7 +199,7 @@ class EcgCLI(LightningCLI):
         listed = [one for one in callbacks if is_transfer(getattr(one, "class_path", ""))]
         if listed:
             own = [vars(one.init_args) for one in listed]
-            for name, value in joined(own, vars(config.transfer), named_in(self.words)).items():
+            for name, value in join_settings(own, vars(config.transfer), named_in(self.words)).items():
                 config.transfer[name] = value
             config.trainer.callbacks = [one for one in callbacks if one not in listed] or None
             if self.folder is None:

@@ -110,16 +110,16 @@ def test_optimizers_are_fused_where_that_is_known_to_work() -> None:
 
 
 def test_the_log_names_a_gpus_settings_only_beside_one(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(acceleration, "describe_hardware", lambda accelerator: H100)
+    monkeypatch.setattr(acceleration, "describe_device", lambda accelerator: H100)
     lines = choose_acceleration(Speed()).lines()
     assert [line.split(":")[0] for line in lines] == ["precision", "compile", "tf32", "cudnn_benchmark"]
-    monkeypatch.setattr(acceleration, "describe_hardware", lambda accelerator: LAPTOP)
+    monkeypatch.setattr(acceleration, "describe_device", lambda accelerator: LAPTOP)
     lines = choose_acceleration(Speed()).lines()
     assert [line.split(":")[0] for line in lines] == ["precision", "compile"]
 
 
 def test_the_switches_are_set(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(acceleration, "describe_hardware", lambda accelerator: H100)
+    monkeypatch.setattr(acceleration, "describe_device", lambda accelerator: H100)
     compiled: list[str] = []
     network = nn.Linear(1, 1)
     monkeypatch.setattr(network, "compile", lambda mode: compiled.append(mode))

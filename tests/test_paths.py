@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ecg_tl.datasets.wfdb_header import read_header
-from ecg_tl.datasets.wfdb_recording import read_recording
+from ecg_tl.datasets.wfdb_recording import read_wfdb
 from ecg_tl.errors import EcgTlError
 from ecg_tl.paths import _PLAIN, path_below
 
@@ -104,7 +104,7 @@ def test_a_link_that_a_user_made_inside_of_the_folder_is_followed(tmp_path: Path
     (tmp_path / "records").mkdir()
     (tmp_path / "records" / "signals").symlink_to(tmp_path / "elsewhere")
     (tmp_path / "records" / "r.hea").write_text("r 1 500 10\nsignals/r.dat 16 1000/mV 16 0 0 0 0 I\n")
-    assert read_recording(tmp_path / "records" / "r").values.shape == (1, 10)
+    assert read_wfdb(tmp_path / "records" / "r").values.shape == (1, 10)
 
 
 @pytest.mark.parametrize("name", ["é" * 128, "a/" + "b" * 256 + "/c", "a/" * 1100 + "b"])

@@ -10,7 +10,7 @@ import pytest
 
 import ecg_tl
 from ecg_tl.csv_text import read_csv_texts
-from ecg_tl.datasets.tables import read_table
+from ecg_tl.datasets.tables import read_text_table
 from ecg_tl.errors import DatasetError
 from ecg_tl.files import parse_json, read_json
 
@@ -45,6 +45,6 @@ def test_no_other_code_reads_json_files() -> None:
 def test_a_table_that_is_a_pipe_is_not_waited_for(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "labels.csv")
     with pytest.raises(DatasetError, match="pipe or a device"):
-        read_table(tmp_path / "labels.csv", ("record",), "a test")
+        read_text_table(tmp_path / "labels.csv", ("record",), "a test")
     with pytest.raises(OSError, match="pipe or a device"):
         read_csv_texts(tmp_path / "labels.csv")

@@ -83,7 +83,7 @@ def test_infer_and_training_read_the_same_in_every_format(storage: str, gain: st
 def test_infer_and_prepare_both_say_that_no_ecg_has_such_amplitudes(
     gain: str, is_plausible: bool, tmp_path: Path
 ) -> None:
-    from ecg_tl.store.inspection import Kind, inspect
+    from ecg_tl.store.inspection import FindingKind, inspect
 
     folder = tmp_path / "records"
     folder.mkdir()
@@ -93,4 +93,4 @@ def test_infer_and_prepare_both_say_that_no_ecg_has_such_amplitudes(
     settings = StoreSettings(sampling_rate=500, num_samples=2000)
     store = prepare(Custom(), folder, tmp_path / "stores", settings, workers=1, progress=False)
     noted = any("amplitudes that no ECG has" in note for note in store.manifest.notes)
-    assert (Kind.GAIN not in found, not noted) == (is_plausible, is_plausible)
+    assert (FindingKind.GAIN not in found, not noted) == (is_plausible, is_plausible)

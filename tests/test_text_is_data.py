@@ -34,7 +34,7 @@ from ecg_tl.figures import save_figure
 from ecg_tl.figures.svg import drawing, to_svg
 from ecg_tl.files import write_json
 from ecg_tl.markdown import code, inline, table
-from ecg_tl.study.report.csv_files import write_csv as report_csv
+from ecg_tl.study.report.csv_files import rows_as_csv as report_csv
 
 PACKAGE = Path(ecg_tl.__file__).parent
 
@@ -75,10 +75,10 @@ def printed(*content: Any, width: int = 400) -> str:
 @UNHURRIED
 @given(TEXTS)
 def test_what_is_shown_can_be_seen_and_is_shown_once(text: str) -> None:
-    seen = printing.shown(text)
+    seen = printing.visible(text)
     assert not COMMANDS.search(seen)
     assert "\n" not in seen
-    assert printing.shown(seen) == seen
+    assert printing.visible(seen) == seen
     if text.isprintable():
         assert seen == text
     seen.encode()
@@ -260,7 +260,7 @@ def test_a_figure_takes_a_name_as_it_is(tmp_path_factory: pytest.TempPathFactory
         ElementTree.parse(path)
         with drawing():
             drawn = Figure()
-            drawn.text(0, 0, printing.shown(name))
+            drawn.text(0, 0, printing.visible(name))
             ElementTree.fromstring(to_svg(drawn, name, "x"))
 
 
@@ -278,7 +278,7 @@ def test_tensorboard_shows_every_character_of_a_name(tmp_path: Path) -> None:
     logger.log_hyperparams({f"setting {n}": name for n, name in enumerate(names)}, {"hp/a": 1.0})
     logger.finalize("success")
     read = events(tmp_path / "run")
-    tags, seen = read.Tags(), [printing.shown(name) for name in names]
+    tags, seen = read.Tags(), [printing.visible(name) for name in names]
     assert {tag for tag in tags["scalars"] if tag.startswith("val_f1/")} == {f"val_f1/{s}" for s in seen}
     assert {f"ecg/{s}" for s in seen} == set(tags["images"])
     assert {f"val/{s}" for s in seen} <= set(tags["tensors"])

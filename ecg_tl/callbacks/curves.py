@@ -15,7 +15,7 @@ from ecg_tl.calibration import DEFAULT_THRESHOLD, Calibration
 from ecg_tl.figures import figure_to_image
 from ecg_tl.figures.scores import confusion_figure, reliability_figure
 from ecg_tl.limits import COUNT, require_settings
-from ecg_tl.printing import shown
+from ecg_tl.printing import visible
 from ecg_tl.tasks.base import EcgClassifier
 from ecg_tl.tasks.predictions import Predictions
 
@@ -99,7 +99,7 @@ def scalar_layout(class_names: Sequence[str]) -> dict[str, dict[str, list[Any]]]
 
     def chart(tags: Sequence[str]) -> list[Any]:
         # The page takes tags for regular expressions; they are written as `RunEvents` writes them.
-        return ["Multiline", [f"^{re.escape(shown(tag))}$" for tag in tags]]
+        return ["Multiline", [f"^{re.escape(visible(tag))}$" for tag in tags]]
 
     scores = PER_CLASS.values()
     return {
@@ -112,7 +112,7 @@ def scalar_layout(class_names: Sequence[str]) -> dict[str, dict[str, list[Any]]]
             "loss, training and validation": chart(["train/loss_epoch", "val/loss"]),
         },
         "class by class (validation)": {
-            shown(name): chart([f"val_{score}/{name}" for score in scores]) for name in class_names
+            visible(name): chart([f"val_{score}/{name}" for score in scores]) for name in class_names
         },
     }
 

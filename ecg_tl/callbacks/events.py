@@ -14,7 +14,7 @@ from lightning_utilities.core.rank_zero import rank_zero_only
 
 from ecg_tl.errors import StoreError
 from ecg_tl.files import naming, written_whole
-from ecg_tl.printing import shown
+from ecg_tl.printing import visible
 
 _EVENTS = "events.out.tfevents.*"
 _TAGGED = ("add_scalar", "add_image", "add_pr_curve", "add_text")
@@ -69,7 +69,7 @@ class RunEvents(TensorBoardLogger):
     @staticmethod
     def _sanitize_params(params: dict[str, Any]) -> dict[str, Any]:
         kept = TensorBoardLogger._sanitize_params(params)
-        return {shown(name): shown(v) if isinstance(v, str) else v for name, v in kept.items()}
+        return {visible(name): visible(v) if isinstance(v, str) else v for name, v in kept.items()}
 
     @property
     def _events(self) -> Path:
@@ -86,7 +86,7 @@ class RunEvents(TensorBoardLogger):
 
 def _tagging(call: Callable[..., None]) -> Callable[..., None]:
     def called(tag: str, *args: Any, **kwargs: Any) -> None:
-        call(shown(tag), *args, **kwargs)
+        call(visible(tag), *args, **kwargs)
 
     return called
 

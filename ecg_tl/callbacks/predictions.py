@@ -34,7 +34,7 @@ class PredictionTables(Callback):
         folder = run_folder(trainer)
         if folder is None or not isinstance(pl_module, EcgClassifier):
             return
-        write_csv(folder / PREDICTIONS_FILE, table(pl_module.predictions["test"], trainer, pl_module))
+        write_csv(folder / PREDICTIONS_FILE, lay_out(pl_module.predictions["test"], trainer, pl_module))
         calibration, overlap = pl_module.calibration, pl_module.overlap
         write_json(
             folder / SCORES_FILE,
@@ -69,10 +69,10 @@ class PredictionTables(Callback):
         predictions = gather(self._batches)
         folder = run_folder(trainer)
         if folder is not None and isinstance(pl_module, EcgClassifier):
-            write_csv(folder / PREDICTIONS_FILE, table(predictions, trainer, pl_module))
+            write_csv(folder / PREDICTIONS_FILE, lay_out(predictions, trainer, pl_module))
 
 
-def table(predictions: Predictions, trainer: Trainer, task: EcgClassifier) -> pd.DataFrame:
+def lay_out(predictions: Predictions, trainer: Trainer, task: EcgClassifier) -> pd.DataFrame:
     """Lay predictions out with the records' and patients' published ids."""
     rows = predictions.index.numpy()
     datamodule = _datamodule(trainer)

@@ -19,7 +19,7 @@ from ecg_tl.errors import CheckpointError, EcgTlError
 from ecg_tl.files import read_regular
 from ecg_tl.inference.checkpoint_model import CheckpointModel
 from ecg_tl.inference.model import ModelDescription
-from ecg_tl.parsing import essence, load_yaml
+from ecg_tl.parsing import load_yaml, short_message
 from ecg_tl.paths import is_file_name
 from ecg_tl.store.manifest import read_manifest
 from ecg_tl.transfer.inspection import inspect_checkpoint
@@ -79,7 +79,7 @@ class CardFacts:
     @property
     def data(self) -> Mapping[str, Any]:
         """What it was trained on, as the datamodule described it."""
-        return as_table(self.content.get("data"))
+        return as_mapping(self.content.get("data"))
 
 
 def gather_facts(path: Path, run: Path | None = None) -> CardFacts:
@@ -98,7 +98,7 @@ def gather_facts(path: Path, run: Path | None = None) -> CardFacts:
     checkpoint = read_checkpoint(path)
     folder = _run_folder(path, run)
     config = _read_config(folder)
-    test, untested = read_test(folder, model.description, as_table(content.get("data")))
+    test, untested = read_test(folder, model.description, as_mapping(content.get("data")))
     return CardFacts(
         path=path,
         digest=_digest(path),
@@ -108,7 +108,7 @@ def gather_facts(path: Path, run: Path | None = None) -> CardFacts:
         began_at=_began_at(checkpoint),
         upstreams=tuple(_upstreams(path, content, read_training_sets(checkpoint, path))),
         config=config,
-        left_out=_left_out(config, as_table(content.get("data"))),
+        left_out=_left_out(config, as_mapping(content.get("data"))),
         test=test,
         untested=untested,
     )
@@ -123,7 +123,7 @@ def card_files(path: Path, run: Path | None = None) -> list[Path]:
     return [path, folder / CONFIG_FILE, tested / PREDICTIONS_FILE, tested / SCORES_FILE]
 
 
-def as_table(value: Any) -> Mapping[str, Any]:
+def as_mapping(value: Any) -> Mapping[str, Any]:
     """Take a table as it is, and anything else that an altered file may hold as an empty one."""
     return value if isinstance(value, Mapping) else {}
 
@@ -162,7 +162,7 @@ def _read_config(folder: Path | None) -> Mapping[str, Any]:
     except OSError as error:
         found = (error.strerror or str(error)).lower()
     except (ValueError, yaml.YAMLError) as error:
-        found = essence(str(error))
+        found = short_message(str(error))
     if found is not None:
         remedy = "Restore it, or move it away: the card then says less about the training."
         raise CheckpointError(path, found, "the config that its training has written", remedy)
@@ -172,8 +172,8 @@ def _read_config(folder: Path | None) -> Mapping[str, Any]:
 
 def _began_at(checkpoint: Mapping[str, Any]) -> Mapping[str, int] | None:
     """Find what the transfer callback noted in the checkpoint."""
-    state = as_table(as_table(checkpoint.get("callbacks")).get("TransferLearning"))
-    steps = as_table(state.get("trained_since"))
+    state = as_mapping(as_mapping(checkpoint.get("callbacks")).get("TransferLearning"))
+    steps = as_mapping(state.get("trained_since"))
     return {str(group): step for group, step in steps.items() if isinstance(step, int)} or None
 
 
@@ -181,7 +181,7 @@ def _upstreams(path: Path, content: Mapping[str, Any], seen: tuple[TrainingSet, 
     """Follow the line of upstreams as far as their files are at hand and are those that were used."""
     found: list[UpstreamFacts] = []
     while len(found) < MOST_UPSTREAMS:
-        name = as_table(content.get("transfer")).get("upstream")
+        name = as_mapping(content.get("transfer")).get("upstream")
         if name is None:
             break
         upstream, missing = _upstream(Path(str(name)), seen)
@@ -212,7 +212,7 @@ def _is_path(value: object) -> bool:
 
 def _left_out(config: Mapping[str, Any], data: Mapping[str, Any]) -> tuple[LeftOut, ...] | None:
     """Look into the store that the run was trained from, if it is still there."""
-    options = as_table(as_table(config.get("data")).get("init_args"))
+    options = as_mapping(as_mapping(config.get("data")).get("init_args"))
     candidates = [
         Path(options["store"]) if _is_path(options.get("store")) else None,
         Path(options["store_dir"]) / data["store"]

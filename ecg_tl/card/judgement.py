@@ -6,7 +6,7 @@ import math
 from collections.abc import Iterator
 
 from ecg_tl.calibration import DEFAULT_THRESHOLD, MIN_POSITIVES
-from ecg_tl.card.facts import CardFacts, as_table
+from ecg_tl.card.facts import CardFacts, as_mapping
 from ecg_tl.card.scores import Evaluation
 from ecg_tl.inference.model import ModelDescription
 from ecg_tl.markdown import block, bullets, inline, table
@@ -113,7 +113,7 @@ def _limits(facts: CardFacts, description: ModelDescription, title: object) -> I
     few = [
         name
         for name in description.class_names
-        if _few(as_table(as_table(facts.data.get("support")).get("train")).get(name))
+        if _few(as_mapping(as_mapping(facts.data.get("support")).get("train")).get(name))
     ]
     yield (
         f"It knows {len(description.class_names)} classes and nothing else. No class found does not mean a "
@@ -185,7 +185,7 @@ def _purpose(description: ModelDescription) -> str:
 
 def _threshold_table(facts: CardFacts) -> str:
     description = facts.description
-    positives = as_table(as_table(facts.data.get("support")).get("validation"))
+    positives = as_mapping(as_mapping(facts.data.get("support")).get("validation"))
     return table(
         ("class", "threshold", "the same, calibrated", "validation positives", "chosen"),
         (

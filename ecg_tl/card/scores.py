@@ -30,7 +30,7 @@ _EDGE = 1e-12  # a probability of 0 or 1 has no logit
 
 
 @dataclass(frozen=True)
-class ClassScores:
+class ClassRow:
     """One class's scores.
 
     Attributes:
@@ -69,7 +69,7 @@ class Evaluation:
     title: str
     records: int
     patients: int | None
-    classes: dict[str, ClassScores]
+    classes: dict[str, ClassRow]
     averages: dict[str, Interval]
     plain: dict[str, float]
     calibration: dict[str, tuple[float, float | None]]
@@ -143,7 +143,7 @@ def _score(
         records=len(table),
         patients=len(set(known)) if len(known) == len(table) else None,
         classes={
-            name: ClassScores(
+            name: ClassRow(
                 support=tuned.support[name],
                 auroc=intervals[f"auroc/{name}"],
                 auprc=intervals[f"auprc/{name}"],

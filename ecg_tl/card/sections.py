@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from ecg_tl.card.facts import CardFacts, UpstreamFacts, as_table
+from ecg_tl.card.facts import CardFacts, UpstreamFacts, as_mapping
 from ecg_tl.datasets import DATASETS
 from ecg_tl.markdown import bullets, code, inline, table
 from ecg_tl.transfer.section import is_asked_for
@@ -19,7 +19,7 @@ MOST_LEFT_OUT = 20
 def model_section(facts: CardFacts) -> str:
     """Say what it is: network, input, output, file."""
     description, content = facts.description, facts.content
-    normalization = as_table(facts.data.get("normalization"))
+    normalization = as_mapping(facts.data.get("normalization"))
     options = _pairs({name: value for name, value in normalization.items() if name != "name"})
     epoch = content.get("epoch")
     rows = {
@@ -35,7 +35,7 @@ def model_section(facts: CardFacts) -> str:
         "trained": f"to epoch {epoch + 1 if isinstance(epoch, int) else 'unknown'}, "
         f"step {inline(content.get('step'))}",
         "file": f"{code(facts.path.name)}, SHA-256 {code(facts.digest)}",
-        "versions": _pairs(as_table(content.get("versions"))),
+        "versions": _pairs(as_mapping(content.get("versions"))),
     }
     return table(("", ""), ((name, text) for name, text in rows.items()), right=2)
 
@@ -43,9 +43,9 @@ def model_section(facts: CardFacts) -> str:
 def data_section(facts: CardFacts) -> str:
     """Say what it was trained on: dataset, counts, split, what was left out, and what its upstreams saw."""
     data = facts.data
-    records = as_table(data.get("records"))
+    records = as_mapping(data.get("records"))
     unlabelled = "left out" if data.get("unlabelled_dropped") else "kept, as records with no class"
-    leaks = as_table(data.get("leaks_removed"))
+    leaks = as_mapping(data.get("leaks_removed"))
     rows = {
         "dataset": f"{inline(data.get('title'))} ({code(data.get('dataset'))}), "
         f"task {code(data.get('task'))}",
@@ -77,24 +77,24 @@ def data_section(facts: CardFacts) -> str:
 
 def training_section(facts: CardFacts) -> str:
     """Say by which recipe it was trained, and from which upstream."""
-    settings = as_table(facts.content.get("settings"))
-    data = as_table(as_table(facts.config.get("data")).get("init_args"))
-    trainer = as_table(facts.config.get("trainer"))
+    settings = as_mapping(facts.content.get("settings"))
+    data = as_mapping(as_mapping(facts.config.get("data")).get("init_args"))
+    trainer = as_mapping(facts.config.get("trainer"))
     of_task = (
         *("optimizer", "learning_rate", "weight_decay", "schedule", "lr_decay"),
         *("hidden_size", "num_layers", "pooling", "thresholds", "threshold_target"),
     )
-    told = {name: settings[name] for name in of_task if name in settings}
-    told |= {name: data[name] for name in ("batch_size",) if name in data}
-    told |= {name: trainer[name] for name in ("max_epochs", "precision") if name in trainer}
+    chosen = {name: settings[name] for name in of_task if name in settings}
+    chosen |= {name: data[name] for name in ("batch_size",) if name in data}
+    chosen |= {name: trainer[name] for name in ("max_epochs", "precision") if name in trainer}
     if "seed_everything" in facts.config:
-        told["seed"] = facts.config["seed_everything"]
+        chosen["seed"] = facts.config["seed_everything"]
     augmentation = {name: value for name, value in _augmentation(facts).items() if value}
     lines = [
-        f"Settings: {_pairs(told)}.",
+        f"Settings: {_pairs(chosen)}.",
         f"Augmentation: {_pairs(augmentation)}." if augmentation else "No augmentation.",
     ]
-    transfer = as_table(facts.content.get("transfer"))
+    transfer = as_mapping(facts.content.get("transfer"))
     if not transfer:
         lines.append("From scratch: no upstream.")
         return bullets(lines)
@@ -110,7 +110,7 @@ def _transfer(facts: CardFacts, transfer: Mapping[str, Any]) -> Iterator[str]:
         yield f"Fine-tuned from {code(transfer.get('upstream'))}: {share} of the backbone's parameters."
         shares = {
             name: f"{value:.0%}"
-            for name, value in as_table(transfer.get("share_by_group")).items()
+            for name, value in as_mapping(transfer.get("share_by_group")).items()
             if isinstance(value, float | int)
         }
         yield f"Loaded of each layer group: {_pairs(shares)}."
@@ -121,7 +121,7 @@ def _transfer(facts: CardFacts, transfer: Mapping[str, Any]) -> Iterator[str]:
         in_order = sorted(facts.began_at.items(), key=lambda item: item[1])
         steps = ", ".join(f"{inline(group)} {step}" for group, step in in_order)
         yield f"Layer groups trained, from which optimizer step on: {steps}. Others kept their first values."
-    overlap = as_table(transfer.get("overlap"))
+    overlap = as_mapping(transfer.get("overlap"))
     if overlap.get("records"):
         yield (
             f"**{_count(overlap.get('records'))} records of the downstream data are among what the upstream "
@@ -138,11 +138,11 @@ def _upstream(upstream: UpstreamFacts) -> str:
     if upstream.content is None:
         return upstream.missing
     content = upstream.content
-    data = as_table(content.get("data"))
+    data = as_mapping(content.get("data"))
     if not data:
         return "It does not say what it was trained on."
-    records = as_table(data.get("records"))
-    before = as_table(content.get("transfer")).get("upstream")
+    records = as_mapping(data.get("records"))
+    before = as_mapping(content.get("transfer")).get("upstream")
     rows = {
         "network": inline(content.get("network")),
         "dataset": f"{inline(data.get('title'))} ({code(data.get('dataset'))}), "
@@ -159,11 +159,11 @@ def _upstream(upstream: UpstreamFacts) -> str:
 
 def _recipe(facts: CardFacts) -> dict[str, Any]:
     """Find the transfer callback's settings in the run's config, those that say how it was trained."""
-    callbacks = as_table(facts.config.get("trainer")).get("callbacks")
-    listed = [as_table(one) for one in (callbacks if isinstance(callbacks, list) else [])]
+    callbacks = as_mapping(facts.config.get("trainer")).get("callbacks")
+    listed = [as_mapping(one) for one in (callbacks if isinstance(callbacks, list) else [])]
     # Earlier configs have it among the callbacks.
-    given = [as_table(one.get("init_args")) for one in listed if is_transfer(one.get("class_path"))]
-    options = given[0] if given else as_table(facts.config.get("transfer"))
+    given = [as_mapping(one.get("init_args")) for one in listed if is_transfer(one.get("class_path"))]
+    options = given[0] if given else as_mapping(facts.config.get("transfer"))
     if not given and not is_asked_for(options):
         return {}
     skipped = ("upstream", "track", "renames", "prefix")
@@ -173,8 +173,8 @@ def _recipe(facts: CardFacts) -> dict[str, Any]:
 def _augmentation(facts: CardFacts) -> dict[str, Any]:
     said = facts.data.get("augmentation")
     if said is None:  # older checkpoints leave it to the run's settings
-        said = as_table(as_table(facts.config.get("data")).get("init_args")).get("augmentation")
-    return {name: value for name, value in as_table(said).items() if not str(name).endswith("_probability")}
+        said = as_mapping(as_mapping(facts.config.get("data")).get("init_args")).get("augmentation")
+    return {name: value for name, value in as_mapping(said).items() if not str(name).endswith("_probability")}
 
 
 def _left_out(facts: CardFacts) -> str:
@@ -190,7 +190,7 @@ def _left_out(facts: CardFacts) -> str:
 
 
 def _support_table(facts: CardFacts) -> str:
-    support = as_table(facts.data.get("support"))
+    support = as_mapping(facts.data.get("support"))
     codes = facts.description.class_codes
     system = f" ({inline(facts.description.code_system)})" if facts.description.code_system else ""
     return table(
@@ -198,7 +198,7 @@ def _support_table(facts: CardFacts) -> str:
         (
             (
                 inline(name),
-                *(_count(as_table(support.get(part)).get(name)) for part in PARTS),
+                *(_count(as_mapping(support.get(part)).get(name)) for part in PARTS),
                 inline(", ".join(codes.get(name, []))),
             )
             for name in facts.description.class_names

@@ -35,7 +35,7 @@ def weights_digest(state: Mapping[str, Any]) -> str | None:
     return f"sha256:{digest.hexdigest()}"
 
 
-def require_digest(checkpoint: Mapping[str, Any], where: object) -> None:
+def require_weights_digest(checkpoint: Mapping[str, Any], where: object) -> None:
     """Refuse a checkpoint whose weights are not those that were saved; an older one has no digest.
 
     Raises:

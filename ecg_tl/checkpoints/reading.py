@@ -17,8 +17,8 @@ from safetensors.torch import load_file
 from torch import Tensor
 
 from ecg_tl.checkpoints.description import CheckpointDescription, read_description
-from ecg_tl.checkpoints.digest import require_digest, require_whole_archive
-from ecg_tl.checkpoints.settings import require_settings
+from ecg_tl.checkpoints.digest import require_weights_digest, require_whole_archive
+from ecg_tl.checkpoints.settings import require_stored_settings
 from ecg_tl.contamination import TrainingSet, read_training_sets
 from ecg_tl.errors import CheckpointError
 from ecg_tl.limits import require_tree, shown
@@ -75,7 +75,7 @@ def read_checkpoint(path: Path) -> dict[str, Any]:
             path, "no state_dict", "a checkpoint written by ecg_tl", "Give a checkpoint of a fit."
         )
     if "ecg_tl" in checkpoint and "hyper_parameters" in checkpoint:
-        require_settings(checkpoint["hyper_parameters"], path)
+        require_stored_settings(checkpoint["hyper_parameters"], path)
     read_training_sets(checkpoint, path)  # here, where the file can be named
     return checkpoint
 
@@ -110,7 +110,7 @@ def read_upstream(
     description, hyperparameters = None, {}
     if "ecg_tl" in content:
         description = read_description(content, path)
-        require_settings(content.get("hyper_parameters", {}), path)
+        require_stored_settings(content.get("hyper_parameters", {}), path)
         hyperparameters = dict(content.get("hyper_parameters", {}))
         prefix = NETWORK_PREFIX if prefix is None else prefix
     weights, outside = _strip(_unwrap(merged_state(state, path)), prefix or "", path)
@@ -138,7 +138,7 @@ def _load(path: Path) -> Any:
     except Exception as error:  # the unpickler fails in any way that the bytes of a damaged file make it
         raise _damaged(path, error) from None
     if isinstance(content, Mapping):
-        require_digest(content, path)
+        require_weights_digest(content, path)
         if "ecg_tl" in content:
             require_tree(content["ecg_tl"], path, CheckpointError)
     return content

@@ -66,7 +66,7 @@ def task_class(hyperparameters: Mapping[str, Any]) -> type | None:
     return _TASKS.get("EcgClassifier" if takes_any else _FACES[entry.family])
 
 
-def require_settings(hyperparameters: object, where: object) -> None:
+def require_stored_settings(hyperparameters: object, where: object) -> None:
     """Refuse settings that no fit of this project writes; those of classes that are not imported, if plain.
 
     Args:

@@ -14,7 +14,7 @@ from jsonargparse import ArgumentError
 
 from ecg_tl.errors import SettingError
 from ecg_tl.limits import shown
-from ecg_tl.parsing import essence, hint, load_yaml, own_error, quoted_names
+from ecg_tl.parsing import hint, load_yaml, own_error, quoted_names, short_message
 from ecg_tl.trust import UntrustedConfigError
 
 SECTIONS = ("trainer", "checkpoint", "pictures", "curves", "speed", "transfer")
@@ -53,7 +53,7 @@ def argument_errors(
         own = own_error(error)
         if own is not None:
             raise own from error
-        fault = essence(str(error))
+        fault = short_message(str(error))
         raise SettingError(
             _where(words, fault),
             fault,
@@ -64,7 +64,7 @@ def argument_errors(
         # By its name: most commands do without Lightning, which takes seconds to import.
         if type(error).__name__ != "MisconfigurationException":
             raise
-        fault = essence(str(error))
+        fault = short_message(str(error))
         raise SettingError(
             _flag_in(words, fault) or _where(words, fault),
             fault,
@@ -130,7 +130,7 @@ def _require_sections(config: Path) -> None:
     try:
         content = load_yaml(config.read_text(encoding="utf-8"))
     except yaml.YAMLError as error:
-        raise SettingError(config, essence(str(error)), "YAML", "Correct the file.") from error
+        raise SettingError(config, short_message(str(error)), "YAML", "Correct the file.") from error
     except UnicodeDecodeError as error:
         raise SettingError(
             config,

@@ -52,14 +52,14 @@ def demo(
             words = ["data", "synthesize", layout, "--root", str(folder / layout)]
             _announce(console, [*words, "--records", str(records), "--seed", str(seed)])
             synthesize(layout, folder / layout, records, seed=seed, progress=progress)
-    place = [study, "--data_root", str(folder), "--folder", str(folder / "study")]
+    options = [study, "--data_root", str(folder), "--folder", str(folder / "study")]
     for name, epochs in (("upstream", upstream_epochs), ("downstream", downstream_epochs)):
         if epochs is not None:
-            place += [f"--{name}_settings.trainer.max_epochs", str(epochs)]
-    status = _study(console, ["run", *place, "--progress", str(progress).lower()])
+            options += [f"--{name}_settings.trainer.max_epochs", str(epochs)]
+    status = _study(console, ["run", *options, "--progress", str(progress).lower()])
     if status:
         return status
-    status = _study(console, ["report", *place])
+    status = _study(console, ["report", *options])
     console.print(
         f"{upstream_records} synthetic upstream records in PTB-XL's layout, {downstream_records} downstream "
         "ones in CPSC2018's: what fine-tuning buys on them says nothing about real ECGs.",

@@ -83,10 +83,10 @@ def run(words: Sequence[str]) -> int:
         else:
             write_csv(Path(given.csv), table)
     for line in (*remarks, *passed_over):
-        printing.say(f"ecg-tl: note: {printing.shown(line)}", error=True)
+        printing.say(f"ecg-tl: note: {printing.visible(line)}", error=True)
     failures = [outcome for outcome in outcomes if isinstance(outcome, Failure)]
     for failure in failures:
-        printing.say(f"ecg-tl: error: {printing.shown(failure.error)}", error=True)
+        printing.say(f"ecg-tl: error: {printing.visible(failure.error)}", error=True)
     if not to_output:
         _print(outcomes, model)
     return 1 if failures else 0
@@ -156,7 +156,7 @@ def _write(path: str, text: str) -> None:
     if path == STANDARD_OUTPUT:
         # Through a pipe the bytes are data; a terminal must not take any of them for a command.
         data = text.encode(errors="backslashreplace").decode()
-        sys.stdout.write(printing.shown(data, keep="\n\t") if sys.stdout.isatty() else data)
+        sys.stdout.write(printing.visible(data, keep="\n\t") if sys.stdout.isatty() else data)
     else:
         write_text(Path(path), text)
 

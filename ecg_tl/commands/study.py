@@ -186,7 +186,7 @@ def verify(config: str, options: argparse.Namespace, overrides: Sequence[str]) -
         wrong += bool(found)
         undigested += not found and not read_result(run_folder.result).get("digests")
         for error in found:
-            printing.say(f"ecg-tl: error: {printing.shown(error)}", error=True)
+            printing.say(f"ecg-tl: error: {printing.visible(error)}", error=True)
     printing.say(
         f"{len(run_folders)} finished runs were read; {wrong} have a file that they did not leave so."
     )
@@ -314,7 +314,7 @@ def _is_true(word: str) -> bool:
 
 
 def _help() -> str:
-    told = [f"  {name:<8} {str(command.__doc__).splitlines()[0]}" for name, command in COMMANDS.items()]
+    words = [f"  {name:<8} {str(command.__doc__).splitlines()[0]}" for name, command in COMMANDS.items()]
     return "\n".join(
         [
             _USAGE,
@@ -322,7 +322,7 @@ def _help() -> str:
             "Scratch against fine-tuning, as a grid of runs. CONFIG is a YAML, or one of the shipped",
             f"studies: {', '.join(config_names(STUDIES))}.",
             "",
-            *told,
+            *words,
             "",
             "`ecg-tl study WORD --help` lists the options of each.",
         ]

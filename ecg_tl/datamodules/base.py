@@ -143,7 +143,7 @@ class EcgDataModule(LightningDataModule):
         self._parts: Parts | None = None
         self._on_device: Tensor | None = None
         self._first_row = 0
-        self._told: Residency | None = None
+        self._announced: Residency | None = None
 
     # What the model is built from -----------------------------------------------------------------------
 
@@ -279,7 +279,7 @@ class EcgDataModule(LightningDataModule):
             if self._on_device is not None
             else choose_residency(self.residency, store.manifest.signals_bytes, device)
         )
-        self._tell(residency)
+        self._announce(residency)
         signals: NDArray[np.int16] | None = store.signals() if residency == "disk" else None
         if residency == "memory":
             signals = self._in_memory
@@ -315,14 +315,14 @@ class EcgDataModule(LightningDataModule):
             generator=torch.Generator(),
         )
 
-    def _tell(self, residency: Residency) -> None:
+    def _announce(self, residency: Residency) -> None:
         """Say where signals are, once."""
-        if residency != self._told:
+        if residency != self._announced:
             size = f"{self.store.manifest.signals_bytes / 1e6:,.0f} MB of signals"
             rank_zero_info(
                 f"residency: {residency} ({'as set' if self.residency != 'auto' else 'auto'}: {size})"
             )
-        self._told = residency
+        self._announced = residency
 
     @cached_property
     def _in_memory(self) -> NDArray[np.int16]:

@@ -213,15 +213,15 @@ def _mismatch(column: pd.Series[Any], held: str, compared: str, expected: str) -
 def _values(expression: ast.expr, records: pd.DataFrame) -> str:
     """List what the columns of a filter hold."""
     names = dict.fromkeys(node.id for node in ast.walk(expression) if isinstance(node, ast.Name))
-    told = []
+    found = []
     for name in names:
         if name == "codes":
-            told.append(f"{len({code for codes in records[name] for code in codes})} codes")
+            found.append(f"{len({code for codes in records[name] for code in codes})} codes")
             continue
         distinct = sorted({str(value) for value in records[name].dropna()})
         shown = ", ".join(distinct[:_SHOWN]) + (", ..." if len(distinct) > _SHOWN else "")
-        told.append(f"`{name}` of {shown or 'nothing'}")
-    return " and ".join(told)
+        found.append(f"`{name}` of {shown or 'nothing'}")
+    return " and ".join(found)
 
 
 def _fault(found: str, expected: str = _GRAMMAR) -> SettingError:

@@ -17,7 +17,7 @@ from ecg_tl.datasets.demographics import parse_age, parse_sex, people_notes
 from ecg_tl.datasets.folders import list_dataset_files
 from ecg_tl.datasets.snomed import SNOMED, SNOMED_CODES, with_equivalents
 from ecg_tl.datasets.wfdb_header import read_header
-from ecg_tl.datasets.wfdb_recording import read_recording
+from ecg_tl.datasets.wfdb_recording import read_wfdb
 from ecg_tl.errors import DatasetError, RecordError
 from ecg_tl.signals import Recording
 
@@ -100,7 +100,7 @@ class ChallengeDataset(EcgDataset):
 
     def read(self, root: Path, path: str) -> Recording:
         """Read one record."""
-        return read_recording(root / path)
+        return read_wfdb(root / path)
 
     def label_rule(self, task: str | None = None, root: Path | None = None) -> LabelRule:
         """Return the paper's classes, with the challenges' equivalent codes unless switched off."""

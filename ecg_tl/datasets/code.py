@@ -15,7 +15,7 @@ import numpy as np
 
 from ecg_tl.datasets.base import EcgDataset, LabelClass, LabelRule, Scan, make_scan
 from ecg_tl.datasets.demographics import parse_age, parse_sex, people_notes
-from ecg_tl.datasets.tables import cell_fault, read_table
+from ecg_tl.datasets.tables import cell_fault, read_text_table
 from ecg_tl.datasets.vocabulary import Vocabulary
 from ecg_tl.errors import DatasetError, EcgTlError, RecordError
 from ecg_tl.limits import RECORDS, SAMPLES, VALUES, require, require_growth
@@ -72,9 +72,9 @@ class CodeTest(EcgDataset):
     def scan(self, root: Path) -> Scan:
         """Match the rows of the gold standard, the attributes and the tracings."""
         labels_path = _find(root, _GOLD_STANDARD)
-        labels = read_table(labels_path, _ABNORMALITIES, self.title)
+        labels = read_text_table(labels_path, _ABNORMALITIES, self.title)
         attributes_path = _find(root, _ATTRIBUTES)
-        attributes = read_table(attributes_path, ("age", "sex"), self.title)
+        attributes = read_text_table(attributes_path, ("age", "sex"), self.title)
         tracings_path = _find(root, _TRACINGS)
         count, length = _tracings_shape(tracings_path)
         expected = count if self.expected_records is None else self.expected_records

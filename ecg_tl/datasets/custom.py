@@ -11,10 +11,10 @@ import pandas as pd
 from ecg_tl.datasets.base import EcgDataset, LabelClass, LabelRule, LeftOut, Scan, make_scan
 from ecg_tl.datasets.demographics import parse_age, parse_sex, people_notes
 from ecg_tl.datasets.identifiers import identifier
-from ecg_tl.datasets.tables import READ_AS, cell_fault, cell_path, column_key, parse_patient, read_table
+from ecg_tl.datasets.tables import READ_AS, cell_fault, cell_path, column_key, parse_patient, read_text_table
 from ecg_tl.datasets.vocabulary import Vocabulary
 from ecg_tl.datasets.wfdb_header import header_path, read_header
-from ecg_tl.datasets.wfdb_recording import read_recording
+from ecg_tl.datasets.wfdb_recording import read_wfdb
 from ecg_tl.errors import DatasetError, RecordError, SettingError
 from ecg_tl.signals import Recording
 
@@ -104,7 +104,7 @@ class Custom(EcgDataset):
 
     def read(self, root: Path, path: str) -> Recording:
         """Read one record."""
-        return read_recording(root / path)
+        return read_wfdb(root / path)
 
     @classmethod
     def known_classes(cls, task: str) -> tuple[str, ...]:
@@ -128,7 +128,7 @@ class Custom(EcgDataset):
 
 
 def _read_labels(path: Path) -> tuple[pd.DataFrame, tuple[str, ...]]:
-    table = read_table(path, (_RECORD,), "records of your own", optional=_OPTIONAL)
+    table = read_text_table(path, (_RECORD,), "records of your own", optional=_OPTIONAL)
     class_names = tuple(str(column) for column in table.columns if column not in _RESERVED)
     for name in class_names:
         if column_key(name) in _MEANT:

@@ -15,10 +15,10 @@ from typing import Literal, get_args
 from ecg_tl.datasets.base import EcgDataset, LabelClass, LabelRule, LeftOut, Scan, make_scan
 from ecg_tl.datasets.demographics import parse_age, parse_sex, people_notes
 from ecg_tl.datasets.identifiers import identifier
-from ecg_tl.datasets.tables import cell_path, read_table
+from ecg_tl.datasets.tables import cell_path, read_text_table
 from ecg_tl.datasets.vocabulary import Vocabulary
 from ecg_tl.datasets.wfdb_header import header_path, read_header
-from ecg_tl.datasets.wfdb_recording import read_recording
+from ecg_tl.datasets.wfdb_recording import read_wfdb
 from ecg_tl.errors import DatasetError, RecordError, SettingError
 from ecg_tl.limits import COUNT, require
 from ecg_tl.signals import Recording
@@ -163,7 +163,7 @@ class Ludb(EcgDataset):
     def read(self, root: Path, path: str) -> Recording:
         """Read one record of 12 leads."""
         step = None if self.amplitude == "header" else MILLIVOLTS_PER_STEP
-        return read_recording(root / path, millivolts_per_step=step)
+        return read_wfdb(root / path, millivolts_per_step=step)
 
     @classmethod
     def known_classes(cls, task: str) -> tuple[str, ...]:
@@ -206,7 +206,7 @@ class Ludb(EcgDataset):
 
 def _read_statements(path: Path) -> list[tuple[dict[str, str], tuple[str, ...]]]:
     """Return of each row the person's cells and the statements, each once."""
-    table = read_table(path, (*_PERSON, *_STATEMENT_COLUMNS), Ludb.title)
+    table = read_text_table(path, (*_PERSON, *_STATEMENT_COLUMNS), Ludb.title)
     people = []
     for row in table.to_dict("records"):
         lines = (line.strip() for column in _STATEMENT_COLUMNS for line in str(row[column]).splitlines())

@@ -15,7 +15,7 @@ from ecg_tl.datasets.demographics import parse_age, parse_sex, people_notes
 from ecg_tl.datasets.folders import list_dataset_files
 from ecg_tl.datasets.vocabulary import Vocabulary
 from ecg_tl.datasets.wfdb_header import read_header
-from ecg_tl.datasets.wfdb_recording import read_recording
+from ecg_tl.datasets.wfdb_recording import read_wfdb
 from ecg_tl.errors import RecordError
 from ecg_tl.signals import Recording
 
@@ -102,7 +102,7 @@ class Ptb(EcgDataset):
 
     def read(self, root: Path, path: str) -> Recording:
         """Read one record: the 12 standard leads and Frank's `vx`, `vy`, `vz`."""
-        return read_recording(root / path)
+        return read_wfdb(root / path)
 
     def label_rule(self, task: str | None = None, root: Path | None = None) -> LabelRule:
         """Return the paper's rule: NORM, MI, anything else neither."""

@@ -16,8 +16,8 @@ from ecg_tl.datasets.base import EcgDataset, LabelClass, LabelRule, Scan, make_s
 from ecg_tl.datasets.demographics import parse_age, people_notes
 from ecg_tl.datasets.identifiers import identifier
 from ecg_tl.datasets.scp_statements import SCP, SCP_STATEMENTS, SUPERCLASSES
-from ecg_tl.datasets.tables import cell_fault, cell_path, parse_patient, read_table
-from ecg_tl.datasets.wfdb_recording import read_recording
+from ecg_tl.datasets.tables import cell_fault, cell_path, parse_patient, read_text_table
+from ecg_tl.datasets.wfdb_recording import read_wfdb
 from ecg_tl.errors import SettingError
 from ecg_tl.signals import Recording
 
@@ -73,7 +73,7 @@ class PtbXl(EcgDataset):
         column = _FILE_COLUMN[self.source_rate]
         yield path
         prefix = os.path.join(root, "")  # noqa: PTH118  (`Path`s of 22,000 files take longer than all else)
-        table = read_table(path, (column,), self.title, others=False)
+        table = read_text_table(path, (column,), self.title, others=False)
         for number, cell in enumerate(table[column]):
             yield f"{prefix}{cell_path(path, number, column, cell)}.hea"
 
@@ -82,7 +82,7 @@ class PtbXl(EcgDataset):
         path = root / _DATABASE
         file_column = _FILE_COLUMN[self.source_rate]
         required = ("ecg_id", "patient_id", "age", "sex", "scp_codes", "strat_fold", file_column)
-        table = read_table(path, required, self.title, optional=("site", "device"), others=False)
+        table = read_text_table(path, required, self.title, optional=("site", "device"), others=False)
         optional = [column for column in ("site", "device") if column in table.columns]
         rows: list[dict[str, object]] = []
         for number, row in enumerate(table.to_dict("records")):
@@ -106,7 +106,7 @@ class PtbXl(EcgDataset):
 
     def read(self, root: Path, path: str) -> Recording:
         """Read one record of 12 leads."""
-        return read_recording(root / path)
+        return read_wfdb(root / path)
 
     def label_rule(self, task: str | None = None, root: Path | None = None) -> LabelRule:
         """Return the rule of one of the benchmark's six tasks: 5, 23, 44, 19, 12 and 71 classes."""

@@ -21,7 +21,7 @@ READ_AS = "read_as"
 _BETWEEN_WORDS = re.compile(r"[\s_.\-]+")
 
 
-def read_table(
+def read_text_table(
     path: Path, required: Sequence[str], layout: str, optional: Sequence[str] = (), *, others: bool = True
 ) -> pd.DataFrame:
     """Read a CSV file with all cells as text, blanks around names and cells removed, empty cells `""`.

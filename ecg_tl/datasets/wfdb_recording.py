@@ -24,7 +24,7 @@ _MAT4_INT16 = 30
 _FETCH = "Fetch the record again, or leave it out."
 
 
-def read_recording(record: Path, *, millivolts_per_step: float | None = None) -> Recording:
+def read_wfdb(record: Path, *, millivolts_per_step: float | None = None) -> Recording:
     """Read a WFDB record, named without extension, whole and at its own rate, in millivolts.
 
     Samples that the file marks as not measured are NaN. Every lead's checksum is compared with the header's,

@@ -77,7 +77,7 @@ class Row:
 
 
 @dataclass(frozen=True)
-class Group:
+class RowGroup:
     """Rows under one heading.
 
     Attributes:
@@ -129,7 +129,7 @@ class _Layout:
         return self.left + share * (self.right - self.left)
 
 
-def paint_forests(groups: Sequence[Group], scale: Scale) -> tuple[list[Figure], list[Figure]]:
+def paint_forests(groups: Sequence[RowGroup], scale: Scale) -> tuple[list[Figure], list[Figure]]:
     """Draw groups of rows for screens and paper, and for phones, in pieces of one scale that fit a page."""
     limits = _limits([row for group in groups for row in group.rows], scale)
     pieces = list(_pieces(groups))
@@ -139,9 +139,9 @@ def paint_forests(groups: Sequence[Group], scale: Scale) -> tuple[list[Figure], 
     return wide, narrow
 
 
-def _pieces(groups: Sequence[Group]) -> Iterator[list[Group]]:
+def _pieces(groups: Sequence[RowGroup]) -> Iterator[list[RowGroup]]:
     """Share groups out over pages of `MOST_LINES` rows, a heading counting as two."""
-    page: list[Group] = []
+    page: list[RowGroup] = []
     room = MOST_LINES
     for group in groups:
         rows = group.rows
@@ -151,7 +151,7 @@ def _pieces(groups: Sequence[Group]) -> Iterator[list[Group]]:
                 page, room = [], MOST_LINES
             fitting = room - 2
             title = group.title if rows is group.rows else f"{group.title} (continued)"
-            page.append(Group(title, group.subtitle, rows[:fitting]))
+            page.append(RowGroup(title, group.subtitle, rows[:fitting]))
             room -= 2 + len(rows[:fitting])
             rows = rows[fitting:]
     if page:
@@ -159,7 +159,7 @@ def _pieces(groups: Sequence[Group]) -> Iterator[list[Group]]:
 
 
 def paint_forest(
-    groups: Sequence[Group], scale: Scale, width: float, limits: tuple[float, float] | None = None
+    groups: Sequence[RowGroup], scale: Scale, width: float, limits: tuple[float, float] | None = None
 ) -> Figure:
     """Draw groups of rows over one axis; narrow figures put each row's words above its interval.
 
@@ -311,7 +311,7 @@ def _draw_words(axes: Axes, row: Row, y: float, room: float, column: float | Non
     _write(axes, right, y, row.text, SMALL, row.role if row.filled else "ink", align="right")
 
 
-def _detail_column(groups: Sequence[Group], room: float) -> float:
+def _detail_column(groups: Sequence[RowGroup], room: float) -> float:
     """Find where details start: behind the longest label, but leaving them a third of the room."""
     widest = max(text_width(row.label, SIZE) for group in groups for row in group.rows)
     return min(FONT_MARGIN * widest + GAP, 0.68 * room)

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from ecg_tl.errors import SettingError
 from ecg_tl.files import written_whole
-from ecg_tl.printing import shown
+from ecg_tl.printing import visible
 
 FORMATS = ("png", "pdf", "svg")
 
@@ -35,8 +35,8 @@ def _as_text(figure: Figure) -> None:
     for text in figure.findobj(Text):
         assert isinstance(text, Text)
         text.set_parse_math(False)
-        if text.get_text() != shown(text.get_text(), keep="\n"):
-            text.set_text(shown(text.get_text(), keep="\n"))
+        if text.get_text() != visible(text.get_text(), keep="\n"):
+            text.set_text(visible(text.get_text(), keep="\n"))
 
 
 def check_figure_path(path: Path) -> None:

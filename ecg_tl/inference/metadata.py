@@ -39,7 +39,7 @@ def with_digest(content: bytes) -> bytes:
     return _replaced(content, found, f"sha256:{hashlib.sha256(content).hexdigest()}")
 
 
-def require_digest(content: bytes, where: object) -> None:
+def require_file_digest(content: bytes, where: object) -> None:
     """Refuse a file whose bytes are not those that were written; older ones have no digest.
 
     Raises:
@@ -95,7 +95,7 @@ def from_json(text: str | bytes | None, where: object) -> ModelDescription:
     return ModelDescription.from_dict(content, where)
 
 
-def check_shapes(
+def check_graph_shapes(
     description: ModelDescription, leads: object, samples: object, classes: object, where: object
 ) -> None:
     """Check that a graph is the one which its metadata describe.

@@ -9,7 +9,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ecg_tl.errors import CheckpointError, SettingError
-from ecg_tl.inference.metadata import INPUT, METADATA_KEY, OUTPUTS, check_shapes, from_json, require_digest
+from ecg_tl.inference.metadata import (
+    INPUT,
+    METADATA_KEY,
+    OUTPUTS,
+    check_graph_shapes,
+    from_json,
+    require_file_digest,
+)
 from ecg_tl.inference.model import ModelDescription
 
 _NO_FOLDER = "/no-folder-for-weights-outside-of-the-file"
@@ -48,7 +55,7 @@ class OnnxModel:
                 "Export the checkpoint again.",
             )
         (_, leads, samples), (_, classes) = _sizes(inputs[0].shape, 3), _sizes(outputs[0].shape, 2)
-        check_shapes(self.description, leads, samples, classes, path)
+        check_graph_shapes(self.description, leads, samples, classes, path)
 
     def logits(self, signal: NDArray[np.float32]) -> NDArray[np.float32]:
         """Turn signals `(batch, leads, samples)` in mV into uncalibrated logits `(batch, classes)`."""
@@ -81,7 +88,7 @@ def _open(path: Path) -> Any:
         raise CheckpointError(
             path, error.strerror or str(error), "a file that can be read", "Check its permissions."
         ) from error
-    require_digest(content, path)
+    require_file_digest(content, path)
     # Weights may be said to lie in other files: none of these is read.
     options.add_session_config_entry("session.model_external_initializers_file_folder_path", _NO_FOLDER)
     try:

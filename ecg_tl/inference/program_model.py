@@ -16,7 +16,7 @@ import torch
 from numpy.typing import NDArray
 
 from ecg_tl.errors import CheckpointError
-from ecg_tl.inference.metadata import METADATA_KEY, check_shapes, from_json, other_digest
+from ecg_tl.inference.metadata import METADATA_KEY, check_graph_shapes, from_json, other_digest
 from ecg_tl.inference.model import ModelDescription
 from ecg_tl.limits import require_archive_growth
 
@@ -51,7 +51,7 @@ class ProgramModel:
         except Exception as error:  # the loader fails in any way that the file's bytes make it
             raise _damaged(path, error) from error
         _, leads, samples = _sizes(signal.shape, 3)
-        check_shapes(self.description, leads, samples, _sizes(probability.shape, 2)[1], path)
+        check_graph_shapes(self.description, leads, samples, _sizes(probability.shape, 2)[1], path)
 
     def logits(self, signal: NDArray[np.float32]) -> NDArray[np.float32]:
         """Turn signals `(batch, leads, samples)` in mV into uncalibrated logits `(batch, classes)`."""

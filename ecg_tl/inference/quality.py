@@ -11,14 +11,14 @@ from ecg_tl.inference.model import ModelDescription
 from ecg_tl.inference.remarks import Remark
 from ecg_tl.inference.windows import Windows
 from ecg_tl.signals import Recording
-from ecg_tl.store.inspection import Kind, inspect
+from ecg_tl.store.inspection import FindingKind, inspect
 from ecg_tl.store.ranges import SignalRanges, unfamiliar
 
 _KINDS = {
-    Kind.FLAT_LEAD: "flat_lead",
-    Kind.SATURATED: "saturated",
-    Kind.GAIN: "implausible_gain",
-    Kind.LEAD_RELATIONS: "lead_relations",
+    FindingKind.FLAT_LEAD: "flat_lead",
+    FindingKind.SATURATED: "saturated",
+    FindingKind.GAIN: "implausible_gain",
+    FindingKind.LEAD_RELATIONS: "lead_relations",
 }
 """Of what `inspect` finds. Missing leads and values are told by those that deal with them."""
 
@@ -45,24 +45,24 @@ def examine(
         chosen = np.linspace(0, len(windows) - 1, min(len(windows), _MOST_WINDOWS)).round().astype(int)
         signals = [windows.signal(slice(one, one + 1))[0, :, : windows.length] for one in chosen.tolist()]
         # Leads that are missing are flat zeros, which are outside of no range.
-        for told in unfamiliar(ranges, signals, description.leads, description.sampling_rate):
-            yield Remark("unfamiliar", f"unlike the training records: {told}")
+        for message in unfamiliar(ranges, signals, description.leads, description.sampling_rate):
+            yield Remark("unfamiliar", f"unlike the training records: {message}")
 
 
 def _damages(used: Recording, windows: Windows) -> Iterator[Remark]:
     """Inspect each window, and say of each kind of damage what it is, in how many windows."""
-    found: dict[Kind, list[str]] = {}
+    found: dict[FindingKind, list[str]] = {}
     for part in windows.parts:
         cut = replace(used, values=used.values[:, part.start : part.stop])
-        in_window: dict[Kind, list[str]] = {}
+        in_window: dict[FindingKind, list[str]] = {}
         for finding in inspect(cut, ""):
             in_window.setdefault(finding.kind, []).append(finding.detail)
         for kind, details in in_window.items():
             found.setdefault(kind, []).append("; ".join(details))
-    for kind, told in found.items():
+    for kind, messages in found.items():
         if kind in _KINDS:
-            share = f" (in {len(told)} of {len(windows)} windows)" if len(windows) > 1 else ""
-            yield Remark(_KINDS[kind], f"{kind.value}: {told[0]}{share}")
+            share = f" (in {len(messages)} of {len(windows)} windows)" if len(windows) > 1 else ""
+            yield Remark(_KINDS[kind], f"{kind.value}: {messages[0]}{share}")
 
 
 def _normalised(recording: Recording) -> Iterator[Remark]:

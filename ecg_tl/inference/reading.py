@@ -243,16 +243,16 @@ def _from_array(path: Path, file: ArrayFile, settings: ReadSettings) -> ReadReco
     require(VALUES, len(kept) * values.shape[1], path, RecordError)
     millivolts = np.empty((len(kept), values.shape[1]), dtype=np.float32)
     peaks, fillers = [], 0
-    for place, row in enumerate(kept):  # one by one: in double precision they are large
+    for position, row in enumerate(kept):  # one by one: in double precision they are large
         raw = values[row]
         with np.errstate(over="ignore", invalid="ignore"):  # beyond float32 is told as infinite
             lead = np.asarray(raw, dtype=np.float64) * scale
             if abs(NOT_MEASURED * scale) > LARGEST_PEAK and (filled := raw == NOT_MEASURED).any():
                 lead[filled] = np.nan
                 fillers += int(filled.sum())
-            millivolts[place] = lead
+            millivolts[position] = lead
         peaks.append(_peak(lead))
-    _check_units(path, float(np.median(peaks)), units, told="--units" if file.units is None else "the file")
+    _check_units(path, float(np.median(peaks)), units, source="--units" if file.units is None else "the file")
     if fillers:
         message = f"{fillers} samples of {NOT_MEASURED}, which means not measured"
         remarks.append(Remark("fillers", message, is_warning=False))
@@ -308,7 +308,7 @@ def _peak(lead: NDArray[np.float64]) -> float:
     return float(np.where(np.isfinite(lead), excursion, 0.0).max())
 
 
-def _check_units(path: Path, peak: float, units: str, told: str) -> None:
+def _check_units(path: Path, peak: float, units: str, source: str) -> None:
     """Refuse a unit in which no ECG can be, where another one would fit."""
     if peak == 0 or SMALLEST_PEAK <= peak <= LARGEST_PEAK:
         return
@@ -318,7 +318,7 @@ def _check_units(path: Path, peak: float, units: str, told: str) -> None:
         if SMALLEST_PEAK <= fitting <= LARGEST_PEAK:
             raise RecordError(
                 path,
-                f"a median peak of {peak:.4g} mV, its values being {units} as {told} says",
+                f"a median peak of {peak:.4g} mV, its values being {units} as {source} says",
                 f"{SMALLEST_PEAK:g} to {LARGEST_PEAK:g} mV",
                 f"Correct the unit: in {unit} it would be {fitting:.3g} mV.",
             )

@@ -1,6 +1,6 @@
 """A record of any length as windows of the length that a network takes.
 
-What is done to a window is done by the store's own functions: mended, resampled behind the same filter,
+What is done to a window is done by the store's own functions: filled, resampled behind the same filter,
 rounded to 1 µV, padded with zeros. So a record gives a network the same numbers here and in a prepared store.
 """
 
@@ -57,7 +57,7 @@ def cut_windows(
     """Cut a record into windows.
 
     A longer record is covered by as few windows as can be, spread evenly, so that neighbours overlap a little
-    and no part is left out. A window with a gap too long to mend is left out, if others remain.
+    and no part is left out. A window with a gap too long to fill is left out, if others remain.
 
     Args:
         recording: The leads that the network takes, in its order.
@@ -87,7 +87,7 @@ def cut_windows(
         firsts = np.linspace(0, total - length, count).round().astype(int).tolist()
         planned = [window_at(samples, ratio, first, length) for first in firsts]
     kept, parts, refused = [], [], []
-    mended = clipped = 0
+    filled = clipped = 0
     for window in planned:
         try:
             steps, nan_samples, beyond = conform_window(
@@ -96,7 +96,7 @@ def cut_windows(
         except RecordError as error:
             refused.append(error)
             continue
-        mended, clipped = mended + nan_samples, clipped + beyond
+        filled, clipped = filled + nan_samples, clipped + beyond
         kept.append(steps)
         parts.append(window)
     if not kept:
@@ -109,7 +109,7 @@ def cut_windows(
         tuple(parts),
         tuple((part.start * float(ratio) + part.skip) / rate for part in parts),
         length,
-        tuple(_remarks(settings, total, length, which, len(kept), refused, mended, clipped)),
+        tuple(_remarks(settings, total, length, which, len(kept), refused, filled, clipped)),
     )
 
 
@@ -120,7 +120,7 @@ def _remarks(
     which: WhichWindows,
     kept: int,
     refused: list[RecordError],
-    mended: int,
+    filled: int,
     clipped: int,
 ) -> list[Remark]:
     remarks = []
@@ -139,8 +139,8 @@ def _remarks(
             f"{len(refused)} of {len(refused) + kept} windows left out, the first for {refused[0].found}"
         )
         remarks.append(Remark("windows_left_out", message))
-    if mended:
-        remarks.append(Remark("missing_values", f"{mended} missing samples interpolated"))
+    if filled:
+        remarks.append(Remark("missing_values", f"{filled} missing samples interpolated"))
     if clipped:
         remarks.append(Remark("clipped", f"{clipped} samples beyond ±32.767 mV cut off there"))
     return remarks

@@ -92,7 +92,7 @@ class Condition:
 
 
 @dataclass(frozen=True)
-class Kind:
+class Disturbance:
     """One kind of disturbance.
 
     Attributes:
@@ -120,7 +120,7 @@ class Kind:
         return all(condition.level is not None for condition in self.conditions)
 
 
-def make_kinds(recorder: Recorder, names: Sequence[str] | None = None) -> tuple[list[Kind], list[str]]:
+def make_kinds(recorder: Recorder, names: Sequence[str] | None = None) -> tuple[list[Disturbance], list[str]]:
     """Make all kinds of disturbances that such signals can meet.
 
     Args:
@@ -158,20 +158,20 @@ def make_kinds(recorder: Recorder, names: Sequence[str] | None = None) -> tuple[
 
 def _noise(
     name: str, title: str, add: Callable[..., Tensor], levels: Sequence[float], scale: str = AT_ELECTRODES
-) -> Callable[[Recorder], Kind | str]:
-    def make(recorder: Recorder) -> Kind:
+) -> Callable[[Recorder], Disturbance | str]:
+    def make(recorder: Recorder) -> Disturbance:
         known = partial(add, leads=recorder.leads, sampling_rate=recorder.sampling_rate)
 
         def at(level: float) -> Disturb:
             return lambda signal, generators: known(signal, level, generators)
 
         conditions = tuple(Condition(f"{level:g} mV", level, at(level)) for level in levels)
-        return Kind(name, title, scale, conditions, is_noise=True)
+        return Disturbance(name, title, scale, conditions, is_noise=True)
 
     return make
 
 
-def _mains(recorder: Recorder) -> Kind | str:
+def _mains(recorder: Recorder) -> Disturbance | str:
     nyquist = recorder.sampling_rate / 2
     if recorder.mains_frequency >= nyquist and recorder.resampling == "polyphase":
         return (
@@ -182,7 +182,7 @@ def _mains(recorder: Recorder) -> Kind | str:
     return _noise("mains", f"mains, {recorder.mains_frequency:g} Hz", add, MAINS_MV)(recorder)
 
 
-def _leads_lost(recorder: Recorder) -> Kind | str:
+def _leads_lost(recorder: Recorder) -> Disturbance | str:
     counts = [count for count in LOST_LEADS if count < len(recorder.leads)]
     if not counts:
         return "there is one lead alone."
@@ -192,10 +192,10 @@ def _leads_lost(recorder: Recorder) -> Kind | str:
 
     conditions = tuple(Condition(f"{n} lead{'s' * (n > 1)}", float(n), at(n)) for n in counts)
     scale = f"random leads of {len(recorder.leads)} at zero"
-    return Kind("leads_lost", "leads lost at random", scale, conditions)
+    return Disturbance("leads_lost", "leads lost at random", scale, conditions)
 
 
-def _leads_kept(recorder: Recorder) -> Kind | str:
+def _leads_kept(recorder: Recorder) -> Disturbance | str:
     def at(lost: tuple[str, ...]) -> Disturb:
         return lambda signal, _: without_leads(signal, lost, leads=recorder.leads)
 
@@ -208,10 +208,10 @@ def _leads_kept(recorder: Recorder) -> Kind | str:
             conditions.append(Condition(label, None, at(lost)))
     if not conditions:
         return f"none of {', '.join(label for label, _ in NAMED_LOSSES)} can happen to these leads."
-    return Kind("leads_kept", "cables off, fewer leads", "other leads at zero", tuple(conditions))
+    return Disturbance("leads_kept", "cables off, fewer leads", "other leads at zero", tuple(conditions))
 
 
-def _swaps(recorder: Recorder) -> Kind | str:
+def _swaps(recorder: Recorder) -> Disturbance | str:
     def at(swap: str) -> Disturb:
         return lambda signal, _: swap_electrodes(signal, swap, leads=recorder.leads)
 
@@ -225,18 +225,18 @@ def _swaps(recorder: Recorder) -> Kind | str:
             conditions.append(Condition(swap, None, at(swap)))
     if not conditions:
         return "no swap exchanges leads that are all there."
-    return Kind("swap", "electrodes exchanged", "electrodes in each other's place", tuple(conditions))
+    return Disturbance("swap", "electrodes exchanged", "electrodes in each other's place", tuple(conditions))
 
 
-def _gains(recorder: Recorder) -> Kind | str:
+def _gains(recorder: Recorder) -> Disturbance | str:
     def at(factor: float) -> Disturb:
         return lambda signal, _: wrong_gain(signal, factor)
 
     conditions = tuple(Condition(f"× {factor:g}", factor, at(factor)) for factor in GAINS)
-    return Kind("gain", "wrong gain", "factor of the amplitude", conditions)
+    return Disturbance("gain", "wrong gain", "factor of the amplitude", conditions)
 
 
-def _rates(recorder: Recorder) -> Kind | str:
+def _rates(recorder: Recorder) -> Disturbance | str:
     rates = [rate for rate in RATES_HZ if rate < recorder.sampling_rate]
     if not rates:
         return f"{recorder.sampling_rate:g} Hz is not above {min(RATES_HZ):g} Hz, the lowest rate here."
@@ -245,10 +245,10 @@ def _rates(recorder: Recorder) -> Kind | str:
         return lambda signal, _: recorded_at(signal, rate, sampling_rate=recorder.sampling_rate)
 
     conditions = tuple(Condition(f"{rate:g} Hz", rate, at(rate)) for rate in rates)
-    return Kind("sampling_rate", "slower recorder", "sampling rate before resampling, Hz", conditions)
+    return Disturbance("sampling_rate", "slower recorder", "sampling rate before resampling, Hz", conditions)
 
 
-def _lengths(recorder: Recorder) -> Kind | str:
+def _lengths(recorder: Recorder) -> Disturbance | str:
     duration = recorder.num_samples / recorder.sampling_rate
     lengths = [seconds for seconds in LENGTHS_S if seconds < duration]
     if not lengths:
@@ -258,10 +258,12 @@ def _lengths(recorder: Recorder) -> Kind | str:
         return lambda signal, _: first_seconds(signal, seconds, sampling_rate=recorder.sampling_rate)
 
     conditions = tuple(Condition(f"{seconds:g} s", seconds, at(seconds)) for seconds in lengths)
-    return Kind("length", "shorter recording", f"first seconds of {duration:g}, the rest zero", conditions)
+    return Disturbance(
+        "length", "shorter recording", f"first seconds of {duration:g}, the rest zero", conditions
+    )
 
 
-KINDS: dict[str, Callable[[Recorder], Kind | str]] = {
+KINDS: dict[str, Callable[[Recorder], Disturbance | str]] = {
     "wander": _noise("wander", "baseline wander", baseline_wander, WANDER_MV),
     "mains": _mains,
     "muscle": _noise("muscle", "muscle noise", muscle_noise, MUSCLE_MV),

@@ -17,7 +17,7 @@ from ecg_tl.datamodules import EcgDataModule
 from ecg_tl.errors import CheckpointError, SettingError
 from ecg_tl.limits import RESAMPLES, SEED, require_each_once, require_settings
 from ecg_tl.metrics import multilabel_scores
-from ecg_tl.robustness.conditions import Kind, Recorder, make_kinds
+from ecg_tl.robustness.conditions import Disturbance, Recorder, make_kinds
 from ecg_tl.robustness.predictions import DisturbedPredictions, predict_disturbed
 from ecg_tl.robustness.subjects import Subject, make_subject
 from ecg_tl.statistics.intervals import Interval, mean_interval, score_interval
@@ -82,7 +82,7 @@ class Robustness:
     """
 
     subjects: tuple[Subject, ...]
-    kinds: tuple[Kind, ...]
+    kinds: tuple[Disturbance, ...]
     outcomes: tuple[ConditionResult, ...]
     metric: str
     dataset: str
@@ -213,7 +213,7 @@ def _patients(records: pd.DataFrame) -> NDArray[np.str_]:
 
 def _score(
     subjects: Sequence[Subject],
-    kinds: Sequence[Kind],
+    kinds: Sequence[Disturbance],
     run: DisturbedPredictions,
     draws: PatientResamples | None,
     metric: str,

@@ -13,7 +13,7 @@ from matplotlib.lines import Line2D
 
 from ecg_tl.figures.svg import drawing, new_figure, panel
 from ecg_tl.figures.theme import MARKERS, SERIES, light
-from ecg_tl.robustness.conditions import Kind
+from ecg_tl.robustness.conditions import Disturbance
 from ecg_tl.robustness.evaluation import CLEAN, ConditionResult, Robustness
 from ecg_tl.robustness.output import METRIC_TITLES
 
@@ -68,7 +68,7 @@ def robustness_figure(result: Robustness) -> Figure:
     return figure
 
 
-def _draw_kind(axes: Axes, kind: Kind, result: Robustness) -> None:
+def _draw_kind(axes: Axes, kind: Disturbance, result: Robustness) -> None:
     axes.set_title(kind.title, loc="left", size=12, color=light("ink"), pad=7)
     axes.set_xlabel(kind.scale, size=10.5, color=light("muted"), labelpad=5)
     positions = np.arange(len(kind.conditions))

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from ecg_tl.datamodules import EcgDataModule
 from ecg_tl.disturbances import record_generators, signal_to_noise
-from ecg_tl.robustness.conditions import Kind
+from ecg_tl.robustness.conditions import Disturbance
 from ecg_tl.robustness.subjects import Subject
 from ecg_tl.store.progress import record_progress
 
@@ -38,7 +38,7 @@ class DisturbedPredictions:
 def predict_disturbed(
     subjects: Sequence[Subject],
     datamodule: EcgDataModule,
-    kinds: Sequence[Kind],
+    kinds: Sequence[Disturbance],
     seed: int,
     device: torch.device,
     progress: bool,

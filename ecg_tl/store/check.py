@@ -14,7 +14,7 @@ import pandas as pd
 from ecg_tl.datasets.base import EcgDataset, LeftOut
 from ecg_tl.errors import RecordError
 from ecg_tl.store.conform import read_recording
-from ecg_tl.store.inspection import ERRORS, Finding, Kind, inspect, recording_hash
+from ecg_tl.store.inspection import ERRORS, Finding, FindingKind, inspect, recording_hash
 from ecg_tl.store.parallel import count_workers, map_ordered
 from ecg_tl.store.progress import record_progress
 
@@ -47,7 +47,7 @@ class CheckReport:
         """Whether a record cannot be used at all."""
         return any(finding.kind in ERRORS for finding in self.findings)
 
-    def of_kind(self, kind: Kind) -> tuple[Finding, ...]:
+    def of_kind(self, kind: FindingKind) -> tuple[Finding, ...]:
         """Return the findings of one kind."""
         return tuple(finding for finding in self.findings if finding.kind == kind)
 
@@ -76,7 +76,7 @@ def check_dataset(
     """
     root = Path(root)
     scan = dataset.scan(root)
-    findings = [Finding(Kind.UNREADABLE, record.record_id, record.reason) for record in scan.left_out]
+    findings = [Finding(FindingKind.UNREADABLE, record.record_id, record.reason) for record in scan.left_out]
     rows = list(zip(scan.records["record_id"], scan.records["path"], strict=True))
     outcomes = map_ordered(partial(_read_and_inspect, dataset, root), rows, count_workers(workers, len(rows)))
     inspected = []
@@ -104,7 +104,9 @@ def _read_and_inspect(dataset: EcgDataset, root: Path, row: tuple[str, str]) -> 
     try:
         recording = read_recording(dataset, root, path)
     except RecordError as error:
-        return _Inspected((Finding(Kind.UNREADABLE, record_id, LeftOut.because(record_id, error).reason),))
+        return _Inspected(
+            (Finding(FindingKind.UNREADABLE, record_id, LeftOut.because(record_id, error).reason),)
+        )
     return _Inspected(
         tuple(inspect(recording, record_id)),
         recording.sampling_rate,
@@ -125,10 +127,10 @@ def _unusual(record_ids: Iterable[str], inspected: list[_Inspected]) -> list[Fin
     for record_id, record_rate, record_seconds in readable:
         if rate is not None and record_rate != rate:
             detail = f"{record_rate:g} Hz, most have {rate:g} Hz"
-            findings.append(Finding(Kind.UNUSUAL_RATE, record_id, detail))
+            findings.append(Finding(FindingKind.UNUSUAL_RATE, record_id, detail))
         if seconds is not None and record_seconds != seconds:
             detail = f"{record_seconds:g} s, most have {seconds:g} s"
-            findings.append(Finding(Kind.UNUSUAL_LENGTH, record_id, detail))
+            findings.append(Finding(FindingKind.UNUSUAL_LENGTH, record_id, detail))
     return findings
 
 
@@ -152,5 +154,5 @@ def _duplicates(records: pd.DataFrame, hashes: list[str | None]) -> list[Finding
             detail = "different patients" if len(set(patients)) > 1 else "one patient"
         if len(set(folds)) > 1:
             detail += f", in folds {', '.join(f'{fold:g}' for fold in sorted(set(folds)))}"
-        findings.append(Finding(Kind.DUPLICATE, ", ".join(group["record_id"]), detail))
+        findings.append(Finding(FindingKind.DUPLICATE, ", ".join(group["record_id"]), detail))
     return findings

@@ -12,9 +12,9 @@ from ecg_tl.datasets.base import EcgDataset
 from ecg_tl.errors import RecordError
 from ecg_tl.signals import Recording, select_leads
 from ecg_tl.store.encoding import SIGNAL_DTYPE, STEPS_PER_MILLIVOLT, encode, signal_hash
+from ecg_tl.store.gaps import fill_gaps
 from ecg_tl.store.identity import recording_fingerprint
 from ecg_tl.store.inspection import LARGEST_PEAK, SMALLEST_PEAK
-from ecg_tl.store.mending import mend_gaps
 from ecg_tl.store.resample import Window, find_window, rate_ratio, resample
 from ecg_tl.store.settings import StoreSettings
 
@@ -76,7 +76,7 @@ def read_recording(dataset: EcgDataset, root: Path, path: str) -> Recording:
 
 
 def conform(recording: Recording, settings: StoreSettings, where: object) -> StoredSignal | TooShort:
-    """Select leads, mend gaps, resample, crop or pad, and encode; fingerprint what was read.
+    """Select leads, fill gaps, resample, crop or pad, and encode; fingerprint what was read.
 
     Args:
         recording: As the dataset read it.
@@ -84,7 +84,7 @@ def conform(recording: Recording, settings: StoreSettings, where: object) -> Sto
         where: The record, for errors.
 
     Raises:
-        RecordError: If a lead is missing or has a gap too long to mend.
+        RecordError: If a lead is missing or has a gap too long to fill.
         SettingError: If the settings cannot be carried out at the recording's rate.
     """
     selected = select_leads(recording, settings.leads, where)
@@ -141,11 +141,11 @@ def conform_window(
         beyond the range of int16.
 
     Raises:
-        RecordError: If a lead has a gap too long to mend in this window.
+        RecordError: If a lead has a gap too long to fill in this window.
         SettingError: If the settings cannot be carried out at the record's rate.
     """
     part = selected[:, window.start : window.stop]
-    mended, nan_samples = mend_gaps(part, sampling_rate, settings.leads, where)
-    resampled = resample(mended, rate_ratio(sampling_rate, settings.sampling_rate), settings.resampling)
+    filled, nan_samples = fill_gaps(part, sampling_rate, settings.leads, where)
+    resampled = resample(filled, rate_ratio(sampling_rate, settings.sampling_rate), settings.resampling)
     kept, clipped = encode(resampled[:, window.skip : window.skip + window.length])
     return kept, nan_samples, clipped

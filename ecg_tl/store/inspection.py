@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from ecg_tl.errors import RecordError
 from ecg_tl.signals import LEADS, Recording
 from ecg_tl.store.encoding import STEPS_PER_MILLIVOLT, signal_hash
-from ecg_tl.store.mending import longest_run, mend_gaps
+from ecg_tl.store.gaps import fill_gaps, longest_run
 
 LARGEST_RESIDUAL = 0.05
 """Of the limb leads' amplitude. Rounding to 5 µV a step leaves up to 1.3 % in small signals (2,100 published
@@ -41,23 +41,23 @@ _LIMB_LEAD_RELATIONS = {
 }
 
 
-class Kind(StrEnum):
+class FindingKind(StrEnum):
     """Kinds of findings; `ERRORS` are those that keep a record out of a store."""
 
     UNREADABLE = "cannot be read"
-    UNUSABLE = "no signal, or gaps too long to mend"
+    UNUSABLE = "no signal, or gaps too long to fill"
     MISSING_LEAD = "a standard lead is missing"
     LEAD_RELATIONS = "limb leads contradict each other"
     GAIN = "implausible amplitude"
     FLAT_LEAD = "flat lead"
     SATURATED = "cut off at an extreme value"
-    MISSING_VALUES = "missing values that can be mended"
+    MISSING_VALUES = "missing values that can be filled"
     UNUSUAL_RATE = "another sampling rate than most"
     UNUSUAL_LENGTH = "another length than most"
     DUPLICATE = "the same signal under several ids"
 
 
-ERRORS = frozenset({Kind.UNREADABLE, Kind.UNUSABLE, Kind.MISSING_LEAD})
+ERRORS = frozenset({FindingKind.UNREADABLE, FindingKind.UNUSABLE, FindingKind.MISSING_LEAD})
 
 
 @dataclass(frozen=True)
@@ -70,7 +70,7 @@ class Finding:
         detail: What was measured.
     """
 
-    kind: Kind
+    kind: FindingKind
     record_id: str
     detail: str
 
@@ -79,24 +79,24 @@ def inspect(recording: Recording, record_id: str) -> Iterator[Finding]:
     """Yield what is wrong with a recording. A good one yields nothing."""
     missing = [lead for lead in LEADS if lead not in recording.leads]
     if missing:
-        yield Finding(Kind.MISSING_LEAD, record_id, f"no {', '.join(missing)}")
+        yield Finding(FindingKind.MISSING_LEAD, record_id, f"no {', '.join(missing)}")
     try:
-        mended, nan_samples = mend_gaps(recording.values, recording.sampling_rate, recording.leads, record_id)
+        filled, nan_samples = fill_gaps(recording.values, recording.sampling_rate, recording.leads, record_id)
     except RecordError as error:
-        yield Finding(Kind.UNUSABLE, record_id, error.found)
+        yield Finding(FindingKind.UNUSABLE, record_id, error.found)
         return
     if nan_samples:
-        yield Finding(Kind.MISSING_VALUES, record_id, f"{nan_samples} samples")
-    signal = mended.astype(np.float64)
+        yield Finding(FindingKind.MISSING_VALUES, record_id, f"{nan_samples} samples")
+    signal = filled.astype(np.float64)
     yield from _contradictions(dict(zip(recording.leads, signal, strict=True)), record_id)
     flat = [lead for lead, row in zip(recording.leads, signal, strict=True) if np.ptp(row) == 0]
     if flat:
-        yield Finding(Kind.FLAT_LEAD, record_id, ", ".join(flat))
+        yield Finding(FindingKind.FLAT_LEAD, record_id, ", ".join(flat))
     excursions = np.abs(signal - np.median(signal, axis=1, keepdims=True))
     peak = float(np.median(excursions.max(axis=1)))
     # A record with most leads flat says nothing about its gain.
     if not SMALLEST_PEAK <= peak <= LARGEST_PEAK and len(flat) * 2 < len(signal):
-        yield Finding(Kind.GAIN, record_id, f"median peak {peak:.3g} mV")
+        yield Finding(FindingKind.GAIN, record_id, f"median peak {peak:.3g} mV")
     shortest = max(2, round(SATURATION_SECONDS * recording.sampling_rate))
     for lead, row, excursion in zip(recording.leads, signal, excursions, strict=True):
         extreme = float(row[int(np.argmax(excursion))])
@@ -105,7 +105,7 @@ def inspect(recording: Recording, record_id: str) -> Iterator[Finding]:
         run = longest_run(_without_ends(row == extreme))
         if run >= shortest:
             seconds = run / recording.sampling_rate
-            yield Finding(Kind.SATURATED, record_id, f"{lead} at {extreme:.3g} mV for {seconds:.2g} s")
+            yield Finding(FindingKind.SATURATED, record_id, f"{lead} at {extreme:.3g} mV for {seconds:.2g} s")
 
 
 def recording_hash(recording: Recording) -> str:
@@ -129,7 +129,7 @@ def _contradictions(signal: Mapping[str, NDArray[np.float64]], record_id: str) -
                 share = residual / amplitude if amplitude else np.inf
                 faults.append(f"{lead} is not {formula} (off by {share:.0%})")
     if faults:
-        yield Finding(Kind.LEAD_RELATIONS, record_id, "; ".join(faults))
+        yield Finding(FindingKind.LEAD_RELATIONS, record_id, "; ".join(faults))
 
 
 def _without_ends(flags: NDArray[np.bool_]) -> NDArray[np.bool_]:

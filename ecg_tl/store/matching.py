@@ -144,10 +144,10 @@ def first_of_recording(fingerprints: Fingerprints, signal_hashes: Sequence[str])
 
 
 def _first_of_equals(values: Iterable[Hashable]) -> NDArray[np.int64]:
-    """Return for each value the place of the first that is equal."""
+    """Return for each value the position of the first that is equal."""
     first: dict[Hashable, int] = {}
-    places = [first.setdefault(value, place) for place, value in enumerate(values)]
-    return np.asarray(places, dtype=np.int64)
+    positions = [first.setdefault(value, position) for position, value in enumerate(values)]
+    return np.asarray(positions, dtype=np.int64)
 
 
 def _join(group: NDArray[np.int64], one: NDArray[np.int64], other: NDArray[np.int64]) -> NDArray[np.int64]:

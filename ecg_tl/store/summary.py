@@ -13,7 +13,7 @@ from rich.text import Text
 from ecg_tl.datasets.base import LeftOut
 from ecg_tl.store.check import CheckReport
 from ecg_tl.store.identity import FINGERPRINT_LEADS, SHORTEST
-from ecg_tl.store.inspection import ERRORS, Kind
+from ecg_tl.store.inspection import ERRORS, FindingKind
 from ecg_tl.store.manifest import Manifest
 from ecg_tl.store.matching import comparable
 from ecg_tl.store.reader import Store
@@ -45,7 +45,7 @@ def render_store(store: Store) -> RenderableType:
         rows.append(("too short", f"{counts.too_short:,}: {_few(manifest.too_short)}"))
     rows.append(("cropped", f"{counts.cropped:,} records"))
     rows.append(("zero-padded", f"{counts.padded:,} records"))
-    rows.append(("NaN mended", f"{counts.nan_samples:,} samples in {counts.mended:,} records"))
+    rows.append(("NaN filled", f"{counts.nan_samples:,} samples in {counts.mended:,} records"))
     rows.append(("clipped", f"{counts.clipped_samples:,} samples in {counts.clipped:,} records"))
     rows.append(("classes", _classes(store)))
     rows.append(("patients", _patients(store)))
@@ -72,7 +72,7 @@ def render_check(report: CheckReport) -> RenderableType:
         Text(f"{report.title}: {report.records:,} records in {report.root}", style="bold")
     ]
     table = Table("finding", "records", "the first of them", box=None, padding=(0, 2, 0, 0))
-    for kind in Kind:
+    for kind in FindingKind:
         findings = report.of_kind(kind)
         if findings:
             style = "red" if kind in ERRORS else "yellow"

@@ -12,7 +12,7 @@ from ecg_tl.study.findings.findings import Findings, all_topics
 from ecg_tl.study.findings.record import record_of
 from ecg_tl.study.findings.second_opinions import summarize_opinions
 from ecg_tl.study.findings.topic import Analysis
-from ecg_tl.study.findings.warnings import warnings_of
+from ecg_tl.study.findings.warnings import page_warnings
 from ecg_tl.study.run.results import StudyResults
 
 
@@ -44,7 +44,7 @@ def find(
         generated=datetime.now(UTC).isoformat(timespec="seconds"),
         runs=len(results.runs),
         planned=len(results.runs) + len(results.missing),
-        warnings=(*warnings_of(results, settings), *not_compared_in(study)),
+        warnings=(*page_warnings(results, settings), *not_compared_in(study)),
         second_opinion=summarize_opinions(found["second_opinions"]),
         record=record_of(results.runs, settings, config, study.grid.resamples or resamples),
         further={name: rows for name, rows in found.items() if name not in known},

@@ -19,7 +19,7 @@ _COHORT_STREAM, _CASE_STREAM, _DETAIL_STREAM = 10, 11, 12
 
 
 @dataclass(frozen=True)
-class Group:
+class PatientGroup:
     """Patients who came for the same reason.
 
     Attributes:
@@ -84,7 +84,7 @@ class Case:
 
 
 def draw_cohort(
-    groups: Mapping[str, Group],
+    groups: Mapping[str, PatientGroup],
     records: int,
     seed: int,
     difficulty: float,
@@ -128,7 +128,7 @@ def draw_cohort(
     return cases[:records]
 
 
-def _draw_conditions(group: Group, rng: np.random.Generator) -> frozenset[str]:
+def _draw_conditions(group: PatientGroup, rng: np.random.Generator) -> frozenset[str]:
     """Draw one of a group's findings, and what comes beside it as far as that can be."""
     findings = list(group.findings)
     weights = np.array([group.findings[finding] for finding in findings])
@@ -141,7 +141,7 @@ def _draw_conditions(group: Group, rng: np.random.Generator) -> frozenset[str]:
 
 
 def _mistake(
-    conditions: frozenset[str], groups: Mapping[str, Group], rng: np.random.Generator
+    conditions: frozenset[str], groups: Mapping[str, PatientGroup], rng: np.random.Generator
 ) -> frozenset[str]:
     """Return what a hurried reader might write instead."""
     order = [condition for condition in CONDITIONS if condition in conditions]

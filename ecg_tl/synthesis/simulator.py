@@ -14,7 +14,7 @@ from ecg_tl.synthesis.morphology import Beat, basic_beat, premature_atrial_beat,
 from ecg_tl.synthesis.noise import NoiseLevels, electrode_noise
 from ecg_tl.synthesis.patients import Patient, draw_patient
 from ecg_tl.synthesis.rhythm import ATRIAL, SINUS, VENTRICULAR, Rhythm, draw_rhythm
-from ecg_tl.synthesis.waves import Kernels, render, repeat_beat
+from ecg_tl.synthesis.waves import Kernels, render_dipole, repeat_beat
 
 DEFAULT_DIFFICULTY = 0.5
 
@@ -133,7 +133,7 @@ def simulate_record(
     interval = float(np.median(rhythm.preceding))
     beat = basic_beat(patient, severities, interval, rng)
     kernels = _lay_out(beat, rhythm, patient, interval, rng)
-    dipole = render(kernels, sampling_rate, samples)
+    dipole = render_dipole(kernels, sampling_rate, samples)
     if "AF" in severities:
         dipole += _fibrillation(severities["AF"], samples, sampling_rate, rng)
     # Electrodes are never put twice on the same spot.

@@ -83,7 +83,7 @@ def repeat_beat(
     )
 
 
-def render(kernels: Kernels, sampling_rate: float, samples: int) -> NDArray[np.float64]:
+def render_dipole(kernels: Kernels, sampling_rate: float, samples: int) -> NDArray[np.float64]:
     """Return the dipole over time, `(3, samples)` in millivolts."""
     dipole = np.zeros((3, samples))
     width = np.maximum(kernels.rise, kernels.fall)
@@ -100,10 +100,10 @@ def render(kernels: Kernels, sampling_rate: float, samples: int) -> NDArray[np.f
         deviation = np.where(distance < 0, kernels.rise[chosen, None], kernels.fall[chosen, None])
         height = np.exp(-0.5 * (distance / deviation) ** 2)
         inside = (index >= 0) & (index < samples)
-        place = index[inside]
+        position = index[inside]
         for axis in range(3):
             weight = (height * kernels.vector[chosen, axis, None])[inside]
-            dipole[axis] += np.bincount(place, weights=weight, minlength=samples)
+            dipole[axis] += np.bincount(position, weights=weight, minlength=samples)
     return dipole
 
 

@@ -29,7 +29,7 @@ from ecg_tl.contamination import (
     TRAINED_ON,
     OverlapReport,
     TrainingSet,
-    joined,
+    join_sets,
     read_training_sets,
     require_no_overlap,
     training_set,
@@ -320,7 +320,7 @@ class EcgClassifier(LightningModule):
         ).as_dict()
         checkpoint[DIGEST] = weights_digest(checkpoint["state_dict"])
         own = () if datamodule is None else (training_set(datamodule),)
-        checkpoint[TRAINED_ON] = [one.as_dict() for one in joined(self.trained_on, own)]
+        checkpoint[TRAINED_ON] = [one.as_dict() for one in join_sets(self.trained_on, own)]
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Take over what the checkpoint decided, and refuse data that it does not fit or was trained on."""

@@ -23,7 +23,7 @@ from ecg_tl.limits import require_each_once
 from ecg_tl.store.progress import record_progress
 from ecg_tl.tasks import EcgClassifier
 from ecg_tl.tasks.restoring import restore_task
-from ecg_tl.transfer.transferability import ClassScores, Melep, linear_probe_score, logme, melep
+from ecg_tl.transfer.transferability import Melep, ScoresByClass, linear_probe_score, logme, melep
 
 UNITS = "mV"
 """What an `EcgDataModule` gives."""
@@ -89,8 +89,8 @@ class Ranked:
 
     candidate: Candidate
     melep: Melep
-    logme: ClassScores
-    probe: ClassScores
+    logme: ScoresByClass
+    probe: ScoresByClass
     overlap: OverlapReport
     seconds: float
     sketched: bool
@@ -213,7 +213,7 @@ def as_table(ranked: Sequence[Ranked], datamodule: EcgDataModule) -> pd.DataFram
 
 
 @torch.inference_mode()
-def encode(
+def encode_part(
     task: EcgClassifier,
     datamodule: EcgDataModule,
     part: Literal["train", "validation"],
@@ -277,8 +277,8 @@ def _score(candidate: Candidate, datamodule: EcgDataModule, device: torch.device
     started = time.perf_counter()
     task = restore_task(candidate.path, read_checkpoint(candidate.path))
     label = f"{candidate.network} from {candidate.data.get('dataset')}" if progress else None
-    train = encode(task, datamodule, "train", device, label)
-    validation = encode(task, datamodule, "validation", device, label)
+    train = encode_part(task, datamodule, "train", device, label)
+    validation = encode_part(task, datamodule, "validation", device, label)
     for encoded in (train, validation):
         if not (np.isfinite(encoded.probabilities).all() and np.isfinite(encoded.features).all()):
             raise CheckpointError(

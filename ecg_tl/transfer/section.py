@@ -59,7 +59,7 @@ def is_asked_for(settings: Mapping[str, Any]) -> bool:
     return any(given.get(name, default) != default for name, default in known.items())
 
 
-def joined(
+def join_settings(
     callbacks: Iterable[Mapping[str, Any]], settings: Mapping[str, Any], named: Iterable[str]
 ) -> dict[str, Any]:
     """Join the settings `transfer` with the callback's in `trainer.callbacks`, where it was once listed.

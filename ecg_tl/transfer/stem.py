@@ -93,7 +93,7 @@ def _selected(
             f"some of {', '.join(ours)}",
             "Choose `stem: mean`.",
         )
-    return select_leads(weight, theirs, ours)
+    return select_lead_weights(weight, theirs, ours)
 
 
 def _joined(first: Adapted, then: Adapted) -> Adapted:
@@ -102,7 +102,7 @@ def _joined(first: Adapted, then: Adapted) -> Adapted:
     return Adapted(then.tensor, then.taken, "; ".join(notes), first.exact and then.exact)
 
 
-def select_leads(weight: Tensor, upstream_leads: Sequence[str], leads: Sequence[str]) -> Adapted:
+def select_lead_weights(weight: Tensor, upstream_leads: Sequence[str], leads: Sequence[str]) -> Adapted:
     """Take each lead's weights by the lead's name.
 
     A lead that the upstream has not seen starts with weights of zero: the network then begins with what the

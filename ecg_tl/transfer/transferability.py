@@ -52,7 +52,7 @@ class Melep:
 
 
 @dataclass(frozen=True, eq=False)
-class ClassScores:
+class ScoresByClass:
     """A score of each class, where there is one, and their mean.
 
     Attributes:
@@ -129,7 +129,7 @@ def label_entropy(targets: NDArray[Any]) -> Floats:
     return entropy
 
 
-def logme(features: NDArray[Any], targets: NDArray[Any]) -> ClassScores:
+def logme(features: NDArray[Any], targets: NDArray[Any]) -> ScoresByClass:
     """Compute LogME: the greatest log evidence, per record, of a Bayesian linear model of each label column.
 
     You et al., "LogME: Practical Assessment of Pre-trained Models for Transfer Learning", ICML 2021. The
@@ -158,7 +158,7 @@ def logme(features: NDArray[Any], targets: NDArray[Any]) -> ClassScores:
     for column in np.flatnonzero((y.min(axis=0) == 0) & (y.max(axis=0) == 1)):
         evidence = _greatest_evidence(singular**2, coordinates[:, column], float(rest[column]), len(y))
         scores[column] = evidence / len(y)
-    return ClassScores(scores)
+    return ScoresByClass(scores)
 
 
 def linear_probe_score(
@@ -167,7 +167,7 @@ def linear_probe_score(
     validation_features: NDArray[Any],
     validation_targets: NDArray[Any],
     regularization: float = 1.0,
-) -> ClassScores:
+) -> ScoresByClass:
     """Score a linear classifier on frozen features: AUROC of each class on validation records.
 
     One L2-regularised logistic regression a class. Features are standardised on the training records and
@@ -205,13 +205,13 @@ def linear_probe_score(
     scores = np.full(y.shape[1], np.nan)
     if not len(singular):  # constant features cannot rank anything
         scores[_has_both(y) & _has_both(y_val)] = 0.5
-        return ClassScores(scores)
+        return ScoresByClass(scores)
     for column in np.flatnonzero(_has_both(y) & _has_both(y_val)):
         model = LogisticRegression(C=1 / regularization, max_iter=2000).fit(train, y[:, column])
         probabilities = model.predict_proba(validation)[:, 1:]
         scored = multilabel_scores(probabilities, y_val[:, [column]], ["class"])
         scores[column] = scored.auroc["class"]
-    return ClassScores(scores)
+    return ScoresByClass(scores)
 
 
 def _conditional(joint: Floats, marginal: Floats) -> Floats:

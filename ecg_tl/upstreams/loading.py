@@ -152,7 +152,7 @@ def _examine(entry: PublishedUpstream, path: Path) -> tuple[FileReport, EcgNetwo
     content = read_weights_file(path)
     with torch.device("meta"):
         names = _published_names(entry, _network(entry, {}))
-    container, prefix, state, outside = _best_place(content, names, path)
+    container, prefix, state, outside = _best_container(content, names, path)
     weights: dict[str, Tensor] = {}
     unexpected: list[str] = []
     ignored: list[tuple[str, str]] = []
@@ -224,7 +224,7 @@ def _network(entry: PublishedUpstream, weights: Mapping[str, Tensor]) -> EcgNetw
     return make(len(bias) if bias is not None and bias.ndim == 1 and len(bias) else 1)
 
 
-def _places(content: Any, path: Path) -> Iterator[tuple[str, dict[str, Tensor]]]:
+def _containers(content: Any, path: Path) -> Iterator[tuple[str, dict[str, Tensor]]]:
     if not isinstance(content, Mapping):
         return
     for key in ("", *CONTAINERS):
@@ -233,13 +233,13 @@ def _places(content: Any, path: Path) -> Iterator[tuple[str, dict[str, Tensor]]]
             yield key, {str(name): x for name, x in state.items() if isinstance(x, Tensor)}
 
 
-def _best_place(
+def _best_container(
     content: Any, names: set[str], path: Path
 ) -> tuple[str, str, dict[str, Tensor], dict[str, Tensor]]:
     """Find the container and the prefix under which most of the network's names are."""
     best: tuple[int, str, str, dict[str, Tensor]] = (0, "", "", {})
     found: list[str] = []
-    for container, tensors in _places(content, path):
+    for container, tensors in _containers(content, path):
         found += tensors
         for prefix in ("", *PREFIXES):
             stripped = {n.removeprefix(prefix): x for n, x in tensors.items() if n.startswith(prefix)}

@@ -23,7 +23,7 @@ from ecg_tl.datamodules.cpsc2018 import Cpsc2018DataModule
 from ecg_tl.errors import CheckpointError
 from ecg_tl.store.reader import Store
 from ecg_tl.tasks import CnnClassifier
-from ecg_tl.transfer.ranking import encode, rank
+from ecg_tl.transfer.ranking import encode_part, rank
 from ecg_tl.transforms import Augmentation
 
 SPLIT = ("--data.split.fractions", "[0.5, 0.25, 0.25]")
@@ -166,7 +166,7 @@ def test_records_are_encoded_once_in_order_in_eval_mode_and_without_augmentation
         "resnet1d18", 4, 12, NUM_SAMPLES, class_names=list("ABCD"), normalization={"name": "z_score"}
     )  # batch norm tells training from evaluation
     rows = np.sort(data.parts.split.train)
-    encoded = encode(task.train(), data, "train", torch.device("cpu"))
+    encoded = encode_part(task.train(), data, "train", torch.device("cpu"))
     assert np.array_equal(encoded.targets, data.parts.targets[rows])
     millivolts = torch.from_numpy(np.array(data.store.signals()[rows])).float() / 1000
     with torch.no_grad():

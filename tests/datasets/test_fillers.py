@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from ecg_tl.datasets import get_dataset
 from ecg_tl.datasets.demographics import parse_age, parse_sex, people_notes
 from ecg_tl.datasets.identifiers import MISSING
-from ecg_tl.datasets.wfdb_recording import read_recording
+from ecg_tl.datasets.wfdb_recording import read_wfdb
 from ecg_tl.errors import RecordError
 
 NAN = math.nan
@@ -87,11 +87,11 @@ def test_checksums_of_zero_for_every_lead_are_not_compared(
     steps = np.ones((3, 50), dtype=np.int16)
     leads = ("I", "II", "V1")
     record = write_wfdb(tmp_path / "r", steps, leads=leads, checksums=[0, 0, 0])
-    assert read_recording(record).values.shape == (3, 50)
+    assert read_wfdb(record).values.shape == (3, 50)
     for sums in ([0, 0, 50], [0, 0, None], [50, 0, 50]):  # one that was summed speaks for the others
         record = write_wfdb(tmp_path / "r", steps, leads=leads, checksums=sums)
         with pytest.raises(RecordError, match="another checksum"):
-            read_recording(record)
+            read_wfdb(record)
 
 
 @pytest.mark.parametrize("field", ["0/mV", "0(5)/mV", "0.0", "", "0 16 0 0 0 0 I"])
@@ -99,4 +99,4 @@ def test_no_gain_is_refused_with_what_the_format_lets_one_assume(tmp_path: Path,
     (tmp_path / "r.hea").write_text(f"r 1 500 10\nr.dat 16 {field}\n")
     (tmp_path / "r.dat").write_bytes(bytes(20))
     with pytest.raises(RecordError, match=r"not calibrated.*200 steps/mV"):
-        read_recording(tmp_path / "r")
+        read_wfdb(tmp_path / "r")

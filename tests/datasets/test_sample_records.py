@@ -15,7 +15,7 @@ from ecg_tl.datasets.base import EcgDataset, Scan
 from ecg_tl.datasets.ludb import Ludb
 from ecg_tl.datasets.scp_statements import SCP_STATEMENTS
 from ecg_tl.datasets.snomed import CHALLENGE_EQUIVALENCES, SNOMED_CODES
-from ecg_tl.datasets.wfdb_recording import read_recording
+from ecg_tl.datasets.wfdb_recording import read_wfdb
 from ecg_tl.errors import DatasetError
 from ecg_tl.signals import LEADS, select_leads
 
@@ -118,7 +118,7 @@ def test_all_challenge_files_read_with_plausible_amplitudes_and_lead_relations(s
     headers = sorted((sample_data / "cinc2020").rglob("*.hea"))
     assert len(headers) == 97
     for path in headers:
-        recording = read_recording(path.with_suffix(""))
+        recording = read_wfdb(path.with_suffix(""))
         values = np.nan_to_num(select_leads(recording, LEADS, path))
         assert 0.1 < np.median(np.abs(values).max(axis=1)) < 20, path
         residual = values[2] - (values[1] - values[0])  # Einthoven: III = II - I

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from numpy.typing import NDArray
 
-from ecg_tl.datasets.wfdb_recording import read_recording
+from ecg_tl.datasets.wfdb_recording import read_wfdb
 from ecg_tl.errors import RecordError
 
 Write = Callable[..., Path]
@@ -25,7 +25,7 @@ def test_values_are_millivolts_by_lead(
     tmp_path: Path, write_wfdb: Write, make_steps: Steps, suffix: str
 ) -> None:
     steps = make_steps()
-    recording = read_recording(write_wfdb(tmp_path / "r", steps, suffix=suffix))
+    recording = read_wfdb(write_wfdb(tmp_path / "r", steps, suffix=suffix))
     assert recording.sampling_rate == 500.0
     assert recording.values.dtype == np.float32
     np.testing.assert_allclose(recording.values, steps / 1000, atol=1e-6)
@@ -34,26 +34,26 @@ def test_values_are_millivolts_by_lead(
 def test_every_lead_has_its_own_gain_baseline_and_unit(tmp_path: Path, write_wfdb: Write) -> None:
     steps = np.full((4, 10), 100, dtype=np.int16)
     gains = ["200(50)/mV", "2000", "1/uV", "100000(-20)/V"]
-    recording = read_recording(write_wfdb(tmp_path / "r", steps, leads=("I", "II", "V1", "V2"), gains=gains))
+    recording = read_wfdb(write_wfdb(tmp_path / "r", steps, leads=("I", "II", "V1", "V2"), gains=gains))
     np.testing.assert_allclose(recording.values[:, 0], [0.25, 0.05, 0.1, 1.2], rtol=1e-6)
 
 
 def test_micro_sign_is_not_lost(tmp_path: Path, write_wfdb: Write) -> None:
     steps = np.full((1, 10), 100, dtype=np.int16)
-    recording = read_recording(write_wfdb(tmp_path / "r", steps, leads=("I",), gains="1/µV"))
+    recording = read_wfdb(write_wfdb(tmp_path / "r", steps, leads=("I",), gains="1/µV"))
     np.testing.assert_allclose(recording.values, 0.1, rtol=1e-6)
 
 
 def test_lead_names_come_in_standard_spelling(tmp_path: Path, write_wfdb: Write) -> None:
     record = write_wfdb(tmp_path / "r", leads=("i", "AVR", "avl", "v6", "vx"))
-    assert read_recording(record).leads == ("I", "aVR", "aVL", "V6", "vx")
+    assert read_wfdb(record).leads == ("I", "aVR", "aVL", "V6", "vx")
 
 
 def test_steps_that_say_not_measured_are_nan_and_no_others(tmp_path: Path, write_wfdb: Write) -> None:
     steps = np.zeros((2, 10), dtype=np.int16)
     steps[0, 3] = -32768
     steps[1, 4] = -32767
-    values = read_recording(write_wfdb(tmp_path / "r", steps, leads=("I", "II"), suffix=".mat")).values
+    values = read_wfdb(write_wfdb(tmp_path / "r", steps, leads=("I", "II"), suffix=".mat")).values
     assert np.argwhere(np.isnan(values)).tolist() == [[0, 3]]
 
 
@@ -65,7 +65,7 @@ def test_signals_in_two_files_are_one_recording(tmp_path: Path, make_steps: Step
     (tmp_path / "x.dat").rename(tmp_path / "r.xyz")
     lines += [line.replace("x.dat", "r.xyz") for line in (tmp_path / "x.hea").read_text().splitlines()[1:]]
     (tmp_path / "r.hea").write_text("\n".join(["r 5 1000 1000", *lines]))
-    recording = read_recording(tmp_path / "r")
+    recording = read_wfdb(tmp_path / "r")
     assert recording.leads == ("I", "II", "vx", "vy", "vz")
     np.testing.assert_allclose(recording.values, steps / 1000, atol=1e-6)
 
@@ -74,15 +74,13 @@ def test_signals_in_two_files_are_one_recording(tmp_path: Path, make_steps: Step
 def test_checksums_hold_signed_and_unsigned(tmp_path: Path, write_wfdb: Write, signed: bool) -> None:
     steps = np.full((1, 50), -30, dtype=np.int16)
     total = -1500 if signed else -1500 % 65536
-    assert (
-        read_recording(write_wfdb(tmp_path / "r", steps, leads=("I",), checksums=[total])).values.size == 50
-    )
+    assert read_wfdb(write_wfdb(tmp_path / "r", steps, leads=("I",), checksums=[total])).values.size == 50
 
 
 def test_header_without_checksums_is_read(tmp_path: Path, write_wfdb: Write) -> None:
     steps = np.ones((1, 50), dtype=np.int16)
     record = write_wfdb(tmp_path / "r", steps, leads=("I",), checksums=[None])
-    assert read_recording(record).values.shape == (1, 50)
+    assert read_wfdb(record).values.shape == (1, 50)
 
 
 def test_changed_sample_is_a_checksum_mismatch_that_names_the_lead(tmp_path: Path, write_wfdb: Write) -> None:
@@ -91,7 +89,7 @@ def test_changed_sample_is_a_checksum_mismatch_that_names_the_lead(tmp_path: Pat
     content[2 * 12 * 7 + 2 * 6] ^= 1  # sample 7 of V1
     (tmp_path / "r.dat").write_bytes(content)
     with pytest.raises(RecordError, match=r"r\.dat: found samples of lead V1 with another checksum"):
-        read_recording(record)
+        read_wfdb(record)
 
 
 @pytest.mark.parametrize("suffix", [".dat", ".mat"])
@@ -101,7 +99,7 @@ def test_truncated_file_is_told_with_both_sizes(tmp_path: Path, write_wfdb: Writ
     size = file.stat().st_size
     file.write_bytes(file.read_bytes()[:-1])
     with pytest.raises(RecordError, match=rf"{size - 1} bytes, expected {size}.*truncated"):
-        read_recording(record)
+        read_wfdb(record)
 
 
 def test_length_that_no_file_can_have_is_an_error_not_an_allocation(
@@ -110,14 +108,14 @@ def test_length_that_no_file_can_have_is_an_error_not_an_allocation(
     for length, found in ((80_000_000, "truncated"), (999999999999999, "samples 999999999999999")):
         record = write_wfdb(tmp_path / "r", record_line=f"r 12 500 {length}")
         with pytest.raises(RecordError, match=found):
-            read_recording(record)
+            read_wfdb(record)
 
 
 def test_header_that_names_a_missing_file_is_told(tmp_path: Path, write_wfdb: Write) -> None:
     record = write_wfdb(tmp_path / "r")
     (tmp_path / "r.dat").unlink()
     with pytest.raises(RecordError, match=r"r\.hea: found no file r\.dat, which it names"):
-        read_recording(record)
+        read_wfdb(record)
 
 
 def test_file_that_cannot_be_read_is_told(
@@ -129,19 +127,19 @@ def test_file_that_cannot_be_read_is_told(
     record = write_wfdb(tmp_path / "r")
     monkeypatch.setattr(np, "fromfile", refuse)
     with pytest.raises(RecordError, match=r"r\.dat: found a file that cannot be read \(Permission denied\)"):
-        read_recording(record)
+        read_wfdb(record)
 
 
 def test_empty_file_of_a_header_without_length_is_told(tmp_path: Path, write_wfdb: Write) -> None:
     record = write_wfdb(tmp_path / "r", record_line="r 12 500")
     (tmp_path / "r.dat").write_bytes(b"")
     with pytest.raises(RecordError, match=r"r\.dat: found 0 bytes, no samples"):
-        read_recording(record)
+        read_wfdb(record)
 
 
 def test_unknown_unit_is_told_and_not_guessed(tmp_path: Path, write_wfdb: Write) -> None:
     with pytest.raises(RecordError, match="the unit 'mmHg'"):
-        read_recording(write_wfdb(tmp_path / "r", gains="100/mmHg"))
+        read_wfdb(write_wfdb(tmp_path / "r", gains="100/mmHg"))
 
 
 @pytest.mark.parametrize(
@@ -158,7 +156,7 @@ def test_corrupt_mat_is_told_even_without_checksums(
     record = write_wfdb(tmp_path / "r", suffix=".mat", checksums=[None] * 12)
     (tmp_path / "r.mat").write_bytes(content)
     with pytest.raises(RecordError, match=r"r\.mat: .*damaged"):
-        read_recording(record)
+        read_wfdb(record)
 
 
 def test_mat_of_another_shape_than_the_headers_is_told(
@@ -166,7 +164,7 @@ def test_mat_of_another_shape_than_the_headers_is_told(
 ) -> None:
     record = write_wfdb(tmp_path / "r", suffix=".mat", record_line="r 12 500 900", checksums=[None] * 12)
     with pytest.raises(RecordError, match="12 x 900 int16"):
-        read_recording(record)
+        read_wfdb(record)
 
 
 BITS = {16: 16, 24: 24, 32: 32, 61: 16, 80: 8, 160: 16, 212: 12, 310: 10, 311: 10, 8: 8}
@@ -243,8 +241,8 @@ def test_one_header_gives_the_same_millivolts_in_every_format(
     gains = data.draw(st.lists(GAINS, min_size=shape[0], max_size=shape[0]))
     folder = tmp_path_factory.mktemp("formats")
     (folder / "16").mkdir()
-    reference = read_recording(write_in(16, folder / "16" / name, steps, gains, record_line))
-    other = read_recording(write_in(storage, folder / name, steps, gains, record_line))
+    reference = read_wfdb(write_in(16, folder / "16" / name, steps, gains, record_line))
+    other = read_wfdb(write_in(storage, folder / name, steps, gains, record_line))
     assert other.leads == reference.leads
     np.testing.assert_array_equal(other.values, reference.values)
 
@@ -259,7 +257,7 @@ def test_formats_agree_with_the_wfdb_library(
     lowest = -63 if storage == 8 else -most - 1  # which stands for "not measured"
     steps = data.draw(arrays(np.int64, shape, elements=st.integers(lowest, most)))
     record = write_in(storage, tmp_path_factory.mktemp("formats") / "r", steps, ["200(3)/mV"] * shape[0])
-    ours = read_recording(record).values
+    ours = read_wfdb(record).values
     np.testing.assert_allclose(ours, wfdb.rdrecord(str(record)).p_signal.T, rtol=1e-6)
     np.testing.assert_array_equal(np.isnan(ours), (steps == lowest) & (storage != 8))
 
@@ -273,7 +271,7 @@ def test_a_file_in_turn_for_every_lead(storage: int, tmp_path: Path) -> None:
         lines.append((tmp_path / f"part{number}.hea").read_text().splitlines()[1:])
     in_turn = [line for pair in zip(*lines, strict=True) for line in pair]
     (tmp_path / "r.hea").write_text("\n".join(["r 4 500 100", *in_turn]))
-    np.testing.assert_allclose(read_recording(tmp_path / "r").values, steps / 200, rtol=1e-6)
+    np.testing.assert_allclose(read_wfdb(tmp_path / "r").values, steps / 200, rtol=1e-6)
 
 
 @pytest.mark.parametrize("storage", [*BITS, *COMPRESSED])
@@ -282,10 +280,10 @@ def test_a_recording_is_the_same_in_blocks(
 ) -> None:
     steps = np.random.default_rng(0).integers(-60, 60, (5, 101))
     record = write_in(storage, tmp_path / "r", steps, ["200/mV"] * 5)
-    whole = read_recording(record).values
+    whole = read_wfdb(record).values
     for module in ("wfdb_recording", "wfdb_samples"):
         monkeypatch.setattr(f"ecg_tl.datasets.{module}.BLOCK", 6)
-    np.testing.assert_array_equal(read_recording(record).values, whole)
+    np.testing.assert_array_equal(read_wfdb(record).values, whole)
     np.testing.assert_allclose(whole, steps / 200, rtol=1e-6)
 
 
@@ -296,7 +294,7 @@ def test_a_long_recording_takes_little_more_memory_than_its_millivolts(
     record = write_wfdb(tmp_path / "r", np.ones((12, samples), dtype=np.int16))
     tracemalloc.start()
     try:
-        read_recording(record)
+        read_wfdb(record)
         peak = tracemalloc.get_traced_memory()[1]
     finally:
         tracemalloc.stop()
@@ -308,7 +306,7 @@ def test_several_formats_in_one_file_are_refused(tmp_path: Path) -> None:
     text = (tmp_path / "r.hea").read_text()
     (tmp_path / "r.hea").write_text(text.replace("r.dat 16", "r.dat 212", 1))
     with pytest.raises(RecordError, match=r"formats 16, 212 of r\.dat"):
-        read_recording(record)
+        read_wfdb(record)
 
 
 @pytest.mark.parametrize("storage", [212, 32, 516])
@@ -317,7 +315,7 @@ def test_a_named_pipe_in_the_place_of_a_signal_file_is_told(storage: int, tmp_pa
     (tmp_path / "r.dat").unlink()
     os.mkfifo(tmp_path / "r.dat")
     with pytest.raises(RecordError, match=r"no file r\.dat"):
-        read_recording(record)
+        read_wfdb(record)
 
 
 @pytest.mark.parametrize("storage", [80, 212, 311, 524])
@@ -327,7 +325,7 @@ def test_a_truncated_file_of_any_format_is_told(storage: int, tmp_path: Path) ->
     text = (tmp_path / "r.hea").read_text()
     (tmp_path / "r.hea").write_text(text.replace(" 500 500", " 500 501"))
     with pytest.raises(RecordError, match="truncated"):
-        read_recording(record)
+        read_wfdb(record)
 
 
 def test_a_damaged_compressed_file_is_told(tmp_path: Path) -> None:
@@ -337,7 +335,7 @@ def test_a_damaged_compressed_file_is_told(tmp_path: Path) -> None:
     for damaged in (b"", content[:50], content[:20] + bytes(len(content) - 20), b"RIFF" + content):
         (tmp_path / "r.dat").write_bytes(damaged)
         with pytest.raises(RecordError, match=r"r\.dat"):
-            read_recording(record)
+            read_wfdb(record)
 
 
 def test_missing_values_of_a_packed_format_are_nan(tmp_path: Path) -> None:
@@ -352,7 +350,7 @@ def test_missing_values_of_a_packed_format_are_nan(tmp_path: Path) -> None:
         fmt=["212"] * 2,
         write_dir=str(tmp_path),
     )
-    values = read_recording(tmp_path / "r").values
+    values = read_wfdb(tmp_path / "r").values
     assert np.argwhere(np.isnan(values)).tolist() == [[1, 5]]
     assert np.nanmax(np.abs(values[1])) == pytest.approx(0.002, rel=0.01)  # 2 µV
 
@@ -386,7 +384,7 @@ def test_damage_of_a_packed_format_is_told(tmp_path: Path, damage: Callable[[Pat
     )
     damage(tmp_path)
     with pytest.raises(RecordError):
-        read_recording(tmp_path / "r")
+        read_wfdb(tmp_path / "r")
 
 
 @given(
@@ -399,4 +397,4 @@ def test_any_steps_come_back(
     record = write_wfdb(
         tmp_path_factory.mktemp("steps") / "r", steps, leads=("I", "II", "V1", "V2")[: len(steps)]
     )
-    np.testing.assert_array_equal(np.rint(read_recording(record).values * 1000).astype(np.int64), steps)
+    np.testing.assert_array_equal(np.rint(read_wfdb(record).values * 1000).astype(np.int64), steps)

@@ -129,7 +129,7 @@ def test_a_training_in_python_is_that_of_the_command(
 
 def test_precision_is_chosen_for_the_network(cpsc2018_root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     hardware = Hardware("cpu", "a CPU", bfloat16=True, bfloat16_lstm=True)
-    monkeypatch.setattr("ecg_tl.acceleration.describe_hardware", lambda accelerator: hardware)
+    monkeypatch.setattr("ecg_tl.acceleration.describe_device", lambda accelerator: hardware)
     trainer = ecg_tl.trainer(logger=False, **QUIET)
     data = ecg_tl.datamodule("cpsc2018", cpsc2018_root)
     for network, precision in (

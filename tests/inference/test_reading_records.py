@@ -17,7 +17,7 @@ from hypothesis import given
 from hypothesis import settings as run_settings
 from hypothesis import strategies as st
 
-from ecg_tl.datasets.wfdb_recording import read_recording
+from ecg_tl.datasets.wfdb_recording import read_wfdb
 from ecg_tl.errors import RecordError, SettingError
 from ecg_tl.inference.reading import ReadSettings, find_records, read_record
 from ecg_tl.signals import LEADS, Recording
@@ -164,7 +164,7 @@ def test_a_challenge_record(cpsc2018_root: Path, tmp_path: Path) -> None:
     source = sorted(cpsc2018_root.rglob("*.mat"))[0]
     found, _ = find_records([source])
     recording = read_record(found[0], ReadSettings()).recording
-    assert_same(recording, read_recording(source.with_suffix("")))
+    assert_same(recording, read_wfdb(source.with_suffix("")))
     alone = shutil.copy(source, tmp_path)
     with pytest.raises(RecordError, match=r"and no header A\d+\.hea beside it"):
         read_record(find_records([Path(alone)])[0][0], ReadSettings())

@@ -111,7 +111,7 @@ def test_one_window_of_a_long_record_is_told() -> None:
     assert remark.message == "10 s of 25 s used, the part that training kept (start)"
 
 
-def test_short_gaps_are_mended_and_counted() -> None:
+def test_short_gaps_are_filled_and_counted() -> None:
     recording = noise(10.0)
     recording.values[3, 100:110] = np.nan
     windows = cut_windows(recording, DESCRIPTION, "all", "record")
@@ -140,7 +140,7 @@ def test_a_window_with_a_long_gap_is_left_out_if_others_remain() -> None:
     ("spoil", "found"),
     [(np.nan, "no value in lead V6"), (np.inf, "an infinite value in lead V6")],
 )
-def test_a_record_that_cannot_be_mended(spoil: float, found: str) -> None:
+def test_a_record_that_cannot_be_filled(spoil: float, found: str) -> None:
     recording = noise(10.0)
     recording.values[11] = spoil
     with pytest.raises(RecordError, match=found):

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from tiny_networks import TINY, fitting
 
-from ecg_tl.acceleration import describe_hardware
+from ecg_tl.acceleration import describe_device
 from ecg_tl.errors import SettingError
 from ecg_tl.models import NETWORKS, EcgNetwork, create_network, network_names
 from ecg_tl.models.base import TokenNetwork
@@ -185,7 +185,7 @@ def test_every_parameter_gets_a_gradient(name: str, options: dict[str, object]) 
 
 @every_variant
 def test_bfloat16_autocast_stays_close_to_float32(name: str, options: dict[str, object]) -> None:
-    if NETWORKS[name].bfloat16_on_cpu == "lstm_kernel" and not describe_hardware("cpu").bfloat16_lstm:
+    if NETWORKS[name].bfloat16_on_cpu == "lstm_kernel" and not describe_device("cpu").bfloat16_lstm:
         pytest.skip("PyTorch cannot compute an LSTM in bfloat16 on this processor")
     network = make(name, options).eval()
     signal = noise(network)

@@ -11,13 +11,13 @@ from hypothesis import strategies as st
 
 from ecg_tl.disturbances import record_generators
 from ecg_tl.errors import SettingError
-from ecg_tl.robustness.conditions import KINDS, Kind, Recorder, make_kinds
+from ecg_tl.robustness.conditions import KINDS, Disturbance, Recorder, make_kinds
 from ecg_tl.signals import LEADS
 
 STANDARD = Recorder(LEADS, 500.0, 5000)
 
 
-def made(recorder: Recorder) -> dict[str, Kind]:
+def made(recorder: Recorder) -> dict[str, Disturbance]:
     return {kind.name: kind for kind in make_kinds(recorder)[0]}
 
 

@@ -12,7 +12,7 @@ import pytest
 
 from ecg_tl.datasets import get_dataset
 from ecg_tl.datasets.base import EcgDataset
-from ecg_tl.datasets.wfdb_recording import read_recording
+from ecg_tl.datasets.wfdb_recording import read_wfdb
 from ecg_tl.store.identity import recording_fingerprint
 from ecg_tl.store.matching import comparable, find_duplicates, find_matches
 
@@ -67,7 +67,7 @@ def test_ptb_is_found_in_the_challenges_collection(sample_data: Path) -> None:
     """`S0001` is PTB's s0010_re by the order of names, and not in the sample."""
     ids, prints = read(get_dataset("ptb"), sample_data / "ptbdb")
     headers = sorted((sample_data / "cinc2020" / "WFDB_PTB").glob("*.hea"))
-    theirs = np.stack([recording_fingerprint(read_recording(path.with_suffix(""))) for path in headers])
+    theirs = np.stack([recording_fingerprint(read_wfdb(path.with_suffix(""))) for path in headers])
     matches = find_matches(prints, theirs)
     assert {
         (ids[one], headers[other].stem) for one, other in zip(matches.one, matches.other, strict=True)
@@ -77,7 +77,7 @@ def test_ptb_is_found_in_the_challenges_collection(sample_data: Path) -> None:
 def test_other_collections_have_nothing_of_ptbxl(sample_data: Path, high_rate) -> None:
     _, ludb = read(get_dataset("ludb"), sample_data / "ludb")
     headers = sorted((sample_data / "cinc2020").rglob("*.hea"))
-    challenge = np.stack([recording_fingerprint(read_recording(path.with_suffix(""))) for path in headers])
+    challenge = np.stack([recording_fingerprint(read_wfdb(path.with_suffix(""))) for path in headers])
     for prints in (ludb, challenge):
         assert comparable(prints).all()
         assert len(find_matches(high_rate[1], prints)) == len(find_duplicates(prints)) == 0

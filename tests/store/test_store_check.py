@@ -8,10 +8,10 @@ from fake_dataset import FakeDataset, ecg, write_fake
 
 from ecg_tl.signals import LEADS, Recording
 from ecg_tl.store.check import CheckReport, check_dataset
-from ecg_tl.store.inspection import Kind, inspect, recording_hash
+from ecg_tl.store.inspection import FindingKind, inspect, recording_hash
 
 
-def kinds(values: np.ndarray, leads: tuple[str, ...] = LEADS) -> set[Kind]:
+def kinds(values: np.ndarray, leads: tuple[str, ...] = LEADS) -> set[FindingKind]:
     return {finding.kind for finding in inspect(Recording(values.astype(np.float32), leads, 500.0), "r")}
 
 
@@ -42,21 +42,21 @@ def test_an_offset_of_a_lead_is_no_contradiction() -> None:
     ],
 )
 def test_swapped_limb_leads_contradict_each_other(order: list[int]) -> None:
-    assert kinds(ecg(0)[order]) == {Kind.LEAD_RELATIONS}
+    assert kinds(ecg(0)[order]) == {FindingKind.LEAD_RELATIONS}
 
 
 def test_a_lead_with_another_gain_contradicts_the_others() -> None:
     values = ecg(0)
     values[3] *= 1.3
     findings = list(inspect(Recording(values, LEADS, 500.0), "r"))
-    assert [finding.kind for finding in findings] == [Kind.LEAD_RELATIONS]
+    assert [finding.kind for finding in findings] == [FindingKind.LEAD_RELATIONS]
     assert "aVR is not -(I + II)/2" in findings[0].detail
     assert "aVL" not in findings[0].detail
 
 
 @pytest.mark.parametrize("factor", [1 / 24, 50])
 def test_a_wrong_gain_of_all_leads_is_implausible(factor: float) -> None:
-    assert Kind.GAIN in kinds(ecg(0) * np.float32(factor))
+    assert FindingKind.GAIN in kinds(ecg(0) * np.float32(factor))
 
 
 def test_one_artefact_does_not_make_the_gain_implausible() -> None:
@@ -69,17 +69,17 @@ def test_flat_leads_are_named_and_say_nothing_of_the_gain() -> None:
     values = ecg(0)
     values[[7, 9]] = 0
     findings = list(inspect(Recording(values, LEADS, 500.0), "r"))
-    assert [(finding.kind, finding.detail) for finding in findings] == [(Kind.FLAT_LEAD, "V2, V4")]
+    assert [(finding.kind, finding.detail) for finding in findings] == [(FindingKind.FLAT_LEAD, "V2, V4")]
     values[3:] = 0
     values[:3] *= 0.01
-    assert Kind.GAIN not in kinds(values)
+    assert FindingKind.GAIN not in kinds(values)
 
 
 def test_a_lead_cut_off_by_its_amplifier_is_saturated() -> None:
     values = ecg(0)
     values[8, 1000:1100] = 9.0
     values[8] = np.minimum(values[8], 5.0)
-    assert kinds(values) == {Kind.SATURATED}
+    assert kinds(values) == {FindingKind.SATURATED}
 
 
 def test_a_value_held_at_the_end_is_not_saturated() -> None:
@@ -91,13 +91,13 @@ def test_a_value_held_at_the_end_is_not_saturated() -> None:
 def test_gaps_are_counted_or_too_long() -> None:
     values = ecg(0)
     values[2, 100:105] = np.nan
-    assert kinds(values) == {Kind.MISSING_VALUES}
+    assert kinds(values) == {FindingKind.MISSING_VALUES}
     values[2, 100:205] = np.nan
-    assert kinds(values) == {Kind.UNUSABLE}
+    assert kinds(values) == {FindingKind.UNUSABLE}
 
 
 def test_a_missing_lead_is_named() -> None:
-    assert kinds(ecg(0)[:11], LEADS[:11]) == {Kind.MISSING_LEAD}
+    assert kinds(ecg(0)[:11], LEADS[:11]) == {FindingKind.MISSING_LEAD}
 
 
 def test_the_hash_of_a_recording_ignores_the_order_of_leads() -> None:
@@ -122,30 +122,32 @@ def report(tmp_path: Path) -> CheckReport:
 
 
 def test_a_report_names_each_record_by_kind(report: CheckReport) -> None:
-    found = {kind: [finding.record_id for finding in report.of_kind(kind)] for kind in Kind}
+    found = {kind: [finding.record_id for finding in report.of_kind(kind)] for kind in FindingKind}
     assert {kind: ids for kind, ids in found.items() if ids} == {
-        Kind.UNREADABLE: ["headless", "gone"],
-        Kind.UNUSABLE: ["holes"],
-        Kind.LEAD_RELATIONS: ["swapped"],
-        Kind.UNUSUAL_LENGTH: ["long"],
-        Kind.DUPLICATE: ["good0, twin"],
+        FindingKind.UNREADABLE: ["headless", "gone"],
+        FindingKind.UNUSABLE: ["holes"],
+        FindingKind.LEAD_RELATIONS: ["swapped"],
+        FindingKind.UNUSUAL_LENGTH: ["long"],
+        FindingKind.DUPLICATE: ["good0, twin"],
     }
     assert report.records == 26
     assert report.has_errors
 
 
 def test_duplicates_say_whether_patients_and_folds_differ(report: CheckReport) -> None:
-    assert report.of_kind(Kind.DUPLICATE)[0].detail == "different patients"
+    assert report.of_kind(FindingKind.DUPLICATE)[0].detail == "different patients"
 
 
 def test_a_duplicate_in_another_fold_of_the_same_patient(tmp_path: Path) -> None:
     write_fake(tmp_path, {"a": ecg(0), "b": ecg(0)})
     assert (
-        check_dataset(FakeDataset(), tmp_path).of_kind(Kind.DUPLICATE)[0].detail
+        check_dataset(FakeDataset(), tmp_path).of_kind(FindingKind.DUPLICATE)[0].detail
         == "one patient, in folds 1, 2"
     )
     write_fake(tmp_path, {"a": ecg(0), "b": ecg(0)}, patient_id={"b": None}, fold={"a": None, "b": None})
-    assert check_dataset(FakeDataset(), tmp_path).of_kind(Kind.DUPLICATE)[0].detail == "patients unknown"
+    assert (
+        check_dataset(FakeDataset(), tmp_path).of_kind(FindingKind.DUPLICATE)[0].detail == "patients unknown"
+    )
 
 
 def test_another_rate_than_most_is_unusual(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -158,7 +160,7 @@ def test_another_rate_than_most_is_unusual(tmp_path: Path, monkeypatch: pytest.M
 
     monkeypatch.setattr(FakeDataset, "read", read_at_another_rate)
     report = check_dataset(FakeDataset(), tmp_path)
-    assert [(f.record_id, f.detail) for f in report.of_kind(Kind.UNUSUAL_RATE)] == [
+    assert [(f.record_id, f.detail) for f in report.of_kind(FindingKind.UNUSUAL_RATE)] == [
         ("r4", "1000 Hz, most have 500 Hz")
     ]
 
@@ -179,4 +181,4 @@ def test_good_records_and_unknown_codes_are_no_errors(tmp_path: Path) -> None:
 
 def test_nothing_readable_is_a_report_and_not_a_crash(tmp_path: Path) -> None:
     write_fake(tmp_path, {"a": None, "b": None})
-    assert len(check_dataset(FakeDataset(), tmp_path).of_kind(Kind.UNREADABLE)) == 2
+    assert len(check_dataset(FakeDataset(), tmp_path).of_kind(FindingKind.UNREADABLE)) == 2

@@ -11,7 +11,7 @@ from ecg_tl.datasets import get_dataset
 from ecg_tl.store.build import prepare
 from ecg_tl.store.check import check_dataset
 from ecg_tl.store.encoding import decode
-from ecg_tl.store.inspection import Kind
+from ecg_tl.store.inspection import FindingKind
 from ecg_tl.store.settings import StoreSettings
 
 pytestmark = pytest.mark.realdata
@@ -34,11 +34,11 @@ def test_all_of_ptbxl_is_stored_and_its_duplicates_are_found(sample_data: Path, 
 def test_ptbxl_passes_the_check_but_for_its_known_faults(sample_data: Path) -> None:
     report = check_dataset(get_dataset("ptbxl"), sample_data / "ptb-xl", progress=False)
     assert not report.has_errors
-    assert [tuple(f.record_id.split(", ")) for f in report.of_kind(Kind.DUPLICATE)] == PTBXL_DUPLICATES
-    across = {f.record_id: f.detail for f in report.of_kind(Kind.DUPLICATE)}["145, 463"]
+    assert [tuple(f.record_id.split(", ")) for f in report.of_kind(FindingKind.DUPLICATE)] == PTBXL_DUPLICATES
+    across = {f.record_id: f.detail for f in report.of_kind(FindingKind.DUPLICATE)}["145, 463"]
     assert across == "different patients, in folds 1, 3"
     # Record 162 has a jump of 2.5 mV in one lead.
-    assert [f.record_id for f in report.of_kind(Kind.LEAD_RELATIONS)] == ["162"]
+    assert [f.record_id for f in report.of_kind(FindingKind.LEAD_RELATIONS)] == ["162"]
     assert len(report.findings) == len(PTBXL_DUPLICATES) + 1
 
 

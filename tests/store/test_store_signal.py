@@ -10,7 +10,7 @@ from ecg_tl.errors import RecordError, SettingError
 from ecg_tl.signals import LEADS, Recording
 from ecg_tl.store.conform import StoredSignal, TooShort, conform
 from ecg_tl.store.encoding import decode, encode, signal_hash
-from ecg_tl.store.mending import longest_run, mend_gaps
+from ecg_tl.store.gaps import fill_gaps, longest_run
 from ecg_tl.store.settings import StoreSettings
 
 
@@ -21,20 +21,20 @@ def ramp_with_gap(gap: slice) -> np.ndarray:
 
 
 def test_a_short_gap_becomes_a_straight_line_and_is_counted() -> None:
-    mended, count = mend_gaps(ramp_with_gap(slice(500, 520)), 500, ("I", "II"), "r")
+    filled, count = fill_gaps(ramp_with_gap(slice(500, 520)), 500, ("I", "II"), "r")
     assert count == 20
-    np.testing.assert_allclose(mended[1], np.arange(1000))
+    np.testing.assert_allclose(filled[1], np.arange(1000))
 
 
 def test_a_gap_at_an_end_takes_the_nearest_value() -> None:
-    mended, count = mend_gaps(ramp_with_gap(slice(0, 3)), 500, ("I", "II"), "r")
+    filled, count = fill_gaps(ramp_with_gap(slice(0, 3)), 500, ("I", "II"), "r")
     assert count == 3
-    assert mended[1, :3].tolist() == [3, 3, 3]
+    assert filled[1, :3].tolist() == [3, 3, 3]
 
 
 def test_the_given_signal_is_left_alone() -> None:
     signal = ramp_with_gap(slice(5, 6))
-    mend_gaps(signal, 500, ("I", "II"), "r")
+    fill_gaps(signal, 500, ("I", "II"), "r")
     assert np.isnan(signal[1, 5])
 
 
@@ -47,9 +47,9 @@ def test_the_given_signal_is_left_alone() -> None:
         (np.where(np.arange(1000) == 5, np.inf, ramp_with_gap(slice(0, 0))), "infinite value in lead I"),
     ],
 )
-def test_what_cannot_be_mended_names_the_lead(signal: np.ndarray, fault: str) -> None:
+def test_what_cannot_be_filled_names_the_lead(signal: np.ndarray, fault: str) -> None:
     with pytest.raises(RecordError, match=fault):
-        mend_gaps(signal, 500, ("I", "II"), "r")
+        fill_gaps(signal, 500, ("I", "II"), "r")
 
 
 @settings(max_examples=30, deadline=None)

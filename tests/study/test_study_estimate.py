@@ -22,7 +22,7 @@ from ecg_tl.study.design.estimate import backward_epochs, correction, estimate, 
 from ecg_tl.study.design.folder import StudyFolder
 from ecg_tl.study.design.overlay import layered
 from ecg_tl.study.design.plan import make_plan
-from ecg_tl.study.design.plan_table import dependencies, duration, group_runs, plan_table, run_table
+from ecg_tl.study.design.plan_table import dependencies, group_runs, plan_table, rough_duration, run_table
 from ecg_tl.study.design.runs import Run
 from ecg_tl.study.design.settings import Arm, Block, StudySettings
 from ecg_tl.study.design.sizes import PartSizes, measure_sizes
@@ -321,7 +321,7 @@ def test_runs_are_shown_in_groups_that_hold_each_once(study: StudySettings) -> N
     ("seconds", "said"), [(3, "3 s"), (119, "2 min"), (7200, "2.0 h"), (86400 * 3, "3.0 days")]
 )
 def test_durations_have_the_unit_that_suits_them(seconds: float, said: str) -> None:
-    assert duration(seconds) == said
+    assert rough_duration(seconds) == said
 
 
 @pytest.mark.parametrize(("network", "expected"), [("gru", "32-true"), ("lstm", "bf16-mixed")])

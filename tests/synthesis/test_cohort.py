@@ -5,7 +5,7 @@ from collections import Counter
 import numpy as np
 import pytest
 
-from ecg_tl.synthesis.cohort import Group, draw_cohort
+from ecg_tl.synthesis.cohort import PatientGroup, draw_cohort
 from ecg_tl.synthesis.conditions import contradicts
 from ecg_tl.synthesis.layouts import challenge, code_test, custom, ludb, ptb, ptbxl
 
@@ -27,7 +27,7 @@ def summary(cases: list) -> list[tuple]:
 
 
 @cohorts
-def test_the_first_records_of_a_larger_cohort_are_the_same(groups: dict[str, Group]) -> None:
+def test_the_first_records_of_a_larger_cohort_are_the_same(groups: dict[str, PatientGroup]) -> None:
     small, large = draw_cohort(groups, 30, 7, 0.5), draw_cohort(groups, 90, 7, 0.5)
 
     assert summary(small) == summary(large[:30])
@@ -35,7 +35,7 @@ def test_the_first_records_of_a_larger_cohort_are_the_same(groups: dict[str, Gro
 
 
 @cohorts
-def test_conditions_go_together_and_groups_are_filled_as_shared(groups: dict[str, Group]) -> None:
+def test_conditions_go_together_and_groups_are_filled_as_shared(groups: dict[str, PatientGroup]) -> None:
     cases = draw_cohort(groups, 300, 0, 0.5)
 
     assert not any(contradicts(case.conditions) for case in cases)

@@ -19,7 +19,7 @@ from ecg_tl.contamination import (
     TRAINED_ON,
     TrainingSet,
     find_overlap,
-    joined,
+    join_sets,
     read_training_sets,
     training_set,
 )
@@ -316,7 +316,7 @@ def test_what_is_kept_is_what_is_read() -> None:
     (again,) = read_training_sets({TRAINED_ON: [one.as_dict()]}, "some.ckpt")
     assert again.same_as(one)
     other = TrainingSet("x", ("1", "2"), one.fingerprints + 1)
-    assert joined([one], [again, other]) == (one, other)
+    assert join_sets([one], [again, other]) == (one, other)
 
 
 def test_records_without_a_fingerprint_are_told_by_dataset_and_id() -> None:

@@ -12,7 +12,7 @@ from ecg_tl.errors import CheckpointError
 from ecg_tl.models import create_network
 from ecg_tl.signals import LEADS
 from ecg_tl.transfer.head import copy_rows, rows_by_diagnosis, rows_by_name
-from ecg_tl.transfer.stem import mean_leads, resample_kernel, select_leads
+from ecg_tl.transfer.stem import mean_leads, resample_kernel, select_lead_weights
 
 few = settings(max_examples=30, deadline=None)
 SUBSETS = (LEADS[:2] + LEADS[6:], LEADS[:6], ("I", "II", "V2"), ("II",), LEADS)
@@ -22,7 +22,7 @@ SUBSETS = (LEADS[:2] + LEADS[6:], LEADS[:6], ("I", "II", "V2"), ("II",), LEADS)
 @pytest.mark.parametrize("leads", SUBSETS)
 def test_leads_are_selected_by_name(shape, leads):
     weight = torch.randn(shape)
-    adapted = select_leads(weight, LEADS, leads)
+    adapted = select_lead_weights(weight, LEADS, leads)
     assert adapted.tensor.shape == (shape[0], len(leads), *shape[2:])
     for position, lead in enumerate(leads):
         assert torch.equal(adapted.tensor[:, position], weight[:, LEADS.index(lead)])
@@ -34,8 +34,8 @@ def test_leads_are_selected_by_name(shape, leads):
 @given(order=st.permutations(LEADS))
 def test_the_order_of_leads_is_the_downstreams(order):
     weight = torch.randn(3, 12, 5)
-    there = select_leads(weight, LEADS, order).tensor
-    assert torch.equal(select_leads(there, order, LEADS).tensor, weight)
+    there = select_lead_weights(weight, LEADS, order).tensor
+    assert torch.equal(select_lead_weights(there, order, LEADS).tensor, weight)
 
 
 @pytest.mark.parametrize("name", ["resnet1d18", "gru", "bilstm"])
@@ -45,7 +45,7 @@ def test_a_selection_answers_as_the_upstream_does_without_the_other_leads(name, 
     downstream = create_network(name, 5, len(leads), 64).eval()
     state = dict(upstream.state_dict())
     for weight in downstream.input_weight_names:
-        state[weight] = select_leads(state[weight], LEADS, leads).tensor
+        state[weight] = select_lead_weights(state[weight], LEADS, leads).tensor
     downstream.load_state_dict(state)
     signal = torch.zeros(2, 12, 64)
     chosen = [LEADS.index(lead) for lead in leads]
@@ -59,7 +59,7 @@ def test_from_one_lead_back_to_twelve_the_network_begins_as_it_was(name):
     downstream = create_network(name, 5, 12, 64).eval()
     state = dict(upstream.state_dict())
     for weight in downstream.input_weight_names:
-        adapted = select_leads(state[weight], ("II",), LEADS)
+        adapted = select_lead_weights(state[weight], ("II",), LEADS)
         assert adapted.taken == state[weight].numel()
         assert "zero for I, III" in adapted.note
         state[weight] = adapted.tensor

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from ecg_tl.commands.fragments import classes_first
 from ecg_tl.errors import SettingError
 from ecg_tl.training import EcgCLI, train
-from ecg_tl.transfer.section import defaults, is_asked_for, joined, renamed, start_from
+from ecg_tl.transfer.section import defaults, is_asked_for, join_settings, renamed, start_from
 
 CONFIGS = Path(__file__).parents[2] / "configs"
 FRAGMENTS = ("data/custom", "model/gru", "protocol/strict", "transfer/lp_ft", "trainer/early_stopping")
@@ -120,11 +120,13 @@ def test_flags_of_another_callback_that_was_just_added_stay(words: list[str]) ->
 
 def test_two_transfers_are_refused_and_no_setting_is_lost() -> None:
     with pytest.raises(SettingError, match="2 times TransferLearning"):
-        joined([{}, {}], defaults(), [])
+        join_settings([{}, {}], defaults(), [])
     listed = {"upstream": "a", "schedule": "lp_ft"}
-    assert joined([listed], defaults(), [])["recipe"] == "lp_ft"
-    assert joined([listed], defaults(), ["recipe"])["recipe"] == "full"  # said, though it is the default
-    assert joined([listed], {**defaults(), "upstream": "b"}, [])["upstream"] == "b"
+    assert join_settings([listed], defaults(), [])["recipe"] == "lp_ft"
+    assert (
+        join_settings([listed], defaults(), ["recipe"])["recipe"] == "full"
+    )  # said, though it is the default
+    assert join_settings([listed], {**defaults(), "upstream": "b"}, [])["upstream"] == "b"
 
 
 def test_a_setting_of_the_callback_is_a_setting_of_transfer() -> None:

@@ -18,7 +18,7 @@ from ecg_tl.callbacks import EcgPictures, RunCheckpoint, ScoreCurves
 from ecg_tl.datamodules import EcgDataModule, SplitSettings
 from ecg_tl.errors import EcgTlError, SettingError
 from ecg_tl.models import require_options
-from ecg_tl.parsing import essence, hint, own_error
+from ecg_tl.parsing import hint, own_error, short_message
 from ecg_tl.study.design.overlay import digest
 from ecg_tl.study.design.runs import Run
 from ecg_tl.study.design.settings import Overlay
@@ -137,7 +137,7 @@ def _parse(
         own = own_error(error)
         if own is not None:
             raise _at(where, own) from error
-        raise _refusal(where, essence(str(error))) from error
+        raise _refusal(where, short_message(str(error))) from error
 
 
 def fill_model(model: Mapping[str, Any], data: EcgDataModule) -> Overlay:

@@ -100,7 +100,7 @@ def plan_table(
             str(len(group.runs)),
             str(sum(one.id in finished for one in group.runs) or ""),
             _span(known),
-            duration(sum(known)) if known else "",
+            rough_duration(sum(known)) if known else "",
             end_section=following is not None and _section(following) != _section(group),
         )
     return table
@@ -138,7 +138,7 @@ def dependencies(plan: Plan) -> str:
     return said + "."
 
 
-def duration(seconds: float) -> str:
+def rough_duration(seconds: float) -> str:
     """Say a duration in the unit that suits it."""
     if seconds < 100:
         return f"{seconds:.0f} s"
@@ -173,5 +173,5 @@ def _ranges(numbers: Iterable[int]) -> str:
 def _span(seconds: Sequence[float]) -> str:
     if not seconds:
         return ""
-    least, most = duration(min(seconds)), duration(max(seconds))
+    least, most = rough_duration(min(seconds)), rough_duration(max(seconds))
     return least if least == most else f"{least} - {most}"

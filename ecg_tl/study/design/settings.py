@@ -13,7 +13,7 @@ from yaml import YAMLError
 from ecg_tl import printing
 from ecg_tl.errors import SettingError
 from ecg_tl.limits import shown
-from ecg_tl.parsing import essence, hint
+from ecg_tl.parsing import hint, short_message
 from ecg_tl.shipped import STUDIES, config_folder, config_names, find_config
 from ecg_tl.transfer.words import present_config, remark
 from ecg_tl.trust import parsing_limits
@@ -276,7 +276,7 @@ def _with(content: Any, path: Sequence[str], value: Any) -> Any:
 
 
 def _refusal(file: Path, overrides: Sequence[str], message: str) -> SettingError:
-    fault = essence(message)
+    fault = short_message(message)
     unknown = "not accepted" in fault or "unrecognized" in fault
     nearest = hint(fault, (StudySettings, Block, Arm)) if unknown else ""
     overridden = any(word.split("=")[0].lstrip("-").split(".")[0] in fault for word in overrides)

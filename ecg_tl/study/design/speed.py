@@ -15,7 +15,7 @@ import torch
 from jsonargparse import ArgumentParser
 from torch import Tensor
 
-from ecg_tl.acceleration import Hardware, choose_keep_memory, choose_precision, describe_hardware
+from ecg_tl.acceleration import Hardware, choose_keep_memory, choose_precision, describe_device
 from ecg_tl.allocation import keep_freed_memory
 from ecg_tl.datamodules import EcgDataModule
 from ecg_tl.files import read_json, write_json
@@ -81,14 +81,14 @@ class SpeedBook:
         model = run.config["model"]
         init_args = {k: v for k, v in model.get("init_args", {}).items() if k not in _WITHOUT_SPEED}
         shape = [data.num_leads, data.num_samples, data.batch_size]
-        run_folder = [*describe_place(self.device), self.threads, torch.__version__]
+        run_folder = [*describe_machine(self.device), self.threads, torch.__version__]
         network = init_args.get("network", model["class_path"])
         return (
             f"{network}-{digest([model['class_path'], init_args, shape, chosen_precision(run), run_folder])}"
         )
 
 
-def describe_place(device: torch.device) -> list[str]:
+def describe_machine(device: torch.device) -> list[str]:
     """Name what a speed depends on besides the network: the GPU, or the machine and its cores."""
     if device.type == "cuda":
         return [torch.cuda.get_device_name(device)]
@@ -97,7 +97,7 @@ def describe_place(device: torch.device) -> list[str]:
 
 def hardware(run: Run) -> Hardware:
     """Return what a run trains on here."""
-    return describe_hardware(str(run.config.get("trainer", {}).get("accelerator") or "auto"))
+    return describe_device(str(run.config.get("trainer", {}).get("accelerator") or "auto"))
 
 
 def chosen_precision(run: Run) -> str:

@@ -33,7 +33,7 @@ from ecg_tl.study.findings.wording import number
 
 
 @dataclass(frozen=True)
-class Candidate:
+class PossibleAnswer:
     """What could be recommended for a downstream.
 
     Attributes:
@@ -56,7 +56,7 @@ class Candidate:
 
 
 @dataclass(frozen=True)
-class Answer:
+class DownstreamAnswer:
     """What to do for one downstream, at the default of all axes and its largest training size.
 
     The configuration is chosen on validation scores alone; its gain over the scratch configuration that
@@ -97,7 +97,7 @@ class Answer:
     train_records: int
     patients: int
     caveats: tuple[str, ...] = ()
-    candidates: tuple[Candidate, ...] = ()
+    candidates: tuple[PossibleAnswer, ...] = ()
 
 
 LIKELY = 0.1
@@ -120,7 +120,7 @@ class _Option:
         return -self.validation if lower_is_better(self.monitor) else self.validation
 
 
-def answer_all(grid: Grid, compared: Sequence[Compared]) -> tuple[Answer, ...]:
+def answer_all(grid: Grid, compared: Sequence[Compared]) -> tuple[DownstreamAnswer, ...]:
     """Answer for each downstream that has a scratch and a pretrained configuration to choose from."""
     drafts = [_draft(grid, compared, name) for name in grid.settings.downstreams]
     answers = [draft for draft in drafts if draft is not None]
@@ -148,7 +148,7 @@ def _options(grid: Grid, downstream: str) -> list[_Option]:
     return sorted(options, key=lambda option: -option.rank)
 
 
-def _draft(grid: Grid, compared: Sequence[Compared], downstream: str) -> Answer | None:
+def _draft(grid: Grid, compared: Sequence[Compared], downstream: str) -> DownstreamAnswer | None:
     """Choose on validation scores and measure on the test set; words follow for all at once."""
     options = _options(grid, downstream)
     scratch = next((o for o in options if o.cell.kind == "scratch"), None)
@@ -163,7 +163,7 @@ def _draft(grid: Grid, compared: Sequence[Compared], downstream: str) -> Answer 
         effect = mean_interval([subtract(*samples)])
     caveats = _caveats(grid, compared, options, pretrained, scratch, effect)
     first = grid.first(best.cell)
-    return Answer(
+    return DownstreamAnswer(
         downstream=downstream,
         action="either",
         headline="",
@@ -180,7 +180,7 @@ def _draft(grid: Grid, compared: Sequence[Compared], downstream: str) -> Answer 
         patients=len(set(first.patient_ids.tolist())),
         caveats=tuple(caveats),
         candidates=tuple(
-            Candidate(
+            PossibleAnswer(
                 o.cell.network,
                 o.cell.arm,
                 o.cell.upstream,
@@ -223,7 +223,7 @@ def _caveats(
     return caveats
 
 
-def _decided(answer: Answer, p_holm: float | None) -> Answer:
+def _decided(answer: DownstreamAnswer, p_holm: float | None) -> DownstreamAnswer:
     """Turn effect and p-value into advice.
 
     Sure: significant after correction for the number of downstreams. Likely: the corrected p-value is below
@@ -277,7 +277,7 @@ def _decided(answer: Answer, p_holm: float | None) -> Answer:
     )
 
 
-def candidates_table(answer: Answer) -> Table | None:
+def candidates_table(answer: DownstreamAnswer) -> Table | None:
     """What was to choose from for a downstream."""
     rows: list[Line] = [
         {

@@ -14,7 +14,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from ecg_tl.study.findings.answers import Answer
+from ecg_tl.study.findings.answers import DownstreamAnswer
 from ecg_tl.study.findings.axis_effects import AxisEffect
 from ecg_tl.study.findings.break_even import BreakEven
 from ecg_tl.study.findings.calibration import CalibrationRow
@@ -76,7 +76,7 @@ class Findings:
     runs: int
     planned: int
     warnings: tuple[str, ...]
-    answers: tuple[Answer, ...]
+    answers: tuple[DownstreamAnswer, ...]
     claims: tuple[Claim, ...]
     comparisons: tuple[Comparison, ...]
     models: tuple[ModelScore, ...]

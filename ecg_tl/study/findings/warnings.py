@@ -9,7 +9,7 @@ from ecg_tl.study.run.results import StudyResults
 from ecg_tl.study.run.threads import uneven_threads
 
 
-def warnings_of(results: StudyResults, settings: StudySettings) -> list[str]:
+def page_warnings(results: StudyResults, settings: StudySettings) -> list[str]:
     """Give the sentences that the page opens with."""
     warnings = []
     if settings.protocol == "paper":

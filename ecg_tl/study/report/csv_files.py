@@ -21,7 +21,7 @@ def csv_tables(findings: Findings) -> dict[str, list[CsvRow]]:
     return dict(sorted(found.items()))
 
 
-def write_csv(rows: Sequence[Mapping[str, object]]) -> str:
+def rows_as_csv(rows: Sequence[Mapping[str, object]]) -> str:
     """Write rows as CSV; a row without a column leaves it empty."""
     columns = list(dict.fromkeys(column for row in rows for column in row))
     text = io.StringIO()

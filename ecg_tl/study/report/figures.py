@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from ecg_tl.figures.forest import Group, Mark, Row, Scale, paint_forests
+from ecg_tl.figures.forest import Mark, Row, RowGroup, Scale, paint_forests
 from ecg_tl.figures.svg import Picture, drawing, picture
 from ecg_tl.figures.theme import series_marker, series_role
 from ecg_tl.study.findings.axis_effects import AxisEffect
@@ -18,9 +18,9 @@ from ecg_tl.study.findings.values import Axes
 from ecg_tl.study.findings.wording import number, percent, plural, signed
 from ecg_tl.study.report.main_figure import (
     GAIN,
+    claimed_axes,
     comparison_groups,
     counts,
-    default_axes,
     interval_text,
     main_comparisons,
     main_picture,
@@ -57,7 +57,7 @@ def make_figures(findings: Findings) -> dict[str, tuple[Picture, ...]]:
 
 def _arms(findings: Findings) -> Picture | None:
     """Draw every arm and control at the default axes, where the main figure left some out."""
-    axes = default_axes(findings)
+    axes = claimed_axes(findings)
     comparisons = [one for one in findings.comparisons if one.axes == axes]
     if not len(main_comparisons(findings)) < len(comparisons) <= MOST_FURTHER_ROWS:
         return None
@@ -71,7 +71,7 @@ def _arms(findings: Findings) -> Picture | None:
             else row
             for row, one in zip(group.rows, own, strict=True)
         )
-        groups.append(Group(group.title, group.subtitle, rows))
+        groups.append(RowGroup(group.title, group.subtitle, rows))
     return picture(
         "arms",
         "Every arm, control and size",
@@ -91,7 +91,7 @@ def _curves(findings: Findings) -> Iterable[Picture]:
     # Scratch first: it is drawn in grey.
     names = list(dict.fromkeys(map(name, sorted(findings.curves, key=lambda curve: bool(curve.upstream)))))
     trends = {(one.downstream, one.network, one.arm, one.upstream, one.axes): one for one in findings.trends}
-    default = default_axes(findings)
+    default = claimed_axes(findings)
     groups: dict[tuple[str, str, Axes], list[Series]] = {}
     for curve in findings.curves:
         trend = trends.get((curve.downstream, curve.network, curve.arm, curve.upstream, curve.axes))
@@ -121,7 +121,7 @@ def _convergence(rows: Sequence[Convergence]) -> Picture | None:
     for arm in dict.fromkeys(row.arm for row in rows):
         own = [row for row in rows if row.arm == arm]
         groups.append(
-            Group(
+            RowGroup(
                 arm,
                 plural(max(row.trainings for row in own), "training") + ", each against its scratch partner",
                 tuple(
@@ -157,7 +157,7 @@ def _convergence(rows: Sequence[Convergence]) -> Picture | None:
 
 def _families(contrasts: Sequence[FamilyContrast]) -> Picture | None:
     groups = tuple(
-        Group(
+        RowGroup(
             HEADS[one.head],
             plural(one.pairs, "pair")
             + " of upstream and downstream"
@@ -188,7 +188,7 @@ def _families(contrasts: Sequence[FamilyContrast]) -> Picture | None:
 
 def _break_even(findings: Findings) -> Iterable[Picture]:
     """Draw the primary arm; the table holds the others."""
-    default = default_axes(findings)
+    default = claimed_axes(findings)
     primary = {one.arm for one in findings.comparisons if one.primary}
     shown = [one for one in findings.break_even if one.axes == default and one.arm in primary]
     for position, one in enumerate(shown):
@@ -214,10 +214,10 @@ def _transferability(findings: Findings) -> Iterable[Picture]:
 
 
 def _calibration(findings: Findings) -> Picture | None:
-    default = default_axes(findings)
+    default = claimed_axes(findings)
     rows = [row for row in findings.calibration if row.axes == default and row.ece is not None]
     groups = [
-        Group(
+        RowGroup(
             downstream,
             plural(max(row.seeds for row in own), "seed"),
             tuple(_calibration_row(row) for row in own),
@@ -277,7 +277,7 @@ def _axis_effects(effects: Sequence[AxisEffect]) -> Picture | None:
         ]
         size = f", {one.size} records" if one.size else ""
         groups.append(
-            Group(
+            RowGroup(
                 f"{one.upstream} → {one.downstream}, {one.network}, {one.arm}{size}",
                 " · ".join(changes),
                 tuple(
@@ -336,7 +336,7 @@ def _second_opinions(findings: Findings) -> Picture | None:
     if not groups:
         return None
     shown = [
-        Group(name, counts([one for one in findings.comparisons if one.downstream == name]), tuple(rows))
+        RowGroup(name, counts([one for one in findings.comparisons if one.downstream == name]), tuple(rows))
         for name, rows in groups.items()
     ]
     scale = Scale("Difference in weighted F1 on the test set", "scratch better", "fine-tuning better")

@@ -8,7 +8,7 @@ from pathlib import Path
 from matplotlib.figure import Figure
 
 from ecg_tl.errors import SettingError
-from ecg_tl.figures.forest import WIDE, Group, Row, Scale, paint_forest, paint_forests
+from ecg_tl.figures.forest import WIDE, Row, RowGroup, Scale, paint_forest, paint_forests
 from ecg_tl.figures.svg import Picture, drawing, picture, to_svg
 from ecg_tl.figures.theme import MARKERS, light
 from ecg_tl.files import write_text, written_whole
@@ -29,7 +29,7 @@ GAIN = Scale("Difference in macro AUROC on the test set", "scratch better", "fin
 MARGIN = 20.0  # around the figure in a file of its own, in pixels
 
 
-def default_axes(findings: Findings) -> Axes:
+def claimed_axes(findings: Findings) -> Axes:
     """Give the values of the axes that the claims are tested at."""
     primary = [one for one in findings.comparisons if one.primary]
     return next((one.axes for one in (*primary, *findings.comparisons)), ())
@@ -37,21 +37,21 @@ def default_axes(findings: Findings) -> Axes:
 
 def main_comparisons(findings: Findings) -> list[Comparison]:
     """Choose what the main figure shows: each pair and network at its largest size and default axes."""
-    axes = default_axes(findings)
+    axes = claimed_axes(findings)
     shown = at_largest_size([one for one in findings.comparisons if one.axes == axes and not one.control])
     if len(shown) > MOST_ROWS:
         shown = [one for one in shown if one.primary] or shown
     return shown
 
 
-def comparison_groups(comparisons: Sequence[Comparison]) -> list[Group]:
+def comparison_groups(comparisons: Sequence[Comparison]) -> list[RowGroup]:
     """Lay comparisons out as rows, by downstream, with a marker for each arm."""
     arms = dict.fromkeys(one.arm for one in comparisons)
     markers = {arm: MARKERS[position % len(MARKERS)] for position, arm in enumerate(arms)}
     groups = []
     for downstream in dict.fromkeys(one.downstream for one in comparisons):
         own = [one for one in comparisons if one.downstream == downstream]
-        groups.append(Group(downstream, counts(own), tuple(_row(one, markers[one.arm]) for one in own)))
+        groups.append(RowGroup(downstream, counts(own), tuple(_row(one, markers[one.arm]) for one in own)))
     return groups
 
 

@@ -13,7 +13,7 @@ from ecg_tl.errors import StoreError
 from ecg_tl.figures.theme import declarations
 from ecg_tl.files import write_text
 from ecg_tl.outputs import check_outputs
-from ecg_tl.printing import shown
+from ecg_tl.printing import visible
 from ecg_tl.statistics.intervals import HOLDS_FOR, Interval
 from ecg_tl.study.findings import wording
 from ecg_tl.study.findings.answers import candidates_table
@@ -23,9 +23,9 @@ from ecg_tl.study.findings.data import support_table
 from ecg_tl.study.findings.findings import Findings, all_topics
 from ecg_tl.study.findings.record import versions_table
 from ecg_tl.study.findings.tables import axis_words
-from ecg_tl.study.report.csv_files import csv_tables, write_csv
+from ecg_tl.study.report.csv_files import csv_tables, rows_as_csv
 from ecg_tl.study.report.figures import make_figures
-from ecg_tl.study.report.main_figure import counts, default_axes, interval_text, main_comparisons
+from ecg_tl.study.report.main_figure import claimed_axes, counts, interval_text, main_comparisons
 from ecg_tl.study.report.sections import sections_of
 
 PAGE = "index.html"
@@ -58,7 +58,7 @@ def write_report(findings: Findings, folder: Path, inputs: Iterable[Path] = ()) 
         for name, rows in found.items():
             path = folder / f"{name}.csv"
             if rows:
-                _write(path, write_csv(rows))
+                _write(path, rows_as_csv(rows))
             else:
                 path.unlink(missing_ok=True)  # of an earlier report
         _write(folder / PAGE, page)
@@ -98,7 +98,7 @@ def render_page(findings: Findings, csv_names: list[str]) -> str:
         "plural": wording.plural,
         "interval_text": interval_text,
     }
-    default = default_axes(findings)
+    default = claimed_axes(findings)
     tables_of = {topic.name: topic.tables(findings.of(topic.name), default) for topic in all_topics()}
     return environment.get_template("page.html.j2").render(
         findings=findings,
@@ -151,7 +151,7 @@ def _claim_interval(effect: Interval) -> tuple[float, float, float] | None:
 
 def _seen(value: object) -> object:
     """Show what a browser would hide or take for a turn of the direction; markup of this project stays."""
-    return shown(value, keep="\n\t") if type(value) is str else value
+    return visible(value, keep="\n\t") if type(value) is str else value
 
 
 def _claim_text(claim: Claim) -> str:

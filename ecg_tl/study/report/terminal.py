@@ -13,7 +13,7 @@ from ecg_tl.study.findings.findings import Findings
 from ecg_tl.study.findings.tables import axis_words
 from ecg_tl.study.findings.values import Axes
 from ecg_tl.study.findings.wording import number, p_value, signed, span, typeset
-from ecg_tl.study.report.main_figure import default_axes
+from ecg_tl.study.report.main_figure import claimed_axes
 
 _TONES = {"win": "green", "loss": "red", "open": ""}
 
@@ -46,7 +46,7 @@ def _comparisons(findings: Findings) -> Table:
         "p (Holm)",
     ):
         table.add_column(column, justify="right")
-    default = default_axes(findings)
+    default = claimed_axes(findings)
     for one in findings.comparisons:
         table.add_row(
             one.downstream,

@@ -27,7 +27,7 @@ from ecg_tl.study.run.attempts import Stopwatch
 from ecg_tl.study.run.hardware import reset_peak_memory
 from ecg_tl.study.run.job import Job, JobReport
 from ecg_tl.study.run.kept import Kept, read_kept, starts_anew
-from ecg_tl.study.run.result import read_json, write_result
+from ecg_tl.study.run.result import read_mapping, write_result
 from ecg_tl.study.run.second_opinion import TestScoresByEpoch
 from ecg_tl.training import silence_noise, train
 from ecg_tl.transfer.words import is_transfer
@@ -216,7 +216,7 @@ def _fit(job: Job, run_folder: RunFolder, stopwatch: Stopwatch) -> None:
     if not run_folder.fit.is_file():
         _train(job, run_folder, stopwatch)
     unscored = (
-        read_json(run_folder.fit).get("unscored") if run_folder.fit.is_file() else "no epoch was completed"
+        read_mapping(run_folder.fit).get("unscored") if run_folder.fit.is_file() else "no epoch was completed"
     )
     if unscored is not None:
         raise CheckpointError(

@@ -11,7 +11,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress
 
 from ecg_tl import terminal
 from ecg_tl.study.design.estimate import correction, estimate, makespan
-from ecg_tl.study.design.plan_table import duration
+from ecg_tl.study.design.plan_table import rough_duration
 from ecg_tl.study.design.runs import Plan
 from ecg_tl.study.design.settings import StudySettings
 from ecg_tl.study.design.sizes import measure_sizes
@@ -129,7 +129,7 @@ def summary(plan: Plan, ahead: Forecast) -> list[str]:
     if ahead.seconds:
         threads = f"{ahead.threads} CPU thread{'s' if ahead.threads > 1 else ''}"
         lines.append(
-            f"About {duration(ahead.to_go)} to go with {ahead.concurrent} at a time ({threads} each), if "
-            "nothing else uses this machine."
+            f"About {rough_duration(ahead.to_go)} to go with {ahead.concurrent} at a time ({threads} each), "
+            "if nothing else uses this machine."
         )
     return lines

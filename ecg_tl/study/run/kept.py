@@ -20,7 +20,7 @@ from ecg_tl.files import sha256_of
 from ecg_tl.limits import fits_type, shown
 from ecg_tl.parsing import load_yaml
 from ecg_tl.study.design.folder import CONFIG_FILE, FIT_FILE, RunFolder, unreadable
-from ecg_tl.study.run.result import read_json
+from ecg_tl.study.run.result import read_mapping
 from ecg_tl.validation_predictions import read_validation
 
 DECIDES_NUMBERS = ("precision", "threads")
@@ -97,7 +97,7 @@ def _read_speed(path: Path) -> dict[str, Any]:
 
 def _read_epochs(run_folder: RunFolder) -> int:
     """Return after how many epochs the training was over."""
-    fit = read_json(run_folder.fit)
+    fit = read_mapping(run_folder.fit)
     for name, kind in _OF_A_FIT.items():
         # Earlier versions noted no digests.
         if not (fits_type(fit.get(name), kind) or (name == "digests" and name not in fit)):

@@ -23,7 +23,7 @@ from ecg_tl.study.run.job import Job
 from ecg_tl.study.run.result_schema import DIGEST, FORMAT, own_digest
 from ecg_tl.tasks import EcgClassifier
 from ecg_tl.tasks.restoring import restore_task
-from ecg_tl.transfer.ranking import encode, read_candidate
+from ecg_tl.transfer.ranking import encode_part, read_candidate
 from ecg_tl.transfer.transferability import logme, melep
 
 DIGESTED = (
@@ -55,7 +55,7 @@ def write_result(
     Raises:
         StoreError: If a file is missing or damaged, or the disk is full.
     """
-    fit, tested = read_json(run_folder.fit), read_json(run_folder.test / SCORES_FILE)
+    fit, tested = read_mapping(run_folder.fit), read_mapping(run_folder.test / SCORES_FILE)
     transferability = _transferability(job, datamodule) if job.measure_transferability else None
     attempts = stopwatch.note(outcome="finished")
     network = task.network
@@ -94,7 +94,7 @@ def write_result(
     write_json(run_folder.result, {**result, DIGEST: own_digest(result)})
 
 
-def read_json(path: Path) -> dict[str, Any]:
+def read_mapping(path: Path) -> dict[str, Any]:
     """Read a mapping.
 
     Raises:
@@ -119,7 +119,9 @@ def _transfer(run_folder: RunFolder) -> Mapping[str, Any] | None:
     """Give the transfer report without its line for each tensor."""
     if not run_folder.transfer_report.is_file():
         return None
-    return {name: value for name, value in read_json(run_folder.transfer_report).items() if name != "tensors"}
+    return {
+        name: value for name, value in read_mapping(run_folder.transfer_report).items() if name != "tensors"
+    }
 
 
 def _transferability(job: Job, datamodule: EcgDataModule) -> dict[str, Any] | None:
@@ -133,7 +135,7 @@ def _transferability(job: Job, datamodule: EcgDataModule) -> dict[str, Any] | No
         # Without a trainer, the loader gives the records on the CPU, and nothing is augmented.
         datamodule.trainer = None
         device = upstream.device if trainer is None else trainer.strategy.root_device
-        encoded = encode(upstream, datamodule, "train", device)
+        encoded = encode_part(upstream, datamodule, "train", device)
         explained = melep(encoded.probabilities, encoded.targets)
         evidence = logme(encoded.features, encoded.targets)
     except (EcgTlError, ValueError, FloatingPointError) as error:

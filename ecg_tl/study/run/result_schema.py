@@ -22,7 +22,7 @@ FORMAT = 1
 
 
 @dataclass(frozen=True)
-class Kind:
+class FieldKind:
     """What a field may hold.
 
     Attributes:
@@ -79,26 +79,26 @@ def _is_table(value: Any) -> bool:
     return isinstance(value, dict)
 
 
-def _one_of(*words: str) -> Kind:
-    return Kind(f"one of {', '.join(words)}", lambda value: value in words, needed=True)
+def _one_of(*words: str) -> FieldKind:
+    return FieldKind(f"one of {', '.join(words)}", lambda value: value in words, needed=True)
 
 
-TEXT = Kind("a text", _is_text, needed=True)
-TEXT_OR_NULL = Kind("a text or null", _or_null(_is_text), needed=True)
-WHOLE = Kind("a whole number from 0", _is_whole, needed=True)
-TABLE = Kind("a mapping", _is_table, needed=True)
-SOME_TEXT = Kind("a text or null", _or_null(_is_text))
-SOME_TABLE = Kind("a mapping or null", _or_null(_is_table))
-SOME_WHOLE = Kind("a whole number from 0, or null", _or_null(_is_whole))
-SOME_NUMBER = Kind("a number or null", _or_null(_is_number))
-SOME_BOOL = Kind("true, false or null", _or_null(_is_bool))
-SCORES = Kind("a mapping of numbers", _table_of(_or_null(_is_number)), needed=True)
-COUNTS = Kind("a mapping of whole numbers", _or_null(_table_of(_is_whole)))
+TEXT = FieldKind("a text", _is_text, needed=True)
+TEXT_OR_NULL = FieldKind("a text or null", _or_null(_is_text), needed=True)
+WHOLE = FieldKind("a whole number from 0", _is_whole, needed=True)
+TABLE = FieldKind("a mapping", _is_table, needed=True)
+SOME_TEXT = FieldKind("a text or null", _or_null(_is_text))
+SOME_TABLE = FieldKind("a mapping or null", _or_null(_is_table))
+SOME_WHOLE = FieldKind("a whole number from 0, or null", _or_null(_is_whole))
+SOME_NUMBER = FieldKind("a number or null", _or_null(_is_number))
+SOME_BOOL = FieldKind("true, false or null", _or_null(_is_bool))
+SCORES = FieldKind("a mapping of numbers", _table_of(_or_null(_is_number)), needed=True)
+COUNTS = FieldKind("a mapping of whole numbers", _or_null(_table_of(_is_whole)))
 
 DIGEST = "digest"
 """Field of a result: the digest of all others."""
 
-FIELDS: dict[str, Kind] = {
+FIELDS: dict[str, FieldKind] = {
     "run": TABLE,
     "run.id": TEXT,
     "run.kind": _one_of("upstream", "scratch", "fine-tuned", "control"),
@@ -106,9 +106,9 @@ FIELDS: dict[str, Kind] = {
     "run.upstream": TEXT_OR_NULL,
     "run.network": TEXT,
     "run.arm": TEXT,
-    "run.size": Kind("a whole number or null", _or_null(_is_whole), needed=True),
-    "run.seed": Kind("a whole number", _is_seed, needed=True),
-    "run.axes": Kind("a mapping of texts", _table_of(_is_text), needed=True),
+    "run.size": FieldKind("a whole number or null", _or_null(_is_whole), needed=True),
+    "run.seed": FieldKind("a whole number", _is_seed, needed=True),
+    "run.axes": FieldKind("a mapping of texts", _table_of(_is_text), needed=True),
     "run.protocol": _one_of("strict", "paper", "second_opinion"),
     "run.needs": SOME_TEXT,
     "run.after": SOME_TEXT,
@@ -121,8 +121,8 @@ FIELDS: dict[str, Kind] = {
     "scores": SCORES,
     "best_scores": SCORES,
     "calibration": SOME_TABLE,
-    "calibration.thresholds": Kind("a list of numbers", _or_null(_list_of(_is_number))),
-    "calibration.tuned": Kind("a list of true and false", _or_null(_list_of(_is_bool))),
+    "calibration.thresholds": FieldKind("a list of numbers", _or_null(_list_of(_is_number))),
+    "calibration.tuned": FieldKind("a list of true and false", _or_null(_list_of(_is_bool))),
     "calibration.temperature": SOME_NUMBER,
     "precision": SOME_TEXT,
     "threads": SOME_WHOLE,
@@ -146,9 +146,9 @@ FIELDS: dict[str, Kind] = {
     "data.query": SOME_TEXT,
     "data.split": SOME_TEXT,
     "data.split_hash": SOME_TEXT,
-    "data.class_names": Kind("a list of texts", _or_null(_list_of(_is_text))),
-    "data.records": Kind("a mapping of whole numbers", _table_of(_is_whole)),
-    "data.support": Kind("a mapping of mappings of whole numbers", _table_of(_table_of(_is_whole))),
+    "data.class_names": FieldKind("a list of texts", _or_null(_list_of(_is_text))),
+    "data.records": FieldKind("a mapping of whole numbers", _table_of(_is_whole)),
+    "data.support": FieldKind("a mapping of mappings of whole numbers", _table_of(_table_of(_is_whole))),
     "data.leaks_removed": COUNTS,
     "data.records_left_out": SOME_WHOLE,
     "data.unlabelled": SOME_WHOLE,
@@ -159,10 +159,10 @@ FIELDS: dict[str, Kind] = {
     "data.sampling_rate": SOME_NUMBER,
     "data.num_samples": SOME_WHOLE,
     "data.normalization": SOME_TABLE,
-    "versions": Kind("a mapping of texts", _or_null(_table_of(_or_null(_is_text)))),
+    "versions": FieldKind("a mapping of texts", _or_null(_table_of(_or_null(_is_text)))),
     "hardware": SOME_TABLE,
     "attempts": SOME_WHOLE,
-    "digests": Kind("a mapping of digests", _or_null(_table_of(_is_text))),
+    "digests": FieldKind("a mapping of digests", _or_null(_table_of(_is_text))),
     "finished": SOME_TEXT,
     "digest": SOME_TEXT,
 }

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from ecg_tl.synthesis.cohort import Case, Group
+from ecg_tl.synthesis.cohort import Case, PatientGroup
 
 ONE_RECORD = (1.0,)
 
@@ -22,6 +22,6 @@ class Layout:
         records_per_patient: Probabilities that a patient has 1, 2, ... records.
     """
 
-    groups: Mapping[str, Group]
+    groups: Mapping[str, PatientGroup]
     write: Callable[[Path, Sequence[Case]], Iterator[None]]
     records_per_patient: tuple[float, ...] = ONE_RECORD

@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 
 from ecg_tl.signals import LEADS
-from ecg_tl.synthesis.cohort import Case, Group
+from ecg_tl.synthesis.cohort import Case, PatientGroup
 from ecg_tl.synthesis.layouts.base import Layout
 from ecg_tl.synthesis.wfdb_files import HeaderStyle, signal_lines, to_steps, write_header, write_matlab
 
@@ -60,30 +60,30 @@ CPSC2018_SNOMED_OF = {
 _UNNAMED = {"TAB": 0.14, "TINV": 0.05, "LVH": 0.08, "LAFB": 0.06, "IMI": 0.04, "STACH": 0.06, "SB": 0.08}
 
 CPSC2018_GROUPS = {
-    "NORM": Group(0.15, {("NORM",): 0.86, ("NORM", "SB"): 0.08, ("NORM", "SARRH"): 0.06}, {}, 45.0),
-    "AF": Group(0.16, {("AF",): 1.0}, {"RBBB": 0.10, "STD": 0.05, "PVC": 0.03, **_UNNAMED}, 70.0),
-    "IAVB": Group(0.11, {("IAVB",): 1.0}, {"RBBB": 0.05, "PAC": 0.03, **_UNNAMED}, 66.0),
-    "LBBB": Group(0.06, {("LBBB",): 1.0}, {"AF": 0.08, "IAVB": 0.04}, 69.0),
-    "RBBB": Group(0.18, {("RBBB",): 1.0}, {"PAC": 0.06, "PVC": 0.04, **_UNNAMED}, 60.0),
-    "PAC": Group(0.10, {("PAC",): 1.0}, {"STD": 0.04, **_UNNAMED}, 66.0),
-    "PVC": Group(0.10, {("PVC",): 1.0}, {"STD": 0.04, **_UNNAMED}, 58.0),
-    "STD": Group(0.10, {("STD",): 1.0}, _UNNAMED, 60.0),
-    "STE": Group(0.06, {("STE",): 1.0}, {}, 52.0),
+    "NORM": PatientGroup(0.15, {("NORM",): 0.86, ("NORM", "SB"): 0.08, ("NORM", "SARRH"): 0.06}, {}, 45.0),
+    "AF": PatientGroup(0.16, {("AF",): 1.0}, {"RBBB": 0.10, "STD": 0.05, "PVC": 0.03, **_UNNAMED}, 70.0),
+    "IAVB": PatientGroup(0.11, {("IAVB",): 1.0}, {"RBBB": 0.05, "PAC": 0.03, **_UNNAMED}, 66.0),
+    "LBBB": PatientGroup(0.06, {("LBBB",): 1.0}, {"AF": 0.08, "IAVB": 0.04}, 69.0),
+    "RBBB": PatientGroup(0.18, {("RBBB",): 1.0}, {"PAC": 0.06, "PVC": 0.04, **_UNNAMED}, 60.0),
+    "PAC": PatientGroup(0.10, {("PAC",): 1.0}, {"STD": 0.04, **_UNNAMED}, 66.0),
+    "PVC": PatientGroup(0.10, {("PVC",): 1.0}, {"STD": 0.04, **_UNNAMED}, 58.0),
+    "STD": PatientGroup(0.10, {("STD",): 1.0}, _UNNAMED, 60.0),
+    "STE": PatientGroup(0.06, {("STE",): 1.0}, {}, 52.0),
 }
 """The nine classes; rare ones are less rare than published, so that a small cohort holds them."""
 
 GEORGIA_GROUPS = {
-    "NORM": Group(0.18, {("NORM",): 1.0}, {}, 50.0),
-    "AF": Group(0.07, {("AF",): 1.0}, {"TAB": 0.15, "LQT": 0.10, "LAD": 0.10}, 70.0),
-    "IAVB": Group(0.08, {("IAVB",): 1.0}, {"SB": 0.15, "LAD": 0.15, "TAB": 0.10}, 68.0),
-    "SB": Group(0.14, {("SB",): 1.0}, {"TAB": 0.10, "IAVB": 0.05, "LVH": 0.04}, 62.0),
-    "LAD": Group(0.09, {("LAD",): 1.0}, {"TAB": 0.15, "LVH": 0.08, "IRBBB": 0.05}, 66.0),
-    "STach": Group(0.12, {("STACH",): 1.0}, {"TAB": 0.15, "LQT": 0.10}, 56.0),
-    "TAb": Group(0.12, {("TAB",): 1.0}, {"LQT": 0.10, "LVH": 0.05, "LAE": 0.05}, 60.0),
-    "TInv": Group(0.08, {("TINV",): 1.0}, {"LQT": 0.12, "AMI": 0.06}, 62.0),
-    "LQT": Group(0.08, {("LQT",): 1.0}, {"SB": 0.10}, 60.0),
-    "PAC": Group(0.06, {("PAC",): 1.0}, {"TAB": 0.10}, 68.0),
-    "other": Group(0.06, {("RBBB",): 0.4, ("LBBB",): 0.2, ("PVC",): 0.2, ("LVH",): 0.2}, {}, 66.0),
+    "NORM": PatientGroup(0.18, {("NORM",): 1.0}, {}, 50.0),
+    "AF": PatientGroup(0.07, {("AF",): 1.0}, {"TAB": 0.15, "LQT": 0.10, "LAD": 0.10}, 70.0),
+    "IAVB": PatientGroup(0.08, {("IAVB",): 1.0}, {"SB": 0.15, "LAD": 0.15, "TAB": 0.10}, 68.0),
+    "SB": PatientGroup(0.14, {("SB",): 1.0}, {"TAB": 0.10, "IAVB": 0.05, "LVH": 0.04}, 62.0),
+    "LAD": PatientGroup(0.09, {("LAD",): 1.0}, {"TAB": 0.15, "LVH": 0.08, "IRBBB": 0.05}, 66.0),
+    "STach": PatientGroup(0.12, {("STACH",): 1.0}, {"TAB": 0.15, "LQT": 0.10}, 56.0),
+    "TAb": PatientGroup(0.12, {("TAB",): 1.0}, {"LQT": 0.10, "LVH": 0.05, "LAE": 0.05}, 60.0),
+    "TInv": PatientGroup(0.08, {("TINV",): 1.0}, {"LQT": 0.12, "AMI": 0.06}, 62.0),
+    "LQT": PatientGroup(0.08, {("LQT",): 1.0}, {"SB": 0.10}, 60.0),
+    "PAC": PatientGroup(0.06, {("PAC",): 1.0}, {"TAB": 0.10}, 68.0),
+    "other": PatientGroup(0.06, {("RBBB",): 0.4, ("LBBB",): 0.2, ("PVC",): 0.2, ("LVH",): 0.2}, {}, 66.0),
 }
 """The paper's ten classes, and records that carry none of them."""
 

@@ -10,7 +10,7 @@ import h5py
 import numpy as np
 
 from ecg_tl.signals import LEADS
-from ecg_tl.synthesis.cohort import Case, Group
+from ecg_tl.synthesis.cohort import Case, PatientGroup
 from ecg_tl.synthesis.layouts.base import Layout
 
 SAMPLING_RATE = 400
@@ -22,13 +22,13 @@ CLASS_OF = {"1dAVb": "IAVB", "RBBB": "RBBB", "LBBB": "LBBB", "SB": "SB", "AF": "
 """Columns of `gold_standard.csv` and the conditions that they stand for."""
 
 GROUPS = {
-    "NORM": Group(0.40, {("NORM",): 0.75, ("TAB",): 0.10, ("LVH",): 0.08, ("PVC",): 0.07}, {}, 50.0),
-    "1dAVb": Group(0.10, {("IAVB",): 1.0}, {"RBBB": 0.10, "SB": 0.05}, 66.0),
-    "RBBB": Group(0.11, {("RBBB",): 1.0}, {"AF": 0.04}, 66.0),
-    "LBBB": Group(0.11, {("LBBB",): 1.0}, {"IAVB": 0.06}, 68.0),
-    "SB": Group(0.09, {("SB",): 1.0}, {}, 55.0),
-    "AF": Group(0.09, {("AF",): 1.0}, {"RBBB": 0.06}, 70.0),
-    "ST": Group(0.10, {("STACH",): 1.0}, {"LBBB": 0.03}, 50.0),
+    "NORM": PatientGroup(0.40, {("NORM",): 0.75, ("TAB",): 0.10, ("LVH",): 0.08, ("PVC",): 0.07}, {}, 50.0),
+    "1dAVb": PatientGroup(0.10, {("IAVB",): 1.0}, {"RBBB": 0.10, "SB": 0.05}, 66.0),
+    "RBBB": PatientGroup(0.11, {("RBBB",): 1.0}, {"AF": 0.04}, 66.0),
+    "LBBB": PatientGroup(0.11, {("LBBB",): 1.0}, {"IAVB": 0.06}, 68.0),
+    "SB": PatientGroup(0.09, {("SB",): 1.0}, {}, 55.0),
+    "AF": PatientGroup(0.09, {("AF",): 1.0}, {"RBBB": 0.06}, 70.0),
+    "ST": PatientGroup(0.10, {("STACH",): 1.0}, {"LBBB": 0.03}, 50.0),
 }
 """The six abnormalities, about three times as frequent as published, and records with none of them."""
 

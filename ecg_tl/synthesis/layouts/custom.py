@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from ecg_tl.signals import LEADS
-from ecg_tl.synthesis.cohort import SOME_RETURN, Case, Group
+from ecg_tl.synthesis.cohort import SOME_RETURN, Case, PatientGroup
 from ecg_tl.synthesis.layouts.base import Layout
 from ecg_tl.synthesis.wfdb_files import HeaderStyle, signal_lines, to_steps, write_header, write_samples
 
@@ -27,11 +27,11 @@ CLASS_OF: dict[str, frozenset[str]] = {
 """Columns of `labels.csv`, and the conditions any of which makes a 1."""
 
 GROUPS = {
-    "NORM": Group(0.32, {("NORM",): 1.0}, {}, 50.0),
-    "AF": Group(0.16, {("AF",): 1.0}, {"LVH": 0.10}, 70.0),
-    "BBB": Group(0.17, {("LBBB",): 0.4, ("RBBB",): 0.6}, {"AF": 0.06}, 68.0),
-    "LVH": Group(0.15, {("LVH",): 1.0}, {"IMI": 0.10}, 64.0),
-    "MI": Group(0.20, {("AMI",): 0.45, ("IMI",): 0.45, ("LMI",): 0.10}, {}, 66.0),
+    "NORM": PatientGroup(0.32, {("NORM",): 1.0}, {}, 50.0),
+    "AF": PatientGroup(0.16, {("AF",): 1.0}, {"LVH": 0.10}, 70.0),
+    "BBB": PatientGroup(0.17, {("LBBB",): 0.4, ("RBBB",): 0.6}, {"AF": 0.06}, 68.0),
+    "LVH": PatientGroup(0.15, {("LVH",): 1.0}, {"IMI": 0.10}, 64.0),
+    "MI": PatientGroup(0.20, {("AMI",): 0.45, ("IMI",): 0.45, ("LMI",): 0.10}, {}, 66.0),
 }
 """Five classes, some of them together."""
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from ecg_tl.signals import LEADS
-from ecg_tl.synthesis.cohort import Case, Group
+from ecg_tl.synthesis.cohort import Case, PatientGroup
 from ecg_tl.synthesis.layouts.base import Layout
 from ecg_tl.synthesis.wfdb_files import HeaderStyle, signal_lines, to_steps, write_header, write_samples
 
@@ -68,13 +68,15 @@ STATEMENTS: dict[str, tuple[str, str]] = {
 _BESIDE = {"LAD": 0.18, "LVH": 0.25, "LAE": 0.25, "IAVB": 0.06, "TAB": 0.10}
 
 GROUPS = {
-    "NORM": Group(0.22, {("NORM",): 0.8, ("NORM", "SARRH"): 0.2}, {}, 40.0),
-    "rhythm": Group(0.26, {("SB",): 0.45, ("AF",): 0.45, ("STACH",): 0.10}, _BESIDE, 58.0),
-    "hypertrophy": Group(0.18, {("LVH",): 0.4, ("LVH", "LAE"): 0.4, ("LAE",): 0.2}, {"LAD": 0.35}, 58.0),
-    "conduction": Group(
+    "NORM": PatientGroup(0.22, {("NORM",): 0.8, ("NORM", "SARRH"): 0.2}, {}, 40.0),
+    "rhythm": PatientGroup(0.26, {("SB",): 0.45, ("AF",): 0.45, ("STACH",): 0.10}, _BESIDE, 58.0),
+    "hypertrophy": PatientGroup(
+        0.18, {("LVH",): 0.4, ("LVH", "LAE"): 0.4, ("LAE",): 0.2}, {"LAD": 0.35}, 58.0
+    ),
+    "conduction": PatientGroup(
         0.20, {("IRBBB",): 0.42, ("LAFB", "LAD"): 0.40, ("RBBB",): 0.1, ("LBBB",): 0.08}, _BESIDE, 58.0
     ),
-    "ischemia": Group(0.14, {("AMI",): 0.4, ("IMI",): 0.4, ("STD",): 0.2}, _BESIDE, 63.0),
+    "ischemia": PatientGroup(0.14, {("AMI",): 0.4, ("IMI",): 0.4, ("STD",): 0.2}, _BESIDE, 63.0),
 }
 """Patients by what stands out; most have more than one statement, as published."""
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from ecg_tl.signals import LEADS
-from ecg_tl.synthesis.cohort import Case, Group
+from ecg_tl.synthesis.cohort import Case, PatientGroup
 from ecg_tl.synthesis.layouts.base import Layout
 from ecg_tl.synthesis.wfdb_files import HeaderStyle, signal_lines, to_steps, write_header, write_samples
 
@@ -19,17 +19,17 @@ _LEAD_NAMES = tuple(lead.lower() for lead in LEADS)
 _FRANK_NAMES = ("vx", "vy", "vz")
 
 GROUPS = {
-    "Myocardial infarction": Group(
+    "Myocardial infarction": PatientGroup(
         0.60,
         {("AMI",): 0.42, ("IMI",): 0.38, ("AMI", "LMI"): 0.10, ("IMI", "LMI"): 0.10},
         {"PVC": 0.06, "TAB": 0.12, "LAFB": 0.06},
         60.0,
     ),
-    "Healthy control": Group(0.24, {("NORM",): 0.92, ("NORM", "SB"): 0.08}, {}, 43.0),
-    "other": Group(
+    "Healthy control": PatientGroup(0.24, {("NORM",): 0.92, ("NORM", "SB"): 0.08}, {}, 43.0),
+    "other": PatientGroup(
         0.12, {("LBBB",): 0.2, ("RBBB",): 0.2, ("LVH",): 0.25, ("AF",): 0.2, ("PVC",): 0.15}, {}, 60.0
     ),
-    "unknown": Group(0.04, {("NORM",): 0.5, ("TAB",): 0.5}, {}, 60.0),
+    "unknown": PatientGroup(0.04, {("NORM",): 0.5, ("TAB",): 0.5}, {}, 60.0),
 }
 """Reasons for admission; a few records have none, as published."""
 

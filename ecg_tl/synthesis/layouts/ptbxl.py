@@ -12,7 +12,7 @@ from scipy.signal import resample_poly
 
 from ecg_tl.datasets.scp_statements import SCP_STATEMENTS
 from ecg_tl.signals import LEADS
-from ecg_tl.synthesis.cohort import SOME_RETURN, Case, Group
+from ecg_tl.synthesis.cohort import SOME_RETURN, Case, PatientGroup
 from ecg_tl.synthesis.layouts.base import Layout
 from ecg_tl.synthesis.wfdb_files import HeaderStyle, signal_lines, to_steps, write_header, write_samples
 
@@ -56,13 +56,13 @@ COLUMNS: tuple[str, ...] = (
 """Of `ptbxl_database.csv`."""
 
 GROUPS = {
-    "NORM": Group(
+    "NORM": PatientGroup(
         0.38,
         {("NORM",): 0.84, ("NORM", "SB"): 0.05, ("NORM", "STACH"): 0.03, ("NORM", "SARRH"): 0.08},
         {},
         52.0,
     ),
-    "MI": Group(
+    "MI": PatientGroup(
         0.20,
         {("IMI",): 0.38, ("AMI",): 0.38, ("LMI",): 0.06, ("IMI", "LMI"): 0.08, ("AMI", "LMI"): 0.10},
         {
@@ -77,19 +77,19 @@ GROUPS = {
         },
         67.0,
     ),
-    "STTC": Group(
+    "STTC": PatientGroup(
         0.16,
         {("TAB",): 0.36, ("STD",): 0.26, ("TINV",): 0.20, ("STD", "TINV"): 0.10, ("LQT",): 0.08},
         {"AF": 0.12, "LVH": 0.12, "PVC": 0.06, "PAC": 0.04, "IAVB": 0.04, "STACH": 0.06},
         66.0,
     ),
-    "HYP": Group(
+    "HYP": PatientGroup(
         0.10,
         {("LVH",): 0.80, ("LAE",): 0.12, ("LVH", "LAE"): 0.08},
         {"TAB": 0.20, "STD": 0.12, "LAFB": 0.10, "IMI": 0.06, "AF": 0.05},
         67.0,
     ),
-    "CD": Group(
+    "CD": PatientGroup(
         0.14,
         {
             ("LAFB",): 0.26,
@@ -103,7 +103,7 @@ GROUPS = {
         {"TAB": 0.10, "AMI": 0.06, "IMI": 0.06, "LVH": 0.06, "AF": 0.06, "PVC": 0.05},
         68.0,
     ),
-    "rhythm": Group(0.02, {("AF",): 0.6, ("PVC",): 0.2, ("PAC",): 0.2}, {}, 68.0),
+    "rhythm": PatientGroup(0.02, {("AF",): 0.6, ("PVC",): 0.2, ("PAC",): 0.2}, {}, 68.0),
 }
 """Patients by superclass, and a few whose only finding is one of rhythm; shares near the published ones."""
 

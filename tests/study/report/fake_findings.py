@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from ecg_tl.statistics.intervals import Interval
-from ecg_tl.study.findings.answers import Answer, Candidate
+from ecg_tl.study.findings.answers import DownstreamAnswer, PossibleAnswer
 from ecg_tl.study.findings.axis_effects import AxisEffect
 from ecg_tl.study.findings.break_even import BreakEven
 from ecg_tl.study.findings.calibration import CalibrationRow
@@ -398,7 +398,7 @@ def _answers(
     networks: tuple[str, ...],
     arms: tuple[str, ...],
     interval: Any,
-) -> tuple[Answer, ...]:
+) -> tuple[DownstreamAnswer, ...]:
     answers = []
     for position, down in enumerate(downstreams):
         action = ("fine-tune", "either", "scratch")[position % 3]
@@ -410,7 +410,7 @@ def _answers(
             "scratch": f"Train {networks[0]} from scratch.",
         }[action]
         candidates = tuple(
-            Candidate(
+            PossibleAnswer(
                 network,
                 arm,
                 up if arm != "scratch" else None,
@@ -422,7 +422,7 @@ def _answers(
             for rank, (network, arm) in enumerate(itertools.product(networks, (arms[0], "scratch")))
         )
         answers.append(
-            Answer(
+            DownstreamAnswer(
                 down,
                 action,  # type: ignore[arg-type]
                 headline,

@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 from ecg_tl.figures.forest import (
     MOST_LINES,
     WIDE,
-    Group,
     Row,
+    RowGroup,
     Scale,
     _limits,
     _pieces,
@@ -49,7 +49,7 @@ def make_row(estimate: float | None = 0.1, low: float | None = 0.0, high: float 
 @given(st.lists(st.integers(1, 90), min_size=1, max_size=6))
 def test_pieces_hold_every_row_once_and_in_order(sizes: list[int]) -> None:
     groups = [
-        Group(f"g{position}", "", tuple(make_row(float(row)) for row in range(size)))
+        RowGroup(f"g{position}", "", tuple(make_row(float(row)) for row in range(size)))
         for position, size in enumerate(sizes)
     ]
     pieces = list(_pieces(groups))
@@ -89,7 +89,7 @@ def test_a_text_fits_its_room(text: str, room: float) -> None:
 
 @pytest.mark.parametrize("text", ["<script>", "a & b", "$x$", "心电图", "a\x00b\nc", "\ud800"])
 def test_any_name_can_be_drawn(text: str) -> None:
-    group = Group(text, text, (Row(text, text, 0.1, 0.0, 0.2, text, "gain"),))
+    group = RowGroup(text, text, (Row(text, text, 0.1, 0.0, 0.2, text, "gain"),))
     with drawing():
         svg = to_svg(paint_forest([group], Scale(text, text, text), WIDE), text, "x")
     assert ElementTree.fromstring(str(svg)).get("role") == "img"
@@ -98,7 +98,7 @@ def test_any_name_can_be_drawn(text: str) -> None:
 def test_a_row_without_numbers_is_words_alone() -> None:
     with drawing():
         svg = to_svg(
-            paint_forest([Group("g", "", (make_row(None, None, None),))], Scale("x"), WIDE), "x", "x"
+            paint_forest([RowGroup("g", "", (make_row(None, None, None),))], Scale("x"), WIDE), "x", "x"
         )
     assert COLOURS["gain"][0] not in svg
     assert "label" in svg
@@ -106,7 +106,7 @@ def test_a_row_without_numbers_is_words_alone() -> None:
 
 def test_figures_take_their_colours_from_the_page() -> None:
     with drawing():
-        figure = paint_forest([Group("g", "", (make_row(),))], Scale("x", "left", "right"), WIDE)
+        figure = paint_forest([RowGroup("g", "", (make_row(),))], Scale("x", "left", "right"), WIDE)
         themed, fixed = (to_svg(figure, "x", "x", themed=themed) for themed in (True, False))
     assert "var(--gain)" in themed
     assert "#" not in "".join(part for part in themed.split('"') if "fill:" in part or "stroke:" in part)
@@ -118,7 +118,7 @@ def test_ids_of_two_figures_never_meet() -> None:
     with drawing():
         drawn = [
             ElementTree.fromstring(
-                str(to_svg(paint_forest([Group("g", "", (make_row(),))], Scale("x"), WIDE), "x", name))
+                str(to_svg(paint_forest([RowGroup("g", "", (make_row(),))], Scale("x"), WIDE), "x", name))
             )
             for name in ("a", "b")
         ]

@@ -1,4 +1,4 @@
-"""Gaps in a signal: short ones are mended and counted, long ones make the record unusable."""
+"""Gaps in a signal: short ones are filled and counted, long ones make the record unusable."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ LONGEST_GAP = 0.04
 """Seconds. One small square of ECG paper, half of the narrowest QRS complex: no wave can hide in it."""
 
 LARGEST_SHARE = 0.05
-"""Of a lead's samples. More, even if scattered, is a signal made up rather than mended."""
+"""Of a lead's samples. More, even if scattered, is a signal made up rather than filled."""
 
 
-def mend_gaps(
+def fill_gaps(
     signal: NDArray[np.float32], sampling_rate: float, leads: Sequence[str], where: object
 ) -> tuple[NDArray[np.float32], int]:
     """Replace isolated runs of NaN by straight lines, and at the ends by the nearest value.
@@ -45,7 +45,7 @@ def mend_gaps(
             "values in mV",
             "Check the gain in the record's header.",
         )
-    mended = signal.copy()
+    filled = signal.copy()
     instants = np.arange(signal.shape[1])
     for row, name in enumerate(leads):
         present = finite[row]
@@ -61,8 +61,8 @@ def mend_gaps(
         if missing > LARGEST_SHARE:
             found = f"{missing:.0%} of lead {name} without values"
             raise RecordError(where, found, f"{LARGEST_SHARE:.0%} at most", "Leave the record out.")
-        mended[row, ~present] = np.interp(instants[~present], instants[present], signal[row, present])
-    return mended, int(finite.size - np.count_nonzero(finite))
+        filled[row, ~present] = np.interp(instants[~present], instants[present], signal[row, present])
+    return filled, int(finite.size - np.count_nonzero(finite))
 
 
 def longest_run(flags: NDArray[np.bool_]) -> int:
