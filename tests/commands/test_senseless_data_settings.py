@@ -87,7 +87,11 @@ def test_a_senseless_setting_of_data_is_one_line_that_names_it(
     assert line.startswith("ecg-tl: error: ")
     flag = option.rpartition("--")[2]
     keys = re.findall(r'"(\w+)"', value)
-    names = [flag, value if len(value) > 3 else flag] if flag else [*keys, "expected a", '"dataset"']
+    names = (
+        [flag, value if len(value) > 3 else flag]
+        if flag
+        else [*keys, "expected a", '"dataset"', f": {value},"]
+    )
     assert any(name in line for name in names)
     assert sorted(here.rglob("*")) == before
     assert not shown.out
