@@ -46,7 +46,8 @@ def test_every_network_gives_the_same_numbers(network: str, format: Format, tmp_
     rng = np.random.default_rng(1)
     for batch in (1, 3, 10):
         signal = rng.normal(size=(batch, 12, samples)).astype(np.float32)
-        np.testing.assert_allclose(model.logits(signal), original.logits(signal), atol=2e-4)
+        # Rounding grows with a logit, and those of a fresh network of 101 layers reach 16.
+        np.testing.assert_allclose(model.logits(signal), original.logits(signal), rtol=3e-5, atol=2e-4)
 
 
 @pytest.mark.parametrize("pooling", ["last", "mean", "attention"])

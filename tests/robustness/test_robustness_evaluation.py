@@ -223,7 +223,7 @@ def test_settings_that_make_no_sense_are_refused(
     for more, words in (
         ({"names": ["a", "b"]}, "a, b for 1 checkpoint"),
         ({"metric": "accuracy"}, "'accuracy', expected one of auroc_macro"),
-        ({"resamples": -1}, "-1, expected at least 0"),
+        ({"resamples": -1}, "resamples: found -1, expected a whole number from 0"),
         ({"mains_frequency": 55.0}, "55, expected 50 or 60"),
     ):
         with pytest.raises(SettingError, match=words):
