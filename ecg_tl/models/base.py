@@ -128,17 +128,6 @@ class EcgNetwork(nn.Module, ABC):
         """Length of the feature vector that `forward_head` takes."""
         return self.head.in_features
 
-    def reset_head(self, num_classes: int) -> None:
-        """Put a freshly initialised head in place of the present one, on the same device.
-
-        Raises:
-            SettingError: If `num_classes` is below 1.
-        """
-        require_positive("num_classes", num_classes)
-        weight = self.head.weight
-        head = nn.Linear(self.head.in_features, num_classes, device=weight.device, dtype=weight.dtype)
-        self.set_submodule(self.head_name, head)
-
     def layer_groups(self) -> dict[str, tuple[str, ...]]:
         """Name the parameters of each group of layers, from input to output; the last group is `head`.
 

@@ -38,13 +38,11 @@ class Beat:
         waves: All of its waves.
         qrs_duration: In seconds.
         pr_interval: In seconds.
-        qt_interval: Of this template, in seconds.
     """
 
     waves: tuple[Wave, ...]
     qrs_duration: float
     pr_interval: float
-    qt_interval: float
 
 
 def vector(x: float, y: float, z: float) -> NDArray[np.float64]:
@@ -194,8 +192,8 @@ def _repolarisation(
     record: Mapping[str, float],
     duration: float,
     interval: float,
-) -> tuple[list[Wave], float]:
-    """Return ST segment and T wave, and the QT interval in seconds."""
+) -> list[Wave]:
+    """Return ST segment and T wave."""
     qtc = patient.qtc
     if "LQT" in severity:
         qtc = 0.485 + 0.080 * severity["LQT"]
@@ -243,7 +241,7 @@ def _repolarisation(
                 Wave(peak + 0.6 * fall, 0.6 * fall, 0.6 * fall, -0.8 * half, True),
             ]
     segment = Wave(duration + 0.065, 0.040, 0.055, st + secondary)
-    return [segment, *t_waves], qt
+    return [segment, *t_waves]
 
 
 def _p_wave(severity: Mapping[str, float], patient: Patient, pr: float) -> list[Wave]:
@@ -285,9 +283,9 @@ def basic_beat(
     pr = 0.212 + 0.120 * severity["IAVB"] if "IAVB" in severity else patient.pr_interval
     qrs, duration = _qrs(severity, patient, record)
     qrs = _limit_voltage(qrs, severity, patient)
-    late, qt = _repolarisation(severity, patient, record, duration, interval)
+    late = _repolarisation(severity, patient, record, duration, interval)
     atrial = [] if "AF" in severity else _p_wave(severity, patient, pr)
-    return Beat((*atrial, *qrs, *late), duration, pr, qt)
+    return Beat((*atrial, *qrs, *late), duration, pr)
 
 
 def ventricular_beat(patient: Patient, rng: np.random.Generator) -> tuple[Wave, ...]:

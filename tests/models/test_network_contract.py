@@ -137,27 +137,6 @@ def test_input_weights_are_those_that_the_leads_meet(name: str, options: dict[st
 
 
 @every_variant
-def test_reset_head_replaces_the_head_alone(name: str, options: dict[str, object]) -> None:
-    network = make(name, options)
-    before = copy.deepcopy(network.state_dict())
-    groups = list(network.layer_groups())
-    network.reset_head(7)
-    assert network.num_classes == 7
-    assert network(noise(network)).shape == (2, 7)
-    assert list(network.layer_groups()) == groups
-    after = network.state_dict()
-    changed = {key for key in before if not torch.equal(before[key], after[key]) and "num_batches" not in key}
-    assert {key for key in changed if "running" not in key} == set(network.layer_groups()["head"])
-
-
-def test_reset_head_draws_new_weights() -> None:
-    network = make("resnet1d18", {})
-    before = network.head.weight.clone()
-    network.reset_head(network.num_classes)
-    assert not torch.equal(before, network.head.weight)
-
-
-@every_variant
 def test_state_dict_round_trip(name: str, options: dict[str, object]) -> None:
     first, second = make(name, options).eval(), make(name, options).eval()
     signal = noise(first)
@@ -365,8 +344,3 @@ def test_widths_are_those_of_the_stages() -> None:
 def test_wrong_settings_are_named(name: str, arguments: dict[str, object], message: str) -> None:
     with pytest.raises(SettingError, match=message):
         create_network(name, **{"num_classes": 2, **arguments})
-
-
-def test_a_head_without_classes_is_refused() -> None:
-    with pytest.raises(SettingError, match="num_classes"):
-        make("lstm", {}).reset_head(0)
