@@ -9,10 +9,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 import yaml
 
+import ecg_tl
 from ecg_tl import run_defaults
 from ecg_tl.cli import main
+from ecg_tl.models import create_network
+from ecg_tl.signals import LEADS
 from ecg_tl.study import from_python
 
 REPOSITORY = Path(__file__).parents[1]
@@ -31,13 +35,31 @@ SHORT_STUDY += [
 ]
 
 
-def commands() -> list[str]:
-    blocks = re.findall(r"```bash\n(.*?)```", README, flags=re.DOTALL)
+def commands(text: str = README) -> list[str]:
+    blocks = re.findall(r"```bash\n(.*?)```", text, flags=re.DOTALL)
     return [line for block in blocks for line in block.splitlines() if line.strip()]
 
 
-def python_code() -> list[str]:
-    return re.findall(r"```python\n(.*?)```", README, flags=re.DOTALL)
+def python_code(text: str = README) -> list[str]:
+    return re.findall(r"```python\n(.*?)```", text, flags=re.DOTALL)
+
+
+def section(title: str) -> str:
+    return README.partition(f"\n## {title}\n")[2].partition("\n## ")[0]
+
+
+def names_in_row(first_cell: str) -> list[str]:
+    """Return what stands in backticks in a row of the README's tables."""
+    (row,) = re.findall(rf"^\| {first_cell} \|(.*)\|$", README, flags=re.MULTILINE)
+    return re.findall(r"`(.+?)`", row)
+
+
+def write_published_weights(folder: Path) -> None:
+    """Write the file that `upstream check` reads, in the layout of the original and drawn at random."""
+    network = create_network("merl_resnet18", 5, 12, 5000)
+    head = network.layer_groups()["head"]
+    state = {name: tensor for name, tensor in network.state_dict().items() if name not in head}
+    torch.save(state, folder / "res18_best_encoder.pth")
 
 
 def words_behind_make(command: str) -> list[str]:
@@ -52,9 +74,39 @@ def test_the_readme_begins_with_the_two_commands() -> None:
     assert commands()[:2] == ["make demo", "make test"]
 
 
+def test_the_readme_lists_the_networks_and_datasets_that_are_registered() -> None:
+    papers, published = names_in_row("the paper's networks"), names_in_row("published networks")
+    assert sorted(papers + published) == sorted(ecg_tl.list_networks())
+    assert sorted(names_in_row("datasets")) == sorted(ecg_tl.list_datasets())
+    counted = {6: "six", 7: "seven", 13: "thirteen"}
+    assert (
+        f"the paper's {counted[len(papers)]} networks and {counted[len(published)]} published ones, "
+        f"{counted[len(ecg_tl.list_datasets())]} dataset layouts"
+    ) in " ".join(README.split())
+    assert f"Of {len(ecg_tl.list_upstreams())} published upstreams" in README
+
+
+def test_what_the_readme_says_of_published_weights_runs(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    write_published_weights(tmp_path)
+    text = section("Published weights")
+    assert len(commands(text)) == 3
+    for command in commands(text):
+        assert main(shlex.split(command)[1:]) == 0, command
+    names: dict[str, Any] = {"ecg_tl": ecg_tl}  # the section before has imported it
+    (block,) = python_code(text)
+    exec(compile(block, "README.md", "exec"), names)
+    signal = names["prepare"](torch.randn(12, 2500).numpy(), 250.0, LEADS)
+    with torch.no_grad():
+        assert names["network"](torch.from_numpy(signal).float()[None]).isfinite().all()
+
+
 @pytest.mark.slow
 def test_every_command_of_the_readme_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
+    write_published_weights(tmp_path)
     for command in commands():
         if command in ELSEWHERE:
             continue
