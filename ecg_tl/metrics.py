@@ -285,6 +285,8 @@ def _fmax(p: Tensor, y: Tensor) -> float:
 
 def _calibration_error(p: Tensor, y: Tensor) -> Tensor:
     """Return each class's calibration error, `(classes,)`; its twin is in `ecg_tl.statistics.calibration`."""
+    # torchmetrics has none for labels that do not exclude each other; its binary one would be a call a class,
+    # and has a bin of its own for a probability of 1.
     bins = (p * ECE_BINS).long().clamp(max=ECE_BINS - 1)
     excess = torch.zeros(ECE_BINS, p.shape[1], dtype=torch.float64).scatter_add_(0, bins, p - y)
     return excess.abs().sum(dim=0) / len(p)

@@ -1,4 +1,9 @@
-"""A whole model card."""
+"""A whole model card.
+
+Not a template: a card is tables and sentences that depend on what is known, each with a condition, and all
+text in it is escaped for Markdown (`ecg_tl.markdown`), which jinja2 does for HTML alone. Of a template there
+would be the seven headings.
+"""
 
 from __future__ import annotations
 

@@ -140,8 +140,8 @@ def test_calibration_and_thresholds_are_the_checkpoints(
     for name, threshold, tuned in zip(
         checkpoint["ecg_tl"]["class_names"], calibration["thresholds"], calibration["tuned"], strict=True
     ):
-        told, calibrated, positives, chosen = table[name]
-        assert float(told) == pytest.approx(threshold, rel=1e-3)
+        message, calibrated, positives, chosen = table[name]
+        assert float(message) == pytest.approx(threshold, rel=1e-3)
         logit = torch.logit(torch.tensor(threshold)) / calibration["temperature"]
         assert float(calibrated) == pytest.approx(float(logit.sigmoid()), rel=1e-3)
         assert int(positives) == support["validation"][name]

@@ -73,7 +73,7 @@ def prepare(layout: str, root: Path, *more: str) -> list[str]:
     return ["data", "prepare", layout, "--root", str(root), "--store_dir", str(stores), *more]
 
 
-def assert_told(error: str, *parts: str) -> None:
+def assert_says(error: str, *parts: str) -> None:
     """Check for where, what was found, what was expected, and a remedy: a sentence of its own."""
     assert ": found " in error
     assert ", expected " in error
@@ -162,11 +162,11 @@ SPOILT_RECORDS = [
 ]
 
 
-@pytest.mark.parametrize(("layout", "spoil", "told"), SPOILT_RECORDS)
+@pytest.mark.parametrize(("layout", "spoil", "message"), SPOILT_RECORDS)
 def test_a_bad_record_stops_where_asked_to(
     layout: str,
     spoil: Callable[[Path], Path],
-    told: list[str],
+    message: list[str],
     spoiled: Callable[[str], Path],
     capsys: pytest.CaptureFixture[str],
 ) -> None:
@@ -174,15 +174,15 @@ def test_a_bad_record_stops_where_asked_to(
     path = spoil(root)
     outcome = run(prepare(layout, root, "--bad_records", "error"), capsys)
     assert outcome.status == 2
-    assert_told(outcome.error, path.stem, *told)
+    assert_says(outcome.error, path.stem, *message)
     assert_nothing_written(root)
 
 
-@pytest.mark.parametrize(("layout", "spoil", "told"), SPOILT_RECORDS)
+@pytest.mark.parametrize(("layout", "spoil", "message"), SPOILT_RECORDS)
 def test_a_bad_record_is_listed_where_it_may_be_left_out(
     layout: str,
     spoil: Callable[[Path], Path],
-    told: list[str],
+    message: list[str],
     spoiled: Callable[[str], Path],
     capsys: pytest.CaptureFixture[str],
     monkeypatch: pytest.MonkeyPatch,
@@ -193,15 +193,15 @@ def test_a_bad_record_is_listed_where_it_may_be_left_out(
     outcome = run(prepare(layout, root), capsys)
     assert outcome.status == 0
     assert f"{RECORDS - 1} of {RECORDS} records" in outcome.out
-    for part in (path.stem, *told):
+    for part in (path.stem, *message):
         assert part in outcome.out
     (folder,) = (root.parent / "stores").glob(f"{layout}-*")
     (left_out,) = open_store(folder).manifest.left_out
-    assert_told(left_out.reason, path.stem, *told)
+    assert_says(left_out.reason, path.stem, *message)
     checked = run(["data", "check", layout, "--root", str(root)], capsys)
-    if told != ["no lead V6"]:  # a record of eleven leads can be read, and serves whoever asks for those
+    if message != ["no lead V6"]:  # a record of eleven leads can be read, and serves whoever asks for those
         assert checked.status == 1
-        assert all(part in checked.out for part in told or [path.stem])
+        assert all(part in checked.out for part in message or [path.stem])
 
 
 # A dataset that cannot be used ------------------------------------------------------------------------------
@@ -247,7 +247,7 @@ ANY_NUMBER = ("--options", '{"expected_records": null}')
 
 
 @pytest.mark.parametrize(
-    ("layout", "spoil", "options", "told"),
+    ("layout", "spoil", "options", "message"),
     [
         pytest.param("code_test", _garbage_tracings, ANY_NUMBER, ["tracings"], id="corrupt .hdf5"),
         pytest.param("code_test", _truncated_tracings, ANY_NUMBER, ["tracings"], id="truncated .hdf5"),
@@ -286,7 +286,7 @@ def test_a_bad_table_or_file_is_named(
     layout: str,
     spoil: Callable[[Path], Path],
     options: tuple[str, ...],
-    told: list[str],
+    message: list[str],
     spoiled: Callable[[str], Path],
     capsys: pytest.CaptureFixture[str],
 ) -> None:
@@ -294,11 +294,11 @@ def test_a_bad_table_or_file_is_named(
     path = spoil(root)
     outcome = run(prepare(layout, root, *options), capsys)
     assert outcome.status == 2
-    assert_told(outcome.error, path.name, *told)
+    assert_says(outcome.error, path.name, *message)
     assert_nothing_written(root)
     checked = run(["data", "check", layout, "--root", str(root), *options], capsys)
     assert checked.status == 2
-    assert_told(checked.error, path.name, *told)
+    assert_says(checked.error, path.name, *message)
 
 
 @pytest.mark.parametrize("layout", layout_names())
@@ -310,7 +310,7 @@ def test_no_data_at_all(layout: str, there: bool, tmp_path: Path, capsys: pytest
     for words in (prepare(layout, root), ["data", "check", layout, "--root", str(root)]):
         outcome = run(words, capsys)
         assert outcome.status == 2
-        assert_told(outcome.error, str(root))
+        assert_says(outcome.error, str(root))
     assert_nothing_written(root)
 
 
@@ -324,7 +324,7 @@ def test_a_store_folder_that_cannot_be_made(
     words = ["data", "prepare", "custom", "--root", str(datasets("custom")), "--store_dir"]
     outcome = run([*words, str(tmp_path / "file" / "stores")], capsys)
     assert outcome.status == 2
-    assert_told(outcome.error, str(tmp_path / "file"))
+    assert_says(outcome.error, str(tmp_path / "file"))
     assert (tmp_path / "file").read_text() == "mine"
 
 
@@ -342,7 +342,7 @@ def test_a_disk_that_takes_nothing(
     monkeypatch.setattr(writer.tempfile, "mkdtemp", refuse)
     outcome = run(prepare("custom", root), capsys)
     assert outcome.status == 2
-    assert_told(outcome.error, "custom-", os.strerror(code).lower(), "free")
+    assert_says(outcome.error, "custom-", os.strerror(code).lower(), "free")
     assert_nothing_written(root)
 
 
@@ -360,7 +360,7 @@ def test_a_disk_that_fills_up_on_the_way(
     monkeypatch.setattr(writer, name, full)
     outcome = run(prepare("custom", root), capsys)
     assert outcome.status == 2
-    assert_told(outcome.error, "no space left on device")
+    assert_says(outcome.error, "no space left on device")
     assert_nothing_written(root)
     monkeypatch.undo()
     assert run(prepare("custom", root), capsys).status == 0
@@ -374,7 +374,7 @@ def test_a_disk_without_room(
     monkeypatch.setattr(writer.shutil, "disk_usage", lambda _: usage._replace(free=10_000))
     outcome = run(prepare("custom", root), capsys)
     assert outcome.status == 2
-    assert_told(outcome.error, "10,000 bytes free")
+    assert_says(outcome.error, "10,000 bytes free")
     assert_nothing_written(root)
 
 
@@ -392,7 +392,7 @@ def test_a_runs_folder_that_cannot_be_made(
     (tmp_path / "runs").write_text("mine")
     outcome = run(fitting, capsys)
     assert outcome.status == 2
-    assert_told(outcome.error, str(tmp_path / "runs"), "runs_dir")
+    assert_says(outcome.error, str(tmp_path / "runs"), "runs_dir")
 
 
 def test_a_disk_that_fills_up_while_a_checkpoint_is_written(
@@ -407,7 +407,7 @@ def test_a_disk_that_fills_up_while_a_checkpoint_is_written(
     monkeypatch.setattr(LocalFileOpener, "write", full)
     outcome = run(fitting, capsys)
     assert outcome.status == 2
-    assert_told(outcome.error, os.strerror(errno.ENOSPC))
+    assert_says(outcome.error, os.strerror(errno.ENOSPC))
     assert not list((tmp_path / "runs").rglob("*.ckpt"))
 
 
@@ -434,11 +434,11 @@ def test_a_misspelt_key_in_a_config(
     config.write_text(text.replace(old, new, 1))
     outcome = run(["fit", "-c", str(trained_run / "config.yaml"), "-c", str(config)], capsys)
     assert outcome.status == 2
-    assert_told(outcome.error, str(config), new.removesuffix(":"), f"such as {meant}", "ecg-tl fit --help")
+    assert_says(outcome.error, str(config), new.removesuffix(":"), f"such as {meant}", "ecg-tl fit --help")
 
 
 @pytest.mark.parametrize(
-    ("words", "told"),
+    ("words", "message"),
     [
         (["--data.bach_size", "3"], ["--data.bach_size", "such as batch_size"]),
         (["--model.hidden_size", "many"], ["hidden_size", "many"]),
@@ -461,18 +461,18 @@ def test_a_misspelt_key_in_a_config(
     ],
 )
 def test_a_wrong_word(
-    words: list[str], told: list[str], fitting: list[str], capsys: pytest.CaptureFixture[str]
+    words: list[str], message: list[str], fitting: list[str], capsys: pytest.CaptureFixture[str]
 ) -> None:
     outcome = run([*fitting, *words], capsys)
     assert outcome.status == 2
-    assert_told(outcome.error, *told)
+    assert_says(outcome.error, *message)
 
 
 @pytest.mark.parametrize("words", [["--rot", "x"], ["--num_samples", "many"], ["--resampling", "linear"]])
 def test_a_wrong_word_of_data(words: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     outcome = run(prepare("custom", tmp_path / "custom", *words), capsys)
     assert outcome.status == 2
-    assert_told(outcome.error, words[0].lstrip("-"))
+    assert_says(outcome.error, words[0].lstrip("-"))
 
 
 # Leads ------------------------------------------------------------------------------------------------------
@@ -485,7 +485,7 @@ def test_a_lead_that_there_is_not(
     for words in (prepare("custom", root, "--leads", "[I, V7]"), [*fitting, "--data.leads", "[I, V7]"]):
         outcome = run(words, capsys)
         assert outcome.status == 2
-        assert_told(outcome.error, "leads: found I, V7", "V6")
+        assert_says(outcome.error, "leads: found I, V7", "V6")
     assert_nothing_written(root)
 
 
@@ -500,7 +500,7 @@ def test_a_lead_that_no_record_has(
     for words in (prepare("custom", root), training):
         outcome = run(words, capsys)
         assert outcome.status == 2
-        assert_told(outcome.error, str(root), f"{RECORDS} that cannot be used", "no lead V6", "X6")
+        assert_says(outcome.error, str(root), f"{RECORDS} that cannot be used", "no lead V6", "X6")
     assert_nothing_written(root)
     assert run(prepare("custom", root, "--leads", "[I, II]"), capsys).status == 0
 
@@ -512,7 +512,7 @@ def test_a_network_that_wants_other_leads_than_the_data(
     words = ["test", "-c", str(run_copy / "config.yaml"), "--ckpt_path", checkpoint]
     outcome = run([*words, "--data.leads", "[I, II]"], capsys)
     assert outcome.status == 2
-    assert_told(outcome.error, "leads ['I', 'II'] in ptbxl", "'V6'], on which it was trained")
+    assert_says(outcome.error, "leads ['I', 'II'] in ptbxl", "'V6'], on which it was trained")
     assert not list(run_copy.rglob("predictions.csv"))
 
 
@@ -523,7 +523,7 @@ def test_no_checkpoint_to_score(trained_run: Path, capsys: pytest.CaptureFixture
     for command in ("validate", "test", "predict"):
         outcome = run([command, "-c", str(trained_run / "config.yaml")], capsys)
         assert outcome.status == 2
-        assert_told(outcome.error, "ckpt_path", f"ecg-tl {command}")
+        assert_says(outcome.error, "ckpt_path", f"ecg-tl {command}")
 
 
 @pytest.mark.parametrize("fault", ["empty", "truncated", "text", "pickle"])
@@ -535,7 +535,7 @@ def test_a_damaged_checkpoint(fault: str, run_copy: Path, capsys: pytest.Capture
     for command in ("test", "fit"):
         outcome = run([command, "-c", str(run_copy / "config.yaml"), "--ckpt_path", str(path)], capsys)
         assert outcome.status == 2
-        assert_told(outcome.error, str(path))
+        assert_says(outcome.error, str(path))
     assert not (run_copy / "harmed").exists()
     assert not (run_copy / "test").exists()
 
@@ -559,5 +559,5 @@ def test_a_checkpoint_of_other_tensors_is_named_with_the_first_of_them(
     torch.save(content, path)
     outcome = run(["test", "-c", str(run_copy / "config.yaml"), "--ckpt_path", str(path)], capsys)
     assert outcome.status == 2
-    assert_told(outcome.error, str(path))
+    assert_says(outcome.error, str(path))
     assert "\x1b" not in outcome.error

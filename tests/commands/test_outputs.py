@@ -114,7 +114,7 @@ def _options() -> Iterator[tuple[str, str]]:
 
 
 def test_no_output_is_forgotten_here() -> None:
-    said = {option for option, told in _options() if _SAYS_SO.search(told)}
+    said = {option for option, message in _options() if _SAYS_SO.search(message)}
     assert said - NO_OUTPUT - set(OPTIONS) - set(FOLDERS) == set()
     assert set(OPTIONS) | set(FOLDERS) <= {option for option, _ in _options()}
 

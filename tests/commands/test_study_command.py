@@ -58,7 +58,7 @@ def test_the_status_of_a_study_that_nobody_has_begun(
 
 
 @pytest.mark.parametrize(
-    ("words", "told"),
+    ("words", "message"),
     [
         (["study", "plann"], "found `study plann`, expected one of plan, run, status, report"),
         (["study", "plan", "--every"], "--every before the study's YAML"),
@@ -74,12 +74,12 @@ def test_the_status_of_a_study_that_nobody_has_begun(
     ],
 )
 def test_what_is_wrong_with_the_words_is_one_line(
-    config: Path, words: list[str], told: str, capsys: pytest.CaptureFixture[str]
+    config: Path, words: list[str], message: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert main([str(config) if word == "CONFIG" else word for word in words]) == 2
     (line,) = capsys.readouterr().err.strip().splitlines()
     assert line.startswith("ecg-tl: error: ")
-    assert told in line
+    assert message in line
 
 
 @pytest.mark.parametrize(

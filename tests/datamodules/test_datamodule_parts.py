@@ -177,10 +177,10 @@ def test_a_query_decides_which_records_there_are(ptbxl: MakeData) -> None:
         assert (ages[rows] < 60).all()
     (rows,) = [np.concatenate([batch["index"] for batch in young.predict_dataloader()])]
     assert set(rows) == set(np.flatnonzero(ages < 60))
-    told = young.describe()
-    assert told["query"] == "age < 60"
-    assert told["filtered"] == (ages >= 60).sum() > 0
-    assert told["split_hash"] != everything.describe()["split_hash"]
+    message = young.describe()
+    assert message["query"] == "age < 60"
+    assert message["filtered"] == (ages >= 60).sum() > 0
+    assert message["split_hash"] != everything.describe()["split_hash"]
     assert (everything.describe()["query"], everything.describe()["filtered"]) == (None, 0)
 
 

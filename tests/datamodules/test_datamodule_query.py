@@ -77,7 +77,7 @@ def test_anything_but_comparisons_is_refused_in_one_line(query: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("query", "told"),
+    ("query", "message"),
     [
         ("sight == 1", r"a column `sight`, expected one of record_id, site"),
         ("codes == 'AFIB'", r"`codes`, which are several"),
@@ -87,8 +87,8 @@ def test_anything_but_comparisons_is_refused_in_one_line(query: str) -> None:
         ("'MI' in codes", r"none of 4 records fits.*3 codes"),
     ],
 )
-def test_what_the_table_cannot_answer_is_told(query: str, told: str) -> None:
-    with pytest.raises(SettingError, match=told):
+def test_what_the_table_cannot_answer_is_told(query: str, message: str) -> None:
+    with pytest.raises(SettingError, match=message):
         select(RECORDS, query)
 
 

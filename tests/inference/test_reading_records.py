@@ -202,10 +202,10 @@ def test_leads_that_a_wfdb_header_does_not_name(ecg: Recording, write_wfdb: Writ
 
 
 def test_what_the_file_says_wins_and_is_told(ecg: Recording, write_wfdb: WriteWfdb, tmp_path: Path) -> None:
-    told = ReadSettings(leads=LEADS[::-1], sampling_rate=250, units="uV")
-    wfdb = read_record(write_wfdb(ecg.values), told)
+    message = ReadSettings(leads=LEADS[::-1], sampling_rate=250, units="uV")
+    wfdb = read_record(write_wfdb(ecg.values), message)
     full = _npz(tmp_path / "a.npz", signal=ecg.values, leads=list(LEADS), sampling_rate=500.0, units="mV")
-    numpy = read_record(full, told)
+    numpy = read_record(full, message)
     assert not any(remark.is_warning for remark in wfdb.remarks)  # a run may hold other files as well
     assert all(remark.is_warning for remark in numpy.remarks)
     options = ("leads", "sampling_rate", "units")

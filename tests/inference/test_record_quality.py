@@ -59,10 +59,10 @@ def test_a_good_record_is_not_warned_of(ecg: Recording) -> None:
 
 @pytest.mark.parametrize("kind", SPOILED)
 def test_damage_is_warned_of(kind: str, ecg: Recording) -> None:
-    spoil, told = SPOILED[kind]
+    spoil, message = SPOILED[kind]
     found = {remark.kind: remark for remark in remarks(spoiled(ecg, spoil))}
     assert found[kind].is_warning
-    assert told in found[kind].message
+    assert message in found[kind].message
     assert set(found) <= {kind, "lead_relations"}  # a lead that is spoiled contradicts the others
 
 

@@ -130,10 +130,10 @@ def test_a_window_with_a_long_gap_is_left_out_if_others_remain() -> None:
     recording.values[5, 6000:6500] = np.nan
     windows = cut_windows(recording, DESCRIPTION, "all", "record")
     assert windows.starts == (0.0, 20.0)
-    (told,) = (remark for remark in windows.remarks if remark.is_warning)
-    assert told.kind == "windows_left_out"
-    assert "1 of 3 windows left out" in told.message
-    assert "1 s without values in lead aVF" in told.message
+    (message,) = (remark for remark in windows.remarks if remark.is_warning)
+    assert message.kind == "windows_left_out"
+    assert "1 of 3 windows left out" in message.message
+    assert "1 s without values in lead aVF" in message.message
 
 
 @pytest.mark.parametrize(

@@ -86,7 +86,7 @@ def test_a_config_that_fit_takes_is_fine(study: StudySettings) -> None:
 
 
 @pytest.mark.parametrize(
-    ("wrong", "told"),
+    ("wrong", "message"),
     [
         (
             {"data": {"class_path": "PtbxlDataModule"}},
@@ -113,11 +113,11 @@ def test_a_config_that_fit_takes_is_fine(study: StudySettings) -> None:
     ],
 )
 def test_what_fit_does_not_take_is_one_line_that_names_the_run(
-    study: StudySettings, wrong: dict[str, Any], told: str
+    study: StudySettings, wrong: dict[str, Any], message: str
 ) -> None:
     runs = make_plan(replace(study, downstream_settings=wrong)).runs
     runs = tuple(replace(run, config=layered(run.config, wrong)) for run in runs)
-    with pytest.raises(SettingError, match=told) as caught:
+    with pytest.raises(SettingError, match=message) as caught:
         check_runs(runs)
     assert caught.value.where.startswith(runs[0].id)
     assert "\n" not in str(caught.value)
@@ -201,9 +201,9 @@ def test_a_network_is_measured_once_on_a_machine(
     monkeypatch.setattr("ecg_tl.study.design.speed.LONGEST_SECONDS", 0.1)
     plan = make_plan(study)
     sizes = measure_sizes(plan.runs)
-    told: list[tuple[str, int, int]] = []
-    first = estimate(plan.runs, sizes, SpeedBook(tmp_path, 1, "cpu"), lambda *step: told.append(step))
-    assert told == [("gru", 0, 1), ("", 1, 1)]
+    message: list[tuple[str, int, int]] = []
+    first = estimate(plan.runs, sizes, SpeedBook(tmp_path, 1, "cpu"), lambda *step: message.append(step))
+    assert message == [("gru", 0, 1), ("", 1, 1)]
     assert (tmp_path / SPEED_FILE).is_file()
     again = estimate(
         plan.runs, sizes, SpeedBook(tmp_path, 1, "cpu"), lambda *step: pytest.fail("measured again")

@@ -90,7 +90,7 @@ def test_the_command_line_takes_the_place_of_the_file(write: Any) -> None:
 
 
 @pytest.mark.parametrize(
-    ("changes", "told"),
+    ("changes", "message"),
     [
         ({"nme": "x"}, r"study.yaml: found Option 'nme' is not accepted.*such as name"),
         ({"grid": [{"armz": ["full"]}]}, r"'armz' is not accepted.*such as arms"),
@@ -101,15 +101,15 @@ def test_the_command_line_takes_the_place_of_the_file(write: Any) -> None:
         ({"networks": 3}, r"networks"),
     ],
 )
-def test_a_wrong_key_or_value_is_one_line(write: Any, changes: dict[str, Any], told: str) -> None:
-    with pytest.raises(SettingError, match=told) as caught:
+def test_a_wrong_key_or_value_is_one_line(write: Any, changes: dict[str, Any], message: str) -> None:
+    with pytest.raises(SettingError, match=message) as caught:
         read_study(write(**changes))
     assert "\n" not in str(caught.value)
     assert "(demo, paper, sample, strict) are examples" in str(caught.value)
 
 
 @pytest.mark.parametrize(
-    ("words", "told"),
+    ("words", "message"),
     [
         (["--seedz", "[1]"], "command line: found unrecognized arguments: --seedz"),
         (["--seeds", "[a]"], "command line"),
@@ -117,8 +117,8 @@ def test_a_wrong_key_or_value_is_one_line(write: Any, changes: dict[str, Any], t
         (["--settings.trainer.max_epochs", "{"], "which is no YAML"),
     ],
 )
-def test_a_wrong_word_is_one_line(write: Any, words: list[str], told: str) -> None:
-    with pytest.raises(SettingError, match=told) as caught:
+def test_a_wrong_word_is_one_line(write: Any, words: list[str], message: str) -> None:
+    with pytest.raises(SettingError, match=message) as caught:
         read_study(write(), words)
     assert "\n" not in str(caught.value)
 
@@ -139,7 +139,7 @@ def test_a_file_that_is_not_there_is_named(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("changes", "told"),
+    ("changes", "message"),
     [
         ({"arms": {"full": {"transfer": {}}}, "grid": []}, r"arms: found none from scratch among full"),
         ({"arms": {}}, r"arms: found none"),
@@ -165,9 +165,9 @@ def test_a_file_that_is_not_there_is_named(tmp_path: Path) -> None:
         ({"size_settings": {"20": {}}}, r"size_settings: found '20', expected one of 10"),
     ],
 )
-def test_a_name_that_does_not_exist_is_one_line(write: Any, changes: dict[str, Any], told: str) -> None:
+def test_a_name_that_does_not_exist_is_one_line(write: Any, changes: dict[str, Any], message: str) -> None:
     settings: StudySettings = _read_with_empty_blocks(write, changes)
-    with pytest.raises(SettingError, match=told) as caught:
+    with pytest.raises(SettingError, match=message) as caught:
         check_names(settings)
     assert "\n" not in str(caught.value)
 

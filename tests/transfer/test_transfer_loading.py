@@ -107,8 +107,8 @@ def test_settings_out_of_range_are_refused(settings):
         TransferLearning("upstream.ckpt", **settings)
 
 
-@pytest.mark.parametrize("told", ["trainer", "fit"])
-def test_a_resumed_training_loads_nothing_from_the_upstream(study, gru_upstream, tmp_path, told):
+@pytest.mark.parametrize("message", ["trainer", "fit"])
+def test_a_resumed_training_loads_nothing_from_the_upstream(study, gru_upstream, tmp_path, message):
     data = study.data()
     moved = tmp_path / "upstream.ckpt"
     moved.write_bytes(gru_upstream.read_bytes())
@@ -121,7 +121,7 @@ def test_a_resumed_training_loads_nothing_from_the_upstream(study, gru_upstream,
     transfer = TransferLearning(str(moved))
     again = study.trainer(tmp_path / "two", transfer)
     resumed = study.task(data, seed=5)
-    if told == "trainer":
+    if message == "trainer":
         again.ckpt_path = str(tmp_path / "last.ckpt")
         again.fit(resumed, data)
     else:

@@ -2,6 +2,9 @@
 
 Whoever reads a result reads it through `check_result`, so that a file that was edited, or is another run's,
 is one line that names the file and the field, and never a traceback or a silent number.
+
+A table of this project's own: a JSON Schema would take NaN, infinity and whole numbers beyond every float for
+numbers, and its messages name neither what was expected in words nor what to do.
 """
 
 from __future__ import annotations
