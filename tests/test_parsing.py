@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from importlib import import_module
 from typing import Any
 
 import pytest
@@ -73,4 +74,7 @@ def test_what_has_no_end_is_no_yaml(text: str) -> None:
 
 
 def test_every_parser_of_the_process_reads_so() -> None:
-    assert get_loader("yaml") is load_yaml
+    for module in ("ecg_tl.parsing", "ecg_tl.training"):  # training adds something to what is read
+        import_module(module)
+        with pytest.raises(yaml.YAMLError, match="twice"):
+            get_loader("yaml")("a: 1\na: 2")
