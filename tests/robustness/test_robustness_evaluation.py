@@ -230,8 +230,11 @@ def test_settings_that_make_no_sense_are_refused(
             evaluate([checkpoint], make_data(), progress=False, **more)
     with pytest.raises(SettingError, match="at least one"):
         evaluate([], make_data(), progress=False)
-    with pytest.raises(SettingError, match="one distinct name"):
+    with pytest.raises(SettingError, match="twice, expected each once"):
         evaluate([checkpoint] * 2, make_data(), progress=False)
+    with pytest.raises(SettingError, match="one distinct name"):
+        two = [checkpoint, checkpoint.with_name("last.ckpt")]
+        evaluate(two, make_data(), names=["a", "a"], progress=False)
 
 
 def test_a_network_that_gives_no_numbers_is_named(
