@@ -23,7 +23,7 @@ RUN_ARGS ?=
 FIT = $(ECG_TL) fit -c $(DATA) -c $(MODEL) -c $(PROTOCOL) --data.root $(ROOT) --seed_everything $(SEED) --runs_dir $(RUNS)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-slow docs lint format types data synthesize prepare check pretrain finetune scratch \
+.PHONY: help setup demo test test-slow coverage docs lint format types data synthesize prepare check pretrain finetune scratch \
         study bench bench-gpu fuzz tensorboard clean
 
 help: ## list the targets
@@ -41,11 +41,14 @@ $(STAMP): pyproject.toml constraints.txt
 demo: setup ## the main job on synthetic records, from files to a report
 	$(ECG_TL) demo $(ARGS)
 
-test: setup ## the tests of some seconds each, with coverage
-	$(BIN)/python -m pytest --numprocesses 2 -m "not slow" --cov --cov-report=term:skip-covered $(ARGS)
+test: setup ## the tests of a few seconds each
+	$(BIN)/python -m pytest --numprocesses 2 -m "not slow" $(ARGS)
 
-test-slow: setup ## the tests of more than ten seconds each: whole trainings and studies, the wheel, the notebook
+test-slow: setup ## the tests of more than five seconds each: whole trainings and studies, the wheel, the notebook
 	$(BIN)/python -m pytest --numprocesses 2 -m slow $(ARGS)
+
+coverage: setup ## both, and which lines none of them runs; takes twice their time
+	$(BIN)/python -m pytest --numprocesses 2 --cov --cov-report=term:skip-covered $(ARGS)
 
 lint: setup ## ruff: style and common faults; import-linter: which room of the code may use which
 	$(BIN)/ruff check .

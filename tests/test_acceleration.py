@@ -163,6 +163,7 @@ def words(ptbxl_root: Path, ptbxl_store: Store, prepared: Path, tmp_path: Path) 
     return ["fit", *data, *HALF_TRAINS, *quiet, *ends, "--runs_dir", str(tmp_path / "runs")]
 
 
+@pytest.mark.slow
 def test_a_run_says_what_was_chosen_and_its_config_keeps_it(
     words: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:

@@ -61,9 +61,11 @@ def pages_asked_for(how: str) -> int:
     return int(said(PAGES_ASKED_FOR, how))
 
 
+@pytest.mark.slow
 def test_a_step_finds_the_memory_of_the_last_one() -> None:
     assert pages_asked_for("kept") < 1000 < 10_000 < pages_asked_for("given back")
 
 
+@pytest.mark.slow
 def test_what_is_computed_is_the_same_to_the_last_bit() -> None:
     assert said(WEIGHTS_AFTER_STEPS, "kept") == said(WEIGHTS_AFTER_STEPS, "given back")

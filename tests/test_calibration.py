@@ -33,6 +33,7 @@ def column(values: list[float]) -> np.ndarray:
 
 @settings(max_examples=60, deadline=None)
 @given(st.integers(0, 2**32 - 1), st.integers(5, 30), st.sampled_from([2, 5, 10**6]))
+@pytest.mark.slow
 def test_no_threshold_does_better(seed: int, records: int, steps: int) -> None:
     rng = np.random.default_rng(seed)
     p = rng.integers(0, steps + 1, (records, 3)) / steps

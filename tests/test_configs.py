@@ -74,6 +74,7 @@ def test_every_folder_of_configs_is_tested_here() -> None:
 
 
 @pytest.mark.parametrize("dataset", yamls("data"))
+@pytest.mark.slow
 def test_a_network_trains_on_each_dataset_and_is_tested(here: Path, dataset: str) -> None:
     simulate(here, dataset)
     words = [*fragments(f"data/{dataset}", "model/gru"), "--model.hidden_size", "8"]
@@ -85,6 +86,7 @@ def test_a_network_trains_on_each_dataset_and_is_tested(here: Path, dataset: str
 
 
 @pytest.mark.parametrize("network", yamls("model"))
+@pytest.mark.slow
 def test_each_network_trains(here: Path, network: str) -> None:
     simulate(here, "cpsc2018")
     assert fit(*fragments("data/cpsc2018", f"model/{network}"), "--experiment", network) == 0

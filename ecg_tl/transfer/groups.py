@@ -7,7 +7,7 @@ from typing import Literal, get_args
 
 from ecg_tl.errors import SettingError
 from ecg_tl.limits import COUNT, EPOCHS, PENALTY, SHARE, STEPS, require_settings
-from ecg_tl.transfer.phases import Phase
+from ecg_tl.transfer.phases import Phase, read_phases
 
 HeadPolicy = Literal["reset", "by_diagnosis", "keep"]
 StemPolicy = Literal["error", "select", "mean"]
@@ -91,6 +91,8 @@ class Training:
     l2_sp: float | None = None
 
     def __post_init__(self) -> None:
+        if self.phases is not None:
+            object.__setattr__(self, "phases", read_phases(self.phases))  # frozen for all others
         _require_choice("batch_norm", self.batch_norm, get_args(BatchNormPolicy))
         require_settings(warmup_steps=(STEPS, self.warmup_steps), phase_epochs=(EPOCHS, self.phase_epochs))
         if self.l2_sp is not None:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from itertools import pairwise
+from typing import Any
 
 from ecg_tl.errors import SettingError
 
@@ -49,6 +50,26 @@ class Phases:
     def freezes(self) -> bool:
         """Whether any group is ever frozen."""
         return len(self.phases[0][1]) < len(self.groups)
+
+
+def read_phases(written: Iterable[Phase | Mapping[str, Any]]) -> list[Phase]:
+    """Make phases of tables, as a config has them.
+
+    Raises:
+        SettingError: If a table is none of a phase.
+    """
+    phases = []
+    for one in written:
+        table = one if isinstance(one, Phase | Mapping) else vars(one)  # the parser's namespaces
+        if isinstance(table, Mapping) and set(table) != {"epoch", "train"}:
+            raise SettingError(
+                "transfer.train.phases",
+                f"a phase of {', '.join(map(str, table)) or 'nothing'}",
+                "epoch and train",
+                "Write each as `{epoch: 0, train: [head]}`.",
+            )
+        phases.append(Phase(**table) if isinstance(table, Mapping) else table)
+    return phases
 
 
 def resolve_phases(phases: Sequence[Phase], groups: Sequence[str]) -> Phases:

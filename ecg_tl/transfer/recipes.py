@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from ecg_tl.errors import SettingError
 from ecg_tl.transfer.lora import LORA
-from ecg_tl.transfer.phases import Phase, Phases, resolve_phases
+from ecg_tl.transfer.phases import Phase, Phases, read_phases, resolve_phases
 from ecg_tl.transfer.recipe import Recipe
 from ecg_tl.transfer.words import flat
 
@@ -76,7 +76,6 @@ def planned_phases(settings: Mapping[str, Any], groups: Sequence[str]) -> Phases
     given = flat(settings)
     phases = given.get("phases")
     if phases is not None:
-        written = [one if isinstance(one, Phase) else Phase(**one) for one in phases]
-        return resolve_phases(written, groups)
+        return resolve_phases(read_phases(phases), groups)
     recipe = get_recipe(given.get("recipe", "full"))
     return resolve_phases(recipe.phases(groups, int(given.get("phase_epochs", 1))), groups)

@@ -52,6 +52,7 @@ def shown_layout(folder: Path) -> dict[str, dict[str, list[str]]]:
     return {c.title: {chart.title: list(chart.multiline.tag) for chart in c.chart} for c in layout.category}
 
 
+@pytest.mark.slow
 def test_classes_are_laid_out_side_by_side(run: Path) -> None:
     layout = shown_layout(run)
     side_by_side = layout["all classes (validation)"]

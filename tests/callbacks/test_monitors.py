@@ -44,6 +44,7 @@ def test_every_score_is_greater_or_smaller_the_better_as_its_definition_says() -
         assert DIRECTIONS[name] == ("max" if better > worse else "min"), name
 
 
+@pytest.mark.slow
 def test_every_score_that_a_training_logs_has_a_direction_and_every_count_has_none(trained_run: Path) -> None:
     columns = set(pd.read_csv(trained_run / "metrics.csv").columns)
     logged = {name for name in columns if name.startswith(("val", "train")) and direction(name)}

@@ -135,6 +135,7 @@ def test_the_best_checkpoint_outlives_a_resumption(
     assert torch.load(first / "checkpoints" / "last.ckpt", weights_only=True)["epoch"] == 0
 
 
+@pytest.mark.slow
 def test_the_last_checkpoint_is_of_the_last_epoch_that_was_completed(
     ptbxl_root: Path, ptbxl_store: Store, prepared: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -217,6 +218,7 @@ def test_the_same_records_are_drawn_each_time(trained_run: Path) -> None:
         assert pictures[0].encoded_image_string.startswith(b"\x89PNG")
 
 
+@pytest.mark.slow
 def test_pictures_can_be_rare_or_off(
     ptbxl_root: Path, ptbxl_store: Store, prepared: Path, tmp_path: Path
 ) -> None:
@@ -283,6 +285,7 @@ def test_targets_are_the_published_labels(run_copy: Path, ptbxl_store: Store) ->
     assert not (run_copy / "predict" / "scores.json").exists()
 
 
+@pytest.mark.slow
 def test_predictions_name_the_patients(
     run_copy: Path,
     ptbxl_store: Store,
@@ -369,6 +372,7 @@ def test_a_run_on_a_full_disk_ends_with_one_line(
 # Validations in the middle of an epoch --------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_each_validation_has_a_row_and_the_result_is_of_the_one_that_was_kept(
     ptbxl_root: Path, ptbxl_store: Store, prepared: Path, tmp_path: Path
 ) -> None:

@@ -15,6 +15,7 @@ FOLDS_OF_TRAINING = ("--data.split.validation_folds", "[1]", "--data.split.test_
 
 
 @pytest.mark.usefixtures("ptbxl_store")
+@pytest.mark.slow
 def test_scores_of_training_records_are_refused_or_marked(
     ptbxl_root: Path, prepared: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

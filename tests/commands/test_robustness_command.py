@@ -36,6 +36,7 @@ def two(trained_run: Path, tmp_path: Path) -> list[str]:
     return [str(best), str(other)]
 
 
+@pytest.mark.slow
 def test_it_compares_checkpoints_in_a_table_a_csv_and_a_figure(
     words: list[str], two: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

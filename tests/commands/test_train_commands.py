@@ -26,6 +26,7 @@ def words_of(run: Path, command: str, checkpoint: str = "best", *more: str) -> l
 
 
 @pytest.mark.parametrize("model", [GRU, RESNET], ids=["rnn", "cnn"])
+@pytest.mark.slow
 def test_from_training_to_predictions(
     model: tuple[str, ...], cpsc2018_root: Path, cpsc2018_store: Store, prepared: Path, tmp_path: Path
 ) -> None:
@@ -60,6 +61,7 @@ def test_the_config_and_the_checkpoint_are_enough(
     assert not list((tmp_path / "elsewhere").iterdir())
 
 
+@pytest.mark.slow
 def test_no_result_is_written_over(
     cpsc2018_root: Path, cpsc2018_store: Store, prepared: Path, tmp_path: Path
 ) -> None:

@@ -19,7 +19,7 @@ import csv
 from ecg_tl.datasets.base import EcgDataset, LabelClass, LabelRule, make_scan
 from ecg_tl.datasets.vocabulary import Vocabulary
 from ecg_tl.datasets.wfdb_header import header_path, read_header
-from ecg_tl.datasets.wfdb_recording import read_recording
+from ecg_tl.datasets.wfdb_recording import read_wfdb
 
 
 class Village(EcgDataset):
@@ -46,7 +46,7 @@ class Village(EcgDataset):
         return make_scan(rows, root)
 
     def read(self, root, path):
-        return read_recording(root / path)
+        return read_wfdb(root / path)
 
     def label_rule(self, task=None, root=None):
         self.check_task(task)
@@ -67,7 +67,7 @@ class VillageDataModule(EcgDataModule):
 '''
 LAYOUT = """
 from ecg_tl.signals import LEADS
-from ecg_tl.synthesis.cohort import Group
+from ecg_tl.synthesis.cohort import PatientGroup
 from ecg_tl.synthesis.layouts.base import Layout
 from ecg_tl.synthesis.wfdb_files import HeaderStyle, signal_lines, to_steps, write_header, write_samples
 
@@ -84,7 +84,7 @@ def write(folder, cases):
             yield
 
 
-LAYOUT = Layout({"NORM": Group(0.5, {("NORM",): 1.0}, {}), "AF": Group(0.5, {("AF",): 1.0}, {})}, write)
+LAYOUT = Layout({name: PatientGroup(0.5, {(name,): 1.0}, {}) for name in ("NORM", "AF")}, write)
 """
 MODULES = {
     "ecg_tl.datasets": READER,

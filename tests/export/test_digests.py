@@ -116,6 +116,7 @@ def test_a_digest_is_of_names_types_shapes_and_values(change: Callable[[Any], An
     assert weights_digest({"a": torch.arange(8.0)[::2] / 2}) == weights_digest(state)
 
 
+@pytest.mark.slow
 def test_a_program_that_was_altered_is_refused(program_file: Path, tmp_path: Path) -> None:
     from ecg_tl.inference.program_model import ProgramModel
 
@@ -185,6 +186,7 @@ def _nested(levels: int) -> Any:
 
 
 @pytest.mark.parametrize("kind", ABSURD)
+@pytest.mark.slow
 def test_absurd_numbers_in_a_checkpoint_are_one_line(kind: str, untrained_gru: Path, tmp_path: Path) -> None:
     from ecg_tl.inference.opening import open_model
 

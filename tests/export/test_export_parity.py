@@ -34,6 +34,7 @@ def options_of(network: str) -> dict[str, Any]:
 
 @pytest.mark.parametrize("format", FORMATS)
 @pytest.mark.parametrize("network", network_names())
+@pytest.mark.slow
 def test_every_network_gives_the_same_numbers(network: str, format: Format, tmp_path: Path) -> None:
     samples = fitting(network, NUM_SAMPLES)
     checkpoint = save_checkpoint(tmp_path / "best.ckpt", network, num_samples=samples, **options_of(network))

@@ -89,6 +89,7 @@ def test_onnx_runs_without_torch(onnx_file: Path) -> None:
     assert printed.strip() == f"(5, {len(CLASSES)})"
 
 
+@pytest.mark.slow
 def test_a_program_runs_without_this_project(program_file: Path) -> None:
     printed = run_without(
         ("ecg_tl", "lightning"),
@@ -99,6 +100,7 @@ def test_a_program_runs_without_this_project(program_file: Path) -> None:
     assert printed.strip() == str([(5, len(CLASSES))] * 2)
 
 
+@pytest.mark.slow
 def test_opening_a_program_takes_none_of_the_networks_code(program_file: Path) -> None:
     run_without(
         ("lightning", "ecg_tl.models", "ecg_tl.tasks", "ecg_tl.transforms"),

@@ -90,6 +90,7 @@ def test_what_is_wrong_is_one_line(
     assert "\n" not in str(caught.value)
 
 
+@pytest.mark.slow
 def test_a_training_in_python_is_that_of_the_command(
     cpsc2018_root: Path, cpsc2018_store: Store, prepared: Path, tmp_path: Path
 ) -> None:

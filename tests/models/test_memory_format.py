@@ -52,6 +52,7 @@ def assert_agree(found: Tensor, plain: Tensor, exact: Tensor) -> None:
     ("name", "training"),
     [("resnet1d18", False), ("resnet1d18", True), ("resnet1d50", True), ("resnet1d101", False)],
 )
+@pytest.mark.slow
 def test_the_layouts_agree_in_single_precision(name: str, training: bool) -> None:
     plain, fast = (network.train(training) for network in pair(name))
     exact = copy.deepcopy(plain).double()

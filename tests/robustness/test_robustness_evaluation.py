@@ -232,8 +232,8 @@ def test_settings_that_make_no_sense_are_refused(
         evaluate([], make_data(), progress=False)
     with pytest.raises(SettingError, match="twice, expected each once"):
         evaluate([checkpoint] * 2, make_data(), progress=False)
+    two = [checkpoint, checkpoint.with_name("last.ckpt")]
     with pytest.raises(SettingError, match="one distinct name"):
-        two = [checkpoint, checkpoint.with_name("last.ckpt")]
         evaluate(two, make_data(), names=["a", "a"], progress=False)
 
 

@@ -74,6 +74,7 @@ def whole(tmp_path_factory: pytest.TempPathFactory) -> tuple[FakeStudy, Findings
 # Comparisons --------------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_a_comparison_is_the_paired_difference_of_scikit_learns_scores(
     whole: tuple[FakeStudy, Findings],
 ) -> None:

@@ -6,6 +6,7 @@ import json
 
 import pytest
 import torch
+from jsonargparse import Namespace
 from lightning.pytorch.callbacks import EarlyStopping
 from lightning.pytorch.strategies import FSDPStrategy
 from safetensors.torch import save_file
@@ -351,3 +352,14 @@ def test_batch_norms_count_by_themselves(study, cnn_upstream, tmp_path, left_out
 def test_a_network_without_batch_norms_has_no_such_share(study, gru_upstream):
     network = study.task(study.data(), "gru").network
     assert plan_transfer(read_upstream(gru_upstream), network, Matching(), None).report.norm_coverage == {}
+
+
+@pytest.mark.parametrize("table", [dict, Namespace], ids=["a table", "a parser's"])
+def test_phases_of_a_config_are_phases(table):
+    for settings in (
+        {"train": {"phases": [table(epoch=0, train=["head"])]}},
+        {"phases": [table(epoch=0, train=["head"])]},
+    ):
+        assert TransferLearning(None, **settings).train.phases == [Phase(0, ["head"])]
+    with pytest.raises(SettingError, match=r"transfer\.train\.phases: found a phase of a"):
+        TransferLearning(None, train={"phases": [table(a=1)]})

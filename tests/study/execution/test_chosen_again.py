@@ -46,6 +46,7 @@ def check(folder: Path, result: dict[str, Any], calibration: dict[str, Any]) -> 
     assert again.as_dict() == calibration
 
 
+@pytest.mark.slow
 def test_a_studys_run(finished: Done) -> None:
     for run in finished.plan.runs:
         run_folder = StudyFolder(finished.folder).run(run.id)

@@ -129,6 +129,7 @@ def test_test_scores_of_the_chosen_epoch_are_the_tests(finished: Done) -> None:
             assert chosen[name] == pytest.approx(result["scores"][name], abs=1e-6), (run.id, name)
 
 
+@pytest.mark.slow
 def test_scoring_the_test_records_changes_nothing(
     again: Done, finished: Done, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -208,6 +209,7 @@ STAGES: dict[str, Callable[[pytest.MonkeyPatch], None]] = {
 
 
 @pytest.mark.parametrize("stage", STAGES)
+@pytest.mark.slow
 def test_cut_off_and_gone_on_with(stage: str, again: Done, finished: Done) -> None:
     run = run_of(again, "fine-tuned")
     with pytest.MonkeyPatch.context() as patch:
@@ -274,6 +276,7 @@ def test_a_file_of_state_that_is_damaged_is_named_and_done_again(
     assert outcome_of(again.settings, again.plan) == outcome_of(finished.settings, finished.plan)
 
 
+@pytest.mark.slow
 def test_a_folder_that_was_moved(again: Done, finished: Done) -> None:
     run = run_of(again, "fine-tuned")
     with pytest.MonkeyPatch.context() as patch:
@@ -308,6 +311,7 @@ def test_a_run_that_another_process_is_at(again: Done) -> None:
 # Failures ---------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_a_failure_is_kept_until_it_is_mended(again: Done, finished: Done) -> None:
     run = run_of(again, "fine-tuned")
     upstream = run_folder_of(again, run_of(again, "upstream")).best

@@ -112,6 +112,7 @@ def test_processes_on_gpus(study: StudySettings, monkeypatch: pytest.MonkeyPatch
     assert [run_folder["CUDA_VISIBLE_DEVICES"] for run_folder in on_cpu._environments] == ["", ""]
 
 
+@pytest.mark.slow
 def test_one_that_fails_does_not_stop_the_others(study: StudySettings, roots: Path) -> None:
     broken = {"scratch": study.arms["scratch"], "full": study.arms["full"]}
     from ecg_tl.study.design.settings import Arm
@@ -128,6 +129,7 @@ def test_one_that_fails_does_not_stop_the_others(study: StudySettings, roots: Pa
     assert "Traceback" in run_folder_of(settings, bad).error.read_text()
 
 
+@pytest.mark.slow
 def test_a_worker_that_is_killed_is_replaced_and_its_run_gone_on_with(study: StudySettings) -> None:
     plan = make_plan(study)
     scratch = next(run for run in plan.runs if run.kind == "scratch")

@@ -66,6 +66,7 @@ def test_another_number_is_another_run(tmp_path: Path) -> None:
     assert [run.threads for run in make_plan(auto).runs] == [1, 1, 1]
 
 
+@pytest.mark.slow
 def test_a_run_that_is_cut_off_keeps_its_own(again: Done, finished: Done) -> None:  # noqa: F811
     run = run_of(again, "fine-tuned")
     with pytest.MonkeyPatch.context() as patch:
@@ -91,6 +92,7 @@ def test_a_run_that_is_cut_off_keeps_its_own(again: Done, finished: Done) -> Non
     assert "threads" not in even.file.getvalue()
 
 
+@pytest.mark.slow
 def test_a_fit_that_goes_on_keeps_its_own(ptbxl_root: Path, prepared: Path, tmp_path: Path) -> None:
     data = data_words("PtbXlDataModule", ptbxl_root, prepared)
     first = fit(data, tmp_path, "--speed.threads", "2", epochs=2)

@@ -109,6 +109,7 @@ def test_no_name_adds_a_tag_a_script_or_a_command(
 
 
 @pytest.mark.parametrize("case", CASES)
+@pytest.mark.slow
 def test_the_page_is_whole_and_alone(reports: Callable[[str], Path], case: str) -> None:
     text = reports(case).read_text(encoding="utf-8")
     nesting = Nesting()
@@ -125,6 +126,7 @@ def test_a_sample_of_usual_size_stays_small(reports: Callable[[str], Path]) -> N
     assert sum(path.stat().st_size for path in reports("sample").parent.iterdir()) < 1_000_000
 
 
+@pytest.mark.slow
 def test_the_same_findings_give_the_same_files(tmp_path: Path) -> None:
     findings = make_findings(**SMALL)
     first, second = (write_report(findings, tmp_path / name) for name in ("first", "second"))
