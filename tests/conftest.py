@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from hypothesis import HealthCheck, settings
 from tiny import HALF_TRAINS, STORE_SETTINGS, data_words, fit
 
 from ecg_tl.datasets import get_dataset
@@ -19,6 +20,10 @@ from ecg_tl.synthesis import synthesize
 # networks many times slower. The variable is for the processes that tests start.
 torch.set_num_threads(1)
 os.environ["OMP_NUM_THREADS"] = "1"
+
+# How long an example takes says how busy the machine is.
+settings.register_profile("unhurried", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("unhurried")
 
 
 @pytest.fixture(scope="session")
