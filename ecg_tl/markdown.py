@@ -10,9 +10,9 @@ from ecg_tl.printing import visible
 
 def inline(text: object) -> str:
     """Put text into one line in which nothing is markup."""
-    # An underscore within a word is none.
+    # An underscore within a word is none; two beside each other are no letters to Markdown.
     line = visible(" ".join(str(text).split()))
-    return re.sub(r"[\\`*|<\[\]&$~]|^[#>+=-]|(?<!\w)_|_(?!\w)", r"\\\g<0>", line)
+    return re.sub(r"[\\`*|<\[\]&$~]|^[#>+=-]|(?<![^\W_])_|_(?![^\W_])", r"\\\g<0>", line)
 
 
 def code(text: object) -> str:

@@ -15,7 +15,7 @@ from xml.etree import ElementTree
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from matplotlib.figure import Figure
 from rich.table import Table
@@ -222,6 +222,7 @@ def test_json_gives_a_name_back(tmp_path_factory: pytest.TempPathFactory, name: 
 
 @UNHURRIED
 @given(TEXTS)
+@example("__0__")
 def test_markdown_shows_a_name_as_text(name: str) -> None:
     markdown = pytest.importorskip("markdown_it")
     rendered = (

@@ -21,6 +21,7 @@ from torch.nn.utils import parametrize
 from ecg_tl.errors import CheckpointError, SettingError
 from ecg_tl.models.base import EcgNetwork
 
+_DRAWS = 0x4C6F5241  # so that they are others than those of a network's first weights
 _PARTS = ("up", "down", "scale")
 _ORIGINAL = re.compile(r"^(?P<layer>(?:.*\.)?)parametrizations\.(?P<weight>[^.]+)\.original$")
 
@@ -32,18 +33,22 @@ class LowRank(nn.Module):
         weight: Of two axes or more; the first is the rows, the others together are the columns.
         rank: Columns of `up` and rows of `down`; the weight's rows or columns, if these are fewer.
         alpha: The product is scaled by `alpha / rank`.
+        generator: Draws `down`; null for PyTorch's own.
     """
 
     scale: Tensor
 
-    def __init__(self, weight: Tensor, rank: int, alpha: float) -> None:
+    def __init__(
+        self, weight: Tensor, rank: int, alpha: float, generator: torch.Generator | None = None
+    ) -> None:
         super().__init__()
         rows, columns = weight.shape[0], weight[0].numel()
         inner = min(rank, rows, columns)
-        self.down = nn.Parameter(weight.detach().new_empty(inner, columns))
+        down = torch.empty(inner, columns)
+        nn.init.kaiming_uniform_(down, a=math.sqrt(5), generator=generator)  # as the authors' code, loralib
+        self.down = nn.Parameter(down.to(weight.detach()))
         self.up = nn.Parameter(weight.detach().new_zeros(rows, inner))
         self.register_buffer("scale", weight.detach().new_tensor(alpha / rank))
-        nn.init.kaiming_uniform_(self.down, a=math.sqrt(5))  # as the authors' code, loralib, has it
 
     def forward(self, weight: Tensor) -> Tensor:
         """Return the sum, in the weight's shape."""
@@ -77,9 +82,11 @@ def add_low_rank(network: EcgNetwork, patterns: Sequence[str], rank: int, alpha:
                 f"layers out of {', '.join(name.removesuffix('.weight') for name in weights)}",
                 "Correct the name or pattern.",
             )
+    # From the seed alone: how much was drawn before depends on the number of processes.
+    generator = torch.Generator().manual_seed(torch.initial_seed() ^ _DRAWS)
     for name, (module, weight) in weights.items():
         if any(_matches(name, pattern) for pattern in patterns):
-            low_rank = LowRank(getattr(module, weight), rank, alpha)
+            low_rank = LowRank(getattr(module, weight), rank, alpha, generator)
             parametrize.register_parametrization(module, weight, low_rank)
 
 

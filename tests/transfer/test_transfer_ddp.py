@@ -14,7 +14,7 @@ import pytest
 import torch
 from trainings import Study, equal
 
-pytestmark = pytest.mark.ddp
+pytestmark = [pytest.mark.ddp, pytest.mark.slow]
 
 RECIPES = ("full", "linear_probe", "gradual", "lp_ft", "lora")
 EPOCHS = 4
@@ -35,7 +35,7 @@ def launch(job: dict[str, Any], folder: Path, world: int) -> None:
     for rank in range(world):
         environment = os.environ | {
             "OMP_NUM_THREADS": "1",
-            "PYTHONPATH": str(here),
+            "PYTHONPATH": os.pathsep.join([str(here), os.environ.get("PYTHONPATH", "")]),
         }
         if world > 1:
             environment |= {
