@@ -192,8 +192,8 @@ class EcgNetwork(nn.Module, ABC):
         """Do what `forward_features` says, with signals of the right shape."""
 
     def _encode_tokens(self, signal: Tensor) -> Tensor:
-        """Do what `forward_tokens` says, with signals of the right shape."""
-        raise NotImplementedError
+        """Do what `forward_tokens` says, with signals of the right shape: of a network with `has_tokens`."""
+        raise NotImplementedError(f"{type(self).__name__} has tokens, and no `_encode_tokens`")
 
     @abstractmethod
     def _group_of(self, parameter_name: str) -> str:

@@ -7,19 +7,12 @@ of every channel, then two linear layers with batch norms.
 
 from __future__ import annotations
 
-from typing import get_args
-
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from ecg_tl.models.base import TokenNetwork, require_one_of
-from ecg_tl.models.layout import (
-    MemoryFormat,
-    MemoryFormatChoice,
-    choose_memory_format,
-    to_channels_last,
-)
+from ecg_tl.models.base import TokenNetwork
+from ecg_tl.models.laid_out import LaidOutNetwork
 
 HIDDEN_FEATURES = 128
 
@@ -71,7 +64,7 @@ def initialise_as_published(network: nn.Module) -> None:
                 nn.init.zeros_(module.bias)
 
 
-class MaxMeanNetwork(TokenNetwork):
+class MaxMeanNetwork(LaidOutNetwork, TokenNetwork):
     """A network of the benchmark: a map, pooled to its greatest values and means, and the head.
 
     Features are the pooled map, `2 * channels` of them; `forward_head` is the whole published head, of which
@@ -88,26 +81,6 @@ class MaxMeanNetwork(TokenNetwork):
     Raises:
         SettingError: If one of the numbers is below 1, or there is no such memory format.
     """
-
-    def __init__(
-        self, num_classes: int, num_leads: int, num_samples: int, memory_format: MemoryFormat = "auto"
-    ) -> None:
-        super().__init__(num_classes, num_leads, num_samples)
-        require_one_of("memory_format", memory_format, get_args(MemoryFormat))
-        self.memory_format: MemoryFormat = memory_format
-
-    def chosen_memory_format(self) -> MemoryFormatChoice:
-        """Say how signals lie in memory where this network is now."""
-        weight = self.head.weight
-        return choose_memory_format(self.memory_format, weight.device, weight.dtype)
-
-    def hardware_choices(self) -> dict[str, str]:
-        """Say how signals lie in memory, and why."""
-        return {"memory_format": str(self.chosen_memory_format())}
-
-    def prepare_for_export(self) -> None:
-        """Leave to what runs the graph how tensors lie in memory."""
-        self.memory_format = "contiguous"
 
     @property
     def num_features(self) -> int:
@@ -134,7 +107,3 @@ class MaxMeanNetwork(TokenNetwork):
     def _pool(self, tokens: Tensor) -> Tensor:
         pooled: Tensor = self._head_layers()[0](tokens.transpose(1, 2))
         return pooled.flatten(start_dim=1)
-
-    def _laid_out(self, signal: Tensor) -> Tensor:
-        """Lay the input out as the chosen memory format wants it."""
-        return to_channels_last(signal) if self.chosen_memory_format().channels_last else signal

@@ -8,21 +8,19 @@ in ECG Diagnosis: Is It Effective?", PLOS ONE 20(5), 2025. Layers are named as t
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import ClassVar, get_args
+from typing import ClassVar
 
 import torch
 from torch import Tensor, nn
 
 from ecg_tl.errors import SettingError
 from ecg_tl.limits import Limit, require_settings
-from ecg_tl.models.base import EcgNetwork
+from ecg_tl.models.laid_out import LaidOutNetwork
 from ecg_tl.models.layout import (
     BatchNorm,
     Convolution,
     MaxPool,
     MemoryFormat,
-    MemoryFormatChoice,
-    choose_memory_format,
     to_channels_last,
 )
 from ecg_tl.models.registry import register_network
@@ -99,7 +97,7 @@ class Bottleneck(nn.Module):
         return activated
 
 
-class ResNet1d(EcgNetwork):
+class ResNet1d(LaidOutNetwork):
     """A residual network over time, pooled over time, so that it takes signals of any length.
 
     Groups: `stem`, `layer1` to `layer4`, `fc1`, `head`.
@@ -134,7 +132,7 @@ class ResNet1d(EcgNetwork):
         widths: Sequence[int] = WIDTHS,
         features: int = FEATURES,
     ) -> None:
-        super().__init__(num_classes, num_leads, num_samples)
+        super().__init__(num_classes, num_leads, num_samples, memory_format)
         if len(widths) != len(depths):
             raise SettingError(
                 "widths", f"{len(widths)} of them", f"{len(depths)}, one a stage", "Correct widths."
@@ -142,14 +140,6 @@ class ResNet1d(EcgNetwork):
         require_settings(features=(WIDTH, features))
         for width in widths:
             require_settings(widths=(WIDTH, width))
-        if memory_format not in get_args(MemoryFormat):
-            raise SettingError(
-                "memory_format",
-                repr(memory_format),
-                f"one of {', '.join(get_args(MemoryFormat))}",
-                "Choose one of these.",
-            )
-        self.memory_format: MemoryFormat = memory_format
         channels = widths[0]
         self.conv1 = _convolution(num_leads, channels, kernel_size=7, stride=2)
         self.bn1 = BatchNorm(channels)
@@ -168,19 +158,6 @@ class ResNet1d(EcgNetwork):
         for module in self.modules():
             if isinstance(module, nn.Conv1d):
                 nn.init.kaiming_normal_(module.weight, mode="fan_out", nonlinearity="relu")
-
-    def chosen_memory_format(self) -> MemoryFormatChoice:
-        """Say how signals lie in memory where this network is now."""
-        weight = self.conv1.weight
-        return choose_memory_format(self.memory_format, weight.device, weight.dtype)
-
-    def hardware_choices(self) -> dict[str, str]:
-        """Say how signals lie in memory, and why."""
-        return {"memory_format": str(self.chosen_memory_format())}
-
-    def prepare_for_export(self) -> None:
-        """Leave to what runs the graph how tensors lie in memory."""
-        self.memory_format = "contiguous"
 
     def _encode(self, signal: Tensor) -> Tensor:
         return torch.relu(self.fc1(self._over_time(signal).mean(dim=-1)))

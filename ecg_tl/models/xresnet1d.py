@@ -16,13 +16,12 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from ecg_tl.models.base import TokenNetwork, require_one_of
+from ecg_tl.models.laid_out import LaidOutNetwork
 from ecg_tl.models.layout import (
     BatchNorm,
     Convolution,
     MaxPool,
     MemoryFormat,
-    MemoryFormatChoice,
-    choose_memory_format,
     to_channels_last,
 )
 from ecg_tl.models.max_mean_head import MaxMeanNetwork, initialise_as_published, max_mean_head
@@ -123,7 +122,7 @@ class XResNet1d(MaxMeanNetwork):
         return _group_of(parameter_name)
 
 
-class KedXResNet1d(TokenNetwork):
+class KedXResNet1d(LaidOutNetwork, TokenNetwork):
     """The xResNet of KED, wider in its later stages, whose features are the mean of the map.
 
     Tokens are the columns of the last map, one for 32 samples. Groups: `stem`, `stage1` to `stage4`, `head`.
@@ -150,31 +149,15 @@ class KedXResNet1d(TokenNetwork):
         num_samples: int = 1000,
         memory_format: MemoryFormat = "auto",
     ) -> None:
-        super().__init__(num_classes, num_leads, num_samples)
-        require_one_of("memory_format", memory_format, get_args(MemoryFormat))
-        self.memory_format: MemoryFormat = memory_format
+        super().__init__(num_classes, num_leads, num_samples, memory_format)
         widths = STAGE_WIDTHS["ked"]
         _add_layers(self, num_leads, widths, depths)
         self.classifier = nn.Linear(widths[-1], num_classes)
         initialise_as_published(self)
         self.register_load_state_dict_pre_hook(_drop_aliases)  # type: ignore[no-untyped-call]
 
-    def chosen_memory_format(self) -> MemoryFormatChoice:
-        """Say how signals lie in memory where this network is now."""
-        weight = self.head.weight
-        return choose_memory_format(self.memory_format, weight.device, weight.dtype)
-
-    def hardware_choices(self) -> dict[str, str]:
-        """Say how signals lie in memory, and why."""
-        return {"memory_format": str(self.chosen_memory_format())}
-
-    def prepare_for_export(self) -> None:
-        """Leave to what runs the graph how tensors lie in memory."""
-        self.memory_format = "contiguous"
-
     def _encode_tokens(self, signal: Tensor) -> Tensor:
-        channels_last = self.chosen_memory_format().channels_last
-        return _columns(self, to_channels_last(signal) if channels_last else signal)
+        return _columns(self, self._laid_out(signal))
 
     def _group_of(self, parameter_name: str) -> str:
         return _group_of(parameter_name)
