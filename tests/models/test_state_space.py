@@ -7,7 +7,8 @@ import torch
 from torch import Tensor
 
 from ecg_tl.errors import SettingError
-from ecg_tl.models.s4 import S4Kernel, S4Layer, bilinear_step, cpc_s4, hippo_legs, s4
+from ecg_tl.models.s4 import cpc_s4, s4
+from ecg_tl.models.s4_layers import S4Kernel, S4Layer, bilinear_step, hippo_legs
 
 
 @pytest.fixture(autouse=True)
