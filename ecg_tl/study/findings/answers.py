@@ -14,11 +14,8 @@ from ecg_tl.statistics.intervals import SIGNIFICANT, Interval, mean_interval, sc
 from ecg_tl.statistics.multiple_comparisons import holm
 from ecg_tl.statistics.scoring import subtract
 from ecg_tl.study.findings.columns import row_of, rows_of_parts
-from ecg_tl.study.findings.comparisons import (
-    Compared,
-    compared_in,
-    finite,
-)
+from ecg_tl.study.findings.compared import Compared, finite
+from ecg_tl.study.findings.comparisons import compared_in
 from ecg_tl.study.findings.grid import Cell, Grid
 from ecg_tl.study.findings.matches import lower_is_better
 from ecg_tl.study.findings.models import validation_score

@@ -7,10 +7,8 @@ from dataclasses import dataclass, replace
 
 from ecg_tl.statistics.intervals import Interval, mean_interval
 from ecg_tl.statistics.scoring import subtract
-from ecg_tl.study.findings.comparisons import (
-    Compared,
-    compared_in,
-)
+from ecg_tl.study.findings.compared import Compared
+from ecg_tl.study.findings.comparisons import compared_in
 from ecg_tl.study.findings.grid import Grid
 from ecg_tl.study.findings.sentences import effect_words, side
 from ecg_tl.study.findings.tables import (

@@ -10,7 +10,8 @@ from typing import Literal
 
 from ecg_tl.statistics.intervals import SIGNIFICANT, Interval
 from ecg_tl.statistics.multiple_comparisons import holm
-from ecg_tl.study.findings.comparisons import Comparison, compared_in
+from ecg_tl.study.findings.compared import Comparison
+from ecg_tl.study.findings.comparisons import compared_in
 from ecg_tl.study.findings.convergence import (
     Timed,
     over_trainings,

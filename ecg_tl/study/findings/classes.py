@@ -4,11 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from ecg_tl.study.findings.comparisons import (
-    ClassChange,
-    Comparison,
-    at_largest_size,
-)
+from ecg_tl.study.findings.compared import ClassChange, Comparison, at_largest_size
 from ecg_tl.study.findings.tables import (
     Table,
     TableCell,

@@ -5,187 +5,31 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
-import numpy as np
-
-from ecg_tl.statistics.intervals import (
-    NOT_SCORED,
-    SIGNIFICANT,
-    Interval,
-    mean_interval,
-)
+from ecg_tl.statistics.intervals import NOT_SCORED, Interval, mean_interval
 from ecg_tl.statistics.multiple_comparisons import holm
 from ecg_tl.statistics.scoring import (
     AVERAGES,
     PRIMARY,
     RunScores,
-    Sample,
     class_sample,
     sample_of,
     subtract,
 )
 from ecg_tl.study.findings.columns import CsvRow, row_of, rows_of_parts
+from ecg_tl.study.findings.compared import (
+    ClassChange,
+    Compared,
+    Comparison,
+    MetricDifference,
+    finite,
+    verdict_of,
+)
+from ecg_tl.study.findings.comparison_tables import comparisons_table, metrics_table
 from ecg_tl.study.findings.grid import Cell, Grid
-from ecg_tl.study.findings.matches import Match, matches_of
-from ecg_tl.study.findings.tables import (
-    Line,
-    Table,
-    axis_words,
-    difference_cell,
-    make_table,
-    verdict_cell,
-)
+from ecg_tl.study.findings.matches import matches_of
 from ecg_tl.study.findings.topic import Analysis, Topic, register_topic
-from ecg_tl.study.findings.values import Axes, Verdict
-from ecg_tl.study.findings.wording import (
-    count,
-    number,
-    p_value,
-    typeset,
-)
-
-
-@dataclass(frozen=True)
-class MetricDifference:
-    """Arm against scratch in one metric.
-
-    Attributes:
-        metric: `auroc_macro`, `auprc_macro`, `f1_weighted_tuned`, ...
-        scratch: Mean over the seeds.
-        arm: Mean over the seeds.
-        difference: Arm less scratch.
-    """
-
-    metric: str
-    scratch: float | None
-    arm: float | None
-    difference: Interval
-
-
-@dataclass(frozen=True)
-class ClassChange:
-    """One class's gain or loss in AUROC.
-
-    Attributes:
-        name: Of the class.
-        support: Positives among the test records.
-        train_support: Positives among the training records; None if not known.
-        scratch: Mean AUROC over the seeds; None without positives or negatives.
-        arm: As `scratch`.
-        difference: Arm less scratch.
-        p_holm: Corrected for the number of classes of all comparisons of its family; see `Comparison.p_holm`.
-        verdict: By `p_holm`. `loss` is negative transfer for this class.
-    """
-
-    name: str
-    support: int
-    train_support: int | None
-    scratch: float | None
-    arm: float | None
-    difference: Interval
-    p_holm: float | None
-    verdict: Verdict
-
-
-@dataclass(frozen=True)
-class Comparison:
-    """One arm against training from scratch: same data, split, network, seeds and test patients.
-
-    Attributes:
-        key: Unique in the study, fit for an HTML id.
-        label: For people: `PTB-XL → LUDB, resnet1d18, full, 500 records`.
-        downstream: Name of it.
-        upstream: Name of it; None for a control.
-        network: As the study names it.
-        family: `cnn` or `rnn`.
-        head: `pooled` or `flatten`.
-        arm: As the study names it.
-        primary: Whether it counts for the claims: the study's primary arm at the default of all axes.
-        control: Whether the arm starts from no upstream (a frozen random encoder).
-        size: Training records asked for; None for all.
-        train_records: Training records that there were.
-        axes: Value of each axis.
-        difference: Of macro AUROC; `difference.p` is uncorrected.
-        p_holm: Corrected by Holm within its family: the primary comparisons, the other pretrained ones, or
-            the controls.
-        verdict: By `p_holm` at 0.05 and the sign; `open` with one seed, whatever the difference.
-        scratch_mean: Macro AUROC, mean over the seeds.
-        arm_mean: Macro AUROC, mean over the seeds.
-        seeds: Those that both arms have, in order.
-        scratch_scores: Macro AUROC for each of `seeds`.
-        arm_scores: Macro AUROC for each of `seeds`.
-        records: Test records.
-        patients: Test patients.
-        classes: All.
-        classes_scored: With positives and negatives in the test set: those in the mean.
-        scratch_seeds_unpaired: Seeds of scratch without a partner, left out.
-        arm_seeds_unpaired: Seeds of the arm without a partner, left out.
-        metrics: The other metrics.
-        per_class: Gain and loss by class, in the order of the targets.
-        matches: One a seed; empty where the validation curves do not say.
-        epochs_ratio: The arm's epochs to the same validation score over scratch's, geometric mean over the
-            seeds; below 1 is faster. None where no run's curve says.
-        seconds_ratio: As `epochs_ratio`, in seconds.
-        melep: Of the upstream on this downstream; lower promises more.
-        melep_entropy: What MELEP would be with an uninformative upstream.
-        logme: Higher promises more.
-        note: What weakens it, as a sentence; else empty.
-    """
-
-    key: str
-    label: str
-    downstream: str
-    upstream: str | None
-    network: str
-    family: str
-    head: str
-    arm: str
-    primary: bool
-    control: bool
-    size: int | None
-    train_records: int
-    axes: Axes
-    difference: Interval
-    p_holm: float | None
-    verdict: Verdict
-    scratch_mean: float | None
-    arm_mean: float | None
-    seeds: tuple[int, ...]
-    scratch_scores: tuple[float, ...]
-    arm_scores: tuple[float, ...]
-    records: int
-    patients: int
-    classes: int
-    classes_scored: int
-    scratch_seeds_unpaired: tuple[int, ...] = ()
-    arm_seeds_unpaired: tuple[int, ...] = ()
-    metrics: tuple[MetricDifference, ...] = ()
-    per_class: tuple[ClassChange, ...] = ()
-    matches: tuple[Match, ...] = ()
-    epochs_ratio: float | None = None
-    seconds_ratio: float | None = None
-    melep: float | None = None
-    melep_entropy: float | None = None
-    logme: float | None = None
-    note: str = ""
-
-
-@dataclass(frozen=True, eq=False)
-class Compared:
-    """A comparison with what further contrasts are made of.
-
-    Attributes:
-        cell: The arm's configuration.
-        scratch: The configuration that it is compared with.
-        gain: Arm less scratch, macro AUROC.
-        comparison: What is reported of it.
-    """
-
-    cell: Cell
-    scratch: Cell
-    gain: Sample
-    comparison: Comparison
 
 
 def compare_all(grid: Grid) -> tuple[tuple[Compared, ...], tuple[str, ...]]:
@@ -211,13 +55,6 @@ def compare_all(grid: Grid) -> tuple[tuple[Compared, ...], tuple[str, ...]]:
             problems.append(f"{grid.label(cell)}: not compared, {_obstacle(grid, cell, scratch)}.")
     order = sorted(compared, key=lambda c: _order(grid, c.cell))
     return _corrected(order), tuple(problems)
-
-
-def verdict_of(estimate: float | None, p_corrected: float | None) -> Verdict:
-    """Say on which side of 0 a difference is shown to be."""
-    if estimate is None or p_corrected is None or p_corrected >= SIGNIFICANT:
-        return "open"
-    return "win" if estimate > 0 else "loss"
 
 
 def _obstacle(grid: Grid, cell: Cell, scratch: Cell) -> str:
@@ -395,97 +232,6 @@ def _key(cell: Cell, grid: Grid) -> str:
     words += [] if cell.size is None else [f"n{cell.size}"]
     words += grid.axis_words(cell.axes)
     return re.sub(r"[^A-Za-z0-9]+", "-", " ".join(words)).strip("-").lower()
-
-
-def finite(value: float) -> float | None:
-    """Give None for what is not a number."""
-    return value if np.isfinite(value) else None
-
-
-def largest(compared: Sequence[Compared]) -> Mapping[Cell, Compared]:
-    """Give each configuration at its largest size."""
-    found: dict[Cell, Compared] = {}
-    for one in compared:
-        key = replace(one.cell, size=None)
-        if key not in found or one.comparison.train_records > found[key].comparison.train_records:
-            found[key] = one
-    return found
-
-
-def at_largest_size(comparisons: Sequence[Comparison]) -> list[Comparison]:
-    """Keep, of each pair, network, arm and axis values, the comparison with most training records."""
-    largest: dict[tuple[object, ...], Comparison] = {}
-    for one in comparisons:
-        key = (one.downstream, one.upstream, one.network, one.arm, one.axes)
-        if key not in largest or one.train_records > largest[key].train_records:
-            largest[key] = one
-    return list(largest.values())
-
-
-def comparisons_table(found: Sequence[Comparison], default: Axes) -> Table | None:
-    """All comparisons, with what each rests on."""
-    rows: list[Line] = [
-        {
-            "Downstream": one.downstream,
-            "Upstream": one.upstream or "none (control)",
-            "Network": one.network,
-            "Arm": one.arm,
-            "Other setting": axis_words(one.axes, default),
-            "#Training records": count(one.train_records),
-            "#Scratch": number(one.scratch_mean),
-            "#Arm": number(one.arm_mean),
-            "Difference (95 % interval)": difference_cell(one.difference, one.verdict),
-            "#p (Holm)": p_value(one.p_holm),
-            "Verdict": verdict_cell(one.verdict, len(one.seeds)),
-            "#Seeds": f"{len(one.seeds)}",
-            "#Test records / patients": f"{count(one.records)} / {count(one.patients)}",
-            "#Classes scored": f"{one.classes_scored} / {one.classes}",
-            "Note": typeset(one.note),
-        }
-        for one in found
-    ]
-    return make_table(
-        "Every comparison: macro AUROC on the test set",
-        rows,
-        "Scratch and arm are means over the seeds. Better and worse are by the p-value after Holm's "
-        "correction; with one seed nothing is judged.",
-    )
-
-
-def metrics_table(found: Sequence[Comparison]) -> Table | None:
-    """The other metrics of the primary comparisons at their largest size."""
-    comparisons = at_largest_size([one for one in found if one.primary])
-    rows: list[Line] = [
-        {
-            "Downstream": one.downstream,
-            "Upstream": one.upstream or "",
-            "Network": one.network,
-            "Metric": METRICS.get(metric.metric, metric.metric),
-            "#Scratch": number(metric.scratch),
-            "#Arm": number(metric.arm),
-            "Difference (95 % interval)": difference_cell(metric.difference),
-            "#Classes scored": f"{one.classes_scored} / {one.classes}",
-            "#Seeds": f"{len(one.seeds)}",
-        }
-        for one in comparisons
-        for metric in one.metrics
-    ]
-    return make_table(
-        "The same comparisons in other metrics",
-        rows,
-    )
-
-
-METRICS = {
-    "auprc_macro": "macro AUPRC",
-    "f1_weighted_tuned": "weighted F1, tuned thresholds",
-    "f1_macro_tuned": "macro F1, tuned thresholds",
-    "f1_weighted": "weighted F1, threshold 0.5",
-    "f1_macro": "macro F1, threshold 0.5",
-    "brier": "Brier score",
-    "ece": "calibration error",
-    "fmax": "Fmax",
-}
 
 
 def _compare_study(study: Analysis) -> tuple[tuple[Compared, ...], tuple[str, ...]]:

@@ -22,7 +22,8 @@ from scipy import stats
 
 from ecg_tl.statistics.intervals import LEVEL, SIGNIFICANT, Interval
 from ecg_tl.statistics.multiple_comparisons import holm
-from ecg_tl.study.findings.comparisons import Comparison, compared_in
+from ecg_tl.study.findings.compared import Comparison
+from ecg_tl.study.findings.comparisons import compared_in
 from ecg_tl.study.findings.matches import (
     Match,
 )

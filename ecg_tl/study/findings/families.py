@@ -11,7 +11,8 @@ from ecg_tl.statistics.intervals import Interval, mean_interval, weighted_interv
 from ecg_tl.statistics.multiple_comparisons import holm
 from ecg_tl.statistics.scoring import Sample, average, subtract
 from ecg_tl.study.findings.columns import CsvRow, row_of
-from ecg_tl.study.findings.comparisons import Compared, compared_in, largest, verdict_of
+from ecg_tl.study.findings.compared import Compared, largest, verdict_of
+from ecg_tl.study.findings.comparisons import compared_in
 from ecg_tl.study.findings.grid import Grid
 from ecg_tl.study.findings.tables import Line, Table, make_table
 from ecg_tl.study.findings.topic import Analysis, Topic, register_topic

@@ -10,7 +10,8 @@ import numpy as np
 from ecg_tl.statistics.intervals import Interval, mean_interval
 from ecg_tl.statistics.scoring import Sample, combine
 from ecg_tl.study.findings.columns import row_of, rows_of_parts
-from ecg_tl.study.findings.comparisons import Compared, compared_in
+from ecg_tl.study.findings.compared import Compared
+from ecg_tl.study.findings.comparisons import compared_in
 from ecg_tl.study.findings.curves import by_size
 from ecg_tl.study.findings.grid import Grid
 from ecg_tl.study.findings.topic import Analysis, Topic, register_topic

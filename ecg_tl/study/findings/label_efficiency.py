@@ -13,7 +13,8 @@ from numpy.typing import NDArray
 from ecg_tl.statistics.intervals import spread
 from ecg_tl.statistics.resampling import Floats
 from ecg_tl.statistics.scoring import Sample
-from ecg_tl.study.findings.comparisons import Compared, compared_in
+from ecg_tl.study.findings.compared import Compared
+from ecg_tl.study.findings.comparisons import compared_in
 from ecg_tl.study.findings.curves import by_size
 from ecg_tl.study.findings.grid import Cell, Grid
 from ecg_tl.study.findings.tables import Line, Table, TableCell, axis_words, make_table

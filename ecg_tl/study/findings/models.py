@@ -9,9 +9,7 @@ from statistics import mean
 import numpy as np
 
 from ecg_tl.statistics.intervals import Interval, score_interval
-from ecg_tl.study.findings.comparisons import (
-    finite,
-)
+from ecg_tl.study.findings.compared import finite
 from ecg_tl.study.findings.grid import SECOND_OPINION, Cell, Grid
 from ecg_tl.study.findings.tables import (
     Line,

@@ -16,10 +16,8 @@ from typing import Literal
 import pandas as pd
 
 from ecg_tl.statistics.intervals import Interval
-from ecg_tl.study.findings.comparisons import (
-    Compared,
-    compared_in,
-)
+from ecg_tl.study.findings.compared import Compared
+from ecg_tl.study.findings.comparisons import compared_in
 from ecg_tl.study.findings.grid import SECOND_OPINION, Cell, Grid
 from ecg_tl.study.findings.tables import (
     ROLES,

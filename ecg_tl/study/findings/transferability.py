@@ -9,7 +9,8 @@ from typing import Literal
 from ecg_tl.statistics.correlation import spearman
 from ecg_tl.statistics.intervals import Interval
 from ecg_tl.study.findings.columns import CsvRow, row_of
-from ecg_tl.study.findings.comparisons import Compared, Comparison, compared_in, largest
+from ecg_tl.study.findings.compared import Compared, Comparison, largest
+from ecg_tl.study.findings.comparisons import compared_in
 from ecg_tl.study.findings.tables import Line, Table, TableCell, make_table
 from ecg_tl.study.findings.topic import Topic, register_topic
 from ecg_tl.study.findings.wording import (

@@ -13,7 +13,7 @@ from ecg_tl.figures.svg import Picture, drawing, picture, to_svg
 from ecg_tl.figures.theme import MARKERS, light
 from ecg_tl.files import write_text, written_whole
 from ecg_tl.statistics.intervals import Interval
-from ecg_tl.study.findings.comparisons import Comparison, at_largest_size
+from ecg_tl.study.findings.compared import Comparison, at_largest_size
 from ecg_tl.study.findings.findings import Findings
 from ecg_tl.study.findings.tables import ROLES
 from ecg_tl.study.findings.values import Axes

@@ -8,7 +8,7 @@ from rich.table import Table
 from rich.text import Text
 
 from ecg_tl.statistics.intervals import HOLDS_FOR
-from ecg_tl.study.findings.comparisons import Comparison
+from ecg_tl.study.findings.compared import Comparison
 from ecg_tl.study.findings.findings import Findings
 from ecg_tl.study.findings.tables import axis_words
 from ecg_tl.study.findings.values import Axes

@@ -14,7 +14,7 @@ from ecg_tl.study.findings.axis_effects import AxisEffect
 from ecg_tl.study.findings.break_even import BreakEven
 from ecg_tl.study.findings.calibration import CalibrationRow
 from ecg_tl.study.findings.claims.drafting import Claim
-from ecg_tl.study.findings.comparisons import ClassChange, Comparison, MetricDifference
+from ecg_tl.study.findings.compared import ClassChange, Comparison, MetricDifference
 from ecg_tl.study.findings.convergence import Convergence
 from ecg_tl.study.findings.costs import CostRow
 from ecg_tl.study.findings.curves import Curve, CurvePoint

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from typing import Literal
 
 from ecg_tl.statistics.intervals import SIGNIFICANT, Interval
-from ecg_tl.study.findings.comparisons import Compared
+from ecg_tl.study.findings.compared import Compared
 from ecg_tl.study.findings.sentences import side
 
 

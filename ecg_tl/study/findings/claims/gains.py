@@ -24,7 +24,7 @@ from ecg_tl.study.findings.claims.drafting import (
     keys_of,
     p_values_of,
 )
-from ecg_tl.study.findings.comparisons import Compared, largest
+from ecg_tl.study.findings.compared import Compared, largest
 from ecg_tl.study.findings.convergence import (
     Timed,
     over_trainings,

@@ -30,7 +30,8 @@ from ecg_tl.study.findings.claims.gains import (
 )
 from ecg_tl.study.findings.claims.networks import cnns_gain_more
 from ecg_tl.study.findings.claims.training_time import converges_faster, cost_matters
-from ecg_tl.study.findings.comparisons import Compared, compared_in
+from ecg_tl.study.findings.compared import Compared
+from ecg_tl.study.findings.comparisons import compared_in
 from ecg_tl.study.findings.families import FamilyContrast, families_in
 from ecg_tl.study.findings.gains import Trend, trends_in
 from ecg_tl.study.findings.grid import Grid

@@ -14,7 +14,7 @@ from ecg_tl.study.findings.claims.drafting import (
     fewest_seeds,
     keys_of,
 )
-from ecg_tl.study.findings.comparisons import Compared, largest
+from ecg_tl.study.findings.compared import Compared, largest
 from ecg_tl.study.findings.families import FamilyContrast
 from ecg_tl.study.findings.sentences import counted, effect_words, side
 

@@ -16,7 +16,7 @@ from ecg_tl.study.findings.claims.drafting import (
     drafted,
     fewest_seeds,
 )
-from ecg_tl.study.findings.comparisons import Compared
+from ecg_tl.study.findings.compared import Compared
 from ecg_tl.study.findings.convergence import (
     Timed,
     faster_and_slower,
