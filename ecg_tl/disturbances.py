@@ -20,8 +20,9 @@ import torch
 from torch import Tensor
 
 from ecg_tl.errors import SettingError
+from ecg_tl.preprocessing.polyphase import rate_ratio
 from ecg_tl.signals import LEADS
-from ecg_tl.store.resample import rate_ratio, resample
+from ecg_tl.store.resample import resample
 from ecg_tl.synthesis.leads import ELECTRODE_MATRIX, ELECTRODES, twelve_leads
 from ecg_tl.transforms import WANDER_BAND_HZ
 

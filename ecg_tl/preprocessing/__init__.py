@@ -5,6 +5,7 @@ goes to JSON and back, so that a store, a checkpoint and a card can say what was
 """
 
 from ecg_tl.preprocessing.chain import Chain
+from ecg_tl.preprocessing.contract import Contract
 from ecg_tl.preprocessing.filters import Butterworth, FirBandpass, MedianBaseline, Notch
 from ecg_tl.preprocessing.layout import Crop, FillMissing, Flatten, Leads, Pad, Unflatten
 from ecg_tl.preprocessing.resampling import Decimate, Resample, Stretch
@@ -16,6 +17,7 @@ __all__ = [
     "Butterworth",
     "Chain",
     "Clip",
+    "Contract",
     "Crop",
     "Decimate",
     "FillMissing",

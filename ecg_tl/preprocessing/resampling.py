@@ -8,6 +8,7 @@ from typing import Literal
 import numpy as np
 
 from ecg_tl.limits import SAMPLES, SAMPLING_RATE
+from ecg_tl.preprocessing.polyphase import polyphase, rate_ratio
 from ecg_tl.preprocessing.step import Signal, Step, Values
 
 Method = Literal["polyphase", "fourier", "linear"]
@@ -37,10 +38,8 @@ class Resample(Step, name="resample"):
         if signal.sampling_rate == self.rate:
             return signal
         if self.method == "polyphase":
-            from ecg_tl.store.resample import rate_ratio, resample
-
             ratio = rate_ratio(signal.sampling_rate, self.rate)
-            values = resample(signal.values.astype(np.float32), ratio, "polyphase").astype(np.float64)
+            values = polyphase(signal.values.astype(np.float32), ratio).astype(np.float64)
         else:
             samples = int(signal.values.shape[-1] * self.rate / signal.sampling_rate)
             if samples < 1:

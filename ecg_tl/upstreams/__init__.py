@@ -1,9 +1,6 @@
-"""Published upstreams: one entry each, and their files opened strictly. A file here registers its entries."""
+"""Files of published upstreams, opened strictly. What is known of each is in `ecg_tl.published`."""
 
-from importlib import import_module
-from pkgutil import iter_modules
-
-from ecg_tl.upstreams.entry import UPSTREAMS, Contract, PublishedUpstream, find_upstream, publish
+from ecg_tl.published import UPSTREAMS, PublishedUpstream, find_upstream, publish
 from ecg_tl.upstreams.loading import (
     FileReport,
     LoadedUpstream,
@@ -12,12 +9,8 @@ from ecg_tl.upstreams.loading import (
     open_upstream,
 )
 
-for _module in iter_modules(__path__):
-    import_module(f"{__name__}.{_module.name}")
-
 __all__ = [
     "UPSTREAMS",
-    "Contract",
     "FileReport",
     "LoadedUpstream",
     "PublishedUpstream",

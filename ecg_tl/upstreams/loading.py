@@ -19,7 +19,7 @@ from torch import Tensor
 from ecg_tl.checkpoints.reading import read_weights_file
 from ecg_tl.errors import CheckpointError
 from ecg_tl.models import EcgNetwork, create_network
-from ecg_tl.upstreams.entry import PublishedUpstream, find_upstream
+from ecg_tl.published.entry import PublishedUpstream, find_upstream
 
 CONTAINERS = ("state_dict", "model", "encoder", "ecg_model", "model_state_dict")
 PREFIXES = (

@@ -13,9 +13,10 @@ from hypothesis import strategies as st
 
 from ecg_tl.errors import RecordError, SettingError
 from ecg_tl.inference.windows import Windows, cut_windows
+from ecg_tl.preprocessing.polyphase import rate_ratio
 from ecg_tl.signals import LEADS, Recording
 from ecg_tl.store.conform import StoredSignal, conform
-from ecg_tl.store.resample import rate_ratio, resample
+from ecg_tl.store.resample import resample
 from ecg_tl.store.settings import StoreSettings
 
 DESCRIPTION = describe()

@@ -9,15 +9,8 @@ from hypothesis import strategies as st
 from scipy.signal import firwin, kaiser_beta, kaiserord, resample_poly
 
 from ecg_tl.errors import SettingError
-from ecg_tl.store.resample import (
-    PASS_BAND,
-    STOP_BAND_DB,
-    find_window,
-    rate_ratio,
-    resample,
-    resampled_length,
-    window_at,
-)
+from ecg_tl.preprocessing.polyphase import PASS_BAND, STOP_BAND_DB, rate_ratio, resampled_length
+from ecg_tl.store.resample import find_window, resample, window_at
 
 
 def tone(frequency: float, rate: float, seconds: float = 10.0) -> np.ndarray:

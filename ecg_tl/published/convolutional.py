@@ -2,9 +2,19 @@
 
 from types import MappingProxyType
 
-from ecg_tl.preprocessing import Chain, Crop, FillMissing, Leads, MinMax, Pad, Resample, TrainingScale
+from ecg_tl.preprocessing import (
+    Chain,
+    Contract,
+    Crop,
+    FillMissing,
+    Leads,
+    MinMax,
+    Pad,
+    Resample,
+    TrainingScale,
+)
+from ecg_tl.published.entry import UNVERIFIED, PublishedUpstream, publish
 from ecg_tl.signals import LEADS
-from ecg_tl.upstreams.entry import UNVERIFIED, Contract, PublishedUpstream, publish
 
 MIMIC_ORDER = ("I", "II", "III", "aVR", "aVF", "aVL", "V1", "V2", "V3", "V4", "V5", "V6")
 

@@ -5,6 +5,7 @@ from types import MappingProxyType
 from ecg_tl.preprocessing import (
     Chain,
     Clip,
+    Contract,
     Crop,
     Decimate,
     FillMissing,
@@ -17,8 +18,8 @@ from ecg_tl.preprocessing import (
     Unflatten,
     ZScore,
 )
+from ecg_tl.published.entry import UNVERIFIED, PublishedUpstream, publish
 from ecg_tl.signals import LEADS
-from ecg_tl.upstreams.entry import UNVERIFIED, Contract, PublishedUpstream, publish
 
 CHALLENGE_2021 = ("PTB-XL", "PTB", "CPSC", "CPSC-Extra", "Georgia", "Chapman", "Ningbo", "INCART")
 EIGHT = ("I", "II", "V1", "V2", "V3", "V4", "V5", "V6")

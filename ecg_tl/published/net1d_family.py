@@ -5,6 +5,7 @@ from types import MappingProxyType
 from ecg_tl.preprocessing import (
     Butterworth,
     Chain,
+    Contract,
     Crop,
     FillMissing,
     Leads,
@@ -13,8 +14,8 @@ from ecg_tl.preprocessing import (
     Resample,
     ZScore,
 )
+from ecg_tl.published.entry import UNVERIFIED, PublishedUpstream, publish
 from ecg_tl.signals import LEADS
-from ecg_tl.upstreams.entry import UNVERIFIED, Contract, PublishedUpstream, publish
 
 
 def _founder(leads: tuple[str, ...]) -> Contract:

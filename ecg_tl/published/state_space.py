@@ -1,8 +1,8 @@
 """ECG-CPC: convolutions and causal S4 layers."""
 
-from ecg_tl.preprocessing import Chain, Crop, Leads, Resample
+from ecg_tl.preprocessing import Chain, Contract, Crop, Leads, Resample
+from ecg_tl.published.entry import UNVERIFIED, PublishedUpstream, publish
 from ecg_tl.signals import LEADS
-from ecg_tl.upstreams.entry import UNVERIFIED, Contract, PublishedUpstream, publish
 
 publish(
     PublishedUpstream(
