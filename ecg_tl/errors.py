@@ -46,3 +46,7 @@ class StoreError(EcgTlError):
 
 class CheckpointError(EcgTlError):
     """A checkpoint that cannot be read, or that does not fit the data or the network at hand."""
+
+
+class DownloadError(EcgTlError):
+    """A file that cannot be fetched, or that is not the one that was published."""

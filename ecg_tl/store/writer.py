@@ -102,7 +102,7 @@ class StoreWriter:
             try:
                 self._partial.rename(self.target)
             except OSError:
-                # Without a lock (see `store.lock`) another process was perhaps faster; its store is as good.
+                # Without a lock (see `ecg_tl.lock`) another process was perhaps faster; its store is as good.
                 if not (self.target / MANIFEST_FILE).exists():
                     raise
                 return

@@ -20,7 +20,7 @@ from lightning.pytorch import Callback, LightningModule, Trainer
 from ecg_tl import printing
 from ecg_tl.errors import CheckpointError, EcgTlError, SettingError, StoreError
 from ecg_tl.files import write_text
-from ecg_tl.store.lock import try_lock
+from ecg_tl.lock import try_lock
 from ecg_tl.study.design.folder import ATTEMPTS_FILE, ERROR_FILE, FIT_FILE, LOG_FILE, RunFolder
 from ecg_tl.study.design.speed import chosen_precision
 from ecg_tl.study.run.attempts import Stopwatch

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from ecg_tl.files import write_text
-from ecg_tl.store.lock import try_lock
+from ecg_tl.lock import try_lock
 from ecg_tl.study.design.folder import RunFolder
 from ecg_tl.study.run.executors.base import Executor
 from ecg_tl.study.run.job import Job, JobReport

@@ -14,7 +14,7 @@ from rich.table import Table
 from rich.text import Text
 
 from ecg_tl import terminal
-from ecg_tl.store.lock import try_lock
+from ecg_tl.lock import try_lock
 from ecg_tl.study.design.folder import RunFolder, StudyFolder
 from ecg_tl.study.design.runs import PlannedRun
 from ecg_tl.study.design.settings import StudySettings

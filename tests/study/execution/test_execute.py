@@ -19,8 +19,8 @@ from tiny_study import Done, outcome_of, states_of_files
 
 from ecg_tl.callbacks import RunCheckpoint, RunHistory
 from ecg_tl.cli import main
+from ecg_tl.lock import try_lock
 from ecg_tl.metrics import multilabel_scores
-from ecg_tl.store.lock import try_lock
 from ecg_tl.study.design.folder import RunFolder, StudyFolder
 from ecg_tl.study.design.runs import Run
 from ecg_tl.study.run import execute as module

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ecg_tl.store.lock import try_lock
+from ecg_tl.lock import try_lock
 from ecg_tl.study.design.runs import Run
 from ecg_tl.study.run import scheduler as module
 from ecg_tl.study.run.job import Job, JobEnd, JobReport

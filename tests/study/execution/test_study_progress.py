@@ -11,7 +11,7 @@ import pytest
 from rich.console import Console
 from tiny_study import Done, tiny_study
 
-from ecg_tl.store.lock import try_lock
+from ecg_tl.lock import try_lock
 from ecg_tl.study.design.folder import RunFolder, StudyFolder
 from ecg_tl.study.design.plan import make_plan
 from ecg_tl.study.run import progress as module

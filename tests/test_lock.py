@@ -8,11 +8,11 @@ from pathlib import Path
 
 import pytest
 
-from ecg_tl.store import lock
-from ecg_tl.store.lock import exclusive_lock, try_lock
+from ecg_tl import lock
+from ecg_tl.lock import exclusive_lock, try_lock
 
 HOLD = (
-    "import sys, time; from pathlib import Path; from ecg_tl.store.lock import try_lock\n"
+    "import sys, time; from pathlib import Path; from ecg_tl.lock import try_lock\n"
     "with try_lock(Path(sys.argv[1])) as state:\n    print(state, flush=True); time.sleep(600)\n"
 )
 
