@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, TypedDict
+from typing import TYPE_CHECKING, NotRequired, TypedDict
 
 import numpy as np
 from numpy.typing import NDArray
@@ -47,12 +47,14 @@ class Batch(TypedDict):
     """What a dataloader yields and every network's task consumes.
 
     `signal (batch, leads, samples)` float32, `target (batch, classes)` float32, `index (batch,)` int64: the
-    row in the store.
+    row in the store. Where records are judged by windows there is `windows (batch,)` int64 as well: how many
+    consecutive rows of `signal (all windows, leads, samples)` each record has.
     """
 
     signal: Tensor
     target: Tensor
     index: Tensor
+    windows: NotRequired[Tensor]
 
 
 def standard_lead(name: str) -> str:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import numpy as np
 from lightning.pytorch import Callback, LightningModule, Trainer
 from lightning.pytorch.strategies import DDPStrategy, SingleDeviceStrategy
 from lightning.pytorch.trainer.states import TrainerFn
 from matplotlib.figure import Figure
+from numpy.typing import NDArray
 
 from ecg_tl.calibration import DEFAULT_THRESHOLD
 from ecg_tl.callbacks.curves import tensorboard_writers
@@ -14,6 +16,7 @@ from ecg_tl.explanation import integrated_gradients
 from ecg_tl.figures import ecg_figure, figure_to_image
 from ecg_tl.limits import COUNT, EPOCHS, require_settings
 from ecg_tl.signals import MICROVOLTS_PER_STEP
+from ecg_tl.store.resample import window_starts
 from ecg_tl.tasks.base import EcgClassifier
 
 ATTRIBUTION_STEPS = 16
@@ -92,6 +95,21 @@ def _picture(task: EcgClassifier, datamodule: EcgDataModule, position: int, expl
         title=f"{datamodule.dataset.title}, record {datamodule.parts.record_ids[row]}",
         true=[name for name, is_true in zip(names, has, strict=True) if is_true],
         predicted={n: p for n, p, t in zip(names, probabilities, thresholds, strict=True) if p >= t},
-        attribution=integrated_gradients(task, signal, explained, ATTRIBUTION_STEPS) if explain else None,
+        attribution=_attribution(task, datamodule, signal, explained) if explain else None,
         explained=names[explained],
     )
+
+
+def _attribution(
+    task: EcgClassifier, datamodule: EcgDataModule, signal: NDArray[np.float64], explained: int
+) -> NDArray[np.float32]:
+    """Attribute a class's logit to the samples of a record; where windows overlap, the mean of theirs."""
+    crops = datamodule.crops
+    if crops is None:
+        return integrated_gradients(task, signal, explained, ATTRIBUTION_STEPS)
+    total, covered = np.zeros(signal.shape, np.float32), np.zeros(signal.shape[1], np.float32)
+    for start in window_starts(crops.record_samples, crops.samples):
+        part = slice(start, start + crops.samples)
+        total[:, part] += integrated_gradients(task, signal[:, part], explained, ATTRIBUTION_STEPS)
+        covered[part] += 1
+    return total / covered

@@ -7,6 +7,7 @@ from typing import Any
 
 from ecg_tl.card.facts import CardFacts, UpstreamFacts, as_mapping
 from ecg_tl.datasets import DATASETS
+from ecg_tl.inference.model import ModelDescription
 from ecg_tl.markdown import bullets, code, inline, table
 from ecg_tl.transfer.section import is_asked_for
 from ecg_tl.transfer.words import flat, is_transfer
@@ -26,7 +27,8 @@ def model_section(facts: CardFacts) -> str:
         "network": f"{inline(description.network)}, {facts.parameters:,} parameters",
         "input": f"{len(description.leads)} leads ({' '.join(description.leads)}), "
         f"{description.num_samples} samples at {description.sampling_rate:g} Hz "
-        f"({description.num_samples / description.sampling_rate:g} s), in {description.units}",
+        f"({description.num_samples / description.sampling_rate:g} s), in {description.units}"
+        + _windows(description),
         "normalisation": f"{inline(normalization.get('name'))}"
         + (f" ({options})" if options else "")
         + ", part of the model",
@@ -38,6 +40,17 @@ def model_section(facts: CardFacts) -> str:
         "versions": _pairs(as_mapping(content.get("versions"))),
     }
     return table(("", ""), ((name, text) for name, text in rows.items()), right=2)
+
+
+def _windows(description: ModelDescription) -> str:
+    """Say how records became inputs where these are windows of them; nothing where they are whole."""
+    if description.record_samples is None:
+        return ""
+    seconds = description.record_samples / description.sampling_rate
+    return (
+        f"; trained on one random window a record of {seconds:g} s, validated and tested on the mean of the "
+        "probabilities of all its windows"
+    )
 
 
 def data_section(facts: CardFacts) -> str:

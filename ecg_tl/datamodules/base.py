@@ -26,6 +26,7 @@ from ecg_tl.datamodules.batches import (
     as_is,
     choose_residency,
 )
+from ecg_tl.datamodules.crops import make_crops
 from ecg_tl.datamodules.parts import Parts, divide
 from ecg_tl.datamodules.query import parse_query
 from ecg_tl.datamodules.settings import SplitSettings
@@ -59,7 +60,13 @@ class EcgDataModule(LightningDataModule):
         store_dir: Folder in which prepared stores are kept, and found again.
         leads: Which leads, in which order.
         sampling_rate: In Hz, after resampling.
-        num_samples: Length of every signal, after cropping or padding.
+        num_samples: Length of every stored signal, after cropping or padding.
+        crop_seconds: Length of what the network takes of it, in seconds; the whole if None. In training each
+            record gives a window, drawn anew in each epoch; where records are judged, all of its windows are,
+            and the mean of their probabilities counts. Zeros that pad a short record are in no window, unless
+            the record is shorter than that.
+        crop_stride_seconds: From one window to the next where records are judged; None for as few as cover
+            the record.
         resampling: `polyphase` filters before it decimates; `stride` takes every k-th sample, as the paper.
         short: Whether shorter records are padded with zeros (`pad`) or left out (`drop`).
         bad_records: Whether a record that cannot be read is listed and left out (`skip`) or stops (`error`).
@@ -89,6 +96,8 @@ class EcgDataModule(LightningDataModule):
         leads: Sequence[str] = LEADS,
         sampling_rate: float = 100,
         num_samples: int = 1000,
+        crop_seconds: float | None = None,
+        crop_stride_seconds: float | None = None,
         resampling: Resampling = "polyphase",
         short: Short = "pad",
         bad_records: Literal["skip", "error"] = "skip",
@@ -125,6 +134,12 @@ class EcgDataModule(LightningDataModule):
             resampling=resampling,
             short=short,
         )
+        self.crops = make_crops(
+            crop_seconds,
+            crop_stride_seconds,
+            self.store_settings.sampling_rate,
+            self.store_settings.num_samples,
+        )
         self.bad_records = bad_records
         if query is not None:
             parse_query(query)
@@ -142,7 +157,7 @@ class EcgDataModule(LightningDataModule):
         self._store: Store | None = None
         self._parts: Parts | None = None
         self._on_device: Tensor | None = None
-        self._first_row = 0
+        self._rows: NDArray[np.int64] = np.zeros(1, np.int64)
         self._announced: Residency | None = None
 
     # What the model is built from -----------------------------------------------------------------------
@@ -182,6 +197,11 @@ class EcgDataModule(LightningDataModule):
     @property
     def num_samples(self) -> int:
         """Samples a lead, as the network sees it."""
+        return self.record_samples if self.crops is None else self.crops.samples
+
+    @property
+    def record_samples(self) -> int:
+        """Samples a lead of a stored record, of which the network may see a part at a time."""
         return self.store_settings.num_samples
 
     # Preparation ----------------------------------------------------------------------------------------
@@ -345,7 +365,7 @@ class EcgDataModule(LightningDataModule):
         return self._loader(self.parts.selected)
 
     def batches_of(
-        self, part: Literal["train", "validation", "test"], device: torch.device
+        self, part: Literal["train", "validation", "test"], device: torch.device, *, whole: bool = False
     ) -> Iterator[Batch]:
         """Give the batches of a part in millivolts on a device, outside of a trainer's own loops.
 
@@ -353,6 +373,7 @@ class EcgDataModule(LightningDataModule):
             part: Whose records; those of `train` as they come in a training, and without a trainer not
                 augmented.
             device: Where the batches are wanted.
+            whole: Whether records come uncut, although the network takes windows; `windows_of` cuts them.
         """
         loaders = {
             "train": self.train_dataloader,
@@ -361,23 +382,64 @@ class EcgDataModule(LightningDataModule):
         }
         for stored in loaders[part]():
             moved = self.transfer_batch_to_device(self.on_before_batch_transfer(stored, 0), device, 0)
-            yield self.on_after_batch_transfer(moved, 0)
+            yield self._whole(moved) if whole else self.on_after_batch_transfer(moved, 0)
 
     def on_before_batch_transfer(self, batch: StoredBatch, dataloader_idx: int) -> StoredBatch:
-        """Note what the augmentation of this batch shall depend on while the indices are still on the CPU."""
-        self._first_row = int(batch["index"][0])
+        """Note what crops and augmentation of this batch depend on while the indices are still on the CPU."""
+        self._rows = batch["index"].numpy().copy()
         return batch
 
     def on_after_batch_transfer(self, batch: StoredBatch, dataloader_idx: int) -> Batch:
-        """Turn stored steps into millivolts on the device, and augment them if this is training."""
-        stored = batch["signal"] if self._on_device is None else self._on_device[batch["index"]]
-        signal = stored.float() * _MILLIVOLTS_PER_STEP
-        if self.trainer is not None and self.trainer.training and not self.augmentation.is_off:
+        """Turn stored steps into millivolts on the device; crop and augment them if this is training."""
+        training = self.trainer is not None and self.trainer.training
+        if self.crops is not None and not training:
+            return self.windows_of(self._whole(batch))
+        stored = self._stored(batch)
+        epoch = self.trainer.current_epoch if self.trainer is not None and training else 0
+        if self.crops is not None:
+            starts = self.crops.drawn(self._lengths[self._rows], self._rows, self.seed, epoch)
+            stored = self.crops.cut(stored, starts)
+        prepared = self._in_millivolts(batch, stored)
+        if training and not self.augmentation.is_off:
+            signal = prepared["signal"]
             # A record is in one batch an epoch: the first row tells a batch from all others.
-            epoch = self.trainer.current_epoch
-            generator = augmentation_generator(self.seed, epoch, self._first_row, device=signal.device)
-            signal = augment(signal, self.augmentation, generator, sampling_rate=self.sampling_rate)
+            first_row = int(self._rows[0])
+            generator = augmentation_generator(self.seed, epoch, first_row, device=signal.device)
+            prepared["signal"] = augment(
+                signal, self.augmentation, generator, sampling_rate=self.sampling_rate
+            )
+        return prepared
+
+    def _stored(self, batch: StoredBatch) -> Tensor:
+        return batch["signal"] if self._on_device is None else self._on_device[batch["index"]]
+
+    def _whole(self, batch: StoredBatch) -> Batch:
+        return self._in_millivolts(batch, self._stored(batch))
+
+    def _in_millivolts(self, batch: StoredBatch, stored: Tensor) -> Batch:
+        signal = stored.float() * _MILLIVOLTS_PER_STEP
         return {"signal": signal, "target": batch["target"], "index": batch["index"]}
+
+    def windows_of(self, batch: Batch) -> Batch:
+        """Cut whole records into all windows that the network takes of them; without crops they stay.
+
+        Args:
+            batch: Of which `signal` has the length of stored records; its records are those of the last batch
+                that was moved.
+        """
+        if self.crops is None:
+            return batch
+        starts, counts = self.crops.all_of(self._lengths[self._rows])
+        records = torch.repeat_interleave(torch.arange(len(counts)), counts)
+        signal = self.crops.cut(batch["signal"][records.to(batch["signal"].device)], starts)
+        return {**batch, "signal": signal, "windows": counts}
+
+    @cached_property
+    def _lengths(self) -> NDArray[np.int64]:
+        """Samples of each stored record that are no padding."""
+        padded = self.store.records["padded_samples"].to_numpy(np.int64)
+        lengths: NDArray[np.int64] = self.record_samples - padded
+        return lengths
 
     # Provenance -----------------------------------------------------------------------------------------
 
@@ -406,6 +468,7 @@ class EcgDataModule(LightningDataModule):
             "fingerprint": manifest.source.digest,
             "records_left_out": manifest.counts.left_out,
             "query": self.query,
+            **({} if self.crops is None else {"windows": self.crops.describe()}),
             **self.parts.describe(),
         }
 

@@ -29,7 +29,8 @@ class AnswerSettings:
 
     Attributes:
         aggregation: What a long record's probability is made of its windows' calibrated ones: the `mean`,
-            which stays on the scale that the thresholds were chosen on, or the `max`, which misses no short
+            which stays on the scale that the thresholds were chosen on (and is what a network that was
+            trained on windows of its records was validated with), or the `max`, which misses no short
             event but grows with the number of windows.
         windows: `all`, or the `one` that a prepared store would keep, as `ecg-tl predict` sees a record.
         strict: Whether a record with a warning is refused.
@@ -171,7 +172,8 @@ def decide(
     """Make one answer a class from the windows' logits.
 
     Windows are joined on the calibrated scale, and what comes out is taken back to the uncalibrated one, on
-    which the thresholds are: so that both scales give the same decision, also for several windows.
+    which the thresholds are: so that both scales give the same decision, also for several windows. Where the
+    network was validated on joined windows, they are joined as they were there, and calibrated afterwards.
 
     Args:
         logits: `(windows, classes)`, uncalibrated.
@@ -179,13 +181,16 @@ def decide(
         aggregation: How windows are joined.
     """
     temperature = description.temperature
-    scaled = logits / temperature
+    calibrated_first = description.record_samples is None
+    scaled = logits / temperature if calibrated_first else logits
     if aggregation == "max":
         joined = scaled.max(axis=0)
     else:
         # The logit of a mean, from logarithms of the probabilities: those near 0 and 1 keep their digits.
         log_p, log_q = -np.logaddexp(0, -scaled), -np.logaddexp(0, scaled)
         joined = np.logaddexp.reduce(log_p, axis=0) - np.logaddexp.reduce(log_q, axis=0)
+    if not calibrated_first:
+        joined = joined / temperature
     calibrated, uncalibrated = _sigmoid(joined), _sigmoid(joined * temperature)
     thresholds = np.array(description.thresholds)
     return tuple(

@@ -94,6 +94,12 @@ def describe(said: CheckpointDescription, network: str, where: object) -> ModelD
         *("dataset", "signal_ranges"),
     )
     ours |= {name: data[name] for name in same if name in data}
+    windows = data.get("windows")
+    if isinstance(windows, Mapping):
+        ours |= {
+            "record_samples": windows.get("record_samples"),
+            "window_stride": windows.get("stride_samples"),
+        }
     if isinstance(calibration, Mapping):
         ours |= {name: calibration.get(name) for name in ("thresholds", "tuned")}
         temperature = calibration.get("temperature")

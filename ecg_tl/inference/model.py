@@ -34,6 +34,9 @@ class ModelDescription:
         leads: Which leads it takes, in which order.
         sampling_rate: In Hz, of the signals that it takes.
         num_samples: Length of the signals that it takes.
+        record_samples: Length of the records of which it was trained and validated on windows; None if it
+            took them whole.
+        window_stride: Samples from one of these windows to the next; None for as few as cover the record.
         units: Of the signals that it takes; always `mV`.
         class_codes: The codes that made each class in the training data.
         code_system: Whose codes these are (`snomed`, `scp`, `ludb`, ...); None if not known.
@@ -75,6 +78,8 @@ class ModelDescription:
     network: str = "unknown"
     dataset: str | None = None
     signal_ranges: dict[str, Any] | None = None
+    record_samples: int | None = None
+    window_stride: int | None = None
     version: str = "unknown"
 
     def as_dict(self) -> dict[str, Any]:
@@ -207,6 +212,8 @@ _EXPECTED: dict[str, tuple[Callable[[Any], bool], str]] = {
     "leads": (lambda leads: _are(str, leads) and LEADS.holds(len(leads)), "names of leads"),
     "sampling_rate": (SAMPLING_RATE.holds, str(SAMPLING_RATE)),
     "num_samples": (NETWORK_SAMPLES.holds, str(NETWORK_SAMPLES)),
+    "record_samples": (lambda n: n is None or NETWORK_SAMPLES.holds(n), f"{NETWORK_SAMPLES}, or none"),
+    "window_stride": (lambda n: n is None or NETWORK_SAMPLES.holds(n), f"{NETWORK_SAMPLES}, or none"),
     "units": (lambda units: units == "mV", "mV"),
     "class_codes": (_are_codes, "a list of codes for each class"),
     "code_system": (lambda name: name is None or isinstance(name, str), "a name"),

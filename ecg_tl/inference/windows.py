@@ -19,7 +19,7 @@ from ecg_tl.preprocessing.polyphase import rate_ratio, resampled_length
 from ecg_tl.signals import MICROVOLTS_PER_STEP, Recording
 from ecg_tl.store.conform import conform_window
 from ecg_tl.store.encoding import SIGNAL_DTYPE
-from ecg_tl.store.resample import Window, find_window, window_at
+from ecg_tl.store.resample import Window, window_at, window_starts
 from ecg_tl.store.settings import StoreSettings
 
 WhichWindows = Literal["all", "one"]
@@ -58,12 +58,14 @@ def cut_windows(
     """Cut a record into windows.
 
     A longer record is covered by as few windows as can be, spread evenly, so that neighbours overlap a little
-    and no part is left out. A window with a gap too long to fill is left out, if others remain.
+    and no part is left out; or by those of a stride, where the network was validated so. A window with a gap
+    too long to fill is left out, if others remain.
 
     Args:
         recording: The leads that the network takes, in its order.
         description: Of the network.
-        which: `all`, or the `one` that a prepared store would keep.
+        which: `all`, or the `one` that a prepared store would keep; of a network that was trained on windows
+            of its records, all within that.
         where: The record, for errors.
 
     Raises:
@@ -81,12 +83,12 @@ def cut_windows(
     ratio = rate_ratio(recording.sampling_rate, settings.sampling_rate)
     total = resampled_length(samples, ratio)
     length = min(total, settings.num_samples)
+    used, first = total, 0
     if which == "one":
-        planned = [find_window(samples, ratio, settings.num_samples, description.crop)]
-    else:
-        count = -(-total // settings.num_samples)
-        firsts = np.linspace(0, total - length, count).round().astype(int).tolist()
-        planned = [window_at(samples, ratio, first, length) for first in firsts]
+        used = min(total, description.record_samples or description.num_samples)
+        first = (total - used) // 2 if description.crop == "center" else 0
+    starts = window_starts(used, length, description.window_stride)
+    planned = [window_at(samples, ratio, first + start, length) for start in starts]
     kept, parts, refused = [], [], []
     filled = clipped = 0
     for window in planned:
@@ -110,15 +112,15 @@ def cut_windows(
         tuple(parts),
         tuple((part.start * float(ratio) + part.skip) / rate for part in parts),
         length,
-        tuple(_remarks(settings, total, length, which, len(kept), refused, filled, clipped)),
+        tuple(_remarks(settings, total, used, length, len(kept), refused, filled, clipped)),
     )
 
 
 def _remarks(
     settings: StoreSettings,
     total: int,
+    used: int,
     length: int,
-    which: WhichWindows,
     kept: int,
     refused: list[RecordError],
     filled: int,
@@ -129,8 +131,9 @@ def _remarks(
     if length < settings.num_samples:
         message = f"{seconds:.3g} s long, padded with zeros to the {wanted:g} s that the network takes"
         remarks.append(Remark("padded", message))
-    elif which == "one" and total > length:
-        message = f"{wanted:g} s of {seconds:.4g} s used, the part that training kept ({settings.crop})"
+    elif total > used:
+        kept_seconds = used / settings.sampling_rate
+        message = f"{kept_seconds:g} s of {seconds:.4g} s used, the part that training kept ({settings.crop})"
         remarks.append(Remark("cropped", message, is_warning=False))
     elif total > length:
         message = f"{kept} windows of {wanted:g} s over {seconds:.4g} s"

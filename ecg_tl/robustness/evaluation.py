@@ -141,7 +141,7 @@ def evaluate(
     recorder = Recorder(
         tuple(datamodule.leads),
         datamodule.sampling_rate,
-        datamodule.num_samples,
+        datamodule.record_samples,
         datamodule.store_settings.resampling,
         mains_frequency,
     )

@@ -14,6 +14,7 @@ from ecg_tl.datamodules import EcgDataModule
 from ecg_tl.disturbances import record_generators, signal_to_noise
 from ecg_tl.robustness.conditions import Disturbance
 from ecg_tl.robustness.subjects import Subject
+from ecg_tl.signals import Batch
 from ecg_tl.store.progress import record_progress
 
 
@@ -63,26 +64,27 @@ def predict_disturbed(
 
     with record_progress("Records under all conditions", total, progress) as advance:
 
-        def predict(signal: Tensor, number: int) -> None:
+        def predict(whole: Batch, number: int) -> None:
+            cut = datamodule.windows_of(whole)
             for task, by_condition in zip(tasks, collected, strict=True):
-                by_condition[number].append(task(signal).float().sigmoid().cpu())
-                for _ in range(len(signal)):
+                by_condition[number].append(task.judge(cut).float().sigmoid().cpu())
+                for _ in range(len(whole["index"])):
                     advance()
 
-        for batch in datamodule.batches_of("test", device):
+        for batch in datamodule.batches_of("test", device, whole=True):
             index, signal = batch["index"].cpu(), batch["signal"]
             rows.append(index)
             targets.append(batch["target"].cpu())
             # Noise belongs to what was recorded; the store pads afterwards.
             ends = (signal.shape[-1] - padded[index]).to(device)
             recorded = torch.arange(signal.shape[-1], device=device) < ends[:, None, None]
-            predict(signal, 0)
+            predict(batch, 0)
             for number, (kind, condition) in enumerate(conditions, start=1):
                 generators = record_generators(seed, kind.number, index.tolist())
                 disturbed = condition.disturb(signal, generators) * recorded
                 if kind.is_noise:
                     ratios[number].append(signal_to_noise(signal, disturbed))
-                predict(disturbed, number)
+                predict({**batch, "signal": disturbed}, number)
     return DisturbedPredictions(
         torch.cat(rows).numpy(),
         torch.cat(targets).numpy(),

@@ -68,6 +68,22 @@ def window_at(samples: int, ratio: Fraction, first: int, length: int) -> Window:
     return Window(start, stop, first - start * up // down, length, cut)
 
 
+def window_starts(total: int, length: int, stride: int | None = None) -> tuple[int, ...]:
+    """Say where the windows begin that cover a signal, in samples.
+
+    Args:
+        total: Samples of the signal.
+        length: Samples of a window; a shorter signal has one window, which begins at 0.
+        stride: Samples from one window to the next, the last of which ends with the signal; None for as few
+            windows as can be, spread evenly, so that neighbours overlap a little where they must.
+    """
+    last = max(total - length, 0)
+    if stride is None:
+        count = max(-(-total // length), 1)
+        return tuple(np.linspace(0, last, count).round().astype(int).tolist())
+    return (*range(0, last, stride), last)
+
+
 def resample(signal: NDArray[np.float32], ratio: Fraction, method: Resampling) -> NDArray[np.float32]:
     """Change the sampling rate of `signal (leads, samples)`, free of delay: the first instant stays first.
 

@@ -50,7 +50,7 @@ from ecg_tl.tasks.optimization import (
     parameter_groups,
     planned_steps,
 )
-from ecg_tl.tasks.predictions import Predictions, gather, on_device
+from ecg_tl.tasks.predictions import Predictions, gather, join_windows, on_device
 from ecg_tl.tasks.randomness import random_states, restore_random_state
 from ecg_tl.transforms import create_normalization
 
@@ -214,7 +214,12 @@ class EcgClassifier(LightningModule):
 
     def predict_step(self, batch: Batch, batch_idx: int) -> dict[str, Tensor]:
         """Return `index (batch,)` and `logits (batch, classes)`."""
-        return {"index": batch["index"], "logits": self(batch["signal"]).float()}
+        return {"index": batch["index"], "logits": self.judge(batch).float()}
+
+    def judge(self, batch: Batch) -> Tensor:
+        """Return logits `(batch, classes)` of records, those of several windows joined to one."""
+        logits: Tensor = self(batch["signal"])
+        return join_windows(logits, batch["windows"]) if "windows" in batch else logits
 
     @staticmethod
     def _loss(logits: Tensor, target: Tensor) -> Tensor:
@@ -222,7 +227,7 @@ class EcgClassifier(LightningModule):
         return F.binary_cross_entropy_with_logits(logits.float(), target.float())
 
     def _evaluate(self, stage: str, batch: Batch) -> None:
-        self._batches[stage].append(on_device(batch["index"], self(batch["signal"]), batch["target"]))
+        self._batches[stage].append(on_device(batch["index"], self.judge(batch), batch["target"]))
 
     def on_validation_epoch_end(self) -> None:
         """Score the validation, and calibrate on it."""

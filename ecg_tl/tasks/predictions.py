@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor, distributed
+from torch.nn.utils.rnn import pad_sequence
 
 
 @dataclass(frozen=True, eq=False)
@@ -27,6 +30,26 @@ class Predictions:
     def probabilities(self) -> Tensor:
         """`float32 (records, classes)`, uncalibrated."""
         return self.logits.sigmoid()
+
+
+def join_windows(logits: Tensor, windows: Tensor) -> Tensor:
+    """Give each record the logit of the mean of its windows' probabilities.
+
+    Probabilities and not logits are averaged, as ecg-fm-benchmarking does (arXiv 2509.25095): one window that
+    is sure does not outweigh all others. The logit is found from logarithms, in which probabilities near 0
+    and 1 keep their digits.
+
+    Args:
+        logits: `(all windows, classes)`; the windows of a record follow each other.
+        windows: `(records,)`: how many each record has, on the CPU.
+
+    Returns:
+        `float32 (records, classes)`.
+    """
+    each = torch.split(logits.double(), windows.tolist())
+    found = pad_sequence([F.logsigmoid(one) for one in each], True, -math.inf)
+    absent = pad_sequence([F.logsigmoid(-one) for one in each], True, -math.inf)
+    return (found.logsumexp(dim=1) - absent.logsumexp(dim=1)).float()
 
 
 def on_cpu(index: Tensor, logits: Tensor, targets: Tensor) -> Predictions:

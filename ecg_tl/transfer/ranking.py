@@ -22,6 +22,7 @@ from ecg_tl.errors import CheckpointError, SettingError
 from ecg_tl.limits import require_each_once
 from ecg_tl.store.progress import record_progress
 from ecg_tl.tasks import EcgClassifier
+from ecg_tl.tasks.predictions import join_windows
 from ecg_tl.tasks.restoring import restore_task
 from ecg_tl.transfer.transferability import Melep, ScoresByClass, linear_probe_score, logme, melep
 
@@ -240,6 +241,11 @@ def encode_part(
         for batch in datamodule.batches_of(part, device):
             encoded = task.network.forward_features(task.normalization(batch["signal"]))
             logits = task.network.forward_head(encoded)
+            if "windows" in batch:
+                logits = join_windows(logits, batch["windows"])
+                encoded = torch.stack(
+                    [one.mean(dim=0) for one in torch.split(encoded, batch["windows"].tolist())]
+                )
             index.append(batch["index"].cpu())
             probabilities.append(logits.float().sigmoid().cpu())
             features.append((encoded if sketch is None else sketch(encoded)).float().cpu())

@@ -27,6 +27,7 @@ from ecg_tl.robustness.evaluation import CLEAN, Robustness, evaluate
 from ecg_tl.robustness.output import as_table, render
 from ecg_tl.robustness.predictions import predict_disturbed
 from ecg_tl.robustness.subjects import Subject
+from ecg_tl.signals import Batch
 from ecg_tl.store.reader import Store
 from ecg_tl.tasks.restoring import restore_task
 
@@ -85,6 +86,9 @@ class Witness(nn.Module):
         self.seen.append(signal)
         return torch.zeros(len(signal), 5)
 
+    def judge(self, batch: Batch) -> Tensor:
+        return self(batch["signal"])
+
 
 def witnessed(data: Any, kinds: list[str], seed: int = 0, subjects: int = 1) -> list[list[Tensor]]:
     """What networks are shown of the test records: by subject, in the order of batches and conditions."""
@@ -95,6 +99,16 @@ def witnessed(data: Any, kinds: list[str], seed: int = 0, subjects: int = 1) -> 
     tried = [Subject("w", Path("w"), witness, np.zeros(5), None) for witness in witnesses]
     predict_disturbed(tried, data, made, seed, torch.device("cpu"), progress=False)
     return [witness.seen for witness in witnesses]
+
+
+def test_where_a_network_takes_windows_the_whole_record_is_disturbed_once(make_data: Any) -> None:
+    """Neighbours show the same noise where they overlap, and it is that of the record taken whole."""
+    whole = witnessed(make_data(), ["muscle"])[0]
+    cut = witnessed(make_data(crop_seconds=4), ["muscle"])[0]
+    assert len(cut) == len(whole)
+    for windows, records in zip(cut, whole, strict=True):
+        parts = torch.stack([records[:, :, start : start + 100] for start in (0, 75, 150)], dim=1)
+        assert torch.equal(windows, parts.flatten(0, 1))
 
 
 def test_clean_scores_are_those_of_the_test_command(

@@ -79,7 +79,7 @@ def _predict(task: EcgClassifier, datamodule: EcgDataModule, trainer: Trainer) -
     mixed = str(trainer.precision).endswith("-mixed")
     with torch.no_grad(), nullcontext() if mixed else trainer.precision_plugin.forward_context():
         batches = [
-            on_cpu(batch["index"], task(batch["signal"]), batch["target"])
+            on_cpu(batch["index"], task.judge(batch), batch["target"])
             for batch in datamodule.batches_of("test", task.device)
         ]
     return gather(batches)
