@@ -17,6 +17,7 @@ from lightning_utilities.core.rank_zero import rank_zero_warn
 from numpy.typing import NDArray
 from torch import Tensor
 
+from ecg_tl.datasets.partners import partners_of, same_records
 from ecg_tl.errors import CheckpointError
 from ecg_tl.store.identity import FINGERPRINT_BYTES, FINGERPRINT_LEADS, FINGERPRINT_VERSION, SHORTEST
 from ecg_tl.store.matching import comparable, first_matches
@@ -194,7 +195,8 @@ def find_overlap(
 ) -> OverlapReport:
     """Find the records of a split that weights were trained on.
 
-    Records match by fingerprint. Where a record has none, it is the same if dataset and id are.
+    Records match by fingerprint. Where a record has none, it is the same if dataset and id are, or if the two
+    datasets are known to hold each other's records under such ids (`ecg_tl.datasets.partners`).
 
     Args:
         sets: What the weights were trained on.
@@ -277,10 +279,11 @@ def _matches(
     theirs = trained.fingerprints.numpy()
     matches = first_matches(fingerprints, theirs)
     pairs = list(zip(matches.one.tolist(), matches.other.tolist(), strict=True))
-    if trained.dataset == dataset:
+    if trained.dataset == dataset or trained.dataset in partners_of(dataset):
         row_of = {trained.record_ids[row]: row for row in np.flatnonzero(~comparable(theirs)).tolist()}
-        without = np.flatnonzero(~comparable(fingerprints)).tolist()
-        pairs += [(row, row_of[record_ids[row]]) for row in without if record_ids[row] in row_of]
+        for row in np.flatnonzero(~comparable(fingerprints)).tolist():
+            names = same_records(dataset, record_ids[row], trained.dataset)
+            pairs += [(row, row_of[name]) for name in names if name in row_of]
     return pairs
 
 

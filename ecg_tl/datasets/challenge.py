@@ -29,16 +29,20 @@ class ChallengeDataset(EcgDataset):
 
     Attributes:
         record_names: What its records are called, a regular expression.
-        paper_codes: The paper's classes with the one code that it maps to each.
+        class_codes: The classes with the one code that makes each: the paper's, or those that are scored.
+        remark: What a user should know of the collection besides; empty if nothing.
 
     Args:
         equivalences: Whether codes that the challenges score as one (`CHALLENGE_EQUIVALENCES`) make the same
             class. Without it the exact codes count alone, as in the paper.
+
+    Of a published folder that holds several collections, a reader takes its own records alone.
     """
 
     vocabulary = SNOMED
     record_names: ClassVar[re.Pattern[str]]
-    paper_codes: ClassVar[Mapping[str, str]]
+    class_codes: ClassVar[Mapping[str, str]]
+    remark: ClassVar[str] = ""
 
     def __init__(self, equivalences: bool = True) -> None:
         self.equivalences = equivalences
@@ -64,20 +68,22 @@ class ChallengeDataset(EcgDataset):
         people: list[tuple[str | None, str | None]] = []
         merged = 0
         for path in own:
+            named = self.columns_of(path.stem)
+            record_id = str(named["record_id"])
             try:
                 header = read_header(path.with_suffix(""))
             except RecordError as error:
-                left_out.append(LeftOut.because(path.stem, error))
+                left_out.append(LeftOut.because(record_id, error))
                 continue
             codes = _parse_diagnoses(header.comment("Dx"))
             if not codes:
-                left_out.append(LeftOut(path.stem, f"{path}: no diagnosis in a #Dx: comment"))
+                left_out.append(LeftOut(record_id, f"{path}: no diagnosis in a #Dx: comment"))
                 continue
             merged += self._has_equivalent(codes)
             people.append((header.comment("Age"), header.comment("Sex")))
             rows.append(
                 {
-                    "record_id": path.stem,
+                    **named,
                     "patient_id": None,
                     "path": path.relative_to(root).with_suffix("").as_posix(),
                     "sampling_rate": header.sampling_rate,
@@ -89,6 +95,8 @@ class ChallengeDataset(EcgDataset):
                 }
             )
         notes = people_notes(*zip(*people, strict=True)) if people else []
+        if self.remark:
+            notes.append(self.remark)
         if len(own) < len(headers):
             notes.append(
                 f"{len(headers) - len(own)} header(s) with names of other collections were passed over."
@@ -98,21 +106,25 @@ class ChallengeDataset(EcgDataset):
             notes.append(f"{merged} record(s) carry codes equivalent to a class's code: {meaning}.")
         return make_scan(rows, root, left_out, notes)
 
+    def columns_of(self, name: str) -> dict[str, object]:
+        """Return the columns of a record that follow from the name of its file: `record_id`, and others."""
+        return {"record_id": name}
+
     def read(self, root: Path, path: str) -> Recording:
         """Read one record."""
         return read_wfdb(root / path)
 
     def label_rule(self, task: str | None = None, root: Path | None = None) -> LabelRule:
-        """Return the paper's classes, with the challenges' equivalent codes unless switched off."""
+        """Return the collection's classes, with the challenges' equivalent codes unless switched off."""
         self.check_task(task)
         classes = tuple(
             LabelClass(name, with_equivalents([code]) if self.equivalences else frozenset({code}))
-            for name, code in self.paper_codes.items()
+            for name, code in self.class_codes.items()
         )
         return LabelRule(classes, frozenset(SNOMED_CODES))
 
     def _has_equivalent(self, codes: tuple[str, ...]) -> bool:
-        own = frozenset(self.paper_codes.values())
+        own = frozenset(self.class_codes.values())
         return not (with_equivalents(own) - own).isdisjoint(codes)
 
 

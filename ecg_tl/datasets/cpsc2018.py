@@ -24,7 +24,7 @@ class Cpsc2018(ChallengeDataset):
     )
     source = "https://physionet.org/content/challenge-2021/1.0.3/ (training/cpsc_2018)"
     record_names = re.compile(r"A\d{4}")
-    paper_codes: ClassVar = {
+    class_codes: ClassVar = {
         "NORM": "426783006",
         "AF": "164889003",
         "IAVB": "270492004",

@@ -25,7 +25,7 @@ class Georgia(ChallengeDataset):
     citation = "Perez Alday et al., Physiol. Meas. 41, 124003 (2020)"
     source = "https://physionet.org/content/challenge-2021/1.0.3/ (training/georgia)"
     record_names = re.compile(r"E\d{5}")
-    paper_codes: ClassVar = {
+    class_codes: ClassVar = {
         "NORM": "426783006",
         "AF": "164889003",
         "IAVB": "270492004",

@@ -83,6 +83,31 @@ DATASETS: dict[str, DatasetEntry] = {
         "ecg_tl.datamodules.ludb:LudbDataModule",
         "ecg_tl.synthesis.layouts.ludb:LAYOUT",
     ),
+    "chapman": DatasetEntry(
+        "ecg_tl.datasets.chapman:Chapman",
+        "ecg_tl.datamodules.chapman:ChapmanDataModule",
+        "ecg_tl.synthesis.layouts.challenge:CHAPMAN",
+    ),
+    "ningbo": DatasetEntry(
+        "ecg_tl.datasets.ningbo:Ningbo",
+        "ecg_tl.datamodules.ningbo:NingboDataModule",
+        "ecg_tl.synthesis.layouts.challenge:NINGBO",
+    ),
+    "cpsc_extra": DatasetEntry(
+        "ecg_tl.datasets.cpsc_extra:CpscExtra",
+        "ecg_tl.datamodules.cpsc_extra:CpscExtraDataModule",
+        "ecg_tl.synthesis.layouts.challenge:CPSC_EXTRA",
+    ),
+    "incart": DatasetEntry(
+        "ecg_tl.datasets.incart:Incart",
+        "ecg_tl.datamodules.incart:IncartDataModule",
+        "ecg_tl.synthesis.layouts.challenge:INCART",
+    ),
+    "cinc2021": DatasetEntry(
+        "ecg_tl.datasets.cinc2021:Cinc2021",
+        "ecg_tl.datamodules.cinc2021:Cinc2021DataModule",
+        "ecg_tl.synthesis.layouts.challenge:CINC2021",
+    ),
     "custom": DatasetEntry(
         "ecg_tl.datasets.custom:Custom",
         "ecg_tl.datamodules.custom:CustomDataModule",

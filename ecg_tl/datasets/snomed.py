@@ -156,6 +156,37 @@ CHALLENGE_EQUIVALENCES: tuple[frozenset[str], ...] = (
 )
 """Codes that the challenges score as one diagnosis (the left bundle branch blocks since 2021)."""
 
+SCORED_CODES: dict[str, str] = {
+    "AF": "164889003",
+    "AFL": "164890007",
+    "BBB": "6374002",
+    "Brady": "426627000",
+    "LBBB": "164909002",
+    "RBBB": "59118001",
+    "IAVB": "270492004",
+    "IRBBB": "713426002",
+    "LAD": "39732003",
+    "LAnFB": "445118002",
+    "LPR": "164947007",
+    "LQRSV": "251146004",
+    "LQT": "111975006",
+    "NSIVCB": "698252002",
+    "NSR": "426783006",
+    "PAC": "284470004",
+    "PR": "10370003",
+    "PRWP": "365413008",
+    "PVC": "427172004",
+    "QAb": "164917005",
+    "RAD": "47665007",
+    "SA": "427393009",
+    "SB": "426177001",
+    "STach": "427084000",
+    "TAb": "164934002",
+    "TInv": "59931005",
+}
+"""The 26 classes that the 2021 challenge scores, in the order of its weights, with one code each; those that
+count as the same are in `CHALLENGE_EQUIVALENCES`."""
+
 # SNOMED CT codes whose concept is not the challenges' own abbreviation of them.
 _SNOMED_SYNONYMS = {
     "713427006": "RBBB",
@@ -178,3 +209,8 @@ def with_equivalents(codes: Iterable[str]) -> frozenset[str]:
     """Add to `codes` those that the challenges score as the same diagnosis."""
     chosen = frozenset(codes)
     return chosen.union(*(group for group in CHALLENGE_EQUIVALENCES if group & chosen))
+
+
+def scored(*names: str) -> dict[str, str]:
+    """Return some of the classes that the challenge scores, with their codes."""
+    return {name: SCORED_CODES[name] for name in names}

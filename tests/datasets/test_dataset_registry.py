@@ -11,7 +11,10 @@ from ecg_tl.errors import SettingError
 
 
 def test_names_are_the_documented_ones() -> None:
-    assert tuple(DATASETS) == ("ptbxl", "cpsc2018", "georgia", "ptb", "code_test", "ludb", "custom")
+    assert tuple(DATASETS) == (
+        *("ptbxl", "cpsc2018", "georgia", "ptb", "code_test", "ludb"),
+        *("chapman", "ningbo", "cpsc_extra", "incart", "cinc2021", "custom"),
+    )
 
 
 @pytest.mark.parametrize("name", DATASETS)

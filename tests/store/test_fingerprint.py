@@ -105,7 +105,10 @@ def test_the_files_of_a_fingerprint_are_those_that_are_read(
     below = {path for path in read if path.startswith(os.path.realpath(root) + os.sep)}
     # The HDF5 library opens its file without Python.
     by_library = {path for path in looked_at if path.endswith(".hdf5")}
-    assert below | by_library == looked_at
+    # Chapman's headers with merged lines name their signals, which nobody can read by them.
+    left_out = {left.record_id for left in reader.scan(root).left_out} if name == "chapman" else set()
+    idle = {path for path in looked_at if path.endswith(".mat") and Path(path).stem in left_out}
+    assert below | by_library | idle == looked_at
 
 
 @pytest.mark.parametrize("name", layout_names())

@@ -334,3 +334,18 @@ def test_records_without_a_fingerprint_are_told_by_dataset_and_id() -> None:
     (found,) = find_overlap([trained], at_hand("x"), ["test"]).parts
     assert found.pairs == (("d", "x", "d"),)
     assert find_overlap([trained], at_hand("y"), ["test"]).records == 0
+
+
+def test_records_without_a_fingerprint_are_found_in_a_collection_that_holds_them() -> None:
+    split = Split(np.array([0]), np.array([1]), np.array([2, 3]))
+    blank = np.zeros((4, FINGERPRINT_BYTES), np.int8)
+    challenge: Any = SimpleNamespace(
+        dataset=SimpleNamespace(name="cinc2021"),
+        parts=SimpleNamespace(
+            split=split, record_ids=np.array(["A0001", "E00001", "HR00007", "S0001"], dtype=object)
+        ),
+        store=SimpleNamespace(fingerprints=lambda: blank),
+    )
+    trained = TrainingSet("ptbxl", ("6", "7"), torch.zeros(2, FINGERPRINT_BYTES, dtype=torch.int8))
+    (found,) = find_overlap([trained], challenge, ["test"]).parts
+    assert found.pairs == (("HR00007", "ptbxl", "7"),)
