@@ -1,14 +1,21 @@
-"""`ecg-tl upstream list | show | check`."""
+"""`ecg-tl upstream list | show | check | download`."""
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Sequence
+from pathlib import Path
 
 from jsonargparse import ArgumentParser
 
 from ecg_tl import printing
-from ecg_tl.commands.arguments import argument_errors
+from ecg_tl.commands.arguments import argument_errors, path_argument
+from ecg_tl.downloading.fetching import fetch
+from ecg_tl.downloading.progress import byte_progress
+from ecg_tl.downloading.sources import ByHand, locate
+from ecg_tl.errors import DownloadError
 from ecg_tl.files import json_text
+from ecg_tl.paths import require_file_name
 from ecg_tl.upstreams import UPSTREAMS, FileReport, PublishedUpstream, check_upstream, find_upstream
 
 LISTED = 10
@@ -32,16 +39,31 @@ def run(words: Sequence[str]) -> int:
     )
     checking.add_argument("file", type=str, help="A file of weights as it was published.")
     checking.add_argument("--as", type=str, required=True, help="Name of the upstream.")
+    downloading = ArgumentParser(
+        exit_on_error=False,
+        description="Fetch the file of a published upstream: gone on with after a cut, compared with its "
+        "checksum, and under its name when it is whole.",
+    )
+    downloading.add_argument("name", type=str, help="Its name, see `ecg-tl upstream list`.")
+    downloading.add_argument(
+        "--to", type=str, default=None, help="Folder; `weights/NAME` if not given. It is made."
+    )
+    downloading.add_argument(
+        "--file", type=str, default=None, help="Another file of the same repository or deposit."
+    )
     subcommands.add_subcommand("list", listing, help="list the published upstreams")
     subcommands.add_subcommand("show", showing, help="say what is known of one")
     subcommands.add_subcommand("check", checking, help="say what a file of weights holds")
-    command = " ".join(words[:2]) if words[1:2] in (["show"], ["check"], ["list"]) else "upstream"
-    with argument_errors(command, words[1:], [], ("name", "file", "as")):
+    subcommands.add_subcommand("download", downloading, help="fetch the file of one")
+    command = " ".join(words[:2]) if set(words[1:2]) & set(subcommands.choices) else "upstream"
+    with argument_errors(command, words[1:], [], ("name", "file", "as", "to")):
         settings = parser.parse_args(list(words[1:]))
     if settings.word == "show":
         return print_upstream(settings.show.name)
     if settings.word == "check":
         return print_check(settings.check.file, settings.check["as"])
+    if settings.word == "download":
+        return download(settings.download.name, settings.download.to, settings.download.file)
     return print_list()
 
 
@@ -66,7 +88,7 @@ def print_upstream(name: str) -> int:
         ("what", entry.title),
         ("network", f"{entry.network}{f' ({options})' if options else ''}"),
         ("feature", entry.feature),
-        ("file", entry.source),
+        ("file", str(entry.source)),
         ("code", entry.code_licence),
         ("weights", entry.weights_licence),
         ("trained on", ", ".join(entry.trained_on) or "unverified"),
@@ -76,7 +98,8 @@ def print_upstream(name: str) -> int:
     ):
         printing.say(f"{word:<11} {text}")
     _say_contract(entry)
-    _say_licence(entry)
+    if entry.licence_remark:
+        printing.say(entry.licence_remark)
     return 0
 
 
@@ -100,7 +123,48 @@ def print_check(file: str, name: str) -> int:
     report.require_fit()
     printing.say("unexpected  none")
     _say_contract(entry)
-    _say_licence(entry)
+    return 0
+
+
+def download(name: str, to: str | None, file: str | None = None) -> int:
+    """Fetch the file of a published upstream, and say what to do with it.
+
+    Args:
+        name: Of the upstream.
+        to: Folder; `weights/NAME` if not given.
+        file: Another file of the same repository or deposit.
+
+    Raises:
+        SettingError: If there is no such upstream, or a library is missing.
+        DownloadError: If its file cannot be fetched; see `ecg_tl.downloading`.
+    """
+    entry = find_upstream(name)
+    folder = Path("weights", name) if to is None else path_argument("--to", to)
+    if isinstance(entry.source, ByHand):
+        kept = f", save {entry.source.file} as {folder / entry.source.file}" if entry.source.file else ""
+        raise DownloadError(
+            entry.source.page,
+            entry.source.why,
+            "a file that anybody may fetch",
+            f"Open the page{kept}, and run `ecg-tl upstream check FILE --as {name}`.",
+        )
+    remote, file_name = locate(entry.source, file)
+    require_file_name(file_name, remote.page, DownloadError)
+    path = folder / file_name
+    if entry.licence_remark:
+        printing.say(entry.licence_remark, error=True)
+    try:
+        with byte_progress(file_name) as report:
+            fetched = fetch(remote, path, report=report)
+    except DownloadError as error:
+        raise type(error)(
+            error.where, error.found, error.expected, f"{error.remedy} It belongs at {path}."
+        ) from None
+    printing.say(f"file        {path}{', which was there' if fetched.already else ''}")
+    printing.say(f"sha256      {fetched.sha256}")
+    compared = fetched.compared or "nothing: the site publishes no checksum"
+    printing.say(f"compared    with {compared}")
+    printing.say(f"next        ecg-tl upstream check {shlex.quote(str(path))} --as {name}")
     return 0
 
 
@@ -123,8 +187,3 @@ def _say_contract(entry: PublishedUpstream) -> None:
         parameters = {key: value for key, value in step.items() if key != "step"}
         printing.say(f"  {step['step']:<16} {json_text(parameters, indent=None).strip()}")
     printing.say(f"longer      {contract.longer}")
-
-
-def _say_licence(entry: PublishedUpstream) -> None:
-    if entry.non_commercial:
-        printing.say(f"{entry.name} may not be used commercially: its weights are {entry.weights_licence}.")

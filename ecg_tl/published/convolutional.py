@@ -2,6 +2,7 @@
 
 from types import MappingProxyType
 
+from ecg_tl.downloading.sources import Archived, ByHand, Direct
 from ecg_tl.preprocessing import (
     Chain,
     Contract,
@@ -35,7 +36,11 @@ publish(
         feature="mean over time, 512",
         code_licence="MIT",
         weights_licence=UNVERIFIED,
-        source="Google Drive: res18_best_encoder.pth",
+        source=ByHand(
+            "https://drive.google.com/drive/folders/13wb4DppUciMn-Y_qC2JRWTbZdz3xX0w2",
+            "res18_best_encoder.pth",
+            "a site that wants a click",
+        ),
         citation="Liu et al., Zero-Shot ECG Classification with Multimodal Learning and Test-time Clinical "
         "Knowledge Enhancement, ICML 2024",
         trained_on=("MIMIC-IV-ECG",),
@@ -62,8 +67,9 @@ publish(
         feature="mean over time, 768",
         code_licence="none given",
         weights_licence=UNVERIFIED,
-        source="Zenodo 14881564: best_valid_all_increase_with_augment_epoch_3.pt",
-        citation="Tian et al., Foundation model of ECG diagnosis, Cell Reports Medicine 5, 2024",
+        source=Archived("10.5281/zenodo.14881564", "best_valid_all_increase_with_augment_epoch_3.pt"),
+        citation="Tian et al., Foundation model of ECG diagnosis: Diagnostics and explanations of any form "
+        "and rhythm on ECG, Cell Reports Medicine 5(12), 2024",
         trained_on=("MIMIC-IV-ECG",),
         recipe="AdamW 5e-5, weight decay 0.02, cosine to 1e-6, 10 epochs, batch 80",
         beside="the other networks of the contrastive training",
@@ -87,14 +93,21 @@ for _network in ("xresnet1d101", "xresnet1d50", "inception1d", "resnet1d_wang"):
             feature="greatest value and mean over time; the hidden layer of 128 belongs to forward_head",
             code_licence="GPL-3.0",
             weights_licence="GPL-3.0",
-            source=f"GitHub helme/ecg_ptbxl_benchmarking: output/exp*/models/fastai_{_network}/models/",
+            source=Direct(
+                "https://raw.githubusercontent.com/helme/ecg_ptbxl_benchmarking/master/output/exp0/models/"
+                f"fastai_{_network}/models/fastai_{_network}.pth",
+                "https://github.com/helme/ecg_ptbxl_benchmarking",
+            ),
             citation="Strodthoff et al., Deep Learning for ECG Analysis: Benchmarks and Insights from "
             "PTB-XL, IEEE JBHI 25(5), 2021",
             trained_on=("PTB-XL folds 1-8",),
             recipe="new last layer; the last group alone 30 epochs at 1e-2, then all 30 epochs at 1e-5 to "
             "1e-3",
             has_head=True,
-            unverified=("mean and deviation of its training records are in another file: fit the contract",),
+            unverified=(
+                "the file itself, and that it is in the repository: its page links an archive as well",
+                "mean and deviation of its training records are in another file: fit the contract",
+            ),
         )
     )
 
@@ -113,7 +126,7 @@ publish(
         feature="the last map, flattened, 5120",
         code_licence="MIT",
         weights_licence=UNVERIFIED,
-        source="Zenodo 4892365: model.pth",
+        source=Archived("10.5281/zenodo.4892365", "model.pth"),
         citation="Lima et al., Deep neural network-estimated electrocardiographic age as a mortality "
         "predictor, Nature Communications 12, 2021",
         trained_on=("CODE",),

@@ -8,6 +8,7 @@ from difflib import get_close_matches
 from types import MappingProxyType
 from typing import Any
 
+from ecg_tl.downloading.sources import Source
 from ecg_tl.errors import SettingError
 from ecg_tl.limits import shown
 from ecg_tl.preprocessing import Contract
@@ -27,7 +28,7 @@ class PublishedUpstream:
         feature: What `forward_features` gives.
         code_licence: Of the authors' code.
         weights_licence: Of the weights.
-        source: Where the file is, and how it is called.
+        source: Where the file is.
         citation: The publication.
         trained_on: Datasets that are declared as its training data.
         recipe: How the authors fine-tune it.
@@ -46,7 +47,7 @@ class PublishedUpstream:
     feature: str
     code_licence: str
     weights_licence: str
-    source: str
+    source: Source
     citation: str
     trained_on: tuple[str, ...]
     recipe: str
@@ -56,6 +57,13 @@ class PublishedUpstream:
     beside: str = ""
     unverified: tuple[str, ...] = ("the file itself",)
     non_commercial: bool = False
+
+    @property
+    def licence_remark(self) -> str:
+        """What whoever uses the weights must read each time; empty if their licence asks for nothing."""
+        if not self.non_commercial:
+            return ""
+        return f"{self.name} may not be used commercially: its weights are {self.weights_licence}."
 
 
 UPSTREAMS: dict[str, PublishedUpstream] = {}

@@ -2,6 +2,7 @@
 
 from types import MappingProxyType
 
+from ecg_tl.downloading.sources import Archived, HuggingFace
 from ecg_tl.preprocessing import (
     Butterworth,
     Chain,
@@ -45,7 +46,7 @@ for _name, _leads, _file in (
             feature="mean over time, 1024",
             code_licence="MIT",
             weights_licence=UNVERIFIED,
-            source=f"Hugging Face PKUDigitalHealth/ECGFounder: {_file}",
+            source=HuggingFace("PKUDigitalHealth/ECGFounder", _file),
             citation="Li et al., An Electrocardiogram Foundation Model Built on over 10 Million Recordings, "
             "NEJM AI 2025",
             trained_on=("HEEDB",),
@@ -86,8 +87,9 @@ for _size, _file, _width in (
             feature=f"mean over time, {_width}",
             code_licence="Clear BSD",
             weights_licence=UNVERIFIED,
-            source=f"Zenodo 17572734: {_file}",
-            citation="CLEF, Nokia Bell Labs, 2025",
+            source=Archived("10.5281/zenodo.17572734", _file),
+            citation="Shu et al., CLEF: Clinically-Guided Contrastive Learning for Electrocardiogram "
+            "Foundation Models, arXiv 2512.02180",
             trained_on=("MIMIC-IV-ECG",),
             recipe="AdamW 1e-3, weight decay 1e-5, one cycle, batch 64, patience 5",
             ignored=((r"backbone_(k|target)\..*|queue(_ptr)?|predictor\..*", "of the pre-training alone"),),

@@ -1,5 +1,6 @@
 """ECG-CPC: convolutions and causal S4 layers."""
 
+from ecg_tl.downloading.sources import Archived
 from ecg_tl.preprocessing import Chain, Contract, Crop, Leads, Resample
 from ecg_tl.published.entry import UNVERIFIED, PublishedUpstream, publish
 from ecg_tl.signals import LEADS
@@ -19,12 +20,17 @@ publish(
         feature="mean over tokens, 512",
         code_licence="none given",
         weights_licence=UNVERIFIED,
-        source="figshare 30192604: a zip with a Lightning checkpoint",
-        citation="Al-Masud et al., Benchmarking ECG Foundational Models, 2025",
+        source=Archived("10.6084/m9.figshare.30192604"),
+        citation="Al-Masud, Lopez Alcaraz and Strodthoff, Benchmarking ECG Foundational Models: A Reality "
+        "Check Across Clinical Tasks, arXiv 2509.25095",
         trained_on=("HEEDB",),
         recipe="AdamW, weight decay 1e-3, constant: 1e-3 head, 1e-4 layers, 1e-5 convolutions, batch 64, "
         "100 epochs",
         ignored=((r"ts_encoder\.head_ssl\.proj\.0\.weight", "the projection of the pre-training"),),
-        unverified=("the file itself", "the licence of the weights", "the length of its kernels"),
+        unverified=(
+            "the file itself (a zip archive: unpack it, and give its .ckpt)",
+            "the licence of the weights",
+            "the length of its kernels",
+        ),
     )
 )

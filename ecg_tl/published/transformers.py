@@ -2,6 +2,7 @@
 
 from types import MappingProxyType
 
+from ecg_tl.downloading.sources import ByHand, HuggingFace
 from ecg_tl.preprocessing import (
     Chain,
     Clip,
@@ -40,7 +41,7 @@ publish(
         feature="mean over tokens, 768",
         code_licence="MIT",
         weights_licence="MIT, by its card",
-        source="Hugging Face wanglab/ecg-fm: mimic_iv_ecg_physionet_pretrained.pt",
+        source=HuggingFace("wanglab/ecg-fm", "mimic_iv_ecg_physionet_pretrained.pt"),
         citation="McKeen et al., ECG-FM: An Open Electrocardiogram Foundation Model, JAMIA Open 8(5), 2025",
         trained_on=("MIMIC-IV-ECG", *CHALLENGE_2021),
         recipe="Adam (0.9, 0.98) 1e-6, batch 256, 140 epochs, convolutions frozen, dropout 0.1 inside the "
@@ -86,8 +87,9 @@ for _size, _dim in (("small", 512), ("base", 768), ("large", 960)):
             code_licence="CC BY-NC 4.0",
             weights_licence="CC BY-NC 4.0",
             non_commercial=True,
-            source=f"Hugging Face Edoardo-BS/hubert-ecg-{_size}: model.safetensors",
-            citation="Coppola et al., HuBERT-ECG, medRxiv 2024",
+            source=HuggingFace(f"Edoardo-BS/hubert-ecg-{_size}", "model.safetensors"),
+            citation="Coppola et al., HuBERT-ECG as a self-supervised foundation model for broad and "
+            "scalable cardiac applications, medRxiv 2024.11.14.24317328",
             trained_on=(),
             recipe="AdamW (0.9, 0.98, eps 1e-9) 1e-5, 8 % warm-up, batch 64, 70,000 steps, the last 8 to 16 "
             "blocks, no dropout, random crops of 5 s",
@@ -114,7 +116,11 @@ publish(
         feature="mean over tokens, 768",
         code_licence="MIT",
         weights_licence=UNVERIFIED,
-        source="Google Drive: multiblock_epoch100.pth, random_epoch100.pth",
+        source=ByHand(
+            "https://drive.google.com/file/d/1gMOT4xjQQg0GZkY1iE6NuDzua4ALw00l/view",
+            "multiblock_epoch100.pth",
+            "a site that wants a click",
+        ),
         citation="Kim, Learning General Representation of 12-Lead Electrocardiogram with a Joint-Embedding "
         "Predictive Architecture, arXiv 2410.08559",
         trained_on=("Chapman", "Ningbo", "CODE-15"),
@@ -149,7 +155,7 @@ for _size, _dim in (("xs", 192), ("s", 384), ("b", 768)):
             feature=f"the register's token, {_dim}",
             code_licence="MIT",
             weights_licence=UNVERIFIED,
-            source="no public file found; layout: model, names under target_encoder.",
+            source=ByHand("https://github.com/kweimann/ECG-JEPA", "", "no public file that was found"),
             citation="Weimann and Conrad, Self-Supervised Pre-Training with Joint-Embedding Predictive "
             "Architecture Boosts ECG Classification Performance, 2025",
             trained_on=("MIMIC-IV-ECG", "CODE-15", *CHALLENGE_2021),

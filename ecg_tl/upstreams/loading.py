@@ -16,6 +16,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from ecg_tl import printing
 from ecg_tl.checkpoints.reading import read_weights_file
 from ecg_tl.errors import CheckpointError
 from ecg_tl.models import EcgNetwork, create_network
@@ -150,6 +151,8 @@ def check_upstream(name: str, file: str | Path) -> FileReport:
 
 def _examine(entry: PublishedUpstream, path: Path) -> tuple[FileReport, EcgNetwork, dict[str, Tensor]]:
     content = read_weights_file(path)
+    if entry.licence_remark:  # here, where every file of weights is opened
+        printing.say(entry.licence_remark, error=True)
     with torch.device("meta"):
         names = _published_names(entry, _network(entry, {}))
     container, prefix, state, outside = _best_container(content, names, path)
