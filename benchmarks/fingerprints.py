@@ -23,7 +23,7 @@ from scipy.signal import butter, resample, sosfiltfilt
 
 from ecg_tl.datasets import get_dataset
 from ecg_tl.datasets.base import EcgDataset
-from ecg_tl.datasets.wfdb_recording import read_wfdb
+from ecg_tl.recordings.wfdb_recording import read_wfdb
 from ecg_tl.signals import LEADS, Recording, select_leads
 from ecg_tl.store.identity import FINGERPRINT_LEADS, MATCH_THRESHOLD, VALUES_PER_LEAD, recording_fingerprint
 from ecg_tl.store.matching import find_matches

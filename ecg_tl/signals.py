@@ -18,8 +18,21 @@ if TYPE_CHECKING:
 LEADS: tuple[str, ...] = ("I", "II", "III", "aVR", "aVL", "aVF", "V1", "V2", "V3", "V4", "V5", "V6")
 """The twelve standard leads, in the order that every array of this package uses."""
 
+LIMB_LEADS = {
+    "I": (1.0, 0.0),
+    "II": (0.0, 1.0),
+    "III": (-1.0, 1.0),
+    "aVR": (-0.5, -0.5),
+    "aVL": (1.0, -0.5),
+    "aVF": (-0.5, 1.0),
+}
+"""As sums of I and II: Einthoven's law, and Goldberger's augmented leads."""
+
 MICROVOLTS_PER_STEP = 1.0
 """Resolution of stored signals; int16 at 1 µV reaches ±32.767 mV, far beyond any surface ECG."""
+
+SMALLEST_PEAK, LARGEST_PEAK = 0.1, 20.0
+"""mV, the median over leads: a gain of 4880 or 200 instead of 1000 per mV leads out of this range."""
 
 _STANDARD_SPELLING = {lead.lower(): lead for lead in LEADS}
 

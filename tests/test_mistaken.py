@@ -15,8 +15,8 @@ from hypothesis import strategies as st
 from ecg_tl.cli import main
 from ecg_tl.datasets import get_dataset
 from ecg_tl.errors import RecordError
-from ecg_tl.inference.reading import ReadSettings, read_record
 from ecg_tl.mistaken import clearer, identify
+from ecg_tl.recordings import ReadSettings, read_record
 from ecg_tl.store.build import prepare
 from ecg_tl.store.check import check_dataset
 from ecg_tl.store.settings import StoreSettings

@@ -11,10 +11,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ecg_tl.datasets.wfdb_header import read_header
-from ecg_tl.datasets.wfdb_recording import read_wfdb
 from ecg_tl.errors import EcgTlError
 from ecg_tl.paths import _PLAIN, path_below
+from ecg_tl.recordings.wfdb_header import read_header
+from ecg_tl.recordings.wfdb_recording import read_wfdb
 
 OUTWARDS = ["/etc/passwd", "../a", "a/../../b", "a/..", "..", "..\\a", "C:\\a", "c:a", "\\\\host\\share\\a"]
 NO_NAMES = ["", ".", "./", "a\0b", "a\nb", "a\x1b[2J", "\ud800"]

@@ -10,7 +10,7 @@ import wfdb
 
 from ecg_tl.datasets.custom import Custom
 from ecg_tl.errors import EcgTlError
-from ecg_tl.inference.reading import ReadSettings, read_record
+from ecg_tl.recordings import ReadSettings, read_record
 from ecg_tl.signals import LEADS
 from ecg_tl.store.build import prepare
 from ecg_tl.store.settings import StoreSettings

@@ -15,7 +15,7 @@ from ecg_tl.export.formats import FORMATS, Format
 from ecg_tl.export.parity import recorded_signals
 from ecg_tl.inference import NOTICE
 from ecg_tl.inference.metadata import INPUT, OUTPUTS
-from ecg_tl.inference.reading import find_records, record_files
+from ecg_tl.recordings import find_records, record_files
 
 
 def run(words: Sequence[str]) -> int:

@@ -14,19 +14,19 @@ from jsonargparse import ArgumentParser
 from ecg_tl import printing, terminal
 from ecg_tl.commands.arguments import argument_errors, path_argument
 from ecg_tl.csv_text import csv_text, write_csv
-from ecg_tl.datasets.ludb import Amplitude
 from ecg_tl.errors import EcgTlError, SettingError
 from ecg_tl.files import json_text, write_text
 from ecg_tl.inference import NOTICE
 from ecg_tl.inference.answer import Aggregation, AnswerSettings, answer
-from ecg_tl.inference.first_line import FirstLine
 from ecg_tl.inference.model import InferenceModel
 from ecg_tl.inference.opening import ONNX_SUFFIX, PROGRAM_SUFFIX, open_model
 from ecg_tl.inference.output import Failure, Outcome, as_json, as_table, render
-from ecg_tl.inference.reading import ReadSettings, find_records, read_record, record_files
 from ecg_tl.inference.windows import WhichWindows
 from ecg_tl.mistaken import clearer
 from ecg_tl.outputs import check_outputs
+from ecg_tl.recordings import ReadSettings, find_records, read_record, record_files
+from ecg_tl.recordings.first_line import FirstLine
+from ecg_tl.recordings.wfdb_recording import Amplitude
 from ecg_tl.store.progress import record_progress
 
 STANDARD_OUTPUT = "-"

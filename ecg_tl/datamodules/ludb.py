@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from ecg_tl.datamodules.base import EcgDataModule
-from ecg_tl.datasets.ludb import Amplitude, Ludb
+from ecg_tl.datasets.ludb import Ludb
+from ecg_tl.recordings.wfdb_recording import Amplitude
 
 
 class LudbDataModule(EcgDataModule):

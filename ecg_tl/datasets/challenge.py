@@ -14,11 +14,11 @@ from typing import ClassVar
 
 from ecg_tl.datasets.base import EcgDataset, LabelClass, LabelRule, LeftOut, Scan, make_scan
 from ecg_tl.datasets.demographics import parse_age, parse_sex, people_notes
-from ecg_tl.datasets.folders import list_dataset_files
 from ecg_tl.datasets.snomed import SNOMED, SNOMED_CODES, with_equivalents
-from ecg_tl.datasets.wfdb_header import read_header
-from ecg_tl.datasets.wfdb_recording import read_wfdb
 from ecg_tl.errors import DatasetError, RecordError
+from ecg_tl.recordings.folders import list_dataset_files
+from ecg_tl.recordings.wfdb_header import read_header
+from ecg_tl.recordings.wfdb_recording import read_wfdb
 from ecg_tl.signals import Recording
 
 _NO_DIAGNOSIS = frozenset({"", "unknown", "nan"})

@@ -13,9 +13,9 @@ from ecg_tl.datasets.demographics import parse_age, parse_sex, people_notes
 from ecg_tl.datasets.identifiers import identifier
 from ecg_tl.datasets.tables import READ_AS, cell_fault, cell_path, column_key, parse_patient, read_text_table
 from ecg_tl.datasets.vocabulary import Vocabulary
-from ecg_tl.datasets.wfdb_header import header_path, read_header
-from ecg_tl.datasets.wfdb_recording import read_wfdb
 from ecg_tl.errors import DatasetError, RecordError, SettingError
+from ecg_tl.recordings.wfdb_header import header_path, read_header
+from ecg_tl.recordings.wfdb_recording import read_wfdb
 from ecg_tl.signals import Recording
 
 _LABELS = "labels.csv"

@@ -1,17 +1,12 @@
-"""What stands in headers and tables where nothing is known, and what it is taken for: the one list.
+"""What stands in tables and headers where nothing is known of a person, and what it is taken for.
 
-Of identifiers `identifiers.MISSING` has the marks. What each rule means for a user is in docs/recordings.md.
+`recordings.fillers` has what stands for missing samples and identifiers. What each rule means for a user is
+in docs/recordings.md.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
-from ecg_tl.datasets.identifiers import MISSING
-
-NOT_MEASURED = -(2**15)
-"""The step of 16-bit recorders that is no value, also in tables into which programs copied the steps. Other
-formats of WFDB have their own (`wfdb_samples.STORAGES`). 32767 is a value: an amplifier at its limit."""
+from ecg_tl.recordings.fillers import MISSING
 
 AGE_OVER_89 = 90.0
 """In years; what stands for the ages that HIPAA lets nobody publish."""
@@ -39,11 +34,3 @@ SEXES = {
 NO_SEX = MISSING | {"u", "o", "x", "other", "undetermined", "indeterminate", "ambiguous"}
 """Words that say that it is neither or not known. Numbers are not read: 1 is a man in ISO 5218 and a woman in
 PTB-XL (whose reader knows), 0 and 9 are unknown in ISO 5218, and 0 is a man in PTB-XL."""
-
-
-def are_checksums_filled(checksums: Sequence[int | None]) -> bool:
-    """Tell whether a header's checksums are a filler: 0 for every lead.
-
-    Of samples that were summed, all leads of one in 65,536 to the power of their number are so.
-    """
-    return bool(checksums) and all(checksum == 0 for checksum in checksums)

@@ -16,17 +16,7 @@ import re
 import unicodedata
 from collections.abc import Hashable, Iterable
 
-MISSING = frozenset(
-    {
-        *("", "-", "--", "---", ".", "..", "?", "??", "#", "*", "/", "\\"),
-        *("na", "n/a", "n.a.", "n.a", "#n/a", "#na", "<na>", "#n/a n/a", "nan", "-nan", "nat"),
-        *("none", "null", "<null>", "nil", "void", "(null)", "(none)", "(blank)", "blank", "empty"),
-        *("unknown", "unk", "unknow", "not known", "not available", "not applicable", "missing"),
-        *("undefined", "unspecified", "not specified", "anonymous", "#value!", "#ref!", "#name?"),
-    }
-)
-"""What is written where an identifier is not known, in lower case: the marks of pandas, R, databases and
-spreadsheets, and the words for it. Numbers such as 0, -1 and 9999 are identifiers."""
+from ecg_tl.recordings.fillers import MISSING
 
 _WHOLE_NUMBER = re.compile(r"([-+]?\d+)\.0*", re.ASCII)
 _ROUNDED = re.compile(r"[-+]?\d+(?:\.\d+)?[eE][-+]\d+", re.ASCII)

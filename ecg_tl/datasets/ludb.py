@@ -10,23 +10,18 @@ from collections import Counter
 from collections.abc import Iterable
 from itertools import product
 from pathlib import Path
-from typing import Literal, get_args
+from typing import get_args
 
 from ecg_tl.datasets.base import EcgDataset, LabelClass, LabelRule, LeftOut, Scan, make_scan
 from ecg_tl.datasets.demographics import parse_age, parse_sex, people_notes
 from ecg_tl.datasets.identifiers import identifier
 from ecg_tl.datasets.tables import cell_path, read_text_table
 from ecg_tl.datasets.vocabulary import Vocabulary
-from ecg_tl.datasets.wfdb_header import header_path, read_header
-from ecg_tl.datasets.wfdb_recording import read_wfdb
 from ecg_tl.errors import DatasetError, RecordError, SettingError
 from ecg_tl.limits import COUNT, require
+from ecg_tl.recordings.wfdb_header import header_path, read_header
+from ecg_tl.recordings.wfdb_recording import Amplitude, read_wfdb
 from ecg_tl.signals import Recording
-
-Amplitude = Literal["steps", "header"]
-
-MILLIVOLTS_PER_STEP = 0.001
-"""What the limb leads and the size of the signals say; the headers say something else, see `Ludb`."""
 
 _TABLE = "ludb.csv"
 _PERSON = ("ID", "Sex", "Age")
@@ -162,8 +157,7 @@ class Ludb(EcgDataset):
 
     def read(self, root: Path, path: str) -> Recording:
         """Read one record of 12 leads."""
-        step = None if self.amplitude == "header" else MILLIVOLTS_PER_STEP
-        return read_wfdb(root / path, millivolts_per_step=step)
+        return read_wfdb(root / path, self.amplitude)
 
     @classmethod
     def known_classes(cls, task: str) -> tuple[str, ...]:

@@ -12,11 +12,11 @@ from pathlib import Path
 
 from ecg_tl.datasets.base import EcgDataset, LabelClass, LabelRule, LeftOut, Scan, make_scan
 from ecg_tl.datasets.demographics import parse_age, parse_sex, people_notes
-from ecg_tl.datasets.folders import list_dataset_files
 from ecg_tl.datasets.vocabulary import Vocabulary
-from ecg_tl.datasets.wfdb_header import read_header
-from ecg_tl.datasets.wfdb_recording import read_wfdb
 from ecg_tl.errors import RecordError
+from ecg_tl.recordings.folders import list_dataset_files
+from ecg_tl.recordings.wfdb_header import read_header
+from ecg_tl.recordings.wfdb_recording import read_wfdb
 from ecg_tl.signals import Recording
 
 _PATIENT_FOLDER = re.compile(r"patient\d+")

@@ -17,8 +17,8 @@ from ecg_tl.datasets.demographics import parse_age, people_notes
 from ecg_tl.datasets.identifiers import identifier
 from ecg_tl.datasets.scp_statements import SCP, SCP_STATEMENTS, SUPERCLASSES
 from ecg_tl.datasets.tables import cell_fault, cell_path, parse_patient, read_text_table
-from ecg_tl.datasets.wfdb_recording import read_wfdb
 from ecg_tl.errors import SettingError
+from ecg_tl.recordings.wfdb_recording import read_wfdb
 from ecg_tl.signals import Recording
 
 _DATABASE = "ptbxl_database.csv"

@@ -14,8 +14,8 @@ from numpy.typing import NDArray
 from ecg_tl.errors import CheckpointError
 from ecg_tl.inference.leads import provide_leads
 from ecg_tl.inference.model import ModelDescription
-from ecg_tl.inference.reading import ReadSettings, find_records, read_record
 from ecg_tl.inference.windows import cut_windows
+from ecg_tl.recordings import ReadSettings, find_records, read_record
 from ecg_tl.signals import LEADS, Recording, select_leads
 from ecg_tl.synthesis.conditions import CONDITIONS
 from ecg_tl.synthesis.simulator import simulate

@@ -11,15 +11,15 @@ from typing import Any, get_args
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from ecg_tl.datasets.ludb import Amplitude
 from ecg_tl.errors import RecordError, SettingError
 from ecg_tl.face.names import require_name
 from ecg_tl.inference import opening
 from ecg_tl.inference.answer import Aggregation, Answer, AnswerSettings
 from ecg_tl.inference.answer import answer as answer_record
 from ecg_tl.inference.model import InferenceModel, ModelDescription
-from ecg_tl.inference.reading import ReadRecord, ReadSettings, find_records, read_record
 from ecg_tl.inference.windows import WhichWindows
+from ecg_tl.recordings import ReadRecord, ReadSettings, find_records, read_record
+from ecg_tl.recordings.wfdb_recording import Amplitude
 
 _ARRAY = Path("array")
 """What a recording that is no file is called in answers and errors."""

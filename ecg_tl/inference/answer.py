@@ -14,9 +14,9 @@ from ecg_tl.errors import CheckpointError, RecordError
 from ecg_tl.inference.leads import provide_leads
 from ecg_tl.inference.model import InferenceModel, ModelDescription
 from ecg_tl.inference.quality import examine
-from ecg_tl.inference.reading import ReadRecord
-from ecg_tl.inference.remarks import Remark, notes_of, warnings_of
 from ecg_tl.inference.windows import WhichWindows, Windows, cut_windows
+from ecg_tl.recordings import ReadRecord
+from ecg_tl.recordings.remarks import Remark, notes_of, warnings_of
 
 Aggregation = Literal["mean", "max"]
 

@@ -9,18 +9,8 @@ from itertools import combinations
 import numpy as np
 
 from ecg_tl.errors import RecordError
-from ecg_tl.inference.remarks import Remark
-from ecg_tl.signals import Recording
-
-_LIMB_LEADS = {
-    "I": (1.0, 0.0),
-    "II": (0.0, 1.0),
-    "III": (-1.0, 1.0),
-    "aVR": (-0.5, -0.5),
-    "aVL": (1.0, -0.5),
-    "aVF": (-0.5, 1.0),
-}
-"""As sums of I and II: Einthoven's law, and Goldberger's augmented leads."""
+from ecg_tl.recordings.remarks import Remark
+from ecg_tl.signals import LIMB_LEADS, Recording
 
 
 @dataclass(frozen=True)
@@ -75,12 +65,12 @@ def provide_leads(
     rows = {lead: recording.values[recording.leads.index(lead)] for lead in wanted if lead in recording.leads}
     remarks = []
     pair = _determining_pair(recording)
-    computed = [lead for lead in wanted if lead not in rows and pair is not None and lead in _LIMB_LEADS]
+    computed = [lead for lead in wanted if lead not in rows and pair is not None and lead in LIMB_LEADS]
     if pair is not None and computed:
         known = [recording.values[recording.leads.index(lead)].astype(np.float64) for lead in pair]
-        one, two = np.linalg.solve(np.array([_LIMB_LEADS[lead] for lead in pair]), np.stack(known))
+        one, two = np.linalg.solve(np.array([LIMB_LEADS[lead] for lead in pair]), np.stack(known))
         for lead in computed:
-            a, b = _LIMB_LEADS[lead]
+            a, b = LIMB_LEADS[lead]
             rows[lead] = np.asarray(a * one + b * two, dtype=np.float32)
         message = f"{', '.join(computed)} computed from {' and '.join(pair)}"
         remarks.append(Remark("computed_leads", message, is_warning=False))
@@ -105,7 +95,7 @@ def provide_leads(
 
 
 def _determining_pair(recording: Recording) -> tuple[str, str] | None:
-    pairs = list(combinations([lead for lead in _LIMB_LEADS if lead in recording.leads], 2))
+    pairs = list(combinations([lead for lead in LIMB_LEADS if lead in recording.leads], 2))
     if not pairs:
         return None
     # I and II come first and have the greatest determinant there is, 1: of equals, `max` takes the first.
@@ -113,4 +103,4 @@ def _determining_pair(recording: Recording) -> tuple[str, str] | None:
 
 
 def _determinant(pair: tuple[str, str]) -> float:
-    return abs(float(np.linalg.det(np.array([_LIMB_LEADS[lead] for lead in pair]))))
+    return abs(float(np.linalg.det(np.array([LIMB_LEADS[lead] for lead in pair]))))

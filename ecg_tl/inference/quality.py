@@ -8,8 +8,8 @@ from dataclasses import replace
 import numpy as np
 
 from ecg_tl.inference.model import ModelDescription
-from ecg_tl.inference.remarks import Remark
 from ecg_tl.inference.windows import Windows
+from ecg_tl.recordings.remarks import Remark
 from ecg_tl.signals import Recording
 from ecg_tl.store.inspection import FindingKind, inspect
 from ecg_tl.store.ranges import SignalRanges, unfamiliar

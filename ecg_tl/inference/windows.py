@@ -14,8 +14,8 @@ from numpy.typing import NDArray
 
 from ecg_tl.errors import RecordError
 from ecg_tl.inference.model import ModelDescription
-from ecg_tl.inference.remarks import Remark
 from ecg_tl.preprocessing.polyphase import rate_ratio, resampled_length
+from ecg_tl.recordings.remarks import Remark
 from ecg_tl.signals import MICROVOLTS_PER_STEP, Recording
 from ecg_tl.store.conform import conform_window
 from ecg_tl.store.encoding import SIGNAL_DTYPE

@@ -25,11 +25,11 @@ from ecg_tl.datasets import get_dataset
 from ecg_tl.datasets.base import EcgDataset, LabelRule, LeftOut, Scan
 from ecg_tl.errors import DatasetError, RecordError, SettingError, StoreError
 from ecg_tl.lock import exclusive_lock
+from ecg_tl.signals import LARGEST_PEAK, SMALLEST_PEAK
 from ecg_tl.store.conform import StoredSignal, TooShort, conform, read_recording
 from ecg_tl.store.encoding import SIGNAL_DTYPE
 from ecg_tl.store.fingerprint import Fingerprint, source_fingerprint, store_name
 from ecg_tl.store.header_names import HeaderNames, names_file
-from ecg_tl.store.inspection import LARGEST_PEAK, SMALLEST_PEAK
 from ecg_tl.store.manifest import Counts, DatasetCard, Manifest, read_manifest
 from ecg_tl.store.matching import first_of_recording
 from ecg_tl.store.parallel import count_workers, map_ordered, refuse_unguarded_script

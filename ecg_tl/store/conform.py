@@ -11,11 +11,10 @@ from numpy.typing import NDArray
 from ecg_tl.datasets.base import EcgDataset
 from ecg_tl.errors import RecordError
 from ecg_tl.preprocessing.polyphase import rate_ratio
-from ecg_tl.signals import Recording, select_leads
+from ecg_tl.signals import LARGEST_PEAK, SMALLEST_PEAK, Recording, select_leads
 from ecg_tl.store.encoding import SIGNAL_DTYPE, STEPS_PER_MILLIVOLT, encode, signal_hash
 from ecg_tl.store.gaps import fill_gaps
 from ecg_tl.store.identity import recording_fingerprint
-from ecg_tl.store.inspection import LARGEST_PEAK, SMALLEST_PEAK
 from ecg_tl.store.resample import Window, find_window, resample
 from ecg_tl.store.settings import StoreSettings
 

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ecg_tl.errors import RecordError
-from ecg_tl.signals import LEADS, Recording
+from ecg_tl.signals import LARGEST_PEAK, LEADS, SMALLEST_PEAK, Recording
 from ecg_tl.store.encoding import STEPS_PER_MILLIVOLT, signal_hash
 from ecg_tl.store.gaps import fill_gaps, longest_run
 
@@ -20,9 +20,6 @@ records of PTB-XL, CPSC2018, Georgia and PTB); a swapped or wrongly scaled lead 
 
 SMALL_RESIDUAL = 0.01
 """mV. Under this a residual is rounding, however small the signal (asystole, a detached electrode)."""
-
-SMALLEST_PEAK, LARGEST_PEAK = 0.1, 20.0
-"""mV, the median over leads: a gain of 4880 or 200 instead of 1000 per mV leads out of this range."""
 
 SATURATION_SECONDS = 0.04
 SATURATION_EXCURSION = 2.0

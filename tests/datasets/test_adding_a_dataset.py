@@ -18,8 +18,8 @@ READER = """
 import csv
 from ecg_tl.datasets.base import EcgDataset, LabelClass, LabelRule, make_scan
 from ecg_tl.datasets.vocabulary import Vocabulary
-from ecg_tl.datasets.wfdb_header import header_path, read_header
-from ecg_tl.datasets.wfdb_recording import read_wfdb
+from ecg_tl.recordings.wfdb_header import header_path, read_header
+from ecg_tl.recordings.wfdb_recording import read_wfdb
 
 
 class Village(EcgDataset):

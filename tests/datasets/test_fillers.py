@@ -14,8 +14,8 @@ from hypothesis import strategies as st
 from ecg_tl.datasets import get_dataset
 from ecg_tl.datasets.demographics import parse_age, parse_sex, people_notes
 from ecg_tl.datasets.identifiers import MISSING
-from ecg_tl.datasets.wfdb_recording import read_wfdb
 from ecg_tl.errors import RecordError
+from ecg_tl.recordings.wfdb_recording import read_wfdb
 
 NAN = math.nan
 

@@ -7,9 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ecg_tl.datasets import folders
-from ecg_tl.datasets.folders import list_dataset_files, list_files
 from ecg_tl.errors import DatasetError
+from ecg_tl.recordings import folders
+from ecg_tl.recordings.folders import list_dataset_files, list_files
 
 HEADERS = (".hea",)
 

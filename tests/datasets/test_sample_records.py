@@ -15,8 +15,8 @@ from ecg_tl.datasets.base import EcgDataset, Scan
 from ecg_tl.datasets.ludb import Ludb
 from ecg_tl.datasets.scp_statements import SCP_STATEMENTS
 from ecg_tl.datasets.snomed import CHALLENGE_EQUIVALENCES, SNOMED_CODES
-from ecg_tl.datasets.wfdb_recording import read_wfdb
 from ecg_tl.errors import DatasetError
+from ecg_tl.recordings.wfdb_recording import read_wfdb
 from ecg_tl.signals import LEADS, select_leads
 
 pytestmark = pytest.mark.realdata

@@ -9,8 +9,8 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from ecg_tl.datasets.wfdb_header import read_header
 from ecg_tl.errors import RecordError
+from ecg_tl.recordings.wfdb_header import read_header
 
 SIGNAL = "r.dat 16 1000/mV 16 0 0 0 0 I"
 

@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from numpy.typing import NDArray
 
-from ecg_tl.datasets.wfdb_recording import read_wfdb
 from ecg_tl.errors import RecordError
+from ecg_tl.recordings.wfdb_recording import read_wfdb
 
 Write = Callable[..., Path]
 Steps = Callable[..., NDArray[np.int16]]
@@ -282,7 +282,7 @@ def test_a_recording_is_the_same_in_blocks(
     record = write_in(storage, tmp_path / "r", steps, ["200/mV"] * 5)
     whole = read_wfdb(record).values
     for module in ("wfdb_recording", "wfdb_samples"):
-        monkeypatch.setattr(f"ecg_tl.datasets.{module}.BLOCK", 6)
+        monkeypatch.setattr(f"ecg_tl.recordings.{module}.BLOCK", 6)
     np.testing.assert_array_equal(read_wfdb(record).values, whole)
     np.testing.assert_allclose(whole, steps / 200, rtol=1e-6)
 

@@ -15,8 +15,8 @@ from hypothesis import strategies as st
 
 from ecg_tl.errors import CheckpointError, RecordError
 from ecg_tl.inference.answer import Answer, AnswerSettings, answer, decide
-from ecg_tl.inference.reading import ReadRecord
-from ecg_tl.inference.remarks import Remark
+from ecg_tl.recordings import ReadRecord
+from ecg_tl.recordings.remarks import Remark
 from ecg_tl.signals import Recording
 
 logits = st.floats(-30, 30)

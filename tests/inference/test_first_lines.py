@@ -11,8 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ecg_tl.errors import RecordError
-from ecg_tl.inference.arrays import Said, read_csv
-from ecg_tl.inference.reading import ReadSettings, read_record
+from ecg_tl.recordings import ReadSettings, read_record
+from ecg_tl.recordings.formats.csv_table import read_csv
 from ecg_tl.signals import LEADS, Recording
 
 
@@ -109,10 +109,10 @@ def test_what_decides(lines: list[str], answer: str | None, tmp_path: Path) -> N
     leads = LEADS[: columns - indexed]
     if answer is None:
         with pytest.raises(RecordError, match=r"may be column numbers or values.*--first_line names"):
-            read_csv(path, Said(leads))
-        assert len(read_csv(path, Said(leads, first_line="values")).values) == len(lines)
+            read_csv(path, ReadSettings(leads))
+        assert len(read_csv(path, ReadSettings(leads, first_line="values")).values) == len(lines)
     else:
-        values = read_csv(path, Said(leads)).values
+        values = read_csv(path, ReadSettings(leads)).values
         assert values.shape == (len(lines) - (answer == "names"), columns - indexed)
 
 

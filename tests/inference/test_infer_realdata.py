@@ -12,8 +12,8 @@ from fake_model import FakeModel
 from ecg_tl.cli import main
 from ecg_tl.datasets.ludb import Ludb
 from ecg_tl.inference.answer import Answer, AnswerSettings, answer
-from ecg_tl.inference.reading import ReadSettings, find_records, read_record
 from ecg_tl.inference.windows import Windows
+from ecg_tl.recordings import ReadSettings, find_records, read_record
 from ecg_tl.signals import LEADS
 from ecg_tl.store.conform import StoredSignal, conform
 from ecg_tl.store.settings import StoreSettings

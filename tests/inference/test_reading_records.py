@@ -17,9 +17,9 @@ from hypothesis import given
 from hypothesis import settings as run_settings
 from hypothesis import strategies as st
 
-from ecg_tl.datasets.wfdb_recording import read_wfdb
 from ecg_tl.errors import RecordError, SettingError
-from ecg_tl.inference.reading import ReadSettings, find_records, read_record
+from ecg_tl.recordings import ReadSettings, find_records, read_record
+from ecg_tl.recordings.wfdb_recording import read_wfdb
 from ecg_tl.signals import LEADS, Recording
 
 WriteWfdb = Callable[..., Path]
@@ -246,7 +246,7 @@ def test_a_folders_records(ecg: Recording, write_wfdb: WriteWfdb, tmp_path: Path
     found, notes = find_records([tmp_path])
     assert found == sorted(records)
     assert len(notes) == 1
-    assert "1 CSV or NumPy file(s) were passed over" in notes[0]
+    assert "1 table(s) or array(s) were passed over" in notes[0]
     assert find_records([tmp_path / "b", tmp_path / "b" / "2.dat"])[0] == sorted(records)[1:]
 
 
@@ -300,7 +300,7 @@ BAD_FILES: dict[str, tuple[str, str | bytes, ReadSettings, str]] = {
         "a file that NumPy cannot read",
     ),
     "no archive": ("a.npz", b"PK\x03\x04", EVERYTHING, "a file that NumPy cannot read"),
-    "another file": ("a.edf", "x", EVERYTHING, r"a file \.edf, and no header a\.hea"),
+    "another file": ("a.xyz", "\0", EVERYTHING, r"a file \.xyz of no known format, and no header a\.hea"),
 }
 
 

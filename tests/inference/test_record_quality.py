@@ -12,8 +12,8 @@ from fake_model import describe
 from ecg_tl.inference.leads import provide_leads
 from ecg_tl.inference.model import ModelDescription
 from ecg_tl.inference.quality import examine
-from ecg_tl.inference.remarks import Remark
 from ecg_tl.inference.windows import cut_windows
+from ecg_tl.recordings.remarks import Remark
 from ecg_tl.signals import LEADS, Recording
 from ecg_tl.store.ranges import SignalRanges
 

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ecg_tl.errors import RecordError
-from ecg_tl.inference.reading import ReadRecord, ReadSettings, read_record
+from ecg_tl.recordings import ReadRecord, ReadSettings, read_record
 
 RATES = [100, 128, 200, 250, 257, 360, 400, 500, 512, 1000, 2000]
 FACTORS = {"s": 1.0, "ms": 1e3, "µs": 1e6}

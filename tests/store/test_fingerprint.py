@@ -16,7 +16,7 @@ from ecg_tl.datasets import get_dataset, layout_names
 from ecg_tl.datasets.base import EcgDataset
 from ecg_tl.datasets.custom import Custom
 from ecg_tl.errors import DatasetError
-from ecg_tl.inference.reading import find_records
+from ecg_tl.recordings import find_records
 from ecg_tl.store import fingerprint, header_names
 from ecg_tl.store.build import prepare
 from ecg_tl.store.fingerprint import Fingerprint, source_fingerprint, store_name

@@ -12,7 +12,7 @@ import pytest
 
 from ecg_tl.datasets import get_dataset
 from ecg_tl.datasets.base import EcgDataset
-from ecg_tl.datasets.wfdb_recording import read_wfdb
+from ecg_tl.recordings.wfdb_recording import read_wfdb
 from ecg_tl.store.identity import recording_fingerprint
 from ecg_tl.store.matching import comparable, find_duplicates, find_matches
 

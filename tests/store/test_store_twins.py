@@ -13,7 +13,7 @@ from ecg_tl.datamodules.parts import divide
 from ecg_tl.datamodules.settings import SplitSettings
 from ecg_tl.datasets import get_dataset, layout_names
 from ecg_tl.errors import SettingError
-from ecg_tl.inference.reading import find_records
+from ecg_tl.recordings import find_records
 from ecg_tl.store.build import prepare
 from ecg_tl.store.check import check_dataset
 from ecg_tl.store.settings import StoreSettings

@@ -18,11 +18,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import NoReturn
 
-from ecg_tl.datasets.fillers import are_checksums_filled
-from ecg_tl.datasets.wfdb_samples import STORAGES, samples_in
 from ecg_tl.errors import RecordError
 from ecg_tl.limits import LEADS, SAMPLES, SAMPLING_RATE, VALUES, require, shown
 from ecg_tl.paths import path_below
+from ecg_tl.recordings.fillers import are_checksums_filled
+from ecg_tl.recordings.wfdb_samples import STORAGES, samples_in
 from ecg_tl.signals import millivolts_per, standard_lead
 
 DEFAULT_SAMPLING_RATE = 250.0

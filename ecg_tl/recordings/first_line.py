@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Literal
 
-from ecg_tl.datasets.identifiers import MISSING
 from ecg_tl.errors import RecordError
+from ecg_tl.recordings.fillers import MISSING
 
 FirstLine = Literal["names", "values"]
 

@@ -1,4 +1,4 @@
-"""Signals in CSV and NumPy files, which say less of themselves than WFDB records."""
+"""Signals in tables of text, which say less of themselves than WFDB records."""
 
 from __future__ import annotations
 
@@ -8,18 +8,20 @@ from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 from typing import Any
-from zipfile import ZipFile
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from ecg_tl.datasets.wfdb_header import comment_fields
 from ecg_tl.errors import RecordError
-from ecg_tl.inference.first_line import FirstLine, are_column_numbers, first_line_of, is_number
-from ecg_tl.inference.remarks import Remark
-from ecg_tl.inference.times import SECONDS, clock_seconds, rate_of_times
-from ecg_tl.limits import SAMPLING_RATE, VALUES, require, require_archive_growth
+from ecg_tl.limits import VALUES, require
+from ecg_tl.recordings.contents import ArrayFile, ReadRecord, complete, stated_rate
+from ecg_tl.recordings.first_line import are_column_numbers, first_line_of, is_number
+from ecg_tl.recordings.registry import Format, register
+from ecg_tl.recordings.remarks import Remark
+from ecg_tl.recordings.settings import ReadSettings
+from ecg_tl.recordings.times import SECONDS, clock_seconds, rate_of_times
+from ecg_tl.recordings.wfdb_header import comment_fields
 from ecg_tl.signals import LEADS, standard_lead
 
 LONGEST_LINE = 2**24
@@ -37,48 +39,15 @@ _LINES_BELOW = 200
 _DELIMITERS = (";", "\t", ",")
 """In this order: a comma may be a decimal one."""
 
-ZIP_START = b"PK"
-
 _WITH_UNIT = re.compile(r"(.*?)\s*[\[(]\s*(\S+?)\s*[\])]", re.DOTALL)
 
 
-@dataclass(frozen=True)
-class Said:
-    """What the user says of a file, where it does not say it itself.
-
-    Attributes:
-        leads: Names of the columns or rows.
-        sampling_rate: In Hz.
-        first_line: Of a table, whether it is `names` or `values`.
-    """
-
-    leads: tuple[str, ...] | None = None
-    sampling_rate: float | None = None
-    first_line: FirstLine | None = None
+def read(path: Path, settings: ReadSettings) -> ReadRecord:
+    """Read one recording; see `read_csv`."""
+    return complete(path, read_csv(path, settings), settings)
 
 
-@dataclass(frozen=True)
-class ArrayFile:
-    """What such a file holds; None for what it does not say.
-
-    Attributes:
-        values: In the file's unit, as the file has them: `(samples, leads)` or `(leads, samples)`.
-        leads: Names, in the file's spelling.
-        sampling_rate: In Hz.
-        units: Of the values.
-        samples_first: Whether rows are samples; None if the file does not say.
-        remarks: On what was decided.
-    """
-
-    values: NDArray[Any]
-    leads: tuple[str, ...] | None = None
-    sampling_rate: float | None = None
-    units: str | None = None
-    samples_first: bool | None = None
-    remarks: tuple[Remark, ...] = ()
-
-
-def read_csv(path: Path, said: Said | None = None) -> ArrayFile:
+def read_csv(path: Path, said: ReadSettings | None = None) -> ArrayFile:
     """Read a CSV file: a column a lead, a row a sample; without a header a row may also be a lead.
 
     A header names the leads, with their unit if it is written behind them (`II (uV)`), and a column `time`
@@ -93,7 +62,7 @@ def read_csv(path: Path, said: Said | None = None) -> ArrayFile:
     Raises:
         RecordError: If it is empty, is no table of numbers, or says things that contradict each other.
     """
-    said = said or Said()
+    said = said or ReadSettings()
     _refuse_endless_lines(path)
     head = _head(path)
     separator = next((delimiter for delimiter in _DELIMITERS if delimiter in head.line), None)
@@ -101,7 +70,7 @@ def read_csv(path: Path, said: Said | None = None) -> ArrayFile:
     first = _cells(line, separator)
     kind = first_line_of(path, first, [_cells(below, separator) for below in head.below], said.first_line)
     fields = comment_fields(head.comments)
-    rate = _positive(path, "sampling_rate", fields.get("sampling_rate"))
+    rate = stated_rate(path, "sampling_rate", fields.get("sampling_rate"))
     units = fields.get("units")
     skip = head.number if kind == "names" else 0
     if kind == "values" or are_column_numbers(first) or not any(map(_is_word, first)):
@@ -109,7 +78,7 @@ def read_csv(path: Path, said: Said | None = None) -> ArrayFile:
         has_index = kind == "names" and not first[0] and len(first) > 1
         if has_index and (said.leads is None or len(said.leads) != len(first)):
             values = values[:, 1:]
-        return ArrayFile(values, None, rate, units)
+        return ArrayFile(values, None, rate, units, has_first_line=True)
     columns = _columns(first, said.leads) if len(first) <= MOST_NAMES else []
     if not columns:
         raise RecordError(
@@ -139,84 +108,7 @@ def read_csv(path: Path, said: Said | None = None) -> ArrayFile:
     if len(spoken) > 1:
         raise RecordError(path, f"units {', '.join(sorted(spoken))}", "one for all leads", "Convert them.")
     leads = tuple(str(name) for _, name, _ in signals)
-    return ArrayFile(values, leads, rate, next(iter(spoken), units), samples_first=True, remarks=remarks)
-
-
-def read_numpy(path: Path) -> ArrayFile:
-    """Read `.npy`, or `.npz` with `signal` and, if they are there, `leads`, `sampling_rate` and `units`.
-
-    Nothing is unpickled, and nothing is made that is larger than what the file holds.
-
-    Raises:
-        RecordError: If it is damaged, or holds no signal.
-    """
-    try:
-        content = _entries(path) if _first_bytes(path) == ZIP_START else {"signal": _mapped(path)}
-    except RecordError:
-        raise
-    except Exception as error:  # the reader fails in any way that the bytes of a damaged file make it
-        reason = " ".join(str(error).split())[:200] or type(error).__name__
-        raise RecordError(
-            path, f"a file that NumPy cannot read ({reason})", "an array of numbers", "Write it again."
-        ) from error
-    signal = content.get("signal", next(iter(content.values())) if len(content) == 1 else None)
-    if signal is None:
-        raise RecordError(
-            path,
-            f"arrays named {', '.join(content)[:200] or 'nothing'}",
-            "one called signal",
-            "Name the signal so, and beside it leads, sampling_rate and units.",
-        )
-    if signal.dtype.kind not in "fiu":
-        raise RecordError(
-            path, f"an array of {str(signal.dtype)[:60]}", "an array of numbers", "Write it again."
-        )
-    leads, rate, units = (content.get(name) for name in ("leads", "sampling_rate", "units"))
-    return ArrayFile(
-        np.atleast_2d(signal),
-        None if leads is None else tuple(str(lead) for lead in np.atleast_1d(leads).ravel()),
-        None if rate is None else _positive(path, "sampling_rate", np.ravel(rate)[:1].tolist()),
-        None if units is None else str(np.ravel(units)[:1].tolist()[0]) if np.size(units) else "",
-    )
-
-
-def _first_bytes(path: Path) -> bytes:
-    with path.open("rb") as file:
-        return file.read(len(ZIP_START))
-
-
-def _mapped(path: Path) -> NDArray[Any]:
-    """Map a `.npy` file: a shape that the file does not hold is an error, not an allocation."""
-    mapped: NDArray[Any] = np.load(path, mmap_mode="r", allow_pickle=False)
-    require(VALUES, max(1, mapped.size), path, RecordError)
-    return mapped
-
-
-def _entries(path: Path) -> dict[str, NDArray[Any]]:
-    """Read the arrays of a `.npz` file."""
-    content = {}
-    with ZipFile(path) as archive:
-        require_archive_growth(archive, path.stat().st_size, path, RecordError)
-        for entry in archive.infolist():
-            with archive.open(entry) as file:
-                version = np.lib.format.read_magic(file)
-                read = (
-                    np.lib.format.read_array_header_1_0
-                    if version == (1, 0)
-                    else np.lib.format.read_array_header_2_0
-                )
-                shape, _, dtype = read(file)
-            values = 1
-            for size in shape:
-                values *= size
-            require(VALUES, max(1, values), path, RecordError)
-            if values * dtype.itemsize > entry.file_size:
-                raise ValueError(f"{entry.filename[:60]} is truncated")
-            with archive.open(entry) as file:
-                content[entry.filename.removesuffix(".npy")] = np.lib.format.read_array(
-                    file, allow_pickle=False
-                )
-    return content
+    return ArrayFile(values, leads, rate, next(iter(spoken), units), True, remarks, has_first_line=True)
 
 
 @dataclass(frozen=True)
@@ -381,14 +273,9 @@ def _columns(header: Sequence[str], names: Sequence[str] | None) -> list[tuple[i
     return []
 
 
-def _positive(path: Path, field: str, value: object) -> float | None:
-    if value is None:
-        return None
-    text = value[0] if isinstance(value, list) and value else value
-    try:
-        number = float(str(text).lower().removesuffix("hz"))
-    except ValueError:
-        number = 0.0
-    if not SAMPLING_RATE.holds(number):
-        raise RecordError(path, f"{field} {str(text)[:60]}", str(SAMPLING_RATE), "Correct it.")
-    return number
+def _is_table(head: bytes) -> bool:
+    """Tell text with a digit among its first bytes; anything at all may be a table."""
+    return not any(byte < 9 or 13 < byte < 32 for byte in head) and any(48 <= byte < 58 for byte in head)
+
+
+register(Format("csv", "a table of text", _is_table, read, suffixes=(".csv",), certain=False))

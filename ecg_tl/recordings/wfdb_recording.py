@@ -8,15 +8,21 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import NoReturn
+from typing import Literal, NoReturn
 
 import numpy as np
 
-from ecg_tl.datasets.wfdb_header import Header, SignalLine, read_header
-from ecg_tl.datasets.wfdb_samples import BLOCK, STORAGES, Steps, decompress, is_compressed, unpack
 from ecg_tl.errors import RecordError
 from ecg_tl.limits import require_growth
+from ecg_tl.recordings.wfdb_header import Header, SignalLine, read_header
+from ecg_tl.recordings.wfdb_samples import BLOCK, STORAGES, Steps, decompress, is_compressed, unpack
 from ecg_tl.signals import Recording
+
+Amplitude = Literal["steps", "header"]
+"""What the size of a step is taken from: the header, or nothing, `MILLIVOLTS_PER_STEP` being right."""
+
+MILLIVOLTS_PER_STEP = 0.001
+"""Of a record whose header says something else; see `datasets.ludb`."""
 
 _MAT4_INT16 = 30
 """Type word of a little-endian int16 matrix in a MATLAB level 4 file, whose header is five such words."""
@@ -24,7 +30,7 @@ _MAT4_INT16 = 30
 _FETCH = "Fetch the record again, or leave it out."
 
 
-def read_wfdb(record: Path, *, millivolts_per_step: float | None = None) -> Recording:
+def read_wfdb(record: Path, amplitude: Amplitude = "header") -> Recording:
     """Read a WFDB record, named without extension, whole and at its own rate, in millivolts.
 
     Samples that the file marks as not measured are NaN. Every lead's checksum is compared with the header's,
@@ -32,7 +38,8 @@ def read_wfdb(record: Path, *, millivolts_per_step: float | None = None) -> Reco
 
     Args:
         record: Its path.
-        millivolts_per_step: Of every lead, in place of what the header says; a step of 0 is 0 mV then.
+        amplitude: `header` converts as the header says; `steps` takes a step of every lead as 1 µV, and the
+            step 0 as 0 mV, whatever the header says.
 
     Raises:
         RecordError: If a file is missing, truncated or damaged, a checksum differs, a unit is none of
@@ -40,11 +47,10 @@ def read_wfdb(record: Path, *, millivolts_per_step: float | None = None) -> Reco
     """
     header = read_header(record)
     signals = header.signals
-    scales = [
-        signal.millivolts_per_step(header.path) if millivolts_per_step is None else millivolts_per_step
-        for signal in signals
-    ]
-    baselines = [signal.baseline if millivolts_per_step is None else 0 for signal in signals]
+    scales, baselines = [MILLIVOLTS_PER_STEP] * len(signals), [0] * len(signals)
+    if amplitude == "header":
+        scales = [signal.millivolts_per_step(header.path) for signal in signals]
+        baselines = [signal.baseline for signal in signals]
     _check_growth(header)
     values = np.empty((len(signals), header.length), dtype=np.float32)
     sums = [0] * len(signals)

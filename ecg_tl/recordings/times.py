@@ -11,8 +11,8 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from ecg_tl.errors import RecordError
-from ecg_tl.inference.remarks import Remark
 from ecg_tl.limits import SAMPLING_RATE
+from ecg_tl.recordings.remarks import Remark
 
 SECONDS = {
     **dict.fromkeys(("s", "sec", "secs", "second", "seconds"), 1.0),
