@@ -1,7 +1,8 @@
 """Tables and progress bars on the terminal, where text is text.
 
 A console that is made here takes nothing in a name for markup (`[bold]`, `[/]`, `:smile:`), and shows what
-would be a command to the terminal; see `ecg_tl.printing`.
+would be a command to the terminal; see `ecg_tl.printing`. The package prints through this module alone: what
+it uses of rich is imported from here.
 """
 
 from __future__ import annotations
@@ -9,12 +10,44 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-from rich.console import Console, ConsoleOptions, RenderableType
-from rich.progress import TextColumn
+from rich.box import SIMPLE_HEAD
+from rich.console import Console, ConsoleOptions, Group, RenderableType
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    ProgressColumn,
+    Task,
+    TaskID,
+    TextColumn,
+    track,
+)
+from rich.progress import TimeRemainingColumn as TimeLeftColumn
 from rich.segment import Segment
+from rich.table import Table
 from rich.text import Text
 
 from ecg_tl.printing import visible
+
+__all__ = [
+    "SIMPLE_HEAD",
+    "BarColumn",
+    "Console",
+    "Group",
+    "MofNCompleteColumn",
+    "Progress",
+    "ProgressColumn",
+    "RenderableType",
+    "Table",
+    "Task",
+    "TaskID",
+    "Text",
+    "TimeLeftColumn",
+    "console",
+    "console_for",
+    "text_column",
+    "track",
+]
 
 WIDEST = 2000
 """Columns that a table may take where there is no screen."""

@@ -10,14 +10,12 @@ import torch
 from lightning.pytorch import Callback, LightningModule, Trainer
 from lightning.pytorch.callbacks import ModelCheckpoint
 from lightning_utilities.core.rank_zero import rank_zero_info
-from rich.box import SIMPLE_HEAD
-from rich.console import Console
-from rich.table import Table
 
 from ecg_tl import terminal
 from ecg_tl.calibration import DEFAULT_THRESHOLD, Calibration
 from ecg_tl.checkpoints.description import read_description
 from ecg_tl.tasks.base import EcgClassifier
+from ecg_tl.terminal import SIMPLE_HEAD, Console, Table
 
 _MOST_COLUMNS = 140  # of a table in a file or a pipe, which has no width of its own
 

@@ -7,8 +7,6 @@ from pathlib import Path
 from typing import Any, Literal, TypeAlias
 
 from jsonargparse import auto_cli
-from rich.table import Table
-from rich.text import Text
 
 from ecg_tl import terminal
 from ecg_tl.commands.arguments import argument_errors, path_argument
@@ -17,6 +15,7 @@ from ecg_tl.datasets.base import EcgDataset
 from ecg_tl.errors import SettingError
 from ecg_tl.outputs import check_outputs
 from ecg_tl.signals import LEADS
+from ecg_tl.terminal import Table, Text
 
 STORE_DIR = "data/stores"
 

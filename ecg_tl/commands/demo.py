@@ -7,10 +7,10 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from jsonargparse import auto_cli
-from rich.console import Console
 
 from ecg_tl import terminal
 from ecg_tl.shipped import STUDIES, find_config
+from ecg_tl.terminal import Console
 
 
 def demo(

@@ -8,8 +8,6 @@ from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import NoReturn, TypeVar
 
-from rich.console import Console
-
 from ecg_tl import printing, terminal
 from ecg_tl.errors import SettingError
 from ecg_tl.outputs import check_outputs
@@ -19,6 +17,7 @@ from ecg_tl.study.design.kept_plan import keep_plan, planned_runs
 from ecg_tl.study.design.plan import make_plan
 from ecg_tl.study.design.runs import PlannedRun
 from ecg_tl.study.design.settings import StudySettings, read_study
+from ecg_tl.terminal import Console
 from ecg_tl.trust import TRUST_OPTION, config_trust
 
 AnyRun = TypeVar("AnyRun", bound=PlannedRun)
@@ -126,14 +125,13 @@ def status(config: str, options: argparse.Namespace, overrides: Sequence[str]) -
 
 def report(config: str, options: argparse.Namespace, overrides: Sequence[str]) -> int:
     """Write the report from what the finished runs left; it needs no data and no GPU."""
-    from rich.progress import Progress
-
     from ecg_tl.figures import check_figure_path
     from ecg_tl.study.find import find
     from ecg_tl.study.report.main_figure import main_figure
     from ecg_tl.study.report.render import write_report
     from ecg_tl.study.report.terminal import summarize
     from ecg_tl.study.run.results import load_results
+    from ecg_tl.terminal import Progress
 
     file = find_config(config, (STUDIES,))
     settings = read_study(file, overrides)

@@ -8,9 +8,6 @@ from pathlib import Path
 from typing import Any
 
 from jsonargparse import ArgumentParser
-from rich.box import SIMPLE_HEAD
-from rich.table import Table
-from rich.text import Text
 
 from ecg_tl import printing, terminal
 from ecg_tl.acceleration import take_device
@@ -21,6 +18,7 @@ from ecg_tl.datamodules import EcgDataModule, SplitSettings
 from ecg_tl.errors import EcgTlError
 from ecg_tl.files import json_text
 from ecg_tl.outputs import check_outputs
+from ecg_tl.terminal import SIMPLE_HEAD, Table, Text
 from ecg_tl.transfer.inspection import inspect_checkpoint, render_checkpoint
 from ecg_tl.transfer.ranking import Ranked, SortBy, as_table, rank
 from ecg_tl.trust import parsing_limits, require_known_kinds

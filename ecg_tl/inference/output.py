@@ -9,10 +9,6 @@ from pathlib import Path
 from typing import Any
 
 import pandas as pd
-from rich.box import SIMPLE_HEAD
-from rich.console import Group, RenderableType
-from rich.table import Table
-from rich.text import Text
 
 from ecg_tl import __version__
 from ecg_tl.errors import EcgTlError
@@ -20,6 +16,7 @@ from ecg_tl.inference import NOTICE
 from ecg_tl.inference.answer import Answer, AnswerSettings, ClassAnswer
 from ecg_tl.inference.model import ModelDescription
 from ecg_tl.temperature import NEVER_VALIDATED
+from ecg_tl.terminal import SIMPLE_HEAD, Group, RenderableType, Table, Text
 
 IN_FULL = 3
 """Records up to which each class is shown on the terminal; of more records, what was found."""

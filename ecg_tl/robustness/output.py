@@ -5,12 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 import pandas as pd
-from rich.box import SIMPLE_HEAD
-from rich.table import Table
-from rich.text import Text
 
 from ecg_tl.robustness.evaluation import CLEAN, ConditionResult, Robustness
 from ecg_tl.statistics.intervals import Interval
+from ecg_tl.terminal import SIMPLE_HEAD, Table, Text
 
 METRIC_TITLES = {
     "auroc_macro": "macro AUROC",

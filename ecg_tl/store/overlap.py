@@ -7,13 +7,11 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from rich.console import Group, RenderableType
-from rich.table import Table
-from rich.text import Text
 
 from ecg_tl.csv_text import write_csv
 from ecg_tl.store.matching import comparable, find_common
 from ecg_tl.store.reader import Store
+from ecg_tl.terminal import Group, RenderableType, Table, Text
 
 FIRST = 20
 """How many pairs the terminal shows; the table has all."""

@@ -5,11 +5,16 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, ProgressColumn, Task
-from rich.progress import TimeRemainingColumn as TimeLeftColumn
-from rich.text import Text
-
 from ecg_tl import terminal
+from ecg_tl.terminal import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    ProgressColumn,
+    Task,
+    Text,
+    TimeLeftColumn,
+)
 
 
 class RateColumn(ProgressColumn):

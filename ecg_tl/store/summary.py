@@ -6,10 +6,6 @@ import re
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
 
-from rich.console import Group, RenderableType
-from rich.table import Table
-from rich.text import Text
-
 from ecg_tl.datasets.base import LeftOut
 from ecg_tl.store.check import CheckReport
 from ecg_tl.store.identity import FINGERPRINT_LEADS, SHORTEST
@@ -18,6 +14,7 @@ from ecg_tl.store.manifest import Manifest
 from ecg_tl.store.matching import comparable
 from ecg_tl.store.reader import Store
 from ecg_tl.store.verification import StoreCheck
+from ecg_tl.terminal import Group, RenderableType, Table, Text
 
 FIRST = 5
 """How many ids or codes of a long list are shown; the manifest has all."""

@@ -107,6 +107,6 @@ def _check_free(root: Path) -> None:
 
 def _shown(steps: Iterator[None], layout: str, records: int) -> Iterator[None]:
     """Pass `steps` through a progress bar."""
-    from rich.progress import track
+    from ecg_tl.terminal import track
 
     return iter(track(steps, f"Simulating {layout}", records, console=terminal.console(stderr=True)))

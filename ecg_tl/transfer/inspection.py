@@ -6,9 +6,6 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from rich.console import Group, RenderableType
-from rich.table import Table
-from rich.text import Text
 from torch import Tensor
 
 from ecg_tl.checkpoints.description import read_description
@@ -18,6 +15,7 @@ from ecg_tl.checkpoints.settings import task_class
 from ecg_tl.contamination import TrainingSet, read_training_sets
 from ecg_tl.errors import CheckpointError
 from ecg_tl.temperature import AT_RANGE_END, is_at_range_end
+from ecg_tl.terminal import Group, RenderableType, Table, Text
 
 PARTS = ("train", "validation", "test")
 

@@ -6,12 +6,10 @@ from collections import Counter
 from collections.abc import Mapping
 from typing import Any
 
-from rich.console import Console
-from rich.table import Table
-
 from ecg_tl import terminal
 from ecg_tl.markdown import bullets, inline
 from ecg_tl.markdown import table as markdown_table
+from ecg_tl.terminal import Console, Table
 from ecg_tl.transfer.report import UNMATCHED, TransferReport
 
 _COLUMNS = ("layer group", "tensors", "parameters", "from upstream")

@@ -7,13 +7,10 @@ from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from typing import get_args
 
-from rich.box import SIMPLE_HEAD
-from rich.table import Table
-from rich.text import Text
-
 from ecg_tl.study.design.plan import default_axes
 from ecg_tl.study.design.runs import Plan, Run, RunKind
 from ecg_tl.study.design.settings import StudySettings
+from ecg_tl.terminal import SIMPLE_HEAD, Table, Text
 
 MANY = 3
 """Names that are listed; more are counted."""

@@ -4,9 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from rich.table import Table
-from rich.text import Text
-
 from ecg_tl.statistics.intervals import HOLDS_FOR
 from ecg_tl.study.findings.compared import Comparison
 from ecg_tl.study.findings.findings import Findings
@@ -14,6 +11,7 @@ from ecg_tl.study.findings.tables import axis_words
 from ecg_tl.study.findings.values import Axes
 from ecg_tl.study.findings.wording import number, p_value, signed, span, typeset
 from ecg_tl.study.report.main_figure import claimed_axes
+from ecg_tl.terminal import Table, Text
 
 _TONES = {"win": "green", "loss": "red", "open": ""}
 

@@ -6,9 +6,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress
-
 from ecg_tl import terminal
 from ecg_tl.study.design.estimate import correction, estimate, makespan
 from ecg_tl.study.design.plan_table import rough_duration
@@ -19,6 +16,7 @@ from ecg_tl.study.design.speed import SPEED_FILE, MeasuredSpeed, SpeedBook
 from ecg_tl.study.run.job import make_jobs
 from ecg_tl.study.run.launch import local_executor, most_threads
 from ecg_tl.study.run.status import study_status
+from ecg_tl.terminal import BarColumn, Console, MofNCompleteColumn, Progress
 
 
 @dataclass(frozen=True)

@@ -6,13 +6,11 @@ import time
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
-from rich.console import Console
-from rich.progress import BarColumn, Progress, TaskID
-
 from ecg_tl import terminal
 from ecg_tl.study.design.estimate import DEFAULT_EPOCHS, makespan
 from ecg_tl.study.run.attempts import read_attempts
 from ecg_tl.study.run.job import Job
+from ecg_tl.terminal import BarColumn, Console, Progress, TaskID
 
 if TYPE_CHECKING:
     from ecg_tl.study.run.scheduler import Event, JobState

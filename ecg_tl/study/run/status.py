@@ -8,11 +8,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from rich.box import SIMPLE_HEAD
-from rich.console import Console
-from rich.table import Table
-from rich.text import Text
-
 from ecg_tl import terminal
 from ecg_tl.lock import try_lock
 from ecg_tl.study.design.folder import RunFolder, StudyFolder
@@ -20,6 +15,7 @@ from ecg_tl.study.design.runs import PlannedRun
 from ecg_tl.study.design.settings import StudySettings
 from ecg_tl.study.run.attempts import read_attempts
 from ecg_tl.study.run.threads import uneven_threads
+from ecg_tl.terminal import SIMPLE_HEAD, Console, Table, Text
 
 RunState = Literal["finished", "running", "failed", "cut off", "waiting", "skipped"]
 """`cut off`: begun, not finished, and no process is at it. `skipped`: what it starts from failed."""
