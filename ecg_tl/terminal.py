@@ -14,12 +14,14 @@ from rich.box import SIMPLE_HEAD
 from rich.console import Console, ConsoleOptions, Group, RenderableType
 from rich.progress import (
     BarColumn,
+    DownloadColumn,
     MofNCompleteColumn,
     Progress,
     ProgressColumn,
     Task,
     TaskID,
     TextColumn,
+    TransferSpeedColumn,
     track,
 )
 from rich.progress import TimeRemainingColumn as TimeLeftColumn
@@ -33,6 +35,7 @@ __all__ = [
     "SIMPLE_HEAD",
     "BarColumn",
     "Console",
+    "DownloadColumn",
     "Group",
     "MofNCompleteColumn",
     "Progress",
@@ -43,6 +46,7 @@ __all__ = [
     "TaskID",
     "Text",
     "TimeLeftColumn",
+    "TransferSpeedColumn",
     "console",
     "console_for",
     "text_column",

@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from rich.progress import BarColumn, DownloadColumn, Progress, TimeRemainingColumn, TransferSpeedColumn
-
 from ecg_tl import terminal
 from ecg_tl.downloading.fetching import Report
+from ecg_tl.terminal import BarColumn, DownloadColumn, Progress, TimeLeftColumn, TransferSpeedColumn
 
 
 @contextmanager
@@ -26,7 +25,7 @@ def byte_progress(name: str) -> Iterator[Report]:
         BarColumn(),
         DownloadColumn(),
         TransferSpeedColumn(),
-        TimeRemainingColumn(),
+        TimeLeftColumn(),
     )
     with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as progress:
         task = progress.add_task(name, total=None)
