@@ -230,7 +230,8 @@ class Words:
 def words_of(findings: Findings) -> Words:
     """Count the words of a report."""
     primary = [one.verdict for one in findings.comparisons if one.primary]
-    certainty = Counter(answer.certainty for answer in findings.answers)
+    # Sure that either will do is no word of a difference.
+    certainty = Counter(answer.certainty for answer in findings.answers if answer.action != "either")
     return Words(
         (len(primary), primary.count("win"), primary.count("loss")),
         (len(findings.answers), certainty["sure"], certainty["likely"]),

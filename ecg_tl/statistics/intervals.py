@@ -52,7 +52,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import brentq
-from scipy.special import stdtrit
+from scipy.special import ndtri, stdtrit
 
 from ecg_tl.statistics.resampling import Floats, resample_patients
 from ecg_tl.statistics.scoring import Sample, class_sample, sample_of, score_run, seed_variances
@@ -129,6 +129,7 @@ class Spread:
         seed_degrees: Degrees of freedom of `V_seeds`; 0 with one seed.
         alone: `V_patients`: no interval is narrower than one over patients alone would be.
         most_degrees: That `V_seeds` can have, however many are summed; infinite if they are independent.
+        choice: What the choice of the estimated quantity adds; see `ecg_tl.statistics.choice`.
     """
 
     patients: float
@@ -137,18 +138,21 @@ class Spread:
     seed_degrees: float
     alone: float = 0.0
     most_degrees: float = math.inf
+    choice: float = 0.0
 
     @property
     def variance(self) -> float:
         """Of the estimate."""
-        return max(self.patients + self.seeds, self.alone)
+        return max(self.patients + self.seeds, self.alone) + self.choice
 
     def reach(self, tails: float) -> float:
         """Half the width of the interval that leaves out `tails` of the probability, 0.05 for 95 %."""
         square = float(stdtrit(self.patient_degrees, tails / 2)) ** 2 * self.patients
         if self.seeds > 0:
             square += float(stdtrit(self.seed_degrees, tails / 2)) ** 2 * self.seeds
-        return math.sqrt(max(square, float(stdtrit(self.patient_degrees, tails / 2)) ** 2 * self.alone))
+        square = max(square, float(stdtrit(self.patient_degrees, tails / 2)) ** 2 * self.alone)
+        # Known from hundreds of redrawn choices: its quantile is the normal one.
+        return math.sqrt(square + float(ndtri(tails / 2)) ** 2 * self.choice)
 
     def p_value(self, estimate: float) -> float:
         """Find the level at which the interval touches 0, as a two-sided p-value."""
@@ -209,23 +213,26 @@ def influence_degrees(influence: Floats) -> float:
     return most if spare <= 0 else min(max(2 * total**2 / spare, 1.0), most)
 
 
-def mean_interval(samples: Sequence[Sample], level: float = LEVEL) -> Interval:
+def mean_interval(samples: Sequence[Sample], level: float = LEVEL, choice: float = 0.0) -> Interval:
     """Interval of the mean of quantities, each of a test set of its own, or one quantity's own interval.
 
     Test sets are taken to be independent of each other: quantities of one test set must be combined first.
-    Each test set counts the same. The interval is about these test sets' datasets, not about others.
+    Each test set counts the same. The interval is about these test sets' datasets, not about others. `choice`
+    is the variance that comes with the choice of the quantity (`ecg_tl.statistics.choice`).
     """
     if not samples:
         return Interval(None, reason="Nothing to estimate it from.")
-    return weighted_interval([(1 / len(samples), sample) for sample in samples], level)
+    return weighted_interval([(1 / len(samples), sample) for sample in samples], level, choice)
 
 
-def weighted_interval(terms: Sequence[tuple[float, Sample]], level: float = LEVEL) -> Interval:
+def weighted_interval(
+    terms: Sequence[tuple[float, Sample]], level: float = LEVEL, choice: float = 0.0
+) -> Interval:
     """Interval of a weighted sum of quantities, each of a test set of its own; see `mean_interval`."""
     estimate = float(sum(weight * sample.mean for weight, sample in terms))
     seeds = min(len(sample.seeds) for _, sample in terms)
     patients = sum(sample.resamples.patients for _, sample in terms)
-    total = total_spread([(weight, spread(sample)) for weight, sample in terms])
+    total = replace(total_spread([(weight, spread(sample)) for weight, sample in terms]), choice=choice)
     method = PATIENTS_ONLY if seeds == 1 else PATIENTS_AND_SEEDS
     bare = Interval(estimate, seeds=seeds, patients=patients, method=method)
     if not math.isfinite(estimate):
@@ -270,12 +277,12 @@ def _few_patients(fewest: int) -> str:
     return f"A class has only {fewest} patients with, or without, it in the test set: the interval is rough."
 
 
-def one_sided_p(sample: Sample, margin: float) -> float | None:
+def one_sided_p(sample: Sample, margin: float, choice: float = 0.0) -> float | None:
     """Give the p-value of "it is at least `margin`": small where the quantity is shown to be less.
 
     None where there is no spread to judge by, one training alone, or too few patients.
     """
-    known = spread(sample)
+    known = replace(spread(sample), choice=choice)
     if (
         len(sample.seeds) == 1
         or sample.worth < LEAST_WORTH
@@ -285,6 +292,24 @@ def one_sided_p(sample: Sample, margin: float) -> float | None:
         return None
     two_sided = known.p_value(sample.mean - margin)
     return two_sided / 2 if sample.mean < margin else 1 - two_sided / 2
+
+
+def equivalence_p(sample: Sample, margin: float, choice: float = 0.0) -> float | None:
+    """Give the p-value of "it is at least `margin` from 0": small where it is shown to be less, either way.
+
+    It is the level at which the two-sided interval touches the margin, so that below 0.05 the 95 % interval
+    lies within plus and minus the margin: twice the greater of the two one-sided p-values (two one-sided
+    tests: Schuirmann, J. Pharmacokinet. Biopharm. 15, 1987).
+
+    None where nothing can be judged: as `one_sided_p`.
+    """
+    ends = [one_sided_p(one, margin, choice) for one in (sample, _turned(sample))]
+    known = [p for p in ends if p is not None]
+    return min(1.0, 2 * max(known)) if len(known) == len(ends) else None
+
+
+def _turned(sample: Sample) -> Sample:
+    return replace(sample, values=-sample.values, resampled=-sample.resampled, influence=-sample.influence)
 
 
 # One model's own scores ---------------------------------------------------------------------------------

@@ -343,6 +343,8 @@ def test_claim_4_is_supported_where_scratch_catches_up_after_longer(tmp_path: Pa
     findings = found(study)
     assert claim(findings, 4).verdict == "supported"
     assert claim(findings, 3).verdict == "supported"
+    # Not behind is not enough: they have to be shown to be as good.
+    assert claim(found(study, margin=1e-5), 4).verdict == "open"
 
 
 def test_claim_5_is_contradicted_where_fine_tuning_takes_longer(tmp_path: Path) -> None:
@@ -724,3 +726,33 @@ def test_no_number_is_nan(whole: tuple[FakeStudy, Findings]) -> None:
 
     _, findings = whole
     assert all(math.isfinite(x) for x in numbers(findings))
+
+
+def test_weights_are_weighed_against_the_same_network_and_candidates_against_the_best(tmp_path: Path) -> None:
+    study = FakeStudy(tmp_path, patients=200)
+    study.add("scratch", 0.4, network="resnet1d18", validation=0.6)
+    study.add("full", 1.4, upstream="up", network="resnet1d18", validation=0.7)
+    study.add("scratch", 1.4, network="gru", validation=0.69)
+    findings = found(study)
+    (worth,) = findings.of("worth")
+    assert (worth.upstream, worth.network, worth.arm, worth.verdict) == ("up", "resnet1d18", "full", "win")
+    assert worth.effect.estimate > 0.05
+    (answer,) = findings.answers
+    assert answer.action == "either"  # the better network from scratch is as good
+    assert "Ruled out (95 %)" in answer.explanation
+    assert sum(one.share for one in answer.candidates) == pytest.approx(1)
+
+
+def test_arms_that_are_alike_are_equivalent_and_either_will_do(tmp_path: Path) -> None:
+    study = FakeStudy(tmp_path, patients=400, seed_spread=0.0, noise=0.02)
+    study.add("scratch", 1.0)
+    study.add("full", 1.0, upstream="up")
+    findings = found(study)
+    (one,) = findings.comparisons
+    assert one.verdict == "equivalent"
+    assert one.difference.low is not None
+    assert one.difference.low > -0.01
+    (answer,) = findings.answers
+    assert (answer.action, answer.certainty) == ("either", "sure")
+    assert answer.headline.startswith("Either will do")
+    assert found(study, margin=0.0001).comparisons[0].verdict == "open"

@@ -30,6 +30,10 @@ def check_names(settings: StudySettings) -> None:
         require(SEED, seed, "seeds", remedy="Give another seed.")
     if not str(settings.folder).strip():
         raise SettingError("folder", "an empty name", "the study's folder", "Name one.")
+    if not 0 < settings.margin < 0.5:
+        raise SettingError(
+            "margin", str(settings.margin), "a difference of AUROC, above 0 and below 0.5", "Correct it."
+        )
     _check_arms(settings)
     _check_axes(settings)
     for number, block in enumerate(settings.grid):

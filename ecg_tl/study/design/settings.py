@@ -115,6 +115,8 @@ class StudySettings:
             fine-tuned run of the first seed on the paper's split by record, chosen on test data, so that the
             report can say what these would have claimed. Only under `strict`.
         primary_arm: The arm that claims are tested on; the first pretrained one if null.
+        margin: Difference in macro AUROC that does not matter. Arms that are shown to differ by less are
+            equivalent, and not called better or worse.
         keep: Whose checkpoints stay when a run is finished: those of `upstreams`, or the `best` one of each
             run.
     """
@@ -139,6 +141,7 @@ class StudySettings:
     grid: tuple[Block, ...] = ()
     second_opinion: bool = True
     primary_arm: str | None = None
+    margin: float = 0.01
     keep: Keep = "upstreams"
 
 

@@ -6,19 +6,25 @@ the test set. Choosing by test scores would report the luck of the best of many 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
-from ecg_tl.statistics.intervals import SIGNIFICANT, Interval, mean_interval, score_interval
+from ecg_tl.statistics.choice import choice_variance
+from ecg_tl.statistics.intervals import (
+    SIGNIFICANT,
+    Interval,
+    equivalence_p,
+    mean_interval,
+    score_interval,
+)
 from ecg_tl.statistics.multiple_comparisons import holm
-from ecg_tl.statistics.scoring import subtract
+from ecg_tl.statistics.scoring import Sample, subtract
+from ecg_tl.study.findings.choosing import Choosing, Option, options_of
 from ecg_tl.study.findings.columns import row_of, rows_of_parts
 from ecg_tl.study.findings.compared import Compared, finite
 from ecg_tl.study.findings.comparisons import compared_in
 from ecg_tl.study.findings.grid import Cell, Grid
-from ecg_tl.study.findings.matches import lower_is_better
-from ecg_tl.study.findings.models import validation_score
 from ecg_tl.study.findings.sentences import counted, effect_words
 from ecg_tl.study.findings.tables import (
     Line,
@@ -26,7 +32,7 @@ from ecg_tl.study.findings.tables import (
     make_table,
 )
 from ecg_tl.study.findings.topic import Topic, register_topic
-from ecg_tl.study.findings.wording import number
+from ecg_tl.study.findings.wording import number, percent
 
 
 @dataclass(frozen=True)
@@ -41,6 +47,7 @@ class PossibleAnswer:
         test: Mean macro AUROC on the test set; never used to choose.
         chosen: Whether it is the recommended one.
         best_scratch: Whether it is the best of scratch by validation, which the gain is measured against.
+        share: How often it is the best of all when validation scores are redrawn.
     """
 
     network: str
@@ -50,6 +57,7 @@ class PossibleAnswer:
     test: float | None
     chosen: bool
     best_scratch: bool
+    share: float | None = None
 
 
 @dataclass(frozen=True)
@@ -71,6 +79,7 @@ class DownstreamAnswer:
         effect: Macro AUROC of the best pretrained candidate less that of the best scratch candidate, both
             chosen on validation scores.
         p_holm: Of `effect`, corrected for the number of downstreams.
+        p_equivalent: Of the two differing by the study's margin or more, corrected likewise.
         score: Macro AUROC of what is recommended, on the test set.
         certainty: `sure`, `likely` or `not sure`.
         train_records: Training records of this downstream.
@@ -95,6 +104,7 @@ class DownstreamAnswer:
     patients: int
     caveats: tuple[str, ...] = ()
     candidates: tuple[PossibleAnswer, ...] = ()
+    p_equivalent: float | None = None
 
 
 LIKELY = 0.1
@@ -105,59 +115,38 @@ difference, at most one in ten says "sure" or "likely" of any downstream."""
 Certainty = Literal["sure", "likely", "not sure"]
 
 
-@dataclass(frozen=True)
-class _Option:
-    cell: Cell
-    validation: float
-    monitor: str
-
-    @property
-    def rank(self) -> float:
-        """Higher is better."""
-        return -self.validation if lower_is_better(self.monitor) else self.validation
-
-
 def answer_all(grid: Grid, compared: Sequence[Compared]) -> tuple[DownstreamAnswer, ...]:
     """Answer for each downstream that has a scratch and a pretrained configuration to choose from."""
     drafts = [_draft(grid, compared, name) for name in grid.settings.downstreams]
     answers = [draft for draft in drafts if draft is not None]
     corrected = holm([answer.effect.p for answer in answers])
-    return tuple(_decided(a, p) for a, p in zip(answers, corrected, strict=True))
-
-
-def _options(grid: Grid, downstream: str) -> list[_Option]:
-    """List what could be recommended: at the default of all axes, with all training records."""
-    cells = [
-        cell
-        for cell in grid.downstream()
-        if cell.dataset == downstream
-        and grid.is_default(cell)
-        and (cell.kind == "fine-tuned" or cell.arm == grid.scratch_arm)
-    ]
-    most = max((grid.train_records(cell) for cell in cells), default=0)
-    options = []
-    for cell in cells:
-        if grid.train_records(cell) < most:
-            continue
-        value = validation_score(list(grid.cells[cell].values()))
-        if value is not None:
-            options.append(_Option(cell, value, str(grid.first(cell).result["monitor"])))
-    return sorted(options, key=lambda option: -option.rank)
+    same = holm([answer.p_equivalent for answer in answers])
+    return tuple(
+        _decided(replace(answer, p_holm=p, p_equivalent=p_same), grid.settings.margin)
+        for answer, p, p_same in zip(answers, corrected, same, strict=True)
+    )
 
 
 def _draft(grid: Grid, compared: Sequence[Compared], downstream: str) -> DownstreamAnswer | None:
     """Choose on validation scores and measure on the test set; words follow for all at once."""
-    options = _options(grid, downstream)
+    options = options_of(grid, downstream)
     scratch = next((o for o in options if o.cell.kind == "scratch"), None)
     pretrained = next((o for o in options if o.cell.kind == "fine-tuned"), None)
     if scratch is None or pretrained is None:
         return None
     best = options[0]
     seeds = grid.comparable(pretrained.cell, scratch.cell)
+    choosing = Choosing(grid, options)
     effect = Interval(None, reason="They have no seed in common, or other test records.")
+    p_equivalent = None
     if seeds:
-        samples = [grid.sample(o.cell, seeds=seeds) for o in (pretrained, scratch)]
-        effect = mean_interval([subtract(*samples)])
+        gain = subtract(*(grid.sample(o.cell, seeds=seeds) for o in (pretrained, scratch)))
+        choice = variance_of_choice(
+            grid, choosing.pairs(lambda o: o.cell.kind == "fine-tuned", lambda o: o.cell.kind == "scratch")
+        )
+        effect = mean_interval([gain], choice=choice)
+        p_equivalent = equivalence_p(gain, grid.settings.margin, choice)
+    shares = choosing.shares(lambda option: True)
     caveats = _caveats(grid, compared, options, pretrained, scratch, effect)
     first = grid.first(best.cell)
     return DownstreamAnswer(
@@ -185,18 +174,20 @@ def _draft(grid: Grid, compared: Sequence[Compared], downstream: str) -> Downstr
                 finite(grid.sample(o.cell).mean),
                 chosen=o is best,
                 best_scratch=o is scratch,
+                share=shares[o.cell],
             )
             for o in options
         ),
+        p_equivalent=p_equivalent,
     )
 
 
 def _caveats(
     grid: Grid,
     compared: Sequence[Compared],
-    options: Sequence[_Option],
-    pretrained: _Option,
-    scratch: _Option,
+    options: Sequence[Option],
+    pretrained: Option,
+    scratch: Option,
     effect: Interval,
 ) -> list[str]:
     caveats = [effect.reason] if effect.reason else []
@@ -220,14 +211,15 @@ def _caveats(
     return caveats
 
 
-def _decided(answer: DownstreamAnswer, p_holm: float | None) -> DownstreamAnswer:
-    """Turn effect and p-value into advice.
+def _decided(answer: DownstreamAnswer, margin: float) -> DownstreamAnswer:
+    """Turn effect and p-values into advice.
 
-    Sure: significant after correction for the number of downstreams. Likely: the corrected p-value is below
+    Sure: significant after correction for the number of downstreams, or shown likewise to be less than the
+    margin, so that either will do. Likely: the corrected p-value is below
     `LIKELY`. Otherwise nothing is shown, and what validation prefers is named as such. With one seed there is
     no p-value, and nothing is judged.
     """
-    effect = answer.effect
+    effect, p_holm = answer.effect, answer.p_holm
     certainty: Certainty = "not sure"
     if effect.estimate is not None and p_holm is not None:
         certainty = "sure" if p_holm < SIGNIFICANT else "likely" if p_holm < LIKELY else "not sure"
@@ -240,17 +232,24 @@ def _decided(answer: DownstreamAnswer, p_holm: float | None) -> DownstreamAnswer
         f"{effect_words(effect)} against scratch ({scratch.network}). Both were chosen on "
         "validation scores, not on these."
     )
+    preferred = recipe if answer.upstream is not None else f"train {scratch.network} from scratch"
+    if answer.p_equivalent is not None and answer.p_equivalent < SIGNIFICANT:
+        return replace(
+            answer,
+            headline=f"Either will do: they differ by less than {margin:g}. Validation scores prefer to "
+            f"{preferred}.",
+            explanation=measured,
+            certainty="sure",
+        )
     if certainty == "not sure" or effect.estimate is None:
-        preferred = recipe if answer.upstream is not None else f"train {scratch.network} from scratch"
         found = "One training each: not judged." if effect.seeds == 1 else "No difference could be shown."
         headline = f"{found} Validation scores prefer to {preferred}."
         return replace(
             answer,
             action="either",
             headline=headline,
-            explanation=measured,
+            explanation=f"{measured}{ruled_out(effect)}",
             certainty="not sure",
-            p_holm=p_holm,
         )
     better = pretrained if effect.estimate > 0 else scratch
     words = recipe if better is pretrained else f"train {scratch.network} from scratch"
@@ -269,9 +268,27 @@ def _decided(answer: DownstreamAnswer, p_holm: float | None) -> DownstreamAnswer
         arm=better.arm,
         upstream=better.upstream,
         certainty=certainty,
-        p_holm=p_holm,
         caveats=caveats,
     )
+
+
+def ruled_out(effect: Interval) -> str:
+    """Say what an interval rules out of a difference that is open; nothing where nothing is judged."""
+    if effect.low is None or effect.high is None or effect.p is None:
+        return ""
+    gain, loss = f"a gain above {max(effect.high, 0.0):.3f}", f"a loss beyond {max(-effect.low, 0.0):.3f}"
+    return f" Ruled out (95 %): {gain}, and {loss}."
+
+
+def variance_of_choice(grid: Grid, pairs: Mapping[tuple[Cell, Cell], float]) -> float:
+    """Give what the choice of two configurations adds to the variance of their difference."""
+    effects: list[tuple[float, Sample]] = []
+    for (one, other), share in pairs.items():
+        seeds = grid.comparable(one, other)
+        if seeds:
+            effects.append((share, subtract(*(grid.sample(cell, seeds=seeds) for cell in (one, other)))))
+    test_set = {id(sample.resamples) for _, sample in effects}
+    return choice_variance(effects) if len(test_set) == 1 else 0.0
 
 
 def candidates_table(answer: DownstreamAnswer) -> Table | None:
@@ -282,6 +299,7 @@ def candidates_table(answer: DownstreamAnswer) -> Table | None:
             "Arm": f"{one.arm} from {one.upstream}" if one.upstream else one.arm,
             "#Validation score": number(one.validation),
             "#Test, macro AUROC": number(one.test),
+            "#Best if redrawn": percent(one.share) if one.share is not None else "",
             "": "recommended" if one.chosen else "best of scratch" if one.best_scratch else "",
         }
         for one in answer.candidates
@@ -289,7 +307,9 @@ def candidates_table(answer: DownstreamAnswer) -> Table | None:
     return make_table(
         "What there was to choose from",
         rows,
-        "The choice is by the validation score alone.",
+        "The choice is by the validation score alone. Best if redrawn: how often it would be chosen of all, "
+        "were the validation scores drawn again with their noise of seeds and patients; what that means for "
+        "the gain is in its interval.",
     )
 
 

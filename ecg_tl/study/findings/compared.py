@@ -77,7 +77,10 @@ class Comparison:
         difference: Of macro AUROC; `difference.p` is uncorrected.
         p_holm: Corrected by Holm within its family: the primary comparisons, the other pretrained ones, or
             the controls.
-        verdict: By `p_holm` at 0.05 and the sign; `open` with one seed, whatever the difference.
+        p_equivalent: That it differs from 0 by the study's margin or more, corrected as `p_holm`; see
+            `ecg_tl.statistics.intervals.equivalence_p`. None where nothing is judged.
+        verdict: `equivalent` where `p_equivalent` is below 0.05; else by `p_holm` at 0.05 and the sign;
+            `open` with one seed, whatever the difference.
         scratch_mean: Macro AUROC, mean over the seeds.
         arm_mean: Macro AUROC, mean over the seeds.
         seeds: Those that both arms have, in order.
@@ -137,6 +140,7 @@ class Comparison:
     melep_entropy: float | None = None
     logme: float | None = None
     note: str = ""
+    p_equivalent: float | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -156,8 +160,16 @@ class Compared:
     comparison: Comparison
 
 
-def verdict_of(estimate: float | None, p_corrected: float | None) -> Verdict:
-    """Say on which side of 0 a difference is shown to be."""
+def verdict_of(
+    estimate: float | None, p_corrected: float | None, p_equivalent: float | None = None
+) -> Verdict:
+    """Say what is shown of a difference.
+
+    One that is shown to be less than the margin is equivalent, whether it is shown to differ from 0 or not:
+    with ever more patients a difference that does not matter would otherwise be called one that does.
+    """
+    if estimate is not None and p_equivalent is not None and p_equivalent < SIGNIFICANT:
+        return "equivalent"
     if estimate is None or p_corrected is None or p_corrected >= SIGNIFICANT:
         return "open"
     return "win" if estimate > 0 else "loss"

@@ -43,7 +43,8 @@ def comparisons_table(found: Sequence[Comparison], default: Axes) -> Table | Non
         "Every comparison: macro AUROC on the test set",
         rows,
         "Scratch and arm are means over the seeds. Better and worse are by the p-value after Holm's "
-        "correction; with one seed nothing is judged.",
+        "correction; equivalent: shown to differ by less than the study's margin; with one seed nothing is "
+        "judged.",
     )
 
 

@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 
-from ecg_tl.statistics.intervals import NOT_SCORED, Interval, mean_interval
+from ecg_tl.statistics.intervals import NOT_SCORED, Interval, equivalence_p, mean_interval
 from ecg_tl.statistics.multiple_comparisons import holm
 from ecg_tl.statistics.scoring import (
     AVERAGES,
@@ -54,7 +54,7 @@ def compare_all(grid: Grid) -> tuple[tuple[Compared, ...], tuple[str, ...]]:
         else:
             problems.append(f"{grid.label(cell)}: not compared, {_obstacle(grid, cell, scratch)}.")
     order = sorted(compared, key=lambda c: _order(grid, c.cell))
-    return _corrected(order), tuple(problems)
+    return _corrected(order, grid.settings.margin), tuple(problems)
 
 
 def _obstacle(grid: Grid, cell: Cell, scratch: Cell) -> str:
@@ -83,7 +83,7 @@ def _order(grid: Grid, cell: Cell) -> tuple[object, ...]:
     )
 
 
-def _corrected(compared: Sequence[Compared]) -> tuple[Compared, ...]:
+def _corrected(compared: Sequence[Compared], margin: float) -> tuple[Compared, ...]:
     families: dict[str, list[int]] = {"primary": [], "other": [], "control": []}
     for k, one in enumerate(compared):
         family = "control" if one.comparison.control else "primary" if one.comparison.primary else "other"
@@ -91,10 +91,12 @@ def _corrected(compared: Sequence[Compared]) -> tuple[Compared, ...]:
     done = list(compared)
     for members in families.values():
         corrected = holm([compared[k].comparison.difference.p for k in members])
-        for k, p in zip(members, corrected, strict=True):
+        equivalent = holm([equivalence_p(compared[k].gain, margin) for k in members])
+        for k, p, p_same in zip(members, corrected, equivalent, strict=True):
             comparison = compared[k].comparison
-            verdict = verdict_of(comparison.difference.estimate, p)
-            done[k] = replace(compared[k], comparison=replace(comparison, p_holm=p, verdict=verdict))
+            verdict = verdict_of(comparison.difference.estimate, p, p_same)
+            comparison = replace(comparison, p_holm=p, p_equivalent=p_same, verdict=verdict)
+            done[k] = replace(compared[k], comparison=comparison)
         of_classes = iter(holm([c.difference.p for k in members for c in compared[k].comparison.per_class]))
         for k in members:
             classes = tuple(

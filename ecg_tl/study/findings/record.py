@@ -61,7 +61,11 @@ METHODS = (
     "so of some downstream. docs/statistics.md has how often each word appears where it is wrong.",
     "Two trainings are timed to the same validation score, 80 % of the way from the worse of their first "
     "epochs to the worse of their best ones, which both reach.",
-    "What is recommended is chosen on validation scores; its gain is measured on the test set afterwards.",
+    "Equivalent: the interval lies within plus and minus the study's margin, likewise corrected; that comes "
+    "before better and worse, since a difference that does not matter is neither.",
+    "What is recommended is chosen on validation scores; its gain is measured on the test set afterwards. "
+    "What the choice adds to its uncertainty, found by choosing again under redrawn validation scores, is in "
+    "the interval.",
     HOLDS_FOR,
 )
 

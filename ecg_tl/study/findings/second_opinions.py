@@ -208,7 +208,13 @@ def _optimism(runs: Sequence[RunResult]) -> float | None:
 def _explain(
     strict: str, peeking: PaperVerdict | None, recordwise: PaperVerdict | None, flips: int, seeds: int
 ) -> str:
-    words = {"win": "a win", "loss": "a loss", "tie": "a tie", "open": "open"}
+    words = {
+        "win": "a win",
+        "loss": "a loss",
+        "equivalent": "equivalent",
+        "tie": "a tie",
+        "open": "open",
+    }
     text = f"Strictly {words[strict]}"
     if peeking is not None:
         text += f"; by the best test epoch of one training {words[peeking]}"
@@ -227,9 +233,11 @@ def summarize_opinions(opinions: Sequence[SecondOpinion]) -> SecondOpinionSummar
     peeking = [o.peeking_verdict for o in opinions if o.peeking_verdict is not None]
     recordwise = [o.recordwise_verdict for o in opinions if o.recordwise_verdict is not None]
     flips = sum(1 for o in opinions if o.peeking_flips)
+    same = strict.count("equivalent")
     text = (
         f"Of {len(opinions)} comparisons the strict rule calls {strict.count('win')} a win and "
-        f"{strict.count('loss')} a loss, and leaves {strict.count('open')} open."
+        f"{strict.count('loss')} a loss, {f'{same} equivalent, ' if same else ''}and leaves "
+        f"{strict.count('open')} open."
     )
     if peeking:
         text += (

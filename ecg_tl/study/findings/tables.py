@@ -9,14 +9,14 @@ from ecg_tl.statistics.intervals import Interval
 from ecg_tl.study.findings.values import Axes
 from ecg_tl.study.findings.wording import NOTHING, number, signed, span
 
-ROLES = {"win": "gain", "loss": "loss", "open": "open", "tie": "open"}
+ROLES = {"win": "gain", "loss": "loss", "equivalent": "open", "open": "open", "tie": "open"}
 
 
 MOST_CARDS = 60
 """Cells of a table that a phone shows as cards; a larger one scrolls in its own box."""
 
 
-VERDICTS = {"win": "better", "loss": "worse", "open": "open", "tie": "tie"}
+VERDICTS = {"win": "better", "loss": "worse", "equivalent": "equivalent", "open": "open", "tie": "tie"}
 
 
 @dataclass(frozen=True)

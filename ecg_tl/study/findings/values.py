@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import Literal
 
-Verdict = Literal["win", "loss", "open"]
-"""Of a difference, corrected for the number of comparisons: above 0, below 0, or neither is shown."""
+Verdict = Literal["win", "loss", "equivalent", "open"]
+"""Of a difference, corrected for the number of comparisons: above 0, below 0, shown to be less than the
+study's margin either way, or none of these."""
 
 
 Axes = tuple[tuple[str, str], ...]

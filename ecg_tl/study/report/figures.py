@@ -134,7 +134,7 @@ def _convergence(rows: Sequence[Convergence]) -> Picture | None:
                         low=row.epochs_ratio.low,
                         high=row.epochs_ratio.high,
                         text=times(row.epochs_ratio),
-                        role={"win": "gain", "loss": "loss", "open": "open"}[row.verdict],
+                        role=ROLES[row.verdict],
                         filled=row.verdict != "open",
                     )
                     for row in own

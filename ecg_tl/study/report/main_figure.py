@@ -106,18 +106,22 @@ def main_picture(findings: Findings) -> Picture | None:
         "main",
         "What fine-tuning changes",
         "Macro AUROC of fine-tuning less that of training from scratch, with its 95 % confidence interval; "
-        "short strokes below are single seeds. A filled point differs from zero after correction for the "
-        "number of comparisons, a hollow one does not, or is not judged (one seed).",
+        "short strokes below are single seeds. A filled point is shown to differ from zero, or to be "
+        "equivalent, after correction for the number of comparisons; a hollow one is open, or not judged "
+        "(one seed).",
         _describe(comparisons),
         *paint_forests(comparison_groups(comparisons), GAIN),
     )
 
 
 def _describe(comparisons: Sequence[Comparison]) -> str:
-    wins, losses = (sum(one.verdict == verdict for one in comparisons) for verdict in ("win", "loss"))
+    wins, losses, same = (
+        sum(one.verdict == verdict for one in comparisons) for verdict in ("win", "loss", "equivalent")
+    )
     return (
         f"Forest plot of {plural(len(comparisons), 'comparison')} with training from scratch: {wins} better, "
-        f"{losses} worse, {len(comparisons) - wins - losses} open. The table of comparisons holds them."
+        f"{losses} worse, {f'{same} equivalent, ' if same else ''}{len(comparisons) - wins - losses - same} "
+        "open. The table of comparisons holds them."
     )
 
 

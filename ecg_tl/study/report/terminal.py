@@ -13,7 +13,7 @@ from ecg_tl.study.findings.wording import number, p_value, signed, span, typeset
 from ecg_tl.study.report.main_figure import claimed_axes
 from ecg_tl.terminal import Table, Text
 
-_TONES = {"win": "green", "loss": "red", "open": ""}
+_TONES = {"win": "green", "loss": "red", "equivalent": "cyan", "open": ""}
 
 
 def summarize(findings: Findings) -> Iterator[Table | Text]:

@@ -56,10 +56,6 @@ SMALL_RECORDS = 2000
 """Training records up to which a downstream set is called small: the least of the paper's size sweep."""
 
 
-MARGIN = 0.01
-"""Macro AUROC below which a gain is called none: about what seeds alone change on a large test set."""
-
-
 AUROC = "macro AUROC"
 
 

@@ -6,11 +6,17 @@ import math
 from collections.abc import Sequence
 from dataclasses import replace
 
-from ecg_tl.statistics.intervals import SIGNIFICANT, Interval, mean_interval, one_sided_p
+from ecg_tl.statistics.intervals import (
+    SIGNIFICANT,
+    Interval,
+    equivalence_p,
+    mean_interval,
+    one_sided_p,
+)
 from ecg_tl.statistics.multiple_comparisons import holm
+from ecg_tl.statistics.scoring import Sample
 from ecg_tl.study.findings.claims.drafting import (
     AUROC,
-    MARGIN,
     OF_THESE,
     SMALL_RECORDS,
     Claim,
@@ -42,13 +48,15 @@ def small_sets(primary: Sequence[Compared]) -> Draft:
     effect = mean_over_all([one.gain for one in small]) if small else None
     wins, losses = p_values_of(small, "win"), p_values_of(small, "loss")
     unclear = len(small) - len(wins) - len(losses)
+    same = len(p_values_of(small, "equivalent"))
     verdict, p = ("not tested", None) if effect is None else balance(effect, wins, losses)
     text = f"No primary comparison has {SMALL_RECORDS:,} training records or fewer."
     if effect is not None:
         text = (
             f"Over {counted(len(small), 'comparison')} with at most {SMALL_RECORDS:,} training records the "
             f"mean gain is {effect_words(effect)} in macro AUROC: {counted(len(wins), 'win')}, "
-            f"{counted(len(losses), 'loss', 'losses')}, {unclear} open. This is said {OF_THESE}."
+            f"{counted(len(losses), 'loss', 'losses')}, {f'{same} equivalent, ' if same else ''}"
+            f"{unclear - same} open. This is said {OF_THESE}."
         )
     claim = Claim(
         1,
@@ -71,10 +79,10 @@ def small_sets(primary: Sequence[Compared]) -> Draft:
     return drafted(claim, p, seed=fewest_seeds(small), downstream_set=count_downstreams(small))
 
 
-def not_always(primary: Sequence[Compared]) -> Draft:
+def not_always(primary: Sequence[Compared], margin: float) -> Draft:
     """Claim 2, on each pair and network at its largest size."""
     tested = [one for one in largest(primary).values() if one.comparison.difference.estimate is not None]
-    corrected = holm([one_sided_p(one.gain, MARGIN) for one in tested])
+    corrected = holm([one_sided_p(one.gain, margin) for one in tested])
     wins = p_values_of(tested, "win")
     none = [
         (one, p)
@@ -97,7 +105,7 @@ def not_always(primary: Sequence[Compared]) -> Draft:
         text = (
             f"Of {counted(len(tested), 'comparison')}: {counted(losses, 'loss', 'losses')}, "
             f"{len(none) - losses} shown "
-            f"to gain less than {MARGIN}, {counted(len(wins), 'win')}, {unclear} open. The lowest is "
+            f"to gain less than {margin:g}, {counted(len(wins), 'win')}, {unclear} open. The lowest is "
             f"{lowest.comparison.label}: {effect_words(effect)}."
         )
     claim = Claim(
@@ -105,7 +113,7 @@ def not_always(primary: Sequence[Compared]) -> Draft:
         "Not always: some pairs of upstream and downstream gain nothing or lose.",
         verdict,
         "Each pair and network at its largest training size. A comparison supports the claim if its gain is "
-        f"shown to be less than {MARGIN} (one-sided, Holm), or a loss. Supported: one does. "
+        f"shown to be less than {margin:g} (one-sided, Holm), or a loss. Supported: one does. "
         "Contradicted: all are wins. Otherwise open.",
         effect,
         AUROC,
@@ -176,13 +184,13 @@ def _turned(interval: Interval) -> Interval:
 
 def scratch_catches_up(grid: Grid, trends: Sequence[Trend]) -> Draft:
     """Claim 4, on the size sweeps."""
+    margin = grid.settings.margin
     longer = over_trainings([one for trend in trends for one in _epochs_to_best(grid, trend.members[-1])])
     behind, caught_up, ahead = [], [], []
     for trend in trends:
         first, last = trend.members[0].comparison.difference, trend.members[-1].comparison.difference
         behind.append(first.p if side(first) > 0 else 1.0)
-        less = one_sided_p(trend.members[-1].gain, MARGIN)
-        caught_up.append(1.0 if less is None else less)
+        caught_up.append(_no_longer_behind(trend.members[-1].gain, margin))
         ahead.append(last.p if side(last) > 0 else 1.0)
     takes_longer = longer.p if side(longer) > 0 and longer.p is not None else 1.0
     support = [
@@ -228,8 +236,9 @@ def scratch_catches_up(grid: Grid, trends: Sequence[Trend]) -> Draft:
         4,
         "With enough data training from scratch catches up, after longer training.",
         verdict,
-        "A size sweep supports it if at its smallest size the gain lies above 0, at its largest wholly below "
-        f"{MARGIN} (Holm over the sweeps), and scratch needs more epochs to its best validation score than "
+        "A size sweep supports it if at its smallest size the gain lies above 0, at its largest the two are "
+        f"shown to be equivalent (to differ by less than {margin:g}) or scratch to be better (Holm over the "
+        "sweeps), and scratch needs more epochs to its best validation score than "
         "the arm to its own, over all sweeps at their largest size. It contradicts it, as far as its sizes "
         "go, if the gain at the largest size still lies above 0 (Holm). Supported: some support, none "
         "contradict; contradicted: the reverse; mixed: both; otherwise open.",
@@ -244,6 +253,19 @@ def scratch_catches_up(grid: Grid, trends: Sequence[Trend]) -> Draft:
         keys_of(members),
     )
     return drafted(claim, p, seed=fewest_seeds(members), downstream_set=count_downstreams(members))
+
+
+def _no_longer_behind(gain: Sample, margin: float) -> float:
+    """Give the p-value of "scratch is behind": small where they are equivalent, or scratch is better.
+
+    Both say that the gain is less than the margin, which is tested first and keeps the error; that alone
+    would be shown of arms that may differ by much, with scratch ahead.
+    """
+    less, level = one_sided_p(gain, margin), equivalence_p(gain, margin)
+    ahead = one_sided_p(gain, 0.0)
+    if less is None or level is None or ahead is None:
+        return 1.0
+    return max(less, min(level, 2 * ahead))
 
 
 def _epochs_to_best(grid: Grid, one: Compared) -> list[Timed]:

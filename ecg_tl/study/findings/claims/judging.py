@@ -53,7 +53,7 @@ def judge_claims(
     ]
     drafts = (
         small_sets(primary),
-        not_always(primary),
+        not_always(primary, grid.settings.margin),
         gain_declines(primary_trends),
         scratch_catches_up(grid, primary_trends),
         converges_faster(primary),
