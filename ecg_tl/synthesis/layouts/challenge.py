@@ -13,7 +13,7 @@ from pathlib import Path
 
 import numpy as np
 
-from ecg_tl.datasets.fillers import NOT_MEASURED
+from ecg_tl.recordings.fillers import NOT_MEASURED
 from ecg_tl.signals import LEADS
 from ecg_tl.synthesis.cohort import Case, PatientGroup
 from ecg_tl.synthesis.layouts.base import Layout
