@@ -61,6 +61,7 @@ class ArrayFile:
         samples_first: Whether rows are samples; None if the file does not say.
         remarks: On what was decided.
         has_first_line: Whether it is a table, whose first line may be names or values.
+        has_gains: Whether the file says of its steps what they are; its values are millivolts then.
     """
 
     values: NDArray[Any]
@@ -70,6 +71,7 @@ class ArrayFile:
     samples_first: bool | None = None
     remarks: tuple[Remark, ...] = ()
     has_first_line: bool = False
+    has_gains: bool = False
 
 
 def complete(path: Path, file: ArrayFile, settings: ReadSettings) -> ReadRecord:
@@ -120,7 +122,11 @@ def complete(path: Path, file: ArrayFile, settings: ReadSettings) -> ReadRecord:
                 fillers += int(filled.sum())
             millivolts[position] = lead
         peaks.append(_peak(lead))
-    _check_units(path, float(np.median(peaks)), units, source="--units" if file.units is None else "the file")
+    peak = float(np.median(peaks))
+    if file.has_gains:
+        _check_gains(path, peak)
+    else:
+        _check_units(path, peak, units, source="--units" if file.units is None else "the file")
     if fillers:
         message = f"{fillers} samples of {NOT_MEASURED}, which means not measured"
         remarks.append(Remark("fillers", message, is_warning=False))
@@ -190,6 +196,21 @@ def _check_units(path: Path, peak: float, units: str, source: str) -> None:
                 f"a median peak of {peak:.4g} mV, its values being {units} as {source} says",
                 f"{SMALLEST_PEAK:g} to {LARGEST_PEAK:g} mV",
                 f"Correct the unit: in {unit} it would be {fitting:.3g} mV.",
+            )
+
+
+def _check_gains(path: Path, peak: float) -> None:
+    """Refuse gains that are wrong by a thousand or a million, as a unit is that was mistaken."""
+    if peak == 0 or SMALLEST_PEAK <= peak <= LARGEST_PEAK:
+        return
+    for factor in (1e-6, 1e-3, 1e3, 1e6):
+        if SMALLEST_PEAK <= peak * factor <= LARGEST_PEAK:
+            times = f"{factor:g} times as large" if factor > 1 else f"{1 / factor:g} times smaller"
+            raise RecordError(
+                path,
+                f"a median peak of {peak:.4g} mV by the gains and units in the file",
+                f"{SMALLEST_PEAK:g} to {LARGEST_PEAK:g} mV",
+                f"Correct them, or leave the record out: {times} it would be {peak * factor:.3g} mV.",
             )
 
 

@@ -1,0 +1,41 @@
+"""EDF and EDF+, the formats of sleep laboratories and many recorders: https://www.edfplus.info/specs/."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from ecg_tl.errors import RecordError
+from ecg_tl.recordings.cart import read_cart
+from ecg_tl.recordings.contents import ReadRecord
+from ecg_tl.recordings.registry import Format, register
+from ecg_tl.recordings.settings import ReadSettings
+
+_TITLE = "EDF"
+
+
+def read(path: Path, settings: ReadSettings) -> ReadRecord:
+    """Read one recording; signals of another rate than the ECG's are left out."""
+    return read_cart(path, settings, _TITLE, "edf:EDFParser", exact_rate=_exact_rate, check=_refuse_pauses)
+
+
+def _exact_rate(path: Path, record: Any) -> float | None:
+    rates = set(record.raw_metadata.get("exact_sampling_rates", {}).values())
+    return rates.pop() if len(rates) == 1 else None
+
+
+def _refuse_pauses(path: Path, record: Any) -> None:
+    if record.file_format.version == "EDF+D":
+        raise RecordError(
+            path,
+            "EDF+D, which may pause between its data records",
+            "a recording without pauses (EDF or EDF+C)",
+            "Export it as EDF+C.",
+        )
+
+
+def _is_edf(head: bytes) -> bool:
+    return head[:8] == b"0       " and head[236:256].strip().replace(b" ", b"").isascii() and len(head) >= 256
+
+
+register(Format("edf", _TITLE, _is_edf, read, suffixes=(".edf", ".rec")))
