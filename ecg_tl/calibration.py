@@ -158,7 +158,7 @@ def calibrate(
 
     Args:
         logits: Of validation records.
-        targets: Zeros and ones.
+        targets: Zeros, ones, and NaN for no answer: the record is left out for that class.
         rule: What thresholds are chosen for.
         target: The sensitivity or specificity to reach; `f1` has no use for it.
 
@@ -190,7 +190,7 @@ def has_enough(
     """Say of which classes there are enough records to decide something on them.
 
     Args:
-        targets: `(records, classes)` of zeros and ones.
+        targets: `(records, classes)` of zeros, ones, and NaN for no answer.
         least: How many are enough.
         positives: Whether there must be so many positives.
         negatives: Whether there must be so many negatives.
@@ -200,9 +200,9 @@ def has_enough(
     """
     enough = torch.ones(targets.shape[1], dtype=torch.bool)
     if positives:
-        enough &= targets.sum(dim=0) >= least
+        enough &= (targets == 1).sum(dim=0) >= least
     if negatives:
-        enough &= (1 - targets).sum(dim=0) >= least
+        enough &= (targets == 0).sum(dim=0) >= least
     return enough
 
 
@@ -218,7 +218,7 @@ def f1_optimal_thresholds(
 
     Args:
         probabilities: `(records, classes)`, in [0, 1], of validation records.
-        targets: `(records, classes)` of zeros and ones.
+        targets: `(records, classes)` of zeros, ones, and NaN for no answer.
         min_positives: With fewer positives a class keeps 0.5: its optimum would be chance.
 
     Returns:
@@ -237,8 +237,10 @@ def _tuned_thresholds(
 ) -> Tensor:
     """Choose a threshold for each tuned class from its column; the others keep 0.5."""
     thresholds = torch.full((p.shape[1],), DEFAULT_THRESHOLD, dtype=torch.float64)
+    answered = ~y.isnan()
     for k in torch.nonzero(tuned).flatten().tolist():
-        thresholds[k] = choose(p[:, k], y[:, k])
+        rows = answered[:, k]
+        thresholds[k] = choose(p[:, k], y[:, k]) if bool(rows.all()) else choose(p[rows, k], y[rows, k])
     return thresholds
 
 
@@ -269,7 +271,7 @@ def sensitivity_thresholds(
 
     Args:
         probabilities: `(records, classes)`, in [0, 1], of validation records.
-        targets: `(records, classes)` of zeros and ones.
+        targets: `(records, classes)` of zeros, ones, and NaN for no answer.
         target: The sensitivity to reach, over 0 and at most 1.
         min_positives: With fewer positives a class keeps 0.5.
 
@@ -300,7 +302,7 @@ def specificity_thresholds(
 
     Args:
         probabilities: `(records, classes)`, in [0, 1], of validation records.
-        targets: `(records, classes)` of zeros and ones.
+        targets: `(records, classes)` of zeros, ones, and NaN for no answer.
         target: The specificity to reach, over 0 and at most 1.
         min_records: With fewer positives, or fewer negatives, a class keeps 0.5.
 
@@ -346,7 +348,7 @@ def fit_temperature(
 
     Args:
         logits: `(records, classes)`, finite, of validation records.
-        targets: `(records, classes)` of zeros and ones.
+        targets: `(records, classes)` of zeros, ones, and NaN for no answer.
         min_records: At least one class must have so many positives, and so many negatives.
 
     Returns:
@@ -365,6 +367,9 @@ def fit_temperature(
             f"no class has {min_records} positives and {min_records} negatives among the {len(y)} "
             "validation records"
         )
+    answered = ~y.isnan()
+    if not bool(answered.all()):
+        z, y = z[answered], y[answered]
 
     def slope(temperature: float) -> float:
         """Derivative of the loss by 1/T."""

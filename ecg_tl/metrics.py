@@ -22,6 +22,10 @@ Definitions, for `N` records and `C` classes:
   probability; the error is the mean over records of |mean probability - share of positives| of their bin;
   the mean over all classes is reported.
 
+Where a target is NaN, a question was not answered: the record is left out for that class, and stays for the
+others. A class without any answer has no score and is in no mean; `Fmax` then averages over the classes that
+a record has an answer to.
+
 AUROC, AUPRC and F1 are torchmetrics', class by class and in single precision: its multi-label functions count
 a class without positives as 0 in a mean, and take one threshold for all classes. What it lacks is here.
 """
@@ -29,7 +33,7 @@ a class without positives as 0 in a mean, and take one threshold for all classes
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import torch
@@ -66,6 +70,7 @@ class Scores:
         fmax: Greatest sample-centric F1 over one threshold for all classes.
         brier: Mean squared error of the probabilities.
         ece: Expected calibration error, mean over classes.
+        unanswered: Records without an answer, of the classes that have any.
     """
 
     support: dict[str, int]
@@ -79,6 +84,7 @@ class Scores:
     fmax: float
     brier: float
     ece: float
+    unanswered: dict[str, int] = field(default_factory=dict)
 
     def as_dict(self) -> dict[str, float]:
         """Flatten into names such as `auroc_macro` and `auroc/NORM`; what has no value has no name."""
@@ -93,7 +99,7 @@ class Scores:
             "auroc_classes_scored": float(len(self.auroc)),
             "auprc_classes_scored": float(len(self.auprc)),
         }
-        for metric in ("auroc", "auprc", "f1", "support"):
+        for metric in ("auroc", "auprc", "f1", "support", "unanswered"):
             flat.update({f"{metric}/{name}": float(v) for name, v in getattr(self, metric).items()})
         return flat
 
@@ -108,7 +114,7 @@ def multilabel_scores(
 
     Args:
         probabilities: `(records, classes)`, in [0, 1].
-        targets: `(records, classes)` of zeros and ones.
+        targets: `(records, classes)` of zeros, ones, and NaN for no answer.
         class_names: One a column.
         thresholds: For the F1 values: one for all classes, or one for each.
 
@@ -126,12 +132,14 @@ def multilabel_scores(
             "one distinct name a column, and one threshold or one a column",
             "Score predictions with the class names and thresholds that belong to them.",
         )
-    positives = y.sum(dim=0)
-    scored = (positives > 0, positives < len(y))
+    answered = ~y.isnan()
+    answers = answered.sum(dim=0)
+    positives = y.nansum(dim=0)
+    scored = (positives > 0, positives < answers)
     auroc = _by_class(binary_auroc, p, y, names, scored[0] & scored[1])
     auprc = _by_class(binary_average_precision, p, y, names, scored[0])
     # As zeros and ones, because torchmetrics predicts above a threshold and not at it.
-    f1 = _by_class(binary_f1_score, (p >= cuts).double(), y, names, torch.ones(len(names)))
+    f1 = _by_class(binary_f1_score, (p >= cuts).double(), y, names, answers > 0)
     f1_values = torch.tensor(list(f1.values()), dtype=torch.float64)
     return Scores(
         support={name: int(n) for name, n in zip(names, positives.tolist(), strict=True)},
@@ -141,10 +149,11 @@ def multilabel_scores(
         auroc_macro=_mean(auroc),
         auprc_macro=_mean(auprc),
         f1_macro=float(f1_values.mean()),
-        f1_weighted=float((f1_values * positives).sum() / positives.sum().clamp(min=1)),
+        f1_weighted=float((f1_values * positives[answers > 0]).sum() / positives.sum().clamp(min=1)),
         fmax=_fmax(p, y),
-        brier=float((p - y).square().mean()),
-        ece=float(_calibration_error(p, y).mean()),
+        brier=float((p - y if bool(answered.all()) else (p - y)[answered]).square().mean()),
+        ece=float(_calibration_error(p, y)[answers > 0].mean()),
+        unanswered={name: len(y) - n for name, n in zip(names, answers.tolist(), strict=True) if n < len(y)},
     )
 
 
@@ -158,7 +167,7 @@ def sensitivity_and_specificity(
 
     Args:
         probabilities: `(records, classes)`, in [0, 1].
-        targets: `(records, classes)` of zeros and ones.
+        targets: `(records, classes)` of zeros, ones, and NaN for no answer.
         class_names: One a column.
         thresholds: One for all classes, or one for each; a probability at or over it is predicted.
 
@@ -186,7 +195,7 @@ def confusion(
 
     Args:
         probabilities: `(records, classes)`, in [0, 1].
-        targets: `(records, classes)` of zeros and ones.
+        targets: `(records, classes)` of zeros, ones, and NaN for no answer, which is not counted.
         thresholds: One for all classes, or one for each; a probability at or over it is predicted.
 
     Returns:
@@ -197,8 +206,8 @@ def confusion(
     """
     p, y = check_predictions(probabilities, targets)
     predicted = p >= torch.as_tensor(thresholds, dtype=torch.float64).cpu()
-    positive = y == 1
-    quadrants = (predicted & positive, predicted & ~positive, ~predicted & positive, ~predicted & ~positive)
+    positive, negative = y == 1, y == 0
+    quadrants = (predicted & positive, predicted & negative, ~predicted & positive, ~predicted & negative)
     return torch.stack([quadrant.sum(dim=0) for quadrant in quadrants], dim=1)
 
 
@@ -206,7 +215,8 @@ def check_predictions(probabilities: Values, targets: Values) -> tuple[Tensor, T
     """Return probabilities and targets `(records, classes)` in double precision on the CPU.
 
     Raises:
-        SettingError: If shapes differ or are empty, a probability is not in [0, 1], or a target not 0 or 1.
+        SettingError: If shapes differ or are empty, a probability is not in [0, 1], or a target not 0, 1 or
+            NaN, or all are NaN.
     """
     p = torch.as_tensor(probabilities).detach().cpu().double()
     y = torch.as_tensor(targets).detach().cpu().double()
@@ -226,7 +236,7 @@ def check_shapes(predictions: Tensor, targets: Tensor) -> None:
     """Check that predictions and targets `(records, classes)` belong together.
 
     Raises:
-        SettingError: If shapes differ or are empty, or a target is not 0 or 1.
+        SettingError: If shapes differ or are empty, a target is not 0, 1 or NaN, or all are NaN.
     """
     if predictions.ndim != 2 or predictions.shape != targets.shape or not predictions.numel():
         raise SettingError(
@@ -235,19 +245,27 @@ def check_shapes(predictions: Tensor, targets: Tensor) -> None:
             "both (records, classes), with at least one of each",
             "Score predictions beside the targets of the same records and classes.",
         )
-    if not bool(((targets == 0) | (targets == 1)).all()):
+    given = (targets == 0) | (targets == 1)
+    if not bool((given | targets.isnan()).all()):
         raise SettingError(
             "targets to score", "values that are neither 0 nor 1", "zeros and ones", "Correct the labels."
+        )
+    if not bool(given.any()):
+        raise SettingError(
+            "targets to score", "no answer to any class", "zeros and ones", "Score records with answers."
         )
 
 
 def _by_class(
     score: Callable[[Tensor, Tensor], Tensor], p: Tensor, y: Tensor, names: Sequence[str], scored: Tensor
 ) -> dict[str, float]:
-    """Score the columns of `p` and `y` one by one, those that are `scored`."""
-    truth = y.long()
+    """Score the columns of `p` and `y` one by one, those that are `scored`, on the records with an answer."""
     chosen = [k for k, is_scored in enumerate(scored.tolist()) if is_scored]
-    return {names[k]: float(score(p[:, k], truth[:, k])) for k in chosen}
+    answered = ~y.isnan()
+    if bool(answered.all()):
+        truth = y.long()
+        return {names[k]: float(score(p[:, k], truth[:, k])) for k in chosen}
+    return {names[k]: float(score(p[answered[:, k], k], y[answered[:, k], k].long())) for k in chosen}
 
 
 def _mean(by_class: dict[str, float]) -> float:
@@ -257,6 +275,8 @@ def _mean(by_class: dict[str, float]) -> float:
 def _fmax(p: Tensor, y: Tensor) -> float:
     """Lower one threshold past every probability, and keep precision and recall up to date on the way."""
     classes = p.shape[1]
+    # Without an answer a class comes last in its record, below every threshold.
+    p, y = torch.where(y.isnan(), -1.0, p), y.nan_to_num(0.0)
     labels = y.sum(dim=1, keepdim=True)  # of each record
     labelled = int((labels > 0).sum())
     if not labelled:
@@ -278,15 +298,21 @@ def _fmax(p: Tensor, y: Tensor) -> float:
     # Equal probabilities pass the threshold together.
     is_cut = torch.ones_like(flat, dtype=torch.bool)
     is_cut[:-1] = flat[:-1] > flat[1:]
+    is_cut &= flat >= 0
     mean_precision, mean_recall = mean_precision[is_cut], mean_recall[is_cut]
     f = 2 * mean_precision * mean_recall / (mean_precision + mean_recall).clamp(min=1e-12)
     return float(f.max())
 
 
 def _calibration_error(p: Tensor, y: Tensor) -> Tensor:
-    """Return each class's calibration error, `(classes,)`; its twin is in `ecg_tl.statistics.calibration`."""
+    """Return each class's calibration error, `(classes,)`; its twin is in `ecg_tl.statistics.calibration`.
+
+    NaN for a class without an answer.
+    """
     # torchmetrics has none for labels that do not exclude each other; its binary one would be a call a class,
     # and has a bin of its own for a probability of 1.
     bins = (p * ECE_BINS).long().clamp(max=ECE_BINS - 1)
-    excess = torch.zeros(ECE_BINS, p.shape[1], dtype=torch.float64).scatter_add_(0, bins, p - y)
-    return excess.abs().sum(dim=0) / len(p)
+    excess = torch.zeros(ECE_BINS, p.shape[1], dtype=torch.float64).scatter_add_(
+        0, bins, (p - y).nan_to_num(0.0)
+    )
+    return excess.abs().sum(dim=0) / (~y.isnan()).sum(dim=0)

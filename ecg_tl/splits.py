@@ -354,7 +354,7 @@ def _is_unknown(patient: Hashable) -> bool:
 
 def _strata(targets: NDArray[Any]) -> Rows:
     """Number the combinations of classes, with those that occur once as one."""
-    rows = targets.reshape(len(targets), -1)
+    rows = np.nan_to_num(targets.reshape(len(targets), -1), nan=-1)  # no answer is equal to no answer
     _, combination, counts = np.unique(rows, axis=0, return_inverse=True, return_counts=True)
     strata = combination.reshape(-1).astype(np.int64)
     rare = counts[strata] < 2

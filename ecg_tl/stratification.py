@@ -18,14 +18,17 @@ def group_counts(targets: NDArray[np.floating], groups: Integers) -> tuple[Integ
     """Count records and positives of each group.
 
     Args:
-        targets: `(records, classes)` of zeros and ones.
+        targets: `(records, classes)` of zeros, ones, and NaN for no answer.
         groups: `(records,)`, numbered from 0.
 
     Returns:
         `sizes (groups,)` and `positives (groups, classes + 1)`; the last column counts records without any
-        class, which are to be spread evenly as well.
+        class, which are to be spread evenly as well. So are the answers to classes that not every record has
+        an answer to: each such class adds a column that counts them.
     """
-    labels = np.column_stack([targets > 0, ~(targets > 0).any(axis=1)]).astype(np.int64)
+    answered = ~np.isnan(targets)
+    partly = answered[:, ~answered.all(axis=0)]
+    labels = np.column_stack([targets > 0, ~(targets > 0).any(axis=1), partly]).astype(np.int64)
     count = int(groups.max()) + 1
     positives = np.zeros((count, labels.shape[1]), dtype=np.int64)
     np.add.at(positives, groups, labels)

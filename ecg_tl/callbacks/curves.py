@@ -6,6 +6,7 @@ import re
 from collections.abc import Sequence
 from typing import Any
 
+import numpy as np
 from lightning.pytorch import Callback, LightningModule, Trainer
 from lightning.pytorch.loggers import TensorBoardLogger
 from lightning.pytorch.trainer.states import TrainerFn
@@ -122,8 +123,10 @@ def _add_curves(
 ) -> None:
     probabilities, targets = predictions.probabilities.numpy(), predictions.targets.numpy()
     for column, name in enumerate(class_names):
-        if targets[:, column].any():  # without positives there is no recall
-            writer.add_pr_curve(f"{stage}/{name}", targets[:, column], probabilities[:, column], step)
+        truth = targets[:, column]
+        answered = ~np.isnan(truth)
+        if (truth == 1).any():  # without positives there is no recall
+            writer.add_pr_curve(f"{stage}/{name}", truth[answered], probabilities[answered, column], step)
 
 
 def _images(

@@ -129,11 +129,13 @@ def _require_class(trainer: Trainer, task: EcgClassifier, where: str, monitor: s
     parts = datamodule.parts
     labels = parts.targets[parts.split.validation, list(task.class_names).index(name)]
     positives = int(np.sum(labels == 1))
-    if positives and (score == "auprc" or positives < len(labels)):
+    answers = int(np.sum(~np.isnan(labels)))
+    if positives and (score == "auprc" or positives < answers):
         return
     raise SettingError(
         where,
-        f"{monitor}, with {positives} positives among {len(labels)} validation records",
+        f"{monitor}, with {positives} positives among {answers} validation records"
+        + " that have an answer" * (answers < len(labels)),
         "a class that can be scored" + (", with positives and negatives" if score == "auroc" else ""),
         "Monitor another score, or give validation more records.",
     )

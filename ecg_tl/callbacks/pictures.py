@@ -86,7 +86,7 @@ def _picture(task: EcgClassifier, datamodule: EcgDataModule, position: int, expl
     signal = datamodule.store.signals()[row] * (MICROVOLTS_PER_STEP / 1000)
     probabilities = predictions.probabilities[position].tolist()
     thresholds = task.calibration.thresholds if task.calibration else (DEFAULT_THRESHOLD,) * len(names)
-    has = [bool(target) for target in predictions.targets[position]]
+    has = [target == 1 for target in predictions.targets[position].tolist()]
     explained = has.index(True) if any(has) else probabilities.index(max(probabilities))
     return ecg_figure(
         signal,

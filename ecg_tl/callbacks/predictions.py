@@ -22,8 +22,8 @@ class PredictionTables(Callback):
     """Write `predictions.csv` after `test` and `predict`, and `scores.json` after `test`.
 
     The table has a row a record: `record_id`, `patient_id` (empty where it is not known), then for each class
-    `target/NAME` (0 or 1), `probability/NAME` (uncalibrated; thresholds are chosen on it) and, where the
-    checkpoint carries a temperature, `calibrated/NAME`.
+    `target/NAME` (0 or 1; empty without an answer), `probability/NAME` (uncalibrated; thresholds are chosen
+    on it) and, where the checkpoint carries a temperature, `calibrated/NAME`.
     """
 
     def __init__(self) -> None:
@@ -84,9 +84,10 @@ def lay_out(predictions: Predictions, trainer: Trainer, task: EcgClassifier) -> 
     calibration = task.calibration
     scaled = None if calibration is None else calibration.scaled(predictions.logits)
     calibrated = None if scaled is None else scaled.sigmoid().numpy()
-    targets = predictions.targets.int().numpy()
+    targets = predictions.targets.numpy()
     for position, name in enumerate(task.class_names):
-        columns[f"target/{name}"] = targets[:, position]
+        # Whole numbers with a way to say nothing, so that a cell stays empty.
+        columns[f"target/{name}"] = pd.array(targets[:, position], dtype="Int8")
         columns[f"probability/{name}"] = probabilities[:, position]
         if calibrated is not None:
             columns[f"calibrated/{name}"] = calibrated[:, position]

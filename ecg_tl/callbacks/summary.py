@@ -118,6 +118,9 @@ def _notes(names: tuple[str, ...], scores: Mapping[str, float], calibration: Cal
         lines.append(
             f"without AUROC, as they lack positives or negatives here, and in no mean: {', '.join(unscored)}"
         )
+    gaps = [f"{name} ({int(scores[key])})" for name in names if (key := f"unanswered/{name}") in scores]
+    if gaps:
+        lines.append(f"records without an answer, which are left out for that class: {', '.join(gaps)}")
     if calibration is None:
         return lines
     lines += calibration.summary(names)[1:-1]

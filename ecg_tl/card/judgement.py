@@ -42,7 +42,7 @@ def scores_section(facts: CardFacts) -> str:
             (
                 (
                     inline(name),
-                    f"{one.support:,}",
+                    f"{one.support:,}" + f" of {one.answers:,} answered" * (one.answers < test.records),
                     _interval(one.auroc),
                     _interval(one.auprc),
                     *map(_share, (one.f1, one.sensitivity, one.specificity)),

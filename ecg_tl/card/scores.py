@@ -35,17 +35,19 @@ class ClassRow:
 
     Attributes:
         support: Test records that have it.
+        answers: Test records that it is known of.
         auroc: With its interval over patients.
         auprc: As `auroc`.
-        f1: At the threshold.
+        f1: At the threshold; None without answers.
         sensitivity: At the threshold; None without positives.
         specificity: At the threshold; None without negatives.
     """
 
     support: int
+    answers: int
     auroc: Interval
     auprc: Interval
-    f1: float
+    f1: float | None
     sensitivity: float | None
     specificity: float | None
 
@@ -119,7 +121,7 @@ def read_test(
 def _score(
     table: pd.DataFrame,
     probabilities: NDArray[np.float64],
-    targets: NDArray[np.int64],
+    targets: NDArray[np.float64],
     description: ModelDescription,
     title: str,
     overlap: Mapping[str, Any] | None,
@@ -145,9 +147,10 @@ def _score(
         classes={
             name: ClassRow(
                 support=tuned.support[name],
+                answers=len(table) - tuned.unanswered.get(name, 0),
                 auroc=intervals[f"auroc/{name}"],
                 auprc=intervals[f"auprc/{name}"],
-                f1=tuned.f1[name],
+                f1=tuned.f1.get(name),
                 sensitivity=sensitivity.get(name),
                 specificity=specificity.get(name),
             )
@@ -177,12 +180,13 @@ def _read_scores(path: Path) -> Mapping[str, Any]:
 
 def _read_predictions(
     path: Path, description: ModelDescription
-) -> tuple[pd.DataFrame, NDArray[np.float64], NDArray[np.int64]]:
+) -> tuple[pd.DataFrame, NDArray[np.float64], NDArray[np.float64]]:
     names = description.class_names
     try:
         table = read_csv_texts(path)
         probabilities = table[[f"probability/{name}" for name in names]].to_numpy(dtype=np.float64)
-        targets = table[[f"target/{name}" for name in names]].to_numpy(dtype=np.float64).astype(np.int64)
+        cells = table[[f"target/{name}" for name in names]]
+        targets = cells.where(cells != "", "nan").to_numpy(dtype=np.float64)  # empty without an answer
         multilabel_scores(probabilities, targets, names)
     except KeyError as error:
         raise _damaged(path, f"no column for each of {', '.join(names)} ({error.args[0]})") from None

@@ -203,7 +203,7 @@ def _left_out(facts: CardFacts) -> str:
 
 
 def _support_table(facts: CardFacts) -> str:
-    support = as_mapping(facts.data.get("support"))
+    support, answered = as_mapping(facts.data.get("support")), as_mapping(facts.data.get("answered"))
     codes = facts.description.class_codes
     system = f" ({inline(facts.description.code_system)})" if facts.description.code_system else ""
     return table(
@@ -211,12 +211,20 @@ def _support_table(facts: CardFacts) -> str:
         (
             (
                 inline(name),
-                *(_count(as_mapping(support.get(part)).get(name)) for part in PARTS),
+                *(_positives(support, answered, part, name) for part in PARTS),
                 inline(", ".join(codes.get(name, []))),
             )
             for name in facts.description.class_names
         ),
     ).replace("---: |\n", "--- |\n", 1)
+
+
+def _positives(support: Mapping[str, Any], answered: Mapping[str, Any], part: str, name: str) -> str:
+    """Give a class's positives, and of how many records it is known where that is not all."""
+    positives = _count(as_mapping(support.get(part)).get(name))
+    if part not in answered:
+        return positives
+    return f"{positives} of {_count(as_mapping(answered[part]).get(name))} answered"
 
 
 def _seen(facts: CardFacts) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from ecg_tl.datamodules.base import EcgDataModule
-from ecg_tl.datasets.custom import Custom
+from ecg_tl.datasets.custom import Custom, EmptyCells
 
 
 class CustomDataModule(EcgDataModule):
@@ -13,8 +13,10 @@ class CustomDataModule(EcgDataModule):
 
     Args:
         root: Folder that holds `labels.csv`, with a column `record` and one 0/1 column a class.
+        empty_cells: Whether an empty cell of a class is an `error`, or a question that is `unanswered`: the
+            record is then neither trained nor scored on that class.
         **kwargs: Those of `EcgDataModule`.
     """
 
-    def __init__(self, root: str = "data/custom", **kwargs: Any) -> None:
-        super().__init__(Custom(), root, **kwargs)
+    def __init__(self, root: str = "data/custom", empty_cells: EmptyCells = "error", **kwargs: Any) -> None:
+        super().__init__(Custom(empty_cells), root, **kwargs)

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -39,18 +40,19 @@ class Parts:
 
     Attributes:
         split: Rows of each part.
-        targets: `float32 (records, classes)` for every stored row.
+        targets: `float32 (records, classes)` for every stored row; NaN where a question was not answered.
         record_ids: Of every stored row.
         kind: The split's kind: `official`, `patient` or `paper`.
         hash: Of the parts' record ids: equal for equal splits.
         selected: Rows that the query keeps; all without one.
-        unlabelled: How many of these have none of the classes.
+        unlabelled: How many of these have answers, and none of the classes.
         unlabelled_dropped: Whether those were left out.
         leaks: Training and validation records removed, as a part that judges holds the same recording.
         patients_unknown: Selected records that do not say whose they are, in a table that says it of others;
             each counts as a patient of its own.
         patients_shared: Patients that are trained and tested on; only the `paper` split has any.
         class_names: Of the targets' columns.
+        unanswered: Selected records without an answer to any class; they are in no part.
     """
 
     split: Split
@@ -65,6 +67,17 @@ class Parts:
     patients_shared: int
     class_names: tuple[str, ...]
     patients_unknown: int = 0
+    unanswered: int = 0
+
+    @cached_property
+    def answers(self) -> dict[str, NDArray[np.int64]] | None:
+        """How many records of each part have an answer, `(classes,)`; None where all have all."""
+        counts = {part: (~np.isnan(self.targets[rows])).sum(axis=0) for part, rows in self._part_rows()}
+        whole = all((counts[part] == len(rows)).all() for part, rows in self._part_rows())
+        return None if whole else counts
+
+    def _part_rows(self) -> Iterable[tuple[str, NDArray[np.int64]]]:
+        return self.split.parts().items()
 
     @property
     def filtered(self) -> int:
@@ -80,6 +93,9 @@ class Parts:
             lines.append(f"{self.patients_unknown} records do not say whose they are: a patient each")
         if self.filtered:
             lines.append(f"{self.filtered} records left out by the query")
+        if self.unanswered:
+            lines.append(f"{self.unanswered} records have no answer to any class: left out")
+        lines += [f"no answer in {part}: {', '.join(names)}" for part, names in self.without_answer().items()]
         if self.unlabelled:
             what = "left out" if self.unlabelled_dropped else "kept as all-zero rows"
             lines.append(f"{self.unlabelled} records have none of the classes: {what}")
@@ -94,32 +110,63 @@ class Parts:
 
     def _positives(self) -> str:
         """Name every class with its positives in each part; of many classes the first."""
-        counts = [self.targets[rows].sum(axis=0).astype(int) for rows in self.split.parts().values()]
+        counts = np.stack([self._support(rows) for _, rows in self._part_rows()], axis=1).tolist()
         listed = [
             f"{name} {'/'.join(map(str, column))}"
-            for name, column in zip(self.class_names, np.stack(counts, axis=1).tolist(), strict=True)
+            for name, column in zip(self.class_names, counts, strict=True)
         ]
+        if self.answers is not None:
+            answers = np.stack(list(self.answers.values()), axis=1).tolist()
+            listed = [
+                f"{one} of {'/'.join(map(str, column))}" for one, column in zip(listed, answers, strict=True)
+            ]
         rest = len(listed) - CLASSES_SHOWN
         return ", ".join(listed[:CLASSES_SHOWN]) + (f" and {rest} classes more" if rest > 0 else "")
 
+    def _support(self, rows: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Count each class's positives among rows."""
+        return np.asarray(np.nansum(self.targets[rows], axis=0).astype(np.int64))
+
+    def without_answer(self) -> dict[str, list[str]]:
+        """Name the classes that no record of a part has an answer to, by part; parts without any are not in.
+
+        Such a class is not trained there, gets no threshold, or no score.
+        """
+        found = {
+            part: [name for name, count in zip(self.class_names, counts, strict=True) if not count]
+            for part, counts in (self.answers or {}).items()
+        }
+        return {part: names for part, names in found.items() if names}
+
     def describe(self) -> dict[str, Any]:
         """Give the same in primitives, for checkpoints and results."""
+        answers = self.answers
+        masked: dict[str, Any] = (  # with all answers there, nothing: what it was before there were others
+            {}
+            if answers is None and not self.unanswered
+            else {
+                "answered": {
+                    part: dict(zip(self.class_names, counts.tolist(), strict=True))
+                    for part, counts in (answers or {}).items()
+                },
+                "unanswered": self.unanswered,
+            }
+        )
         return {
             "split": self.kind,
             "split_hash": self.hash,
             "selects_on_test": self.split.selects_on_test,
             "records": {part: len(rows) for part, rows in self.split.parts().items()},
             "support": {
-                part: dict(
-                    zip(self.class_names, self.targets[rows].sum(axis=0).astype(int).tolist(), strict=True)
-                )
-                for part, rows in self.split.parts().items()
+                part: dict(zip(self.class_names, self._support(rows).tolist(), strict=True))
+                for part, rows in self._part_rows()
             },
             "filtered": self.filtered,
             "unlabelled": self.unlabelled,
             "unlabelled_dropped": self.unlabelled_dropped,
             "leaks_removed": {"train": self.leaks.train, "validation": self.leaks.validation},
             "patients_shared": self.patients_shared,
+            **masked,
         }
 
 
@@ -147,9 +194,10 @@ def divide(
         SettingError: If the query cannot be answered or keeps nothing, or the split cannot be made (folds
             that do not exist, a part without records).
     """
-    targets = rule.targets(records["codes"].tolist())
+    targets = rule.targets_of(records)
     kept = np.ones(len(records), dtype=bool) if query is None else select(records, query)
-    labelled: NDArray[np.bool_] = np.asarray(targets.any(axis=1))
+    labelled: NDArray[np.bool_] = np.asarray((targets > 0).any(axis=1))
+    answered: NDArray[np.bool_] = np.asarray(~np.isnan(targets).all(axis=1))
     if not labelled[kept].any():
         raise DatasetError(
             where,
@@ -158,7 +206,7 @@ def divide(
             "Check the task and the files' codes.",
         )
     selected = np.flatnonzero(kept)
-    usable = np.flatnonzero(kept & labelled) if drop_unlabelled else selected
+    usable = np.flatnonzero(kept & (labelled if drop_unlabelled else answered))
     patients = records["patient_id"].tolist()
     kind, split = _split(records.iloc[usable], targets[usable], settings, where)
     split, leaks = split.at(usable), Leaks(0, 0)
@@ -179,7 +227,8 @@ def divide(
         kind=kind,
         hash=split_hash(split, record_ids.tolist()),
         selected=selected,
-        unlabelled=int((~labelled[kept]).sum()),
+        unlabelled=int((answered & ~labelled)[kept].sum()),
+        unanswered=int((~answered[kept]).sum()),
         unlabelled_dropped=drop_unlabelled,
         leaks=leaks,
         patients_shared=patients_trained_and_tested(split, patients),

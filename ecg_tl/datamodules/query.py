@@ -15,6 +15,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from ecg_tl.datasets.base import UNANSWERED
 from ecg_tl.datasets.identifiers import identifier
 from ecg_tl.errors import SettingError
 
@@ -32,6 +33,9 @@ _GRAMMAR = (
     "columns compared (`==`, `<`, `in`, ...) with numbers, texts or lists of them, `is None`, `and`, `or`, "
     "`not`, such as `site in [1, 2] and age >= 18`"
 )
+_SEVERAL = ("codes", UNANSWERED)
+"""Columns that hold several texts each, and can be asked for one: `"AF" in codes`."""
+
 _LONGEST = 2000
 _SHOWN = 8
 
@@ -102,7 +106,7 @@ def _check_comparison(left: ast.expr, op: ast.cmpop, right: ast.expr) -> None:
         case ast.Name(), ast.In() | ast.NotIn(), ast.List(elts=elements) | ast.Tuple(elts=elements):
             if elements and all(_is_value(element) for element in elements):
                 return
-        case ast.Constant(value=str()), ast.In() | ast.NotIn(), ast.Name(id="codes"):
+        case ast.Constant(value=str()), ast.In() | ast.NotIn(), ast.Name(id=name) if name in _SEVERAL:
             return
         case _ if type(op) in _ORDER and isinstance(left, ast.Name) + isinstance(right, ast.Name) == 1:
             if _is_value(right if isinstance(left, ast.Name) else left):
@@ -141,7 +145,10 @@ def _evaluate(node: ast.expr, records: pd.DataFrame) -> Rows:
 
 def _compare(left: ast.expr, op: ast.cmpop, right: ast.expr, records: pd.DataFrame) -> Rows:
     if isinstance(left, ast.Constant) and isinstance(op, ast.In | ast.NotIn):
-        held = np.array([left.value in codes for codes in records["codes"]], dtype=bool)
+        assert isinstance(right, ast.Name)
+        # A table without the column has an answer to everything.
+        several = records[right.id] if right.id in records else [()] * len(records)
+        held = np.array([left.value in codes for codes in several], dtype=bool)
         return held if isinstance(op, ast.In) else ~held
     name, other = (left, right) if isinstance(left, ast.Name) else (right, left)
     assert isinstance(name, ast.Name)
@@ -161,11 +168,11 @@ def _compare(left: ast.expr, op: ast.cmpop, right: ast.expr, records: pd.DataFra
 
 
 def _column(name: str, records: pd.DataFrame) -> pd.Series[Any]:
-    if name not in records.columns or name == "codes":
+    if name not in records.columns or name in _SEVERAL:
         raise SettingError(
             "query",
-            f"a column `{name}`" if name != "codes" else "a comparison of `codes`, which are several",
-            f"one of {', '.join(str(column) for column in records.columns if column != 'codes')}",
+            f"a column `{name}`" if name not in _SEVERAL else f"a comparison of `{name}`, which are several",
+            f"one of {', '.join(str(column) for column in records.columns if column not in _SEVERAL)}",
             'Correct the filter; `"CODE" in codes` asks for a code.',
         )
     return records[name]
@@ -215,8 +222,9 @@ def _values(expression: ast.expr, records: pd.DataFrame) -> str:
     names = dict.fromkeys(node.id for node in ast.walk(expression) if isinstance(node, ast.Name))
     found = []
     for name in names:
-        if name == "codes":
-            found.append(f"{len({code for codes in records[name] for code in codes})} codes")
+        if name in _SEVERAL:
+            several = records.get(name, ())
+            found.append(f"{len({code for codes in several for code in codes})} codes")
             continue
         distinct = sorted({str(value) for value in records[name].dropna()})
         shown = ", ".join(distinct[:_SHOWN]) + (", ..." if len(distinct) > _SHOWN else "")

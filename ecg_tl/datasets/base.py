@@ -37,6 +37,13 @@ RECORD_COLUMNS: tuple[str, ...] = (
 )
 """Columns of every record table, in this order; a dataset may append others of its own (`site`, ...)."""
 
+UNANSWERED = "unanswered"
+"""An optional column of a record table, `tuple[str, ...]`: codes that nobody asked about in this record.
+
+A cell that was left empty, a questionnaire of another year, a collection that does not annotate a rhythm: the
+record then neither has such a code nor is without it, and its target is NaN.
+"""
+
 
 @dataclass(frozen=True)
 class LabelClass:
@@ -71,19 +78,40 @@ class LabelRule:
         """Short names, in the order of the targets' columns."""
         return tuple(label_class.name for label_class in self.classes)
 
-    def targets(self, codes: Sequence[Iterable[str]]) -> NDArray[np.float32]:
-        """Encode the codes of each record as `float32 (records, classes)` of zeros and ones."""
+    def targets(
+        self, codes: Sequence[Iterable[str]], unanswered: Sequence[Iterable[str]] | None = None
+    ) -> NDArray[np.float32]:
+        """Encode the codes of each record as `float32 (records, classes)`: 1, 0, or NaN for no answer.
+
+        A class is 1 where any of its codes is present; else NaN where nobody asked about one of them; else 0.
+        The negative class is NaN where none of the others is present and one of them has no answer.
+
+        Args:
+            codes: Of each record.
+            unanswered: Codes that nobody asked about, of each record; all were asked about if None.
+        """
         column_of: dict[str, list[int]] = {}
         for column, label_class in enumerate(self.classes):
             for code in label_class.codes:
                 column_of.setdefault(code, []).append(column)
         targets = np.zeros((len(codes), len(self.classes)), dtype=np.float32)
+        for row, record_codes in enumerate(unanswered or ()):
+            for code in record_codes:
+                targets[row, column_of.get(code, [])] = np.nan
         for row, record_codes in enumerate(codes):
             for code in record_codes:
                 targets[row, column_of.get(code, [])] = 1.0
         if self.negative is not None:
-            targets[targets.sum(axis=1) == 0, self.class_names.index(self.negative)] = 1.0
+            column = self.class_names.index(self.negative)
+            none_present: NDArray[np.bool_] = np.asarray(~(targets > 0).any(axis=1))
+            unknown: NDArray[np.bool_] = np.asarray(np.isnan(np.delete(targets, column, axis=1)).any(axis=1))
+            targets[none_present, column] = np.where(unknown[none_present], np.nan, 1.0)
         return targets
+
+    def targets_of(self, records: pd.DataFrame) -> NDArray[np.float32]:
+        """Encode a record table's `codes`, and its column `UNANSWERED` where it has one; see `targets`."""
+        unanswered = records[UNANSWERED].tolist() if UNANSWERED in records else None
+        return self.targets(records["codes"].tolist(), unanswered)
 
     def unknown_codes(self, codes: Iterable[Iterable[str]]) -> Counter[str]:
         """Count, by record, the codes that neither a class nor the vocabulary names."""
@@ -265,6 +293,8 @@ def record_table(rows: Sequence[Mapping[str, object]], where: Path) -> pd.DataFr
         )
     table = pd.DataFrame(list(rows))
     extra = [column for column in table.columns if column not in RECORD_COLUMNS]
+    if UNANSWERED in table and not any(table[UNANSWERED]):
+        extra.remove(UNANSWERED)
     table = table[[*RECORD_COLUMNS, *extra]]
     for column in ("patient_id", "fold", "sex"):
         values = table[column].astype(object)

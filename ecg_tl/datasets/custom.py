@@ -4,19 +4,32 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from pathlib import Path
+from typing import Literal, get_args
 from unicodedata import normalize
 
 import pandas as pd
 
-from ecg_tl.datasets.base import EcgDataset, LabelClass, LabelRule, LeftOut, Scan, make_scan
+from ecg_tl.datasets.base import (
+    UNANSWERED,
+    EcgDataset,
+    LabelClass,
+    LabelRule,
+    LeftOut,
+    Scan,
+    make_scan,
+)
 from ecg_tl.datasets.demographics import parse_age, parse_sex, people_notes
 from ecg_tl.datasets.identifiers import identifier
 from ecg_tl.datasets.tables import READ_AS, cell_fault, cell_path, column_key, parse_patient, read_text_table
 from ecg_tl.datasets.vocabulary import Vocabulary
 from ecg_tl.errors import DatasetError, RecordError, SettingError
+from ecg_tl.limits import shown
 from ecg_tl.recordings.wfdb_header import header_path, read_header
 from ecg_tl.recordings.wfdb_recording import read_wfdb
 from ecg_tl.signals import Recording
+
+EmptyCells = Literal["error", "unanswered"]
+"""What an empty cell of a class can be."""
 
 _LABELS = "labels.csv"
 _RECORD = "record"
@@ -50,6 +63,13 @@ class Custom(EcgDataset):
     The column `record` names each record by its path relative to the folder, without extension. `patient_id`,
     `fold`, `age` and `sex` are optional. Case, blanks, `_`, `-` and dots do not matter in these five names
     (`Patient ID` is `patient_id`). Every other column is a class, with 0 or 1 in each row.
+
+    Args:
+        empty_cells: What an empty cell of a class is: an `error`, or a question that is `unanswered`, so that
+            the record is neither trained nor scored on that class.
+
+    Raises:
+        SettingError: If `empty_cells` is neither.
     """
 
     name = "custom"
@@ -59,6 +79,21 @@ class Custom(EcgDataset):
     citation = "yours"
     source = "a folder of WFDB records with labels.csv"
     vocabulary = Vocabulary("custom", concepts=None)
+
+    def __init__(self, empty_cells: EmptyCells = "error") -> None:
+        if empty_cells not in get_args(EmptyCells):
+            raise SettingError(
+                "empty_cells",
+                shown(empty_cells),
+                f"one of {', '.join(get_args(EmptyCells))}",
+                "Choose one of these.",
+            )
+        self.empty_cells = empty_cells
+
+    @property
+    def options(self) -> dict[str, str | int | float | bool | None]:
+        """Name what is not the default, so that stores of earlier versions keep their names."""
+        return {} if self.empty_cells == "error" else {"empty_cells": self.empty_cells}
 
     def source_files(self, root: Path) -> Iterable[Path]:
         """Name `labels.csv` and the header of each of its rows."""
@@ -79,7 +114,12 @@ class Custom(EcgDataset):
         for number, row in enumerate(table.to_dict("records")):
             cells = {str(name): str(cell) for name, cell in row.items()}
             record = _find_record(root, _parse_record(path, number, cells[_RECORD]))
-            codes = tuple(name for name in class_names if _parse_label(path, number, name, cells[name]))
+            labels = {
+                name: None
+                if not cells[name] and self.empty_cells == "unanswered"
+                else _parse_label(path, number, name, cells[name])
+                for name in class_names
+            }
             fold = _parse_fold(path, number, cells["fold"]) if "fold" in cells else None
             patient = parse_patient(path, number, "patient_id", cells.get("patient_id", ""))
             try:
@@ -97,7 +137,8 @@ class Custom(EcgDataset):
                     "fold": fold,
                     "age": parse_age(cells.get("age")),
                     "sex": parse_sex(cells.get("sex")),
-                    "codes": codes,
+                    "codes": tuple(name for name, label in labels.items() if label),
+                    UNANSWERED: tuple(name for name, label in labels.items() if label is None),
                 }
             )
         return make_scan(rows, path, left_out, notes)
@@ -170,9 +211,10 @@ def _parse_record(path: Path, number: int, cell: str) -> str:
 def _parse_label(path: Path, number: int, name: str, cell: str) -> bool:
     label = identifier(cell)
     if label not in ("0", "1"):
-        raise cell_fault(
-            path, number, name, cell, f"0 or 1 (any column but {', '.join(_RESERVED)} is a class)"
-        )
+        expected = f"0 or 1 (any column but {', '.join(_RESERVED)} is a class)"
+        if not cell:
+            expected += "; `empty_cells: unanswered` takes an empty cell for a question without an answer"
+        raise cell_fault(path, number, name, cell, expected)
     return label == "1"
 
 

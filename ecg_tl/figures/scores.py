@@ -39,7 +39,7 @@ def reliability_figure(
     Args:
         probabilities: `(records, classes)`, in [0, 1].
         calibrated: The same after calibration, drawn beside; None if there is no calibration.
-        targets: `(records, classes)` of zeros and ones.
+        targets: `(records, classes)` of zeros, ones, and NaN for no answer.
         class_names: One a column.
         title: Over all panels.
 
@@ -62,7 +62,9 @@ def reliability_figure(
     for axes, (name, column) in zip(grid, panels, strict=True):
         axes.plot([0, 1], [0, 1], color=FAINT_INK, linewidth=0.8, linestyle=(0, (4, 3)))
         for label, colour, values, ece in series:
-            expected, found, share = _bins(values[:, column].ravel(), y[:, column].ravel())
+            truth = y[:, column].ravel()
+            answered = ~np.isnan(truth)
+            expected, found, share = _bins(values[:, column].ravel()[answered], truth[answered])
             legend = f"{label}, ECE {ece:.3f}" if name == panels[0][0] else None
             axes.plot(expected, found, color=colour, linewidth=1.3, label=legend)
             axes.scatter(expected, found, s=8 + 150 * share, color=colour, alpha=0.75, linewidths=0)
@@ -89,7 +91,7 @@ def confusion_figure(
 
     Args:
         probabilities: `(records, classes)`, in [0, 1].
-        targets: `(records, classes)` of zeros and ones.
+        targets: `(records, classes)` of zeros, ones, and NaN for no answer.
         class_names: One a column.
         thresholds: One a class.
         title: Over all panels.

@@ -6,6 +6,8 @@ that the last digit may differ, and what was logged stays. A test holds the two 
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -13,21 +15,30 @@ ECE_BINS = 15
 """Of equal width, in which the calibration error compares probabilities with shares of positives."""
 
 
-def calibration_error(probabilities: NDArray[np.float64], targets: NDArray[np.bool_]) -> float:
-    """Expected calibration error, mean over classes, as `ecg_tl.metrics` defines it."""
+def calibration_error(probabilities: NDArray[np.float64], targets: NDArray[Any]) -> float:
+    """Expected calibration error, mean over the classes with answers, as `ecg_tl.metrics` defines it.
+
+    Args:
+        probabilities: `(records, classes)`.
+        targets: `(records, classes)` of zeros and ones, or of truth values; NaN for no answer.
+    """
+    answers = (~np.isnan(targets)).sum(axis=0)
     bins = np.minimum((probabilities * ECE_BINS).astype(np.int64), ECE_BINS - 1)
     classes = probabilities.shape[1]
     cells = bins * classes + np.arange(classes)
     excess = np.bincount(
-        cells.ravel(), weights=(probabilities - targets).ravel(), minlength=ECE_BINS * classes
+        cells.ravel(), weights=np.nan_to_num(probabilities - targets).ravel(), minlength=ECE_BINS * classes
     )
-    by_class = np.abs(excess.reshape(ECE_BINS, classes)).sum(axis=0) / len(probabilities)
+    there = answers > 0
+    by_class = np.abs(excess.reshape(ECE_BINS, classes)).sum(axis=0)[there] / answers[there]
     return float(by_class.mean())
 
 
-def brier_score(probabilities: NDArray[np.float64], targets: NDArray[np.bool_]) -> float:
-    """Mean squared difference of probability and target."""
-    return float(((probabilities - targets) ** 2).mean())
+def brier_score(probabilities: NDArray[np.float64], targets: NDArray[Any]) -> float:
+    """Mean squared difference of probability and target, over all answers."""
+    squares = (probabilities - targets) ** 2
+    answered = ~np.isnan(squares)
+    return float((squares if answered.all() else squares[answered]).mean())
 
 
 def temper(probabilities: NDArray[np.float64], temperature: float) -> NDArray[np.float64]:

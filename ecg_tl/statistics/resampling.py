@@ -14,6 +14,8 @@ always there. All others are one group: strata for every class would take out of
 that comes with how many patients of the other classes are among a class's negatives. Groups overlap where
 patients carry several rare sides, so that a class may still be lost now and then; it is then left out of the
 mean of that resample, and `PatientResamples.lost` says how often that happened.
+
+A record without an answer to a class is neither a positive nor a negative of it, and is left out for it.
 """
 
 from __future__ import annotations
@@ -45,13 +47,15 @@ class PatientResamples:
     """Weights of patients in each resample of one test set.
 
     Attributes:
-        targets: `bool (records, classes)`.
+        targets: `bool (records, classes)`; False where there is no answer.
+        answered: `bool (records, classes)`.
         patient_of: `(records,)`: which patient each record is of.
         weights: `(chunks, patients, resamples of a chunk)`.
         scored: `(classes,)`: whether at least `LEAST_PATIENTS` patients are positive, and as many negative.
     """
 
     targets: Flags
+    answered: Flags
     patient_of: Rows
     weights: Floats
     scored: Flags
@@ -69,7 +73,7 @@ class PatientResamples:
     @cached_property
     def patients_by_class(self) -> NDArray[np.int64]:
         """Patients on the rarer side of each class, `(classes,)`."""
-        sides = carriers(self.targets, self.patient_of, self.patients).sum(axis=0)
+        sides = carriers(self.targets, self.answered, self.patient_of, self.patients).sum(axis=0)
         return np.asarray(sides.reshape(2, -1).min(axis=0), dtype=np.int64)
 
     @property
@@ -93,17 +97,19 @@ class PatientResamples:
     @cached_property
     def lost(self) -> float:
         """Share of resamples in which some scored class is without positives or without negatives."""
-        sides = carriers(self.targets, self.patient_of, self.patients)[:, np.tile(self.scored, 2)]
+        sides = carriers(self.targets, self.answered, self.patient_of, self.patients)[
+            :, np.tile(self.scored, 2)
+        ]
         held = np.concatenate([sides.T.astype(np.float64) @ chunk > 0 for chunk in self.weights], axis=1)
         return float((~held).any(axis=0).mean())
 
 
-def carriers(targets: Flags, patient_of: Rows, patients: int) -> Flags:
+def carriers(targets: Flags, answered: Flags, patient_of: Rows, patients: int) -> Flags:
     """Say which patients carry which sides: `(patients, 2 x classes)`, positive sides first.
 
     A patient with a positive and a negative record of one class carries both.
     """
-    sides = np.concatenate([targets, ~targets], axis=1)
+    sides = np.concatenate([targets, answered & ~targets], axis=1)
     held = np.zeros((patients, sides.shape[1]), dtype=bool)
     np.logical_or.at(held, patient_of, sides)
     return held
@@ -115,15 +121,16 @@ def resample_patients(
     """Draw the resamples of a test set; the module's docstring says how.
 
     Args:
-        targets: `(records, classes)` of zeros and ones.
+        targets: `(records, classes)` of zeros, ones, and NaN for no answer.
         patient_ids: `(records,)`; equal for the records of one patient.
         resamples: Rounded up to a multiple of `CHUNK`.
         seed: Of the draws.
     """
-    flags = np.asarray(targets).astype(bool)
+    answered = ~np.isnan(np.asarray(targets, dtype=np.float64))
+    flags = np.asarray(targets).astype(bool) & answered
     patient_of = np.unique(patient_ids, return_inverse=True)[1].astype(np.int64)
     patients = int(patient_of.max()) + 1
-    sides = carriers(flags, patient_of, patients)
+    sides = carriers(flags, answered, patient_of, patients)
     number = sides.sum(axis=0)
     by_side = number.reshape(2, -1)
     group_of = _groups(sides, number)
@@ -135,7 +142,8 @@ def resample_patients(
         members = np.flatnonzero(group_of == group)
         for chunk in weights:
             chunk[members] = _draw(len(members), rng)
-    return PatientResamples(flags, patient_of, weights, (by_side >= LEAST_PATIENTS).all(axis=0))
+    scored = np.asarray((by_side >= LEAST_PATIENTS).all(axis=0))
+    return PatientResamples(flags, answered, patient_of, weights, scored)
 
 
 def _groups(sides: Flags, number: NDArray[np.int64]) -> Rows:
@@ -197,7 +205,7 @@ def ranking_scores(column: int, probabilities: NDArray[Any], resamples: PatientR
     """
     truth = resamples.targets[:, column]
     scores = np.asarray(probabilities, dtype=np.float64)
-    positive, negative = np.flatnonzero(truth), np.flatnonzero(~truth)
+    positive, negative = np.flatnonzero(truth), np.flatnonzero(resamples.answered[:, column] & ~truth)
     positive = positive[np.argsort(-scores[positive], kind="stable")]
     negative = negative[np.argsort(-scores[negative], kind="stable")]
     falling_positive, falling_negative = -scores[positive], -scores[negative]
@@ -251,7 +259,7 @@ def _running_sums(weights: Floats, patient_of: Rows, *ends: Rows) -> tuple[Float
 
 @dataclass(frozen=True, eq=False)
 class F1Scores:
-    """F1 at fixed thresholds, averaged over all classes, under all resamples.
+    """F1 at fixed thresholds, averaged over all classes with answers, under all resamples.
 
     Attributes:
         macro: On the records as they are.
@@ -269,15 +277,17 @@ class F1Scores:
 def f1_scores(probabilities: NDArray[Any], thresholds: NDArray[Any], resamples: PatientResamples) -> F1Scores:
     """Score decisions: a class is given where its probability is at or above its threshold.
 
-    A class with neither positives nor decisions counts 0, as in `ecg_tl.metrics`.
+    A class with neither positives nor decisions counts 0, one without any answer is in no mean, as in
+    `ecg_tl.metrics`.
 
     Args:
         probabilities: `(records, classes)`.
         thresholds: `(classes,)`, chosen on validation data.
         resamples: Of the test set.
     """
-    given = np.asarray(probabilities) >= np.asarray(thresholds)
+    given = (np.asarray(probabilities) >= np.asarray(thresholds)) & resamples.answered
     truth = resamples.targets
+    has_answers = resamples.answered.any(axis=0)
     by_record = np.concatenate([truth & given, given, truth], axis=1).astype(np.float64)
     by_patient = np.zeros((resamples.patients, by_record.shape[1]))
     np.add.at(by_patient, resamples.patient_of, by_record)
@@ -288,7 +298,7 @@ def f1_scores(probabilities: NDArray[Any], thresholds: NDArray[Any], resamples: 
         f1 = np.divide(2 * right, either, out=np.zeros_like(right), where=either > 0)
         total = positives.sum(axis=0)
         weighted = np.divide((f1 * positives).sum(axis=0), total, out=np.zeros_like(total), where=total > 0)
-        return f1.mean(axis=0), weighted
+        return f1[has_answers].mean(axis=0), weighted
 
     macro, weighted = (float(value[0]) for value in score(np.ones((resamples.patients, 1))))
     chunks = [score(chunk) for chunk in resamples.weights]

@@ -6,6 +6,8 @@ import re
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
 
+import numpy as np
+
 from ecg_tl.datasets.base import LeftOut
 from ecg_tl.store.check import CheckReport
 from ecg_tl.store.identity import FINGERPRINT_LEADS, SHORTEST
@@ -123,7 +125,7 @@ def _codes(counts: Mapping[str, int]) -> str:
 def _classes(store: Store) -> str:
     """Name the classes of the default task with their records."""
     rule = store.manifest.rule()
-    counts = rule.targets(store.records["codes"].tolist()).sum(axis=0).astype(int).tolist()
+    counts = np.nansum(rule.targets_of(store.records), axis=0).astype(int).tolist()
     return _codes(dict(zip(rule.class_names, counts, strict=True)))
 
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self
 
+import numpy as np
 import torch
-import torch.nn.functional as F
 from lightning.pytorch import LightningModule
 from lightning.pytorch.trainer.states import TrainerFn
 from lightning.pytorch.utilities.types import OptimizerLRScheduler
@@ -41,6 +41,7 @@ from ecg_tl.models import create_network, network_names
 from ecg_tl.models.low_rank import has_low_rank, merged_state
 from ecg_tl.signals import Batch
 from ecg_tl.tasks.links import settings_from
+from ecg_tl.tasks.loss import answers_of_batch, classification_loss
 from ecg_tl.tasks.optimization import (
     MIN_STEPS,
     OptimizerName,
@@ -156,6 +157,7 @@ class EcgClassifier(LightningModule):
         self.transfer_report: dict[str, Any] | None = None
         self.trained_on: tuple[TrainingSet, ...] = ()  # before this training: an upstream, or what is resumed
         self.overlap: OverlapReport | None = None  # of the records at hand with what it was trained on
+        self._masked = True  # whether a training target may be NaN; known once there is data
         self._random_states: list[dict[str, Any]] | None = None
         if type(self) is EcgClassifier:  # a subclass keeps its own settings, which need not be these
             self.save_hyperparameters()
@@ -180,7 +182,10 @@ class EcgClassifier(LightningModule):
         return logits
 
     def on_fit_start(self) -> None:
-        """Say what the network chose for its device."""
+        """Say what the network chose for its device, and see whether training targets are masked."""
+        parts = getattr(getattr(self.trainer, "datamodule", None), "parts", None)
+        # Once, and not in each batch: a look at targets makes the processor wait for the device.
+        self._masked = parts is None or bool(np.isnan(parts.targets[parts.split.train]).any())
         for setting, choice in self.network.hardware_choices().items():
             rank_zero_info(f"{setting}: {choice}")
 
@@ -191,8 +196,13 @@ class EcgClassifier(LightningModule):
         self.calibration = None
 
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
-        """Return binary cross-entropy, averaged over classes and records."""
-        loss = self._loss(self(batch["signal"]), batch["target"])
+        """Return binary cross-entropy, averaged over the answers of all classes and records."""
+        logits, targets = self(batch["signal"]), batch["target"]
+        loss = (
+            classification_loss(logits, targets, masked=True, answers=answers_of_batch(targets))
+            if self._masked
+            else classification_loss(logits, targets, masked=False)
+        )
         self.log(
             "train/loss",
             loss,
@@ -221,11 +231,6 @@ class EcgClassifier(LightningModule):
         logits: Tensor = self(batch["signal"])
         return join_windows(logits, batch["windows"]) if "windows" in batch else logits
 
-    @staticmethod
-    def _loss(logits: Tensor, target: Tensor) -> Tensor:
-        # In float32 whatever the precision of the network: log-sigmoid loses its tail in half precision.
-        return F.binary_cross_entropy_with_logits(logits.float(), target.float())
-
     def _evaluate(self, stage: str, batch: Batch) -> None:
         self._batches[stage].append(on_device(batch["index"], self.judge(batch), batch["target"]))
 
@@ -251,7 +256,7 @@ class EcgClassifier(LightningModule):
     def _score(self, stage: str, predictions: Predictions) -> None:
         probabilities = predictions.probabilities
         scores = multilabel_scores(probabilities, predictions.targets, self.class_names).as_dict()
-        scores["loss"] = float(self._loss(predictions.logits, predictions.targets))
+        scores["loss"] = float(classification_loss(predictions.logits, predictions.targets))
         if stage == "test" and self.calibration is not None:
             scores |= self._calibrated_scores(predictions, self.calibration)
         self.scores[stage] = scores
@@ -272,7 +277,7 @@ class EcgClassifier(LightningModule):
         if logits is not None:
             cooled = multilabel_scores(logits.sigmoid(), targets, names)
             scores |= {f"{name}_calibrated": getattr(cooled, name) for name in ("brier", "ece")}
-            scores["loss_calibrated"] = float(self._loss(logits, targets))
+            scores["loss_calibrated"] = float(classification_loss(logits, targets))
         scores |= {f"f1_tuned/{name}": value for name, value in tuned.f1.items()}
         for suffix, at in (("", 0.5), ("_tuned", thresholds)):
             sensitivity, specificity = sensitivity_and_specificity(probabilities, targets, names, at)

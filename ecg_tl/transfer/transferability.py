@@ -7,6 +7,7 @@ the records' labels. None of them sees a test record.
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,6 +18,7 @@ from ecg_tl.errors import SettingError
 from ecg_tl.metrics import multilabel_scores
 
 Floats = NDArray[np.float64]
+Rows = NDArray[np.int64]
 
 RATIO_RANGE = (1e-10, 1e10)
 """LogME's ratio of the precisions of weights and noise, relative to the greatest squared singular value.
@@ -83,7 +85,8 @@ def melep(upstream_probabilities: NDArray[Any], targets: NDArray[Any]) -> Melep:
     Args:
         upstream_probabilities: `(records, upstream classes)`, in [0, 1]: the upstream with its own head, in
             eval mode, on downstream training records.
-        targets: `(records, downstream classes)` of zeros and ones.
+        targets: `(records, downstream classes)` of zeros, ones, and NaN for no answer: each class is
+            explained on the records that have one, and its prevalence is theirs.
 
     Raises:
         SettingError: If shapes do not fit, a value is not what it should be, or no class has positives.
@@ -96,12 +99,39 @@ def melep(upstream_probabilities: NDArray[Any], targets: NDArray[Any]) -> Melep:
             "probabilities",
             "Logits need a sigmoid first.",
         )
-    records = len(p)
-    weights = y.mean(axis=0)
+    phi, weights, entropy = (np.zeros(y.shape[1]) for _ in range(3))
+    for rows, columns in _by_answers(y):
+        phi[columns], weights[columns] = _unexplained(p[rows], y[rows][:, columns])
+        entropy[columns] = label_entropy(y[rows][:, columns])
     if not weights.any():
         raise SettingError(
             "downstream labels", "no positive of any class", "at least one", "Check the task and the split."
         )
+    return Melep(
+        value=float(np.average(phi, weights=weights)),
+        by_class=phi,
+        entropy=float(np.average(entropy, weights=weights)),
+        weights=weights,
+    )
+
+
+def _by_answers(targets: Floats) -> Iterator[tuple[Rows | slice, Rows | slice]]:
+    """Yield rows and columns of classes that the same records have an answer to; not of one without any."""
+    answered = ~np.isnan(targets)
+    if answered.all():
+        yield slice(None), slice(None)
+        return
+    patterns, group_of = np.unique(answered, axis=1, return_inverse=True)
+    for group in range(patterns.shape[1]):
+        rows = np.flatnonzero(patterns[:, group])
+        if len(rows):
+            yield rows, np.flatnonzero(group_of.reshape(-1) == group)
+
+
+def _unexplained(p: Floats, y: Floats) -> tuple[Floats, Floats]:
+    """Compute phi and the prevalence of each downstream class, `(classes,)`, where all have all answers."""
+    records = len(p)
+    weights = y.mean(axis=0)
     of_positive = _conditional(y.T @ p, p.sum(axis=0))  # P(1 | z = 1), as (downstream, upstream)
     of_negative = _conditional(y.T @ (1 - p), (1 - p).sum(axis=0))  # P(1 | z = 0)
     phi = np.empty(y.shape[1])
@@ -113,12 +143,7 @@ def melep(upstream_probabilities: NDArray[Any], targets: NDArray[Any]) -> Melep:
         given_zero = np.where(positive, of_negative[column], 1 - of_negative[column])
         likelihood = given_one * p + given_zero * (1 - p)
         phi[column] = -np.log(np.maximum(likelihood, 0.25 / records)).mean()
-    return Melep(
-        value=float(np.average(phi, weights=weights)),
-        by_class=phi,
-        entropy=float(np.average(label_entropy(y), weights=weights)),
-        weights=weights,
-    )
+    return phi, weights
 
 
 def label_entropy(targets: NDArray[Any]) -> Floats:
@@ -145,20 +170,29 @@ def logme(features: NDArray[Any], targets: NDArray[Any]) -> ScoresByClass:
 
     Args:
         features: `(records, features)`, finite.
-        targets: `(records, classes)` of zeros and ones; a class that has only one of the two has no score.
+        targets: `(records, classes)` of zeros, ones, and NaN for no answer: a class is scored on the records
+            that have one. A class that has only one of the two has no score.
 
     Raises:
         SettingError: If shapes do not fit or a value is not what it should be.
     """
     x, y = _checked(features, targets, "features")
+    scores = np.full(y.shape[1], np.nan)
+    for rows, columns in _by_answers(y):
+        scores[columns] = _evidence_by_class(x[rows], y[rows][:, columns])
+    return ScoresByClass(scores)
+
+
+def _evidence_by_class(x: Floats, y: Floats) -> Floats:
+    """Compute each class's LogME, `(classes,)`, where all have all answers."""
     left, singular, _ = _singular_vectors(x)
     coordinates = (left.T @ y) ** 2
     rest = np.maximum((y**2).sum(axis=0) - coordinates.sum(axis=0), 0.0)
     scores = np.full(y.shape[1], np.nan)
-    for column in np.flatnonzero((y.min(axis=0) == 0) & (y.max(axis=0) == 1)):
+    for column in np.flatnonzero(_has_both(y)):
         evidence = _greatest_evidence(singular**2, coordinates[:, column], float(rest[column]), len(y))
         scores[column] = evidence / len(y)
-    return ScoresByClass(scores)
+    return scores
 
 
 def linear_probe_score(
@@ -176,7 +210,7 @@ def linear_probe_score(
 
     Args:
         features: `(training records, features)`, finite.
-        targets: `(training records, classes)` of zeros and ones.
+        targets: `(training records, classes)` of zeros, ones, and NaN for no answer.
         validation_features: `(validation records, features)`: not of the test.
         validation_targets: `(validation records, classes)`. A class needs positives and negatives in both
             parts to have a score.
@@ -185,8 +219,6 @@ def linear_probe_score(
     Raises:
         SettingError: If shapes do not fit or a value is not what it should be.
     """
-    from sklearn.linear_model import LogisticRegression
-
     x, y = _checked(features, targets, "features")
     x_val, y_val = _checked(validation_features, validation_targets, "validation features")
     if x.shape[1] != x_val.shape[1] or y.shape[1] != y_val.shape[1]:
@@ -196,6 +228,18 @@ def linear_probe_score(
             f"{x.shape[1]} and {y.shape[1]}, as the training records have",
             "Give the same network's features.",
         )
+    scores = np.full(y.shape[1], np.nan)
+    for rows, columns in _by_answers(y):
+        scores[columns] = _probe_by_class(
+            x[rows], y[rows][:, columns], x_val, y_val[:, columns], regularization
+        )
+    return ScoresByClass(scores)
+
+
+def _probe_by_class(x: Floats, y: Floats, x_val: Floats, y_val: Floats, regularization: float) -> Floats:
+    """Compute each class's AUROC, `(classes,)`, where all training records have all answers."""
+    from sklearn.linear_model import LogisticRegression
+
     center, spread = x.mean(axis=0), x.std(axis=0)
     scale = np.where(spread > 0, spread, 1.0) * np.sqrt(x.shape[1])
     # The penalty does not care for rotations: coordinates along the training records' own axes, of which
@@ -205,13 +249,13 @@ def linear_probe_score(
     scores = np.full(y.shape[1], np.nan)
     if not len(singular):  # constant features cannot rank anything
         scores[_has_both(y) & _has_both(y_val)] = 0.5
-        return ScoresByClass(scores)
+        return scores
     for column in np.flatnonzero(_has_both(y) & _has_both(y_val)):
         model = LogisticRegression(C=1 / regularization, max_iter=2000).fit(train, y[:, column])
         probabilities = model.predict_proba(validation)[:, 1:]
         scored = multilabel_scores(probabilities, y_val[:, [column]], ["class"])
         scores[column] = scored.auroc["class"]
-    return ScoresByClass(scores)
+    return scores
 
 
 def _conditional(joint: Floats, marginal: Floats) -> Floats:
@@ -274,7 +318,7 @@ def _singular_vectors(x: Floats) -> tuple[Floats, Floats, Floats]:
 
 
 def _has_both(targets: Floats) -> NDArray[np.bool_]:
-    has_both: NDArray[np.bool_] = (targets.min(axis=0) == 0) & (targets.max(axis=0) == 1)
+    has_both: NDArray[np.bool_] = (targets == 0).any(axis=0) & (targets == 1).any(axis=0)
     return has_both
 
 
@@ -295,7 +339,7 @@ def _checked(values: NDArray[Any], targets: NDArray[Any], what: str) -> tuple[Fl
             "finite numbers",
             "An upstream whose training diverged cannot be scored.",
         )
-    if not np.isin(y, (0, 1)).all():
+    if not (np.isin(y, (0, 1)) | np.isnan(y)).all():
         raise SettingError(
             "downstream labels", "values other than 0 and 1", "zeros and ones", "Correct them."
         )

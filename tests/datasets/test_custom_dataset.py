@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from ecg_tl.datasets.base import UNANSWERED
 from ecg_tl.datasets.custom import Custom
 from ecg_tl.errors import DatasetError, SettingError
 
@@ -199,3 +200,19 @@ def test_a_record_is_found_under_the_spelling_that_its_file_has(
 def test_one_record_in_two_spellings_is_named_twice(layout: Callable[..., Path]) -> None:
     with pytest.raises(DatasetError, match="named twice: 7"):
         Custom().scan(layout("record,AF\n7,1\n7.0,1\n", "7"))
+
+
+def test_an_empty_cell_is_a_fault_until_a_setting_takes_it_for_no_answer(
+    tmp_path: Path, write_wfdb: Callable[..., Path]
+) -> None:
+    (tmp_path / "labels.csv").write_text("record,MI,AF\na,0,1\nb,,1\nc,,\n")
+    for record in "abc":
+        write_wfdb(tmp_path / record)
+    with pytest.raises(DatasetError, match="empty_cells: unanswered"):
+        Custom().scan(tmp_path)
+    table = Custom(empty_cells="unanswered").scan(tmp_path).records
+    assert table[UNANSWERED].tolist() == [(), ("MI",), ("MI", "AF")]
+    targets = Custom().label_rule(root=tmp_path).targets_of(table)
+    np.testing.assert_array_equal(targets, [[0, 1], [np.nan, 1], [np.nan, np.nan]])
+    with pytest.raises(SettingError, match="empty_cells"):
+        Custom(empty_cells="guess")  # type: ignore[arg-type]

@@ -56,11 +56,11 @@ def calibration_rows(grid: Grid) -> tuple[CalibrationRow, ...]:
     for cells in by_size(list(grid.downstream()), grid).values():
         cell = cells[-1]
         runs = list(grid.cells[cell].values())
-        before = [(run.probabilities, run.targets) for run in runs]
+        before = [(run.probabilities, run.answers) for run in runs]
         temperatures = [run.temperature for run in runs]
         known = [t for t in temperatures if t is not None]
         after = [
-            (temper(run.probabilities, t), run.targets)
+            (temper(run.probabilities, t), run.answers)
             for run, t in zip(runs, temperatures, strict=True)
             if t is not None
         ]

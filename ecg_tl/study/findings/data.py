@@ -96,6 +96,13 @@ class DataRow:
 
 
 FEW_POSITIVES = 5
+PART_WORDS = {"train": "the training set", "validation": "the validation set", "test": "the test set"}
+_WITHOUT = {
+    "train": "never trained",
+    "validation": "without a threshold of its own",
+    "test": "not scored",
+}
+"""What becomes of a class that no record of a part has an answer to."""
 
 
 def data_rows(grid: Grid) -> tuple[DataRow, ...]:
@@ -104,7 +111,11 @@ def data_rows(grid: Grid) -> tuple[DataRow, ...]:
     for cells in by_size([c for c in grid.cells if c.protocol != SECOND_OPINION], grid).values():
         cell = cells[-1]
         data = grid.first(cell).result["data"]
-        same = {k: v for k, v in data.items() if k not in ("records", "support", "leaks_removed", "store")}
+        same = {
+            k: v
+            for k, v in data.items()
+            if k not in ("records", "support", "answered", "leaks_removed", "store")
+        }
         uses.setdefault((cell.dataset, json.dumps(same, sort_keys=True, default=str)), []).append(cell)
     several = {name for name, _ in uses if sum(other == name for other, _ in uses) > 1}
     rows = []
@@ -181,7 +192,22 @@ def _data_warnings(run: RunResult, data: dict[str, Any], classes: Sequence[Class
     rare = [f"{c.name} ({c.test})" for c in classes if 0 < c.test < FEW_POSITIVES]
     if rare:
         warnings.append(f"Fewer than {FEW_POSITIVES} positives in the test set: {', '.join(rare)}.")
-    absent = [c.name for c in classes if c.test == 0]
+    answered = data.get("answered") or {}
+    for part in ("train", "validation", "test"):
+        counts = answered.get(part) or {}
+        without = [name for name in run.class_names if counts.get(name) == 0]
+        if without:
+            warnings.append(f"No answer in {PART_WORDS[part]}, so {_WITHOUT[part]}: {', '.join(without)}.")
+        total = int((data.get("records") or {}).get(part, 0))
+        partly = [f"{name} ({counts[name]:,})" for name in run.class_names if 0 < counts.get(name, 0) < total]
+        if partly:
+            warnings.append(
+                f"Not all of the {total:,} records in {PART_WORDS[part]} have an answer: {', '.join(partly)}."
+            )
+    if data.get("unanswered"):
+        warnings.append(f"{data['unanswered']:,} records have no answer to any class and are in no part.")
+    unscored = [name for name in run.class_names if (answered.get("test") or {}).get(name) == 0]
+    absent = [c.name for c in classes if c.test == 0 and c.name not in unscored]
     if absent:
         warnings.append(f"No positives in the test set, so not scored: {', '.join(absent)}.")
     leaks = sum(int(v) for v in (data.get("leaks_removed") or {}).values())

@@ -133,12 +133,13 @@ class Grid:
 
     def _resamples_of(self, run: RunResult, resamples: int) -> PatientResamples:
         content = hashlib.sha256()
-        for part in (run.record_ids, run.patient_ids, run.targets, "\n".join(run.class_names)):
+        names = "\n".join(run.class_names)
+        for part in (run.record_ids, run.patient_ids, run.targets, run.answered, names):
             content.update(part.encode() if isinstance(part, str) else part.tobytes())
             content.update(b"|")
         key = content.digest()
         if key not in self._test_sets:
-            self._test_sets[key] = resample_patients(run.targets, run.patient_ids, resamples)
+            self._test_sets[key] = resample_patients(run.answers, run.patient_ids, resamples)
         return self._test_sets[key]
 
     # Configurations -------------------------------------------------------------------------------------

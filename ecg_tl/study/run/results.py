@@ -50,7 +50,8 @@ class RunResult:
         record_ids: `(records,)`, of the test records, sorted.
         patient_ids: `(records,)`; a record whose patient is not known has one of its own.
         unknown_patients: How many records that are.
-        targets: `bool (records, classes)`.
+        targets: `bool (records, classes)`; False where there is no answer.
+        answered: `bool (records, classes)`: where there is one.
         probabilities: `(records, classes)`, before temperature scaling.
         class_names: One a column.
         history: `metrics.csv`: a row an epoch, validation scores and seconds.
@@ -63,10 +64,16 @@ class RunResult:
     patient_ids: NDArray[np.str_]
     unknown_patients: int
     targets: NDArray[np.bool_]
+    answered: NDArray[np.bool_]
     probabilities: NDArray[np.float64]
     class_names: tuple[str, ...]
     history: pd.DataFrame
     test_by_epoch: pd.DataFrame | None
+
+    @property
+    def answers(self) -> NDArray[np.float64]:
+        """`(records, classes)` of zeros, ones, and NaN for no answer."""
+        return np.where(self.answered, self.targets, np.nan)
 
     @property
     def id(self) -> str:
@@ -170,7 +177,8 @@ def read_run(run_folder: RunFolder) -> RunResult:
     patients, unknown = _patients(predictions)
     numbers = _numbers(predictions, [f"{part}/{n}" for part in ("target", "probability") for n in names])
     targets, probabilities = numbers[:, : len(names)], numbers[:, len(names) :]
-    if not np.isin(targets, (0.0, 1.0)).all():
+    unanswered = (predictions[[f"target/{n}" for n in names]] == "").to_numpy()
+    if not (np.isin(targets, (0.0, 1.0)) | unanswered).all() or unanswered.all():
         raise StoreError(path, "targets that are neither 0 nor 1", "zeros and ones", NOT_ITS_OWN)
     stated = result["data"].get("class_names")
     if stated is not None and tuple(stated) != names:
@@ -183,6 +191,7 @@ def read_run(run_folder: RunFolder) -> RunResult:
         patient_ids=patients[order],
         unknown_patients=unknown,
         targets=targets[order] == 1,
+        answered=~unanswered[order],
         probabilities=probabilities[order],
         class_names=names,
         history=read.numbers(run_folder.metrics),
