@@ -115,8 +115,23 @@ def damaged_blocks(path: Path, expected: FileDigest) -> list[int]:
     return differing + list(range(shorter, longer))
 
 
+OWN_DIGEST = "digest"
+"""Field of a JSON file that holds the digest of all others."""
+
+
+def with_digest(values: Mapping[str, Any]) -> dict[str, Any]:
+    """Return JSON values with the digest of themselves."""
+    return {**values, OWN_DIGEST: digest_of_values(values)}
+
+
+def is_as_written(values: Mapping[str, Any]) -> bool:
+    """Say whether what `with_digest` gave is unchanged; so is what never had a digest."""
+    return values.get(OWN_DIGEST) is None or values[OWN_DIGEST] == digest_of_values(values)
+
+
 def digest_of_values(values: Mapping[str, Any]) -> str:
-    """Digest JSON values, whatever the order of their keys and the blanks between them."""
-    written = json.loads(json_text(values, indent=None))  # as a reader finds them
+    """Digest JSON values but their own digest, whatever the order of keys and the blanks between them."""
+    own = {name: value for name, value in values.items() if name != OWN_DIGEST}
+    written = json.loads(json_text(own, indent=None))  # as a reader finds them
     canonical = json.dumps(written, sort_keys=True)
     return blake2b(canonical.encode(), digest_size=_DIGEST_BYTES).hexdigest()

@@ -11,7 +11,7 @@ from ecg_tl.datasets.base import LabelClass, LabelRule, LeftOut
 from ecg_tl.errors import SettingError, StoreError
 from ecg_tl.files import read_json
 from ecg_tl.limits import Limit, fits_type, shown
-from ecg_tl.store.digests import FileDigest, digest_of_values
+from ecg_tl.store.digests import OWN_DIGEST, FileDigest, digest_of_values, with_digest
 from ecg_tl.store.encoding import SIGNAL_DTYPE
 from ecg_tl.store.fingerprint import (
     FINGERPRINTS_FILE,
@@ -34,7 +34,6 @@ UNREADABLE = "Correct its permissions, or look after the disk; the store need no
 
 DIGESTED_FILES = (SIGNALS_FILE, FINGERPRINTS_FILE, RECORDS_FILE)
 
-_OWN_DIGEST = "digest"
 _COUNT = Limit("count", 0, 10**15, whole=True)  # of samples as well
 _RULE_TYPES: Mapping[str, Any] = {
     "classes": list[dict[str, Any]],
@@ -202,7 +201,7 @@ class Manifest:
             "rules": {task: _rule_to_json(rule) for task, rule in self.rules.items()},
             "digests": {name: digest.to_json() for name, digest in self.digests.items()},
         }
-        return {**values, _OWN_DIGEST: digest_of_values(values)}
+        return with_digest(values)
 
     @classmethod
     def from_json(cls, values: Mapping[str, Any]) -> Manifest:
@@ -217,10 +216,8 @@ class Manifest:
         for name, kind in _TYPES.items():
             if not fits_type(values[name], kind):
                 raise TypeError(f"{name} is {shown(values[name])}")
-        if values["format_version"] > 3:
-            own = {name: value for name, value in values.items() if name != _OWN_DIGEST}
-            if digest_of_values(own) != values[_OWN_DIGEST]:
-                raise ValueError("it was changed after it was written")
+        if values["format_version"] > 3 and values[OWN_DIGEST] != digest_of_values(values):
+            raise ValueError("it was changed after it was written")
         manifest = cls(
             dataset=DatasetCard(**values["dataset"]),
             settings=StoreSettings.from_json(values["settings"]),

@@ -19,6 +19,7 @@ from ecg_tl.errors import EcgTlError, StoreError
 from ecg_tl.files import sha256_of
 from ecg_tl.limits import fits_type, shown
 from ecg_tl.parsing import load_yaml
+from ecg_tl.store.digests import is_as_written
 from ecg_tl.study.design.folder import CONFIG_FILE, FIT_FILE, RunFolder, unreadable
 from ecg_tl.study.run.result import read_mapping
 from ecg_tl.validation_predictions import read_validation
@@ -98,6 +99,8 @@ def _read_speed(path: Path) -> dict[str, Any]:
 def _read_epochs(run_folder: RunFolder) -> int:
     """Return after how many epochs the training was over."""
     fit = read_mapping(run_folder.fit)
+    if not is_as_written(fit):
+        raise _damaged(run_folder.fit, "other content than the training wrote")
     for name, kind in _OF_A_FIT.items():
         # Earlier versions noted no digests.
         if not (fits_type(fit.get(name), kind) or (name == "digests" and name not in fit)):

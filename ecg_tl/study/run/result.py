@@ -16,11 +16,12 @@ from ecg_tl.datamodules import EcgDataModule
 from ecg_tl.errors import EcgTlError, StoreError
 from ecg_tl.files import digests_of, write_json
 from ecg_tl.models import find_network
+from ecg_tl.store.digests import with_digest
 from ecg_tl.study.design.folder import NOT_ITS_OWN, TEST_FOLDER, RunFolder, unreadable
 from ecg_tl.study.run.attempts import Stopwatch
 from ecg_tl.study.run.hardware import describe_hardware
 from ecg_tl.study.run.job import Job
-from ecg_tl.study.run.result_schema import DIGEST, FORMAT, own_digest
+from ecg_tl.study.run.result_schema import FORMAT
 from ecg_tl.tasks import EcgClassifier
 from ecg_tl.tasks.restoring import restore_task
 from ecg_tl.transfer.ranking import encode_part, read_candidate
@@ -91,7 +92,7 @@ def write_result(
         "digests": digests_of(run_folder.path, DIGESTED),
         "finished": datetime.now(UTC).isoformat(timespec="seconds"),
     }
-    write_json(run_folder.result, {**result, DIGEST: own_digest(result)})
+    write_json(run_folder.result, with_digest(result))
 
 
 def read_mapping(path: Path) -> dict[str, Any]:

@@ -17,7 +17,7 @@ from typing import Any
 
 from ecg_tl.errors import StoreError
 from ecg_tl.limits import require_tree
-from ecg_tl.store.digests import digest_of_values
+from ecg_tl.store.digests import OWN_DIGEST, is_as_written
 from ecg_tl.study.design.folder import NOT_ITS_OWN
 
 FORMAT = 1
@@ -97,9 +97,6 @@ SOME_NUMBER = FieldKind("a number or null", _or_null(_is_number))
 SOME_BOOL = FieldKind("true, false or null", _or_null(_is_bool))
 SCORES = FieldKind("a mapping of numbers", _table_of(_or_null(_is_number)), needed=True)
 COUNTS = FieldKind("a mapping of whole numbers", _or_null(_table_of(_is_whole)))
-
-DIGEST = "digest"
-"""Field of a result: the digest of all others."""
 
 FIELDS: dict[str, FieldKind] = {
     "run": TABLE,
@@ -208,17 +205,12 @@ def check_result(content: object, path: Path) -> dict[str, Any]:
             f"that of its folder, {folder!r}",
             NOT_ITS_OWN,
         )
-    said = content.get(DIGEST)
-    if said is not None and said != own_digest(content):  # results of earlier versions have none
+    if not is_as_written(content):  # results of earlier versions have no digest
+        said = content[OWN_DIGEST][:12]
         raise StoreError(
-            path, "other content than its run wrote", f"that of its own digest ({said[:12]})", NOT_ITS_OWN
+            path, "other content than its run wrote", f"that of its own digest ({said})", NOT_ITS_OWN
         )
     return content
-
-
-def own_digest(result: Mapping[str, Any]) -> str:
-    """Digest a result without its digest."""
-    return digest_of_values({name: value for name, value in result.items() if name != DIGEST})
 
 
 def _described(value: object) -> str:

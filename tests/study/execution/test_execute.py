@@ -239,7 +239,7 @@ def changed(path: Path) -> None:
     if path.name == "attempts.json":
         content["attempts"][0]["wall_seconds"] = "x"
     elif path.name == "fit.json":
-        content["epochs_to_best"] = "x"
+        content["epochs_to_best"] += 1  # no value that could not be
     path.write_bytes(path.read_bytes() + b"1" if content is None else json.dumps(content).encode())
 
 
