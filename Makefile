@@ -12,6 +12,7 @@ ROOT ?= data/$(DATA)
 MODEL ?= resnet1d18
 PROTOCOL ?= strict
 RECIPE ?= full
+METHOD ?= jepa
 SEED ?= 0
 RUNS ?= runs
 CONFIG ?= sample
@@ -23,12 +24,12 @@ RUN_ARGS ?=
 FIT = $(ECG_TL) fit -c $(DATA) -c $(MODEL) -c $(PROTOCOL) --data.root $(ROOT) --seed_everything $(SEED) --runs_dir $(RUNS)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-slow coverage docs lint format types data synthesize prepare check pretrain finetune scratch \
+.PHONY: help setup demo test test-slow coverage docs lint format types data synthesize prepare check pretrain pretrain-ssl finetune scratch \
         study bench bench-gpu fuzz tensorboard clean
 
 help: ## list the targets
 	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
-	@echo "settings: DATA=$(DATA) ROOT=$(ROOT) MODEL=$(MODEL) PROTOCOL=$(PROTOCOL) RECIPE=$(RECIPE) SEED=$(SEED)"
+	@echo "settings: DATA=$(DATA) ROOT=$(ROOT) MODEL=$(MODEL) PROTOCOL=$(PROTOCOL) RECIPE=$(RECIPE) METHOD=$(METHOD) SEED=$(SEED)"
 
 setup: $(STAMP) ## install everything into .venv, once
 $(STAMP): pyproject.toml constraints.txt
@@ -79,6 +80,10 @@ check: setup ## read a dataset and report what is wrong: DATA=dataset ROOT=folde
 
 pretrain: setup ## train an upstream: DATA=dataset MODEL=network
 	$(FIT) --experiment $(DATA)-$(MODEL)-upstream $(ARGS)
+
+pretrain-ssl: setup ## pre-train an upstream without labels: METHOD=jepa, cpc or simclr DATA=dataset ROOT=folder
+	$(ECG_TL) pretrain -c $(METHOD) --data $(DATA) --data.root $(ROOT) --seed_everything $(SEED) --runs_dir $(RUNS) \
+	  --experiment $(DATA)-$(METHOD) $(ARGS)
 
 scratch: setup ## train a downstream from scratch: DATA=dataset MODEL=network
 	$(FIT) --experiment $(DATA)-$(MODEL)-scratch $(ARGS)

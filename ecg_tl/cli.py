@@ -19,6 +19,7 @@ _COMMANDS = {
     "validate": (_TRAINER, "score a checkpoint on the validation records"),
     "test": (_TRAINER, "score a checkpoint on the test records, and write their probabilities"),
     "predict": (_TRAINER, "write the probabilities of every record"),
+    "pretrain": ("ecg_tl.commands.pretrain", "train an upstream on records without labels"),
     "study": ("ecg_tl.commands.study", "fine-tune, or train from scratch? a grid of runs, and the report"),
     "robustness": (
         "ecg_tl.commands.robustness",

@@ -41,11 +41,14 @@ class TrainingSet:
         dataset: Name of the dataset, or of the file of an upstream that does not say what it was trained on.
         record_ids: Of the training records; none if they are not known.
         fingerprints: Of the same records, `int8 (records, FINGERPRINT_BYTES)`.
+        labels: Whether their labels were used. A pre-training uses none: that the downstream trains on the
+            same records is what it is for, and no overlap.
     """
 
     dataset: str
     record_ids: tuple[str, ...]
     fingerprints: Tensor
+    labels: bool = True
 
     @property
     def is_known(self) -> bool:
@@ -56,18 +59,20 @@ class TrainingSet:
         """Tell whether these are the same records of the same dataset."""
         return (
             self.dataset == other.dataset
+            and self.labels == other.labels
             and self.record_ids == other.record_ids
             and torch.equal(self.fingerprints, other.fingerprints)
         )
 
     def as_dict(self) -> dict[str, Any]:
         """Give it as a checkpoint keeps it: primitives and one tensor."""
-        return {
+        kept = {
             "version": FINGERPRINT_VERSION,
             "dataset": self.dataset,
             "record_ids": list(self.record_ids),
             "fingerprints": self.fingerprints,
         }
+        return kept if self.labels else kept | {"labels": False}
 
 
 @dataclass(frozen=True)
@@ -196,7 +201,8 @@ def find_overlap(
     """Find the records of a split that weights were trained on.
 
     Records match by fingerprint. Where a record has none, it is the same if dataset and id are, or if the two
-    datasets are known to hold each other's records under such ids (`ecg_tl.datasets.partners`).
+    datasets are known to hold each other's records under such ids (`ecg_tl.datasets.partners`). Training
+    records may be among those of a pre-training without labels.
 
     Args:
         sets: What the weights were trained on.
@@ -215,6 +221,8 @@ def find_overlap(
         without += int((~comparable(np.array(fingerprints[rows]))).sum())
         met: dict[int, tuple[str, str, str]] = {}
         for one in known:
+            if part == "train" and not one.labels:
+                continue
             matches = _matches(datamodule.dataset.name, record_ids, np.array(fingerprints[rows]), one)
             for row, trained in matches:
                 met.setdefault(row, (record_ids[row], one.dataset, one.record_ids[trained]))
@@ -304,7 +312,10 @@ def _read_set(values: object, where: object) -> TrainingSet:
     expected = (len(ids), FINGERPRINT_BYTES)
     if not isinstance(prints, Tensor) or prints.dtype != torch.int8 or tuple(prints.shape) != expected:
         raise _malformed(where, "fingerprints of another kind")
-    return TrainingSet(dataset, tuple(ids), prints.cpu())
+    labels = values.get("labels", True)
+    if not isinstance(labels, bool):
+        raise _malformed(where, "labels that are neither true nor false")
+    return TrainingSet(dataset, tuple(ids), prints.cpu(), labels)
 
 
 def _malformed(where: object, found: str) -> CheckpointError:

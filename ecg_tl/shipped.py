@@ -18,6 +18,9 @@ from ecg_tl.errors import SettingError
 STUDIES = "study"
 """The kind of configs that say what a study compares; all others are fragments of a training's config."""
 
+PRETRAINING = "pretraining"
+"""The kind of configs that `ecg-tl pretrain` takes: a method each."""
+
 PROTOCOLS = "protocol"
 
 _NAME = re.compile(r"[\w./-]+")
@@ -45,7 +48,7 @@ def fragment_kinds() -> tuple[str, ...]:
     return tuple(
         folder.name
         for folder in sorted(config_folder().iterdir())
-        if folder.is_dir() and folder.name != STUDIES and any(folder.glob("*.yaml"))
+        if folder.is_dir() and folder.name not in (STUDIES, PRETRAINING) and any(folder.glob("*.yaml"))
     )
 
 

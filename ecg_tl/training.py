@@ -89,6 +89,9 @@ class EcgCLI(LightningCLI):
         **kwargs: Those of LightningCLI.
     """
 
+    command = "fit"
+    """Of `ecg-tl`, that trains."""
+
     def __init__(
         self, *args: Any, folder: Path | None = None, words: Sequence[str] = (), **kwargs: Any
     ) -> None:
@@ -105,10 +108,7 @@ class EcgCLI(LightningCLI):
 
     def add_arguments_to_parser(self, parser: LightningArgumentParser) -> None:
         """Add where runs are kept, which checkpoint is chosen, and the links from data to model."""
-        parser.add_argument("--runs_dir", type=str, default="runs", help="Folder that holds all runs.")
-        parser.add_argument(
-            "--experiment", type=str, default="default", help="Name of this run's folder below it."
-        )
+        self.add_run_arguments(parser)
         parser.add_lightning_class_args(RunCheckpoint, "checkpoint")
         parser.add_lightning_class_args(EcgPictures, "pictures")
         parser.add_lightning_class_args(ScoreCurves, "curves")
@@ -117,7 +117,15 @@ class EcgCLI(LightningCLI):
         parser.add_function_arguments(start_from, "transfer")
         for name in LINKED_TO_DATA:
             parser.link_arguments(f"data.{name}", f"model.init_args.{name}", apply_on="instantiate")
-        parser.link_arguments("seed_everything", "data.init_args.seed", compute_fn=_data_seed)
+        parser.link_arguments("seed_everything", "data.init_args.seed", compute_fn=data_seed)
+
+    @staticmethod
+    def add_run_arguments(parser: LightningArgumentParser) -> None:
+        """Add where runs are kept."""
+        parser.add_argument("--runs_dir", type=str, default="runs", help="Folder that holds all runs.")
+        parser.add_argument(
+            "--experiment", type=str, default="default", help="Name of this run's folder below it."
+        )
 
     def _parse_ckpt_path(self) -> None:
         # LightningCLI would put the checkpoint's hyperparameters over what the user wrote. The run's
@@ -172,7 +180,7 @@ class EcgCLI(LightningCLI):
         # Unpickle nothing but tensors and primitives, whatever Lightning's default for local files is.
         if config.get("weights_only") is None:
             config["weights_only"] = True
-        self._take_up_transfer(config)
+        self.take_up_transfer(config)
         if self.config.subcommand == "fit":
             require_an_end(config.trainer)
         else:
@@ -192,7 +200,7 @@ class EcgCLI(LightningCLI):
             if trainer.precision is None:
                 config.speed.precision = self.acceleration.precision.value
 
-    def _take_up_transfer(self, config: Any) -> None:
+    def take_up_transfer(self, config: Any) -> None:
         """Move a transfer callback from the list of callbacks, where it was earlier, to `transfer`."""
         callbacks = config.trainer.callbacks or []
         callbacks = callbacks if isinstance(callbacks, list) else [callbacks]
@@ -244,7 +252,7 @@ class EcgCLI(LightningCLI):
             if self.trainer.ckpt_path is not None:
                 return f"No epoch was finished. The same command goes on from {self.trainer.ckpt_path} again."
             return "No epoch was finished. The same command begins anew."
-        command = ["ecg-tl", "fit", "-c", str(run_of(last) / "config.yaml"), "--ckpt_path", str(last)]
+        command = ["ecg-tl", self.command, "-c", str(run_of(last) / "config.yaml"), "--ckpt_path", str(last)]
         return f"The last epoch that was finished is kept. To go on: {shlex.join(command)}"
 
     def validate(self, verbose: bool = True, **kwargs: Any) -> None:
@@ -291,7 +299,7 @@ def _asked_for(words: Sequence[str]) -> dict[str, set[str]]:
     return {name: skipped for name, skipped in commands.items() if name in words[:1]} or commands
 
 
-def _data_seed(seed: bool | int) -> int:
+def data_seed(seed: bool | int) -> int:
     """Return the seed of the data for `seed_everything`; true and false, "any seed" and "none", name none."""
     return 0 if isinstance(seed, bool) else seed
 

@@ -68,7 +68,7 @@ def upstream(workplace: Path) -> Path:
 
 
 def test_every_folder_of_configs_is_tested_here() -> None:
-    tested = {"data", "model", "protocol", "trainer", "transfer", "experiment", "study"}
+    tested = {"data", "model", "pretraining", "protocol", "trainer", "transfer", "experiment", "study"}
     assert {path.name for path in CONFIGS.iterdir()} == tested
     assert all(yamls(folder) for folder in tested)
 
@@ -126,6 +126,16 @@ def test_each_recipe_fine_tunes(here: Path, upstream: Path, recipe: str) -> None
     if recipe != "random_frozen":  # the control arm, which has no upstream
         words += ["--transfer.upstream", str(upstream)]
     assert fit(*words, "--experiment", f"recipe-{recipe}") == 0
+
+
+@pytest.mark.parametrize("method", yamls("pretraining"))
+@pytest.mark.slow
+def test_each_method_pre_trains(here: Path, method: str) -> None:
+    simulate(here, "ludb")
+    words = ["pretrain", *fragments(f"pretraining/{method}"), "--data", "ludb", *SMALL, *QUIET, *SHORT]
+    words += [] if method == "jepa" else ["--model.crop", "50"]
+    assert main([*words, "--experiment", method]) == 0
+    assert (here / "runs" / method / "version_0" / "checkpoints" / "best.ckpt").is_file()
 
 
 @pytest.mark.parametrize("experiment", yamls("experiment"))

@@ -31,6 +31,8 @@ class DecisionLog(Callback):
         checkpoint = trainer.checkpoint_callback
         if not trainer.is_global_zero or not isinstance(checkpoint, ModelCheckpoint):
             return
+        if not isinstance(pl_module, EcgClassifier):  # it decides nothing
+            return
         path = Path(checkpoint.best_model_path)
         if not checkpoint.best_model_path or not path.is_file():
             return

@@ -18,7 +18,7 @@ from torch import Tensor
 
 from ecg_tl.checkpoints.description import CheckpointDescription, read_description
 from ecg_tl.checkpoints.digest import require_weights_digest, require_whole_archive
-from ecg_tl.checkpoints.settings import require_stored_settings
+from ecg_tl.checkpoints.settings import PRETRAINING, require_stored_settings
 from ecg_tl.contamination import TrainingSet, read_training_sets
 from ecg_tl.errors import CheckpointError
 from ecg_tl.limits import require_tree, shown
@@ -114,6 +114,8 @@ def read_upstream(
         hyperparameters = dict(content.get("hyper_parameters", {}))
         prefix = NETWORK_PREFIX if prefix is None else prefix
     weights, outside = _strip(_unwrap(merged_state(state, path)), prefix or "", path)
+    if PRETRAINING in hyperparameters:
+        outside = {}  # predictors, projections and the like serve the pre-training alone
     weights, renamed = _rename(_unwrap(weights), renames or {}, path)
     return Upstream(
         path, weights, description, hyperparameters, renamed, outside, read_training_sets(content, path)

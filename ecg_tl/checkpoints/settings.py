@@ -29,6 +29,9 @@ from ecg_tl.models import NETWORKS, require_options
 LIGHTNINGS_OWN = ("_class_path", "_instantiator")
 """What LightningCLI writes beside a task's settings; only the name of the class is looked at."""
 
+PRETRAINING = "pretraining"
+"""A setting of checkpoints of a pre-training without labels: its method. They hold no task."""
+
 _MAKES_OBJECTS = ("class_path", "init_args", "dict_kwargs")
 """Keys by which the parser of the command line knows what it should make."""
 
@@ -58,12 +61,33 @@ def declare_task(task: type) -> None:
 
 def task_class(hyperparameters: Mapping[str, Any]) -> type | None:
     """Find the class by its name, which the command line leaves in a checkpoint, or else by the network's."""
+    if PRETRAINING in hyperparameters:
+        return None
     named = _TASKS.get(str(hyperparameters.get("_class_path")).rpartition(".")[2])
     entry = NETWORKS.get(str(hyperparameters.get("network")))
     if named is not None or entry is None:
         return named
     takes_any = "network_options" in hyperparameters or entry.family not in _FACES
     return _TASKS.get("EcgClassifier" if takes_any else _FACES[entry.family])
+
+
+def require_task(hyperparameters: Mapping[str, Any], where: object) -> None:
+    """Refuse a checkpoint of a pre-training where one is asked for that knows classes.
+
+    Args:
+        hyperparameters: A checkpoint's.
+        where: The checkpoint.
+
+    Raises:
+        CheckpointError: If it is one.
+    """
+    if PRETRAINING in hyperparameters:
+        raise CheckpointError(
+            where,
+            f"a network that was pre-trained without labels ({shown(hyperparameters[PRETRAINING])})",
+            "one that was trained on classes",
+            f"Fine-tune it first: `ecg-tl fit ... --transfer.upstream {where}`.",
+        )
 
 
 def require_stored_settings(hyperparameters: object, where: object) -> None:

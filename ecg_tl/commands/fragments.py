@@ -42,11 +42,12 @@ def classes_first(words: Sequence[str]) -> list[str]:
     return [*words[:start], *added, *words[start:]]
 
 
-def located(words: Sequence[str]) -> list[str]:
+def located(words: Sequence[str], kinds: Sequence[str] | None = None) -> list[str]:
     """Put the path of its file in the place of each config that is named (`-c strict`).
 
     Args:
         words: Of the command line.
+        kinds: Where a name may be from; `fragment_kinds()` if None.
 
     Raises:
         SettingError: If a config is neither a file nor the name of a shipped one.
@@ -55,7 +56,7 @@ def located(words: Sequence[str]) -> list[str]:
     for number, config in _configs(words):
         if not looks_like_a_name(str(config)):
             continue
-        found = str(find_config(config, fragment_kinds()))
+        found = str(find_config(config, fragment_kinds() if kinds is None else kinds))
         option, equals, _ = words[number].partition("=")
         if equals:
             changed[number] = f"{option}={found}"

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from ecg_tl.acceleration import take_device
 from ecg_tl.checkpoints.description import CheckpointDescription, read_description
 from ecg_tl.checkpoints.reading import read_checkpoint
+from ecg_tl.checkpoints.settings import require_task
 from ecg_tl.datasets import DATASETS
 from ecg_tl.errors import CheckpointError
 from ecg_tl.inference.model import ModelDescription
@@ -45,6 +46,7 @@ class CheckpointModel:
             raise CheckpointError(
                 path, "no settings of its network", "those that a fit wrote", "Give an intact checkpoint."
             )
+        require_task(hyperparameters, path)
         self.description = describe(said, str(hyperparameters.get("network")), path)
         self.device = take_device(accelerator)
         self.task: EcgClassifier = restore_task(path, checkpoint).to(self.device)

@@ -8,6 +8,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import ClassVar, Literal
 
+import torch
 from torch import Tensor, nn
 
 from ecg_tl.errors import SettingError
@@ -218,10 +219,53 @@ class TokenNetwork(EcgNetwork):
 
     has_tokens = True
 
+    leading_tokens: ClassVar[int] = 0
+    """How many of the first tokens stand for no stretch of the signal, such as registers."""
+
+    tokens_follow_time: ClassVar[bool] = True
+    """Whether the other tokens are equal stretches of all leads, one after the other."""
+
     @property
     def num_token_features(self) -> int:
         """Length of a token."""
         return self.num_features
+
+    def forward_kept_tokens(self, signal: Tensor, kept: Tensor, count: int) -> Tensor:
+        """Encode some stretches of signals `(batch, num_leads, samples)`, which see nothing of the others.
+
+        Args:
+            signal: Whole signals.
+            kept: `(batch, kept tokens) int64`: which stretches, counted from 0 without `leading_tokens`, in
+                ascending order; as many for each signal.
+            count: Tokens of a whole signal, without `leading_tokens`.
+
+        Returns:
+            `(batch, kept tokens, features of a token)`, without `leading_tokens`.
+
+        Raises:
+            SettingError: As `forward_tokens`, and if the tokens do not follow time.
+        """
+        if not self.tokens_follow_time:
+            raise SettingError(
+                "tokens",
+                f"a {type(self).__name__}, whose tokens are not stretches of all leads",
+                "tokens that follow each other in time",
+                "Choose another network.",
+            )
+        self._check_input(signal)
+        return self._encode_kept_tokens(signal, kept, count)
+
+    def _encode_kept_tokens(self, signal: Tensor, kept: Tensor, count: int) -> Tensor:
+        """Do what `forward_kept_tokens` says: here by a signal that is zero outside of what is kept.
+
+        A network that can leave tokens out should do so instead: it is faster, and zeros say where something
+        was.
+        """
+        of_sample = torch.arange(signal.shape[-1], device=signal.device) * count // signal.shape[-1]
+        sees = torch.zeros(len(signal), count, dtype=torch.bool, device=signal.device)
+        sees = sees.scatter(1, kept, True)[:, of_sample]
+        tokens = self._encode_tokens(signal.masked_fill(~sees[:, None], 0.0))[:, self.leading_tokens :]
+        return take_tokens(tokens, kept)
 
     @abstractmethod
     def _encode_tokens(self, signal: Tensor) -> Tensor:
@@ -233,6 +277,11 @@ class TokenNetwork(EcgNetwork):
 
     def _encode(self, signal: Tensor) -> Tensor:
         return self._pool(self._encode_tokens(signal))
+
+
+def take_tokens(tokens: Tensor, positions: Tensor) -> Tensor:
+    """Take tokens `(batch, tokens, features)` at `positions (batch, taken)` of each signal, in that order."""
+    return tokens.gather(1, positions[:, :, None].expand(-1, -1, tokens.shape[-1]))
 
 
 def require_positive(name: str, value: int) -> None:

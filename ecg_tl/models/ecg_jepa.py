@@ -87,6 +87,7 @@ class EcgJepa(TokenNetwork):
 
     head_name = "classifier"
     input_weight_names = ()
+    tokens_follow_time = False
 
     pos_embed: Tensor
     mask: Tensor

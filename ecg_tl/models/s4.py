@@ -179,9 +179,25 @@ class CpcS4(TokenNetwork):
         """The numbers of samples that signals may have."""
         return Lengths(longest=self.longest)
 
-    def _encode_tokens(self, signal: Tensor) -> Tensor:
-        tokens: Tensor = self.predictor(self.encoder(signal))
+    def forward_local(self, signal: Tensor) -> Tensor:
+        """Encode signals `(batch, num_leads, samples)` by the convolutions alone: `(batch, width, tokens)`.
+
+        A token is made of its own samples and one to each side.
+
+        Raises:
+            SettingError: As `forward_features`.
+        """
+        self._check_input(signal)
+        local: Tensor = self.encoder(signal)
+        return local
+
+    def forward_context(self, local: Tensor) -> Tensor:
+        """Summarise what `forward_local` gave, up to each token: `(batch, tokens, width)`."""
+        tokens: Tensor = self.predictor(local)
         return tokens
+
+    def _encode_tokens(self, signal: Tensor) -> Tensor:
+        return self.forward_context(self.encoder(signal))
 
     def prepare_for_export(self) -> None:
         """Replace FFTs, which few other programs know, by convolutions with the kernels as they are."""

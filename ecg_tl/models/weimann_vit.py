@@ -22,7 +22,7 @@ from ecg_tl.models.attention import (
     initialise_linear,
     sines_and_cosines,
 )
-from ecg_tl.models.base import Lengths, TokenNetwork, require_length, require_one_of
+from ecg_tl.models.base import Lengths, TokenNetwork, require_length, require_one_of, take_tokens
 from ecg_tl.models.registry import register_network
 
 Size = Literal["tiny", "xs", "s", "b"]
@@ -120,6 +120,7 @@ class WeimannVit(TokenNetwork):
 
     head_name = "classifier"
     input_weight_names = ("patch_embed.proj.weight",)
+    leading_tokens = 1
 
     def __init__(
         self,
@@ -155,9 +156,17 @@ class WeimannVit(TokenNetwork):
         return Lengths(PATCH, LONGEST, multiple_of=PATCH)
 
     def _encode_tokens(self, signal: Tensor) -> Tensor:
-        patches = self.patch_embed(signal)
-        patches = patches + self.positions.table[: patches.shape[1]]
-        x = torch.cat((self.registers.expand(signal.shape[0], -1, -1), patches), dim=1)
+        return self._encode_patches(self._patches(signal))
+
+    def _encode_kept_tokens(self, signal: Tensor, kept: Tensor, count: int) -> Tensor:
+        return self._encode_patches(take_tokens(self._patches(signal), kept))[:, self.leading_tokens :]
+
+    def _patches(self, signal: Tensor) -> Tensor:
+        patches: Tensor = self.patch_embed(signal)
+        return patches + self.positions.table[: patches.shape[1]]
+
+    def _encode_patches(self, patches: Tensor) -> Tensor:
+        x = torch.cat((self.registers.expand(len(patches), -1, -1), patches), dim=1)
         for block in self.blocks:
             x = block(x)
         tokens: Tensor = self.norm(x)

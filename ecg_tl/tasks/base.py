@@ -43,13 +43,12 @@ from ecg_tl.signals import Batch
 from ecg_tl.tasks.links import settings_from
 from ecg_tl.tasks.loss import answers_of_batch, classification_loss
 from ecg_tl.tasks.optimization import (
-    MIN_STEPS,
     OptimizerName,
     ScheduleName,
     make_optimizer,
     make_schedule,
     parameter_groups,
-    planned_steps,
+    require_planned_steps,
 )
 from ecg_tl.tasks.predictions import Predictions, gather, join_windows, on_device
 from ecg_tl.tasks.randomness import random_states, restore_random_state
@@ -303,16 +302,7 @@ class EcgClassifier(LightningModule):
         if self._random_states is not None and self.trainer.ckpt_path is not None:
             restore_random_state(self._random_states, self.trainer.global_rank)
         self._random_states = None
-        steps = int(self.trainer.estimated_stepping_batches)
-        for scheduler in (config.scheduler for config in self.trainer.lr_scheduler_configs):
-            planned = planned_steps(scheduler)
-            if planned is not None and planned != max(steps, MIN_STEPS):
-                raise SettingError(
-                    "max_epochs",
-                    f"{steps} optimizer steps",
-                    f"{planned}, for which the checkpoint's schedule was planned",
-                    "Go on with the same max_epochs, batch size and data, or use `schedule: constant`.",
-                )
+        require_planned_steps(self.trainer)
 
     # The checkpoint -------------------------------------------------------------------------------------
 

@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any, Literal, TypedDict
 
+from lightning.pytorch import Trainer
 from torch import nn
 from torch.optim import SGD, Adam, AdamW, Optimizer
 from torch.optim.lr_scheduler import CosineAnnealingLR, LRScheduler, OneCycleLR
 
+from ecg_tl.errors import SettingError
 from ecg_tl.models import EcgNetwork
 
 OptimizerName = Literal["adamw", "adam", "sgd"]
@@ -97,3 +99,21 @@ def planned_steps(schedule: object) -> int | None:
     if isinstance(schedule, CosineAnnealingLR):
         return int(schedule.T_max)
     return None
+
+
+def require_planned_steps(trainer: Trainer) -> None:
+    """Refuse to go on with a schedule that was planned for another number of steps.
+
+    Raises:
+        SettingError: If it was.
+    """
+    steps = int(trainer.estimated_stepping_batches)
+    for scheduler in (config.scheduler for config in trainer.lr_scheduler_configs):
+        planned = planned_steps(scheduler)
+        if planned is not None and planned != max(steps, MIN_STEPS):
+            raise SettingError(
+                "max_epochs",
+                f"{steps} optimizer steps",
+                f"{planned}, for which the checkpoint's schedule was planned",
+                "Go on with the same max_epochs, batch size and data, or use `schedule: constant`.",
+            )

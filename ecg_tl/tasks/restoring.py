@@ -8,7 +8,7 @@ from typing import Any
 
 import torch
 
-from ecg_tl.checkpoints.settings import declared_settings, require_stored_settings, task_class
+from ecg_tl.checkpoints.settings import declared_settings, require_stored_settings, require_task, task_class
 from ecg_tl.errors import CheckpointError
 from ecg_tl.models import NETWORKS, create_network
 from ecg_tl.models.low_rank import merged_state
@@ -32,6 +32,7 @@ def restore_task(path: Path, checkpoint: Mapping[str, Any]) -> EcgClassifier:
     """
     hyperparameters = checkpoint.get("hyper_parameters", {})
     require_stored_settings(hyperparameters, path)
+    require_task(hyperparameters, path)
     task = task_class(hyperparameters)
     if task is None or not issubclass(task, EcgClassifier):
         raise CheckpointError(

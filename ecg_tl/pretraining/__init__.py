@@ -1,0 +1,1 @@
+"""Upstreams from records without labels: JEPA, CPC and SimCLR, and what feeds and watches them."""

@@ -1,0 +1,97 @@
+"""`ecg-tl pretrain`: a training of this project whose model is a pre-training."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from lightning.pytorch.callbacks import Callback
+from lightning.pytorch.cli import LightningArgumentParser
+
+from ecg_tl.acceleration import Speed
+from ecg_tl.callbacks import RunCheckpoint
+from ecg_tl.callbacks.history import RESULT_FILE
+from ecg_tl.pretraining.base import Pretraining
+from ecg_tl.pretraining.cpc import CpcPretraining
+from ecg_tl.pretraining.data import PretrainingData
+from ecg_tl.pretraining.jepa import JepaPretraining
+from ecg_tl.pretraining.pictures import PretrainingPictures
+from ecg_tl.pretraining.simclr import SimClrPretraining
+from ecg_tl.run_defaults import TRAINER_DEFAULTS, run_callbacks
+from ecg_tl.run_folder import SaveRunConfig
+from ecg_tl.training import EcgCLI, data_seed
+from ecg_tl.trust import config_is_trusted, config_trust, parsing_limits, without_trust_option
+
+METHODS: dict[str, type[Pretraining]] = {
+    one.method: one for one in (JepaPretraining, CpcPretraining, SimClrPretraining)
+}
+"""By the name that `-c` and a study use."""
+
+LINKED_TO_DATA = ("num_leads", "num_samples", "sampling_rate", "normalization")
+"""Settings of a pre-training that are properties of its data."""
+
+
+class PretrainCLI(EcgCLI):
+    """The command line of a training, with the parts that a pre-training has."""
+
+    command = "pretrain"
+
+    def add_arguments_to_parser(self, parser: LightningArgumentParser) -> None:
+        """Add where runs are kept, which checkpoint is chosen, and the links from data to model."""
+        self.add_run_arguments(parser)
+        parser.add_lightning_class_args(RunCheckpoint, "checkpoint")
+        # There is no label to choose an epoch by: the last one is kept.
+        parser.set_defaults({"checkpoint.monitor": "epoch"})
+        parser.add_lightning_class_args(PretrainingPictures, "pictures")
+        parser.add_class_arguments(Speed, "speed")
+        for name in LINKED_TO_DATA:
+            parser.link_arguments(f"data.{name}", f"model.init_args.{name}", apply_on="instantiate")
+        parser.link_arguments("seed_everything", "data.seed", compute_fn=data_seed)
+        parser.link_arguments("seed_everything", "model.init_args.seed", compute_fn=data_seed)
+
+    def take_up_transfer(self, config: Any) -> None:
+        """Begin as initialised: a pre-training starts from no upstream."""
+
+
+def pretrain(
+    words: Sequence[str],
+    *,
+    folder: Path | None = None,
+    callbacks: Sequence[Callback] = (),
+    result_file: str = RESULT_FILE,
+) -> PretrainCLI:
+    """Pre-train, and return what was made for it.
+
+    Args:
+        words: The arguments of `ecg-tl pretrain`, with the datasets as `data.sources`.
+        folder: Where the run is kept, whose owner also keeps its config; None for a new one under `runs_dir`
+            and `experiment`, with a `config.yaml`.
+        callbacks: Beside those that every run has.
+        result_file: Name of the file that says what it came to.
+
+    Raises:
+        SettingError: If the config names what it may not, and `words` do not say `--trust_config`.
+    """
+    words, trusted = without_trust_option(words)
+    with config_trust(trusted or config_is_trusted()), parsing_limits():
+        return PretrainCLI(
+            Pretraining,
+            PretrainingData,
+            folder=folder,
+            words=["fit", *words],
+            subclass_mode_model=True,
+            auto_configure_optimizers=False,
+            seed_everything_default=0,
+            trainer_defaults={**TRAINER_DEFAULTS, "callbacks": [*run_callbacks(result_file), *callbacks]},
+            parser_kwargs={
+                "prog": "ecg-tl",
+                "exit_on_error": False,
+                "fit": {
+                    "exit_on_error": False,
+                    "usage": "ecg-tl pretrain [options] --data NAME [--data NAME ...]",
+                },
+            },
+            save_config_callback=SaveRunConfig if folder is None else None,
+            args=["fit", *words],
+        )
