@@ -133,7 +133,7 @@ def test_each_recipe_fine_tunes(here: Path, upstream: Path, recipe: str) -> None
 def test_each_method_pre_trains(here: Path, method: str) -> None:
     simulate(here, "ludb")
     words = ["pretrain", *fragments(f"pretraining/{method}"), "--data", "ludb", *SMALL, *QUIET, *SHORT]
-    words += [] if method == "jepa" else ["--model.crop", "50"]
+    words += [] if method == "jepa" else ["--data.crop_seconds", "1"]
     assert main([*words, "--experiment", method]) == 0
     assert (here / "runs" / method / "version_0" / "checkpoints" / "best.ckpt").is_file()
 

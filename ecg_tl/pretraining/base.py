@@ -25,17 +25,9 @@ from ecg_tl.checkpoints.description import (
 from ecg_tl.checkpoints.digest import DIGEST, weights_digest
 from ecg_tl.checkpoints.settings import PRETRAINING
 from ecg_tl.contamination import TRAINED_ON
-from ecg_tl.errors import SettingError
-from ecg_tl.limits import COUNT, LEARNING_RATE, NETWORK_SAMPLES, SEED, WEIGHT_DECAY, require, require_settings
+from ecg_tl.limits import COUNT, LEARNING_RATE, SEED, WEIGHT_DECAY, require, require_settings
 from ecg_tl.models import create_network, network_names
-from ecg_tl.pretraining.crops import crop_at_random, middle
-from ecg_tl.pretraining.draws import (
-    AUGMENTATION,
-    CROP,
-    SECOND_AUGMENTATION,
-    SECOND_CROP,
-    Draws,
-)
+from ecg_tl.pretraining.draws import AUGMENTATIONS, Draws
 from ecg_tl.pretraining.features import FeatureSpread, feature_spread, probe
 from ecg_tl.signals import Batch
 from ecg_tl.tasks.optimization import (
@@ -74,11 +66,10 @@ class Pretraining(LightningModule):
     Args:
         network: Name of the network.
         num_leads: From the data.
-        num_samples: From the data: of a stored record.
+        num_samples: From the data: of a crop.
         sampling_rate: From the data, in Hz.
         normalization: From the data: a name and its options.
-        seed: Of crops, augmentation, masks and negatives; with epoch and step it decides them.
-        crop: Samples of the crops that the network sees, each drawn anew; the whole record if None.
+        seed: Of augmentation, masks and negatives; with epoch and step it decides them.
         augmentation: Of the crops, in millivolts; `lead_dropout` makes an upstream that serves fewer leads.
         optimizer: `adamw`, `adam` or `sgd` (Nesterov momentum 0.9).
         learning_rate: Its highest value.
@@ -105,7 +96,6 @@ class Pretraining(LightningModule):
         sampling_rate: float,
         normalization: dict[str, Any],
         seed: int = 0,
-        crop: int | None = None,
         augmentation: Augmentation = Augmentation(),  # noqa: B008  (frozen)
         optimizer: OptimizerName = "adamw",
         learning_rate: float = 1e-3,
@@ -121,15 +111,8 @@ class Pretraining(LightningModule):
             probe_every=(COUNT, probe_every),
         )
         require(SEED, seed, "seed", remedy="Correct the setting.")
-        if crop is not None:
-            require(NETWORK_SAMPLES, crop, "crop", remedy="Correct the setting.")
-            if crop > num_samples:
-                raise SettingError(
-                    "crop", f"{crop} samples", f"at most {num_samples}, those of a record", "Correct it."
-                )
-        self.crop = num_samples if crop is None else crop
         # A network has a head; no class is known, so that it is the smallest there can be, and never used.
-        self.network = create_network(network, 1, num_leads, self.crop, **(network_options or {}))
+        self.network = create_network(network, 1, num_leads, num_samples, **(network_options or {}))
         self.network_name = str(network)
         self.sampling_rate = sampling_rate
         self.normalization = create_normalization(**normalization)
@@ -152,7 +135,7 @@ class Pretraining(LightningModule):
         """Return the loss of a batch.
 
         Args:
-            views: As many as the class says, each `(batch, leads, crop)`, normalised.
+            views: As many as the class says, each `(batch, leads, samples)`, normalised.
             draws: Where all random numbers come from.
         """
 
@@ -161,7 +144,7 @@ class Pretraining(LightningModule):
         """Return what is trained beside the network: predictor, projections."""
 
     def masked_samples(self, records: int) -> Tensor | None:
-        """Return what a first batch of so many crops has masked, `(records, crop)`; None without masks."""
+        """Return what a first batch of so many crops has masked, `(records, samples)`; None without masks."""
         return None
 
     @property
@@ -170,7 +153,7 @@ class Pretraining(LightningModule):
         return self.network
 
     def forward(self, signal: Tensor) -> Tensor:
-        """Turn signals `(batch, leads, crop)` in millivolts into features `(batch, num_features)`."""
+        """Turn signals `(batch, leads, samples)` in millivolts into features `(batch, num_features)`."""
         features: Tensor = self.network.forward_features(self.normalization(signal))
         return features
 
@@ -183,7 +166,7 @@ class Pretraining(LightningModule):
         before = {name: tensor.clone() for name, tensor in self.state_dict().items()}
         with torch.random.fork_rng(devices=[]), torch.enable_grad():
             torch.manual_seed(0)
-            shape = (2, self.network.num_leads, self.crop)
+            shape = (2, self.network.num_leads, self.network.num_samples)
             loss = self.objective([torch.randn(shape) for _ in range(self.views)], Draws(0, 0, 0))
             loss.backward()  # type: ignore[no-untyped-call]  # torch has no types for it
         self.load_state_dict(before)
@@ -213,19 +196,18 @@ class Pretraining(LightningModule):
 
     def _view(self, signal: Tensor, draws: Draws, number: int) -> Tensor:
         """Crop, augment and normalise a batch in millivolts, on its device."""
-        crop, augmentation = ((CROP, AUGMENTATION), (SECOND_CROP, SECOND_AUGMENTATION))[number]
-        signal = crop_at_random(signal, self.crop, draws, crop)
+        signal = self.data.crop(signal, draws.epoch, number)
         if not self.augmentation.is_off:
-            generator = draws.stream(augmentation + draws.rank, signal.device)
+            generator = draws.stream(AUGMENTATIONS[number] + draws.rank, signal.device)
             signal = augment(signal, self.augmentation, generator, sampling_rate=self.sampling_rate)
         view: Tensor = self.normalization(signal)
         return view
 
     def validation_step(self, batch: Batch, batch_idx: int) -> None:
         """Collect features of the records' middles, and the loss with the same draws every time."""
-        signal = middle(batch["signal"], self.crop)
+        signal = self.data.middle(batch["signal"])
         draws = Draws(self.seed, _VALIDATION, batch_idx)
-        views = [self.normalization(middle(batch["signal"], self.crop))]
+        views = [self.normalization(signal)]
         if self.views > 1:
             views = [self._view(batch["signal"], draws, number) for number in range(self.views)]
         self.log("val/loss", self.objective(views, draws), batch_size=len(signal), sync_dist=True)
@@ -321,7 +303,6 @@ class Pretraining(LightningModule):
 
     def _describe_data(self) -> dict[str, Any]:
         return self.data.describe() | {
-            "num_samples": self.crop,
             "augmentation": asdict(self.augmentation),
             "pretraining": {"method": self.method, **self.data.describe_records()},
         }

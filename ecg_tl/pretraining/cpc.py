@@ -59,7 +59,7 @@ class CpcPretraining(Pretraining):
                 "cpc_s4",
                 "Choose it, or another method.",
             )
-        tokens = -(-self.crop // 2)
+        tokens = -(-network.num_samples // 2)
         if tokens <= steps_ahead + 1:
             raise SettingError(
                 "steps_ahead",

@@ -20,6 +20,7 @@ from ecg_tl.contamination import TrainingSet
 from ecg_tl.datamodules import datamodule_class
 from ecg_tl.datamodules.base import EcgDataModule
 from ecg_tl.datamodules.batches import Residency, ShardSampler, StoredBatch, as_is, choose_residency
+from ecg_tl.datamodules.crops import make_crops
 from ecg_tl.datasets import DATASETS
 from ecg_tl.errors import SettingError
 from ecg_tl.limits import BATCH_SIZE, RECORDS, SEED, WORKERS, Limit, require, shown
@@ -40,7 +41,7 @@ SHARED = (
 )
 """Settings of a dataset that all datasets of a pre-training share, so that they are set once."""
 
-_NOT_HERE = ("augmentation", "allow_overlap", *SHARED)
+_NOT_HERE = ("augmentation", "allow_overlap", "crop_seconds", "crop_stride_seconds", *SHARED)
 """What an entry of `sources` does not have."""
 
 LOOKED_AT = 256
@@ -50,8 +51,8 @@ LOOKED_AT = 256
 class PretrainingData(LightningDataModule):
     """Signals of several datasets, sampled by stated weights.
 
-    Signals are in millivolts when they leave, whole as they are stored; crops and augmentation are the
-    model's. Targets are there for the linear probe alone, and never in a batch.
+    Signals are in millivolts when they leave, whole as they are stored: the model asks for one crop of them
+    or two, and varies these. Targets are there for the linear probe alone, and never in a batch.
 
     Args:
         sources: For each dataset a table: its name as `dataset`, its `root` (or its `store`), its `weight`
@@ -65,8 +66,9 @@ class PretrainingData(LightningDataModule):
         store_dir: Folder in which prepared stores are kept, and found again.
         leads: Which leads, in which order.
         sampling_rate: In Hz, after resampling.
-        num_samples: Of a stored record; longer ones are cut, shorter ones padded. What the network sees is
-            the model's `crop` of it.
+        num_samples: Of a stored record; longer ones are cut, shorter ones padded.
+        crop_seconds: Length of the crops that the network sees, each drawn anew in each epoch, as of a
+            datamodule; the whole record if None.
         resampling: As of a datamodule.
         short: As of a datamodule.
         bad_records: As of a datamodule.
@@ -93,6 +95,7 @@ class PretrainingData(LightningDataModule):
         leads: Sequence[str] = LEADS,
         sampling_rate: float = 100,
         num_samples: int = 1000,
+        crop_seconds: float | None = None,
         resampling: Resampling = "polyphase",
         short: Short = "pad",
         bad_records: Literal["skip", "error"] = "skip",
@@ -118,6 +121,7 @@ class PretrainingData(LightningDataModule):
         shared = {name: given[name] for name in SHARED}
         self.sources = [make_source(one, shared) for one in sources]
         self.weights = [_weight(one) for one in sources]
+        self.crops = make_crops(crop_seconds, None, sampling_rate, num_samples)
         self.others = [make_source(one, shared) for one in excluded_data or []]
         self.records: Records = records
         self.exclude = list(exclude or [])
@@ -129,7 +133,9 @@ class PretrainingData(LightningDataModule):
         self.num_workers = num_workers
         self._chosen: list[Chosen] | None = None
         self._held: dict[str, Tensor | NDArray[np.int16]] = {}
+        self._samples: dict[str, Rows] = {}
         self._part = "train"
+        self._positions: NDArray[np.int64] = np.zeros(0, np.int64)
 
     # What the model is built from -----------------------------------------------------------------------
 
@@ -150,8 +156,13 @@ class PretrainingData(LightningDataModule):
 
     @property
     def num_samples(self) -> int:
+        """Samples a lead of a crop, as the network sees it."""
+        return self.record_samples if self.crops is None else self.crops.samples
+
+    @property
+    def record_samples(self) -> int:
         """Samples a lead of a stored record."""
-        return self.sources[0].num_samples
+        return self.sources[0].record_samples
 
     # Preparation ----------------------------------------------------------------------------------------
 
@@ -267,10 +278,16 @@ class PretrainingData(LightningDataModule):
             for one, weight in zip(self.chosen, self.weights, strict=True)
         ]
 
+    def on_before_batch_transfer(self, batch: StoredBatch, dataloader_idx: int) -> StoredBatch:
+        """Note what crops of this batch depend on while the indices are still on the CPU."""
+        training = self.trainer is not None and self.trainer.training
+        self._part = "train" if training else "validation"
+        self._positions = batch["index"].numpy().copy()
+        return batch
+
     def on_after_batch_transfer(self, batch: StoredBatch, dataloader_idx: int) -> Batch:
         """Turn stored steps into millivolts on the device."""
-        training = self.trainer is not None and self.trainer.training
-        held = self._held.get("train" if training else "validation")
+        held = self._held.get(self._part)
         stored = held[batch["index"]] if isinstance(held, Tensor) else batch["signal"]
         return {
             "signal": stored.float() * _MILLIVOLTS_PER_STEP,
@@ -278,13 +295,52 @@ class PretrainingData(LightningDataModule):
             "index": batch["index"],
         }
 
+    def crop(self, signal: Tensor, epoch: int, number: int) -> Tensor:
+        """Cut a crop out of each record of the last batch: a function of seed, epoch, record and number.
+
+        Args:
+            signal: `(batch, leads, samples of a record)`.
+            epoch: Counted from 0.
+            number: Of the crop, where an objective takes several.
+        """
+        if self.crops is None:
+            return signal
+        lengths = self._lengths(self._part)[self._positions]
+        seed = (
+            self.seed
+            if number == 0
+            else int(np.random.SeedSequence((self.seed, number)).generate_state(1)[0])
+        )
+        return self.crops.cut(signal, self.crops.drawn(lengths, self._positions, seed, epoch))
+
+    def middle(self, signal: Tensor) -> Tensor:
+        """Cut the middle out of each record of the last batch, `(batch, leads, samples of a record)`."""
+        return self.middle_of(signal, self._lengths(self._part)[self._positions])
+
+    def middle_of(self, signal: Tensor, lengths: Rows) -> Tensor:
+        """Cut the middle out of records `(batch, leads, samples of a record)` of so many samples each."""
+        if self.crops is None:
+            return signal
+        starts = np.maximum(lengths - self.crops.samples, 0) // 2
+        return self.crops.cut(signal, torch.from_numpy(starts))
+
+    def _lengths(self, part: str) -> Rows:
+        """Return the samples of each record that are no padding."""
+        if part not in self._samples:
+            pairs = zip(self.sources, self._rows(part), strict=True)
+            self._samples[part] = np.concatenate([lengths_of(source)[rows] for source, rows in pairs])
+        return self._samples[part]
+
     def looked_at(self, position: int) -> tuple[NDArray[np.float32], str]:
-        """Return a record of `val_dataloader` by its position: `(leads, samples)` in mV, and its name."""
+        """Return the middle of a record of `val_dataloader`, `(leads, samples)` in mV, and its name."""
         for source, rows in zip(self.sources, self._rows("validation"), strict=True):
             if position < len(rows):
                 row = int(rows[position])
-                signal = np.asarray(source.store.signals()[row], dtype=np.float32) * _MILLIVOLTS_PER_STEP
-                return signal, f"{source.dataset.name} {source.store.records['record_id'].iloc[row]}"
+                signal = torch.from_numpy(np.array(source.store.signals()[[row]])).float()
+                middle = self.middle_of(signal * _MILLIVOLTS_PER_STEP, lengths_of(source)[[row]])
+                return middle[
+                    0
+                ].numpy(), f"{source.dataset.name} {source.store.records['record_id'].iloc[row]}"
             position -= len(rows)
         raise IndexError(position)
 
@@ -294,7 +350,7 @@ class PretrainingData(LightningDataModule):
             if has_labels(source):
                 source.setup()
                 train = np.intersect1d(source.parts.split.train, one.train)
-                return Labelled(source, train, source.parts.split.validation)
+                return Labelled(self, source, train, source.parts.split.validation)
         return None
 
     # Provenance -----------------------------------------------------------------------------------------
@@ -315,6 +371,7 @@ class PretrainingData(LightningDataModule):
         """Say which records were fed, in primitives."""
         return {
             "records": self.records,
+            "crop": None if self.crops is None else self.crops.describe(),
             "exclude": list(self.exclude),
             "records_per_epoch": self.records_per_epoch,
             "sources": [
@@ -375,11 +432,13 @@ class Labelled:
     """A dataset with labels, for the linear probe.
 
     Attributes:
+        data: The pre-training's, which says what of a record the network sees.
         source: The dataset, set up.
         train: Rows to fit on.
         validation: Rows to score on.
     """
 
+    data: PretrainingData
     source: EcgDataModule
     train: Rows
     validation: Rows
@@ -387,13 +446,21 @@ class Labelled:
     def batches(
         self, part: Literal["train", "validation"], device: torch.device, limit: int | None = None
     ) -> Iterator[tuple[Tensor, NDArray[np.float32]]]:
-        """Give signals `(batch, leads, samples)` in millivolts, and targets `(batch, classes)`, in order."""
+        """Give the middles of records `(batch, leads, samples)` in mV, and targets `(batch, classes)`."""
         rows = np.sort(self.train if part == "train" else self.validation)[:limit]
         signals, size = self.source.store.signals(), self.source.batch_size
         for start in range(0, len(rows), size):
             taken = rows[start : start + size]
             signal = torch.from_numpy(np.array(signals[taken])).to(device).float() * _MILLIVOLTS_PER_STEP
+            signal = self.data.middle_of(signal, lengths_of(self.source)[taken])
             yield signal, self.source.parts.targets[taken]
+
+
+def lengths_of(source: EcgDataModule) -> Rows:
+    """Return the samples of each stored record of a dataset that are no padding."""
+    padded = source.store.records["padded_samples"].to_numpy(np.int64)
+    lengths: Rows = source.record_samples - padded
+    return lengths
 
 
 def make_source(table: Mapping[str, Any], shared: Mapping[str, Any]) -> EcgDataModule:

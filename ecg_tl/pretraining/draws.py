@@ -9,8 +9,10 @@ from torch import Tensor
 
 from ecg_tl.transforms import augmentation_generator
 
-OBJECTIVE, CROP, SECOND_CROP, AUGMENTATION, SECOND_AUGMENTATION = range(1_000, 6_000, 1_000)
-"""Streams of numbers; those of augmentation have one for each process behind them."""
+OBJECTIVE = 10**6
+AUGMENTATIONS = (2 * 10**6, 3 * 10**6)
+"""Streams of numbers: of the objective, and of the augmentation of the first and of the second crop of a
+record, with one for each process behind them."""
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,6 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from ecg_tl.metrics import multilabel_scores
-from ecg_tl.pretraining.crops import middle
 
 if TYPE_CHECKING:
     from ecg_tl.pretraining.base import Pretraining
@@ -98,7 +97,7 @@ def probe(module: Pretraining, data: PretrainingData) -> float | None:
         for part in ("train", "validation"):
             limit = PROBED_RECORDS if part == "train" else None
             batches = list(parts.batches(part, module.device, limit))
-            made = [module(middle(signal, module.crop)).float().cpu() for signal, _ in batches]
+            made = [module(signal).float().cpu() for signal, _ in batches]
             features[part] = torch.cat(made).double().numpy()
             targets[part] = np.concatenate([target for _, target in batches]).astype(np.float64)
     module.train(training)

@@ -96,13 +96,14 @@ class JepaPretraining(Pretraining):
         return [self.predictor]
 
     def masked_samples(self, records: int) -> Tensor:
-        """Return what a first batch of so many crops has masked, `(records, crop)`."""
+        """Return what a first batch of so many crops has masked, `(records, samples)`."""
+        samples = self.network.num_samples
         with torch.no_grad():
-            empty = torch.zeros(1, self.network.num_leads, self.crop, device=self.device)
+            empty = torch.zeros(1, self.network.num_leads, self.network.num_samples, device=self.device)
             tokens = self.network.forward_tokens(empty).shape[1] - self.context.leading_tokens
         _, masked = self.masks.draw(tokens, records, Draws(self.seed, 0, 0).generator)
         is_masked = torch.zeros(records, tokens, dtype=torch.bool).scatter(1, masked, True)
-        return is_masked[:, torch.arange(self.crop) * tokens // self.crop]
+        return is_masked[:, torch.arange(samples) * tokens // samples]
 
     def objective(self, views: list[Tensor], draws: Draws) -> Tensor:
         """Return the mean distance of predictions from the target's features of masked tokens."""

@@ -14,7 +14,6 @@ from ecg_tl.figures import figure_to_image
 from ecg_tl.figures.traces import Trace, traces_figure
 from ecg_tl.limits import COUNT, require_settings
 from ecg_tl.pretraining.base import Pretraining
-from ecg_tl.pretraining.crops import middle
 
 SHOWN_LEAD = "II"
 """Drawn of each record, where it is there; else the first."""
@@ -100,5 +99,4 @@ def _trace(
     signal, name = module.data.looked_at(position)
     leads = module.data.leads
     lead = leads.index(SHOWN_LEAD) if SHOWN_LEAD in leads else 0
-    cropped = middle(torch.from_numpy(signal), module.crop)[lead].numpy()
-    return Trace(f"{before}{name}, {leads[lead]}", cropped, shaded)
+    return Trace(f"{before}{name}, {leads[lead]}", signal[lead], shaded)

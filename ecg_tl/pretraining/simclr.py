@@ -38,7 +38,7 @@ class SimClrPretraining(Pretraining):
             are the same, and there is nothing to learn.
 
     Raises:
-        SettingError: If a setting makes no sense, or both crops would be the same.
+        SettingError: If a setting makes no sense, or when the training begins, if both crops are the same.
     """
 
     method = "simclr"
@@ -54,18 +54,21 @@ class SimClrPretraining(Pretraining):
             projection=(HIDDEN_SIZE, projection),
             temperature=(_TEMPERATURE, temperature),
         )
-        if self.augmentation.is_off and self.crop == kwargs["num_samples"]:
-            raise SettingError(
-                "augmentation",
-                "none, and crops as long as the record",
-                "two crops that differ",
-                "Set `crop` below the record's samples, or an augmentation.",
-            )
         self.temperature = temperature
         self.projector = nn.Sequential(
             nn.Linear(self.network.num_features, hidden), nn.ReLU(), nn.Linear(hidden, projection)
         )
         self.freeze_what_is_idle()
+
+    def on_fit_start(self) -> None:
+        """Refuse to tell two crops from others that are the same."""
+        if self.augmentation.is_off and self.data.crops is None:
+            raise SettingError(
+                "augmentation",
+                "none, and crops as long as the record",
+                "two crops that differ",
+                "Set `data.crop_seconds` below the record's length, or an augmentation.",
+            )
 
     def own_modules(self) -> list[nn.Module]:
         """Return the projection."""

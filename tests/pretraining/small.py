@@ -31,8 +31,7 @@ METHODS: dict[str, tuple[type[Pretraining], dict[str, Any]]] = {
         CpcPretraining,
         {
             "network": "cpc_s4",
-            "network_options": {"width": 16, "depth": 1, "states": 4, "longest": 500, "dropout": 0.0},
-            "crop": 200,
+            "network_options": {"width": 16, "depth": 1, "states": 4, "dropout": 0.0},
             "steps_ahead": 3,
             "negatives": 16,
         },
@@ -42,7 +41,6 @@ METHODS: dict[str, tuple[type[Pretraining], dict[str, Any]]] = {
         {
             "network": "resnet1d18",
             "network_options": {"widths": [4, 8, 8, 16]},
-            "crop": 250,
             "augmentation": AUGMENTATION,
             "hidden": 16,
             "projection": 8,

@@ -86,9 +86,16 @@ def test_it_has_no_answers_and_says_so_in_one_line(
 
 def test_datasets_and_their_settings_are_put_together() -> None:
     words = ["pretrain", "--data", "ludb", "--data.root", "a", "--data.batch_size", "4"]
-    words += ["--data=PtbXlDataModule", "--data.weight", "2", "--data.split.seed=3", "--model.crop", "9"]
+    words += [
+        "--data=PtbXlDataModule",
+        "--data.weight",
+        "2",
+        "--data.split.seed=3",
+        "--data.crop_seconds",
+        "9",
+    ]
     assert sources_together(words) == [
-        *("pretrain", "--data.batch_size", "4", "--model.crop", "9", "--data.sources"),
+        *("pretrain", "--data.batch_size", "4", "--data.crop_seconds", "9", "--data.sources"),
         '[{"dataset": "ludb", "root": "a"}, {"dataset": "ptbxl", "weight": 2, "split": {"seed": 3}}]',
     ]
 
@@ -118,7 +125,7 @@ def test_words_that_name_no_dataset_are_refused(words: list[str], said: str) -> 
         (["-c", "jepa", "--data", "ludb", "--model.masks.min_keep", "2"], "min_keep"),
         (["-c", "jepa", "--data", "ludb", *GRU], "no tokens"),
         (["-c", "cpc", "--data", "ludb", *GRU], "cpc_s4"),
-        (["-c", "simclr", "--data", "ludb", "--model.crop", "5000"], "at most 1000"),
+        (["-c", "simclr", "--data", "ludb", "--data.crop_seconds", "50"], "which a stored record has"),
     ],
 )
 @pytest.mark.slow
