@@ -10,10 +10,11 @@ TINY: dict[str, dict[str, Any]] = {
     "hubert_ecg": {"size": "tiny"},
     "ecg_jepa": {"size": "tiny"},
     "weimann_vit": {"size": "tiny"},
+    "openecg": {"size": "tiny"},
     "s4": {"width": 8, "depth": 2},
     "cpc_s4": {"width": 8, "depth": 2},
 }
-STEPS = {"ecg_jepa": 50, "weimann_vit": 25}
+STEPS = {"ecg_jepa": 50, "weimann_vit": 25, "openecg": 10}
 
 
 def fitting(network: str, samples: int) -> int:

@@ -135,7 +135,8 @@ def _load(path: Path) -> Any:
             path,
             f"objects other than weights, or a damaged file ({_first_line(error)})",
             "plain tensors and primitives",
-            "Nothing of it was executed. Give a checkpoint written by ecg_tl, or a file of weights alone.",
+            "Nothing of it was executed. `ecg-tl upstream convert FILE` says what it asks for, and saves its "
+            "tensors alone.",
         ) from None
     except Exception as error:  # the unpickler fails in any way that the bytes of a damaged file make it
         raise _damaged(path, error) from None

@@ -1,4 +1,4 @@
-"""`ecg-tl upstream list | show | check | download`."""
+"""`ecg-tl upstream list | show | check | download | convert`."""
 
 from __future__ import annotations
 
@@ -10,13 +10,16 @@ from jsonargparse import ArgumentParser
 
 from ecg_tl import printing
 from ecg_tl.commands.arguments import argument_errors, path_argument
-from ecg_tl.downloading.fetching import fetch
+from ecg_tl.downloading.fetching import Fetched, fetch
 from ecg_tl.downloading.progress import byte_progress
-from ecg_tl.downloading.sources import ByHand, locate
-from ecg_tl.errors import DownloadError
+from ecg_tl.downloading.sources import ByHand, Packaged, locate
+from ecg_tl.errors import DownloadError, SettingError
 from ecg_tl.files import json_text
+from ecg_tl.outputs import check_outputs
 from ecg_tl.paths import require_file_name
 from ecg_tl.upstreams import UPSTREAMS, FileReport, PublishedUpstream, check_upstream, find_upstream
+from ecg_tl.upstreams.conversion import convert
+from ecg_tl.upstreams.pickled_names import Kind, read_asked
 
 LISTED = 10
 
@@ -51,12 +54,23 @@ def run(words: Sequence[str]) -> int:
     downloading.add_argument(
         "--file", type=str, default=None, help="Another file of the same repository or deposit."
     )
+    converting = ArgumentParser(
+        exit_on_error=False,
+        description="Say which classes and functions a file asks for, without executing anything of it. With "
+        "--trust FILE its tensors are saved again as safetensors, in a process of its own.",
+    )
+    converting.add_argument("file", type=str, help="A file of weights that holds more than tensors.")
+    converting.add_argument("--trust", type=str, default=None, help="The same file once more.")
+    converting.add_argument(
+        "--to", type=str, default=None, help="The new file; FILE with the ending .safetensors if not given."
+    )
     subcommands.add_subcommand("list", listing, help="list the published upstreams")
     subcommands.add_subcommand("show", showing, help="say what is known of one")
     subcommands.add_subcommand("check", checking, help="say what a file of weights holds")
     subcommands.add_subcommand("download", downloading, help="fetch the file of one")
+    subcommands.add_subcommand("convert", converting, help="say what a pickle asks for; save its tensors")
     command = " ".join(words[:2]) if set(words[1:2]) & set(subcommands.choices) else "upstream"
-    with argument_errors(command, words[1:], [], ("name", "file", "as", "to")):
+    with argument_errors(command, words[1:], [], ("name", "file", "as", "to", "trust")):
         settings = parser.parse_args(list(words[1:]))
     if settings.word == "show":
         return print_upstream(settings.show.name)
@@ -64,6 +78,8 @@ def run(words: Sequence[str]) -> int:
         return print_check(settings.check.file, settings.check["as"])
     if settings.word == "download":
         return download(settings.download.name, settings.download.to, settings.download.file)
+    if settings.word == "convert":
+        return convert_file(settings.convert.file, settings.convert.trust, settings.convert.to)
     return print_list()
 
 
@@ -148,6 +164,8 @@ def download(name: str, to: str | None, file: str | None = None) -> int:
             "a file that anybody may fetch",
             f"Open the page{kept}, and run `ecg-tl upstream check FILE --as {name}`.",
         )
+    if isinstance(entry.source, Packaged):
+        return _say_fetched(entry.source.find(), name)
     remote, file_name = locate(entry.source, file)
     require_file_name(file_name, remote.page, DownloadError)
     path = folder / file_name
@@ -160,11 +178,60 @@ def download(name: str, to: str | None, file: str | None = None) -> int:
         raise type(error)(
             error.where, error.found, error.expected, f"{error.remedy} It belongs at {path}."
         ) from None
-    printing.say(f"file        {path}{', which was there' if fetched.already else ''}")
+    return _say_fetched(fetched, name)
+
+
+def _say_fetched(fetched: Fetched, name: str) -> int:
+    printing.say(f"file        {fetched.path}{', which was there' if fetched.already else ''}")
     printing.say(f"sha256      {fetched.sha256}")
     compared = fetched.compared or "nothing: the site publishes no checksum"
     printing.say(f"compared    with {compared}")
-    printing.say(f"next        ecg-tl upstream check {shlex.quote(str(path))} --as {name}")
+    printing.say(f"next        ecg-tl upstream check {shlex.quote(str(fetched.path))} --as {name}")
+    return 0
+
+
+def convert_file(file: str, trust: str | None, to: str | None) -> int:
+    """Say what a pickle asks for, and save its tensors again if it is trusted.
+
+    Args:
+        file: The pickle.
+        trust: The same file, from whoever has read what it asks for; None if nobody has.
+        to: The new file; `file` with the ending `.safetensors` if not given.
+
+    Raises:
+        SettingError: If another file is trusted, or the new one cannot be written.
+        CheckpointError: If the file is no pickle, or holds no tensors.
+    """
+    path = path_argument("file", file)
+    target = path.with_suffix(".safetensors") if to is None else path_argument("--to", to)
+    if trust is not None and path_argument("--trust", trust).resolve() != path.resolve():
+        raise SettingError("--trust", trust, str(path), "Name the file that is converted once more.")
+    asked = read_asked(path)
+    check_outputs({"--to": target}, [path])
+    printing.say(f"file        {path}: {asked.container}")
+    kinds: tuple[tuple[Kind, str], ...] = (
+        ("tensors", "tensors and plain values"),
+        ("objects", "other classes and functions, which may run code when the file is opened"),
+        ("code", "RUNS CODE: nothing of this belongs in a file of weights"),
+    )
+    for kind, words in kinds:
+        names = asked.of_kind(kind)
+        if names:
+            printing.say(f"asks for    {words}")
+        for name, count in names.items():
+            printing.say(f"  {name}{f' ({count} times)' if count > 1 else ''}")
+    if trust is None:
+        quoted = shlex.quote(str(path))
+        others = asked.of_kind("objects") or asked.of_kind("code")
+        printing.say(
+            f"next        ecg-tl upstream convert {quoted} --trust {quoted} saves its tensors as {target}"
+            if others
+            else "next        nothing: it asks for nothing but tensors, and opens as it is"
+        )
+        return 0
+    done = convert(path, target)
+    left = f"; {done.left_out} elsewhere (an optimizer's and the like) left out" if done.left_out else ""
+    printing.say(f"saved       {done.saved} tensors in {done.path}{left}")
     return 0
 
 

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from base64 import urlsafe_b64decode
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from importlib.metadata import PackageNotFoundError, distribution
+from pathlib import Path
 from typing import Any, TypeAlias
 
-from ecg_tl.downloading.fetching import INSTALL
-from ecg_tl.downloading.remote import RemoteFile
+from ecg_tl.downloading.fetching import INSTALL, Fetched
+from ecg_tl.downloading.remote import RemoteFile, checksum_of
 from ecg_tl.errors import DownloadError, SettingError
 
 _ARCHIVES = {"10.5281": "Zenodo", "10.6084": "figshare"}
@@ -97,7 +100,57 @@ class ByHand:
         return f"{self.page}: {self.file or 'no public file'} ({self.why})"
 
 
-Source: TypeAlias = HuggingFace | Archived | Direct | ByHand
+@dataclass(frozen=True)
+class Packaged:
+    """A file inside of a Python package, which is installed and never imported.
+
+    Attributes:
+        package: Its name, which is that of the extra of this project as well.
+        path: Of the file, below the folder that packages are in.
+        page: What a person opens.
+    """
+
+    package: str
+    path: str
+    page: str
+
+    @property
+    def file(self) -> str:
+        """The file's name."""
+        return self.path.rpartition("/")[2]
+
+    def __str__(self) -> str:
+        return f"package {self.package}: {self.path}"
+
+    def find(self) -> Fetched:
+        """Find the file, compared with the checksum that the package gives of it.
+
+        Raises:
+            DownloadError: If the package is not installed, lacks the file, or it was changed.
+        """
+        install = f"Install it: pip install 'ecg-tl[{self.package}]'."
+        try:
+            listed = distribution(self.package).files or []
+        except PackageNotFoundError:
+            raise DownloadError(
+                f"package {self.package}", "no such package", "one that is installed", install
+            ) from None
+        found = next((one for one in listed if one.as_posix() == self.path), None)
+        path = None if found is None else Path(str(found.locate()))
+        if found is None or path is None or not path.is_file():
+            raise DownloadError(f"package {self.package}", f"no {self.path}", "the file", install)
+        digits = checksum_of(path).partition(":")[2]
+        if found.hash is None or found.hash.mode != "sha256":
+            return Fetched(path, digits, already=True, compared="")
+        padded = found.hash.value + "=" * (-len(found.hash.value) % 4)
+        if urlsafe_b64decode(padded).hex() != digits:
+            raise DownloadError(
+                path, f"sha256:{digits}", "the checksum that the package gives", "Install the package again."
+            )
+        return Fetched(path, digits, already=True, compared="the package's sha256")
+
+
+Source: TypeAlias = HuggingFace | Archived | Direct | ByHand | Packaged
 
 
 def locate(source: Source, file: str | None = None) -> tuple[RemoteFile, str]:
@@ -114,6 +167,8 @@ def locate(source: Source, file: str | None = None) -> tuple[RemoteFile, str]:
         DownloadError: If the site does not answer, wants a log-in, or has no such file.
         SettingError: If a library is missing.
     """
+    if isinstance(source, Packaged):
+        raise SettingError(str(source), "a file that is not fetched", "a source on a server", "Use `find`.")
     if isinstance(source, ByHand):
         raise DownloadError(
             source.page,

@@ -8,6 +8,7 @@ from ecg_tl.preprocessing.chain import Chain
 from ecg_tl.preprocessing.contract import Contract
 from ecg_tl.preprocessing.filters import Butterworth, FirBandpass, MedianBaseline, Notch
 from ecg_tl.preprocessing.layout import Crop, FillMissing, Flatten, Leads, Pad, Unflatten
+from ecg_tl.preprocessing.ranks import Rank
 from ecg_tl.preprocessing.resampling import Decimate, Resample, Stretch
 from ecg_tl.preprocessing.scaling import Clip, MinMax, TrainingScale, ZScore
 from ecg_tl.preprocessing.step import STEPS, Signal, Step
@@ -28,6 +29,7 @@ __all__ = [
     "MinMax",
     "Notch",
     "Pad",
+    "Rank",
     "Resample",
     "Signal",
     "Step",

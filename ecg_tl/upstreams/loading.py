@@ -22,7 +22,7 @@ from ecg_tl.errors import CheckpointError
 from ecg_tl.models import EcgNetwork, create_network
 from ecg_tl.published.entry import PublishedUpstream, find_upstream
 
-CONTAINERS = ("state_dict", "model", "encoder", "ecg_model", "model_state_dict")
+CONTAINERS = ("state_dict", "model", "encoder", "ecg_model", "model_state_dict", "model_state")
 PREFIXES = (
     "backbone.",
     "ts_encoder.",

@@ -26,6 +26,7 @@ PARAMETERS_AT_5_CLASSES = {
     "inception1d": 507_653,
     "merl_resnet18": 3_851_397,
     "net1d": 30_604_021,
+    "openecg": 1_021_701,
     "resnet1d_wang": 473_349,
     "ribeiro_resnet": 6_925_989,
     "s4": 2_149_381,

@@ -124,6 +124,14 @@ LAYOUTS: dict[tuple[str, str], tuple[Layout, tuple[str, ...]]] = {
     ("xresnet1d50-ptbxl", "fastai"): (lambda s: {"model": with_aliases(s), "opt": OPTIMIZER}, ()),
     ("inception1d-ptbxl", "fastai"): (lambda s: {"model": s, "opt": OPTIMIZER}, ()),
     ("resnet1d_wang-ptbxl", "fastai"): (lambda s: {"model": s, "opt": OPTIMIZER}, ()),
+    ("openecg", "package"): (
+        lambda s: {
+            "model_state": s | extras("head.weight", "refine.0.bias", "beat_sample.weight"),
+            "model_config": {"patch_size": 10},
+            "codec_version": "v6",
+        },
+        ("head.weight", "refine.0.bias", "beat_sample.weight"),
+    ),
     ("ribeiro-age", "published"): (lambda s: {"model": s, "epoch": 3, "valid_loss": 1.0}, ()),
 }
 
