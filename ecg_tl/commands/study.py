@@ -58,12 +58,18 @@ def plan(config: str, options: argparse.Namespace, overrides: Sequence[str]) -> 
         seconds = {one.run.id: one.wall_seconds for one in study_status(settings, planned.runs)}
         finished = frozenset(seconds)
         lines = [f"All {len(planned.runs)} runs are finished already."]
+        ahead = None
     console = _console()
     console.print(plan_table(planned, settings, seconds, finished))
     if options.every:
         console.print(run_table(planned, seconds, finished))
     for line in [dependencies(planned), *lines]:
         console.print(line, highlight=False, markup=False)
+    if ahead is not None:
+        from ecg_tl.study.foresight import foresee
+
+        for line in foresee(settings, planned, ahead.sizes):
+            console.print(line, highlight=False, markup=False)
     return 0
 
 

@@ -55,7 +55,7 @@ from scipy.optimize import brentq
 from scipy.special import ndtri, stdtrit
 
 from ecg_tl.statistics.resampling import Floats, resample_patients
-from ecg_tl.statistics.scoring import Sample, class_sample, sample_of, score_run, seed_variances
+from ecg_tl.statistics.scoring import Sample, class_sample, sample_of, score_run, units_of
 
 LEVEL = 0.95
 SIGNIFICANT = 0.05
@@ -172,12 +172,13 @@ def spread(sample: Sample) -> Spread:
         return Spread(math.nan, math.nan, 0.0, 0.0)
     of_patients = float(kept.mean(axis=0).var(ddof=1))
     degrees = influence_degrees(sample.influence.mean(axis=0))
-    seeds = len(sample.seeds)
-    if seeds == 1:
+    units = units_of(sample)
+    if units is None:
         return Spread(of_patients, degrees, 0.0, 0.0, of_patients)
-    of_seeds, of_both = seed_variances(sample.values, kept)
-    seed_degrees, most = seeds - 1.0, math.inf
-    if sample.prior is not None and of_both > NO_SPREAD:
+    of_seeds, of_both, seed_degrees = units.of_units, units.of_both, units.degrees
+    most = math.inf
+    # Other configurations say how far seeds and splits spread, and nothing of trainings of this upstream.
+    if sample.prior is not None and of_both > NO_SPREAD and "upstream" not in units.kind:
         ratio, seed_degrees = sample.prior.moderate(of_seeds / of_both, seed_degrees)
         of_seeds, most = ratio * of_both, sample.prior.most
     return Spread(max(of_patients - of_both, 0.0), degrees, of_seeds, seed_degrees, of_patients, most)

@@ -52,6 +52,7 @@ class PatientResamples:
         patient_of: `(records,)`: which patient each record is of.
         weights: `(chunks, patients, resamples of a chunk)`.
         scored: `(classes,)`: whether at least `LEAST_PATIENTS` patients are positive, and as many negative.
+        whole: The test sets of all splits together, of which this is one; None where there is one split.
     """
 
     targets: Flags
@@ -59,6 +60,24 @@ class PatientResamples:
     patient_of: Rows
     weights: Floats
     scored: Flags
+    whole: PatientResamples | None = None
+
+    @property
+    def together(self) -> PatientResamples:
+        """The test sets of all splits together, of which this is one; itself where there is one split."""
+        return self if self.whole is None else self.whole
+
+    def part(self, targets: NDArray[Any], patient_of: Rows) -> PatientResamples:
+        """Give the test set of one split, a part of these records, under the same weights of its patients.
+
+        Args:
+            targets: `(records, classes)` of the part.
+            patient_of: `(records,)`: positions among these patients.
+        """
+        flags = np.asarray(targets).astype(bool)
+        by_side = carriers(flags, patient_of, self.patients).sum(axis=0).reshape(2, -1)
+        scored = (by_side >= LEAST_PATIENTS).all(axis=0)
+        return PatientResamples(flags, patient_of, self.weights, scored, self)
 
     @property
     def patients(self) -> int:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from ecg_tl.statistics.replication import UnitVariances, unit_variances
 from ecg_tl.statistics.resampling import F1Scores, Floats, PatientResamples, f1_scores, ranking_scores
 from ecg_tl.statistics.seed_spread import SeedPrior
 
@@ -22,13 +23,14 @@ class Sample:
 
     Attributes:
         resamples: Of the test set; quantities of one test set share the same object.
-        seeds: `S` of them, in order.
+        seeds: Numbers of the `S` trainings (`ecg_tl.statistics.replication`), in order: seeds, on one split.
         values: `(S,)`.
         resampled: `(S, resamples)`; NaN where a resample has no value.
         influence: `(S, patients)`, on the AUROC that belongs to it.
         fewest: Patients on the rarer side of the rarest class that is in it.
         worth: Degrees of freedom that these patients leave, see `PatientResamples.worth`.
         prior: What the study says of the spread between seeds; None if nothing.
+        upstreams: Which training of the upstream each of `seeds` starts from; empty where there is one.
     """
 
     resamples: PatientResamples
@@ -39,6 +41,7 @@ class Sample:
     fewest: int
     worth: float
     prior: SeedPrior | None = None
+    upstreams: tuple[int, ...] = ()
 
     @property
     def mean(self) -> float:
@@ -65,7 +68,25 @@ def combine(*terms: tuple[float, Sample]) -> Sample:
         resampled += weight * sample.resampled[rows]
         influence += weight * sample.influence[rows]
     fewest, worth = min(sample.fewest for _, sample in terms), min(sample.worth for _, sample in terms)
-    return Sample(first.resamples, seeds, values, resampled, influence, fewest, worth, first.prior)
+    return Sample(
+        first.resamples,
+        seeds,
+        values,
+        resampled,
+        influence,
+        fewest,
+        worth,
+        first.prior,
+        _upstreams([sample for _, sample in terms], seeds),
+    )
+
+
+def _upstreams(samples: Sequence[Sample], seeds: Sequence[int]) -> tuple[int, ...]:
+    """Say which training of an upstream each training starts from, as the first says that has one."""
+    for sample in samples:
+        if sample.upstreams:
+            return tuple(sample.upstreams[sample.seeds.index(seed)] for seed in seeds)
+    return ()
 
 
 def subtract(minuend: Sample, subtrahend: Sample) -> Sample:
@@ -161,7 +182,7 @@ def sample_of(runs: Mapping[int, RunScores], metric: str = PRIMARY, prior: SeedP
         prior: What the study says of the spread between seeds.
     """
     seeds = tuple(sorted(runs))
-    resamples = runs[seeds[0]].resamples
+    resamples = runs[seeds[0]].resamples.together
     values, resampled, influence = zip(*(runs[s].quantity(metric) for s in seeds), strict=True)
     fewest, worth = resamples.fewest_patients, resamples.worth
     return Sample(
@@ -181,7 +202,7 @@ def class_sample(
         prior: What the study says of the spread between seeds.
     """
     seeds = tuple(sorted(runs))
-    resamples = runs[seeds[0]].resamples
+    resamples = runs[seeds[0]].resamples.together
     values = np.array([getattr(runs[s], metric)[column] for s in seeds])
     resampled = np.stack([getattr(runs[s], f"{metric}_resampled")[column] for s in seeds])
     influence = np.stack([runs[s].influence[column] for s in seeds])
@@ -189,22 +210,15 @@ def class_sample(
     return Sample(resamples, seeds, values, resampled, influence, fewest, fewest - 1.0, prior)
 
 
-def seed_variances(values: Floats, resampled: Floats) -> tuple[float, float]:
-    """Give `V_seeds` and `V_both` of a mean over two seeds or more; see `ecg_tl.statistics.intervals`.
-
-    Args:
-        values: `(S,)`.
-        resampled: `(S, resamples)`, all finite.
-    """
-    seeds = len(values)
-    own = resampled - resampled.mean(axis=0)
-    return float(values.var(ddof=1)) / seeds, float(own.var(axis=1, ddof=1).mean()) / (seeds - 1)
+def units_of(sample: Sample) -> UnitVariances | None:
+    """Give the variance of a quantity over what was repeated; None with one training."""
+    kept = sample.resampled[:, np.isfinite(sample.resampled).all(axis=0)]
+    if kept.shape[1] < 2:
+        return None
+    return unit_variances(sample.seeds, sample.upstreams, sample.values, kept)
 
 
 def spread_ratio(sample: Sample) -> float:
     """Give `V_seeds` as a multiple of `V_both`; 0 where there is none."""
-    kept = sample.resampled[:, np.isfinite(sample.resampled).all(axis=0)]
-    if len(sample.seeds) < 2 or kept.shape[1] < 2:
-        return 0.0
-    of_seeds, of_both = seed_variances(sample.values, kept)
-    return of_seeds / of_both if of_both > 0 else 0.0
+    units = units_of(sample)
+    return units.of_units / units.of_both if units is not None and units.of_both > 0 else 0.0

@@ -55,12 +55,13 @@ class FakeStudy:
             **{**names, **changes},
         )
 
-    def test_set(self, dataset: str) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        rng = np.random.default_rng([ord(c) for c in dataset])
+    def test_set(self, dataset: str, split: int = 0) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Draw the patients of a split; each has patients of its own, numbered on from those before."""
+        rng = np.random.default_rng([ord(c) for c in dataset] + [split] * (split > 0))
         patient = np.concatenate([np.arange(self.patients), np.arange(self.patients // 2)])
         targets = (rng.random((self.patients, len(self.prevalence))) < self.prevalence)[patient]
         difficulty = rng.normal(size=(self.patients, len(self.prevalence)))[patient]
-        return patient, targets, difficulty
+        return patient + split * self.patients, targets, difficulty
 
     def add(
         self,
@@ -82,6 +83,7 @@ class FakeStudy:
         protocol: str | None = None,
         foresight: dict[str, float] | None = None,
         monitor: str = "val/auroc_macro",
+        split: int = 0,
         **result: Any,
     ) -> None:
         for seed in seeds:
@@ -92,17 +94,18 @@ class FakeStudy:
         axes = {axis: next(iter(values)) for axis, values in self.axes.items()} | (given["axes"] or {})
         protocol = given["protocol"] or self.protocol
         words = [arm, dataset, upstream, given["network"], given["size"], *axes.values(), protocol, seed]
+        words += [f"split{given['split']}"] if given["split"] else []
         run_id = "-".join(str(w) for w in words)
         self.ids.append(run_id)
         folder = self.folder / "runs" / run_id
         (folder / "test").mkdir(parents=True)
-        patient, targets, difficulty = self.test_set(dataset)
+        patient, targets, difficulty = self.test_set(dataset, given["split"])
         rng = np.random.default_rng([ord(c) for c in run_id])
         skill = np.asarray(given["skill"]) + rng.normal() * self.seed_spread
         logits = (targets - 0.5) * skill + difficulty * 0.7 + rng.normal(size=targets.shape) * self.noise
         probabilities = 1 / (1 + np.exp(-logits))
         names = [f"class{k}" for k in range(targets.shape[1])]
-        table = pd.DataFrame({"record_id": [f"{i:04d}" for i in range(len(patient))], "patient_id": patient})
+        table = pd.DataFrame({"record_id": _record_ids(len(patient), given["split"]), "patient_id": patient})
         for k, name in enumerate(names):
             table[f"target/{name}"] = targets[:, k].astype(int)
             table[f"probability/{name}"] = probabilities[:, k]
@@ -132,6 +135,7 @@ class FakeStudy:
                 "protocol": protocol,
                 "needs": None,
                 "after": None,
+                **({"split": given["split"]} if given["split"] else {}),
             },
             "study": "fake",
             "family": FAMILIES.get(given["network"].split("_")[0], "cnn"),
@@ -186,6 +190,10 @@ class FakeStudy:
             )
         result.update(given["result"])
         (folder / "result.json").write_text(json.dumps(result))
+
+
+def _record_ids(records: int, split: int) -> list[str]:
+    return [f"{number:04d}" if not split else f"{split}-{number:04d}" for number in range(records)]
 
 
 def _curve(given: dict[str, Any], epochs: int) -> np.ndarray:

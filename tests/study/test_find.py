@@ -756,3 +756,28 @@ def test_arms_that_are_alike_are_equivalent_and_either_will_do(tmp_path: Path) -
     assert (answer.action, answer.certainty) == ("either", "sure")
     assert answer.headline.startswith("Either will do")
     assert found(study, margin=0.0001).comparisons[0].verdict == "open"
+
+
+def test_splits_and_upstreams_are_in_the_interval_and_the_answer_says_what_was_run_once(
+    tmp_path: Path,
+) -> None:
+    study = FakeStudy(tmp_path, patients=120)
+    for split in range(3):
+        study.add("scratch", 1.0, (0, 1), split=split)
+        study.add("full", 1.2 + 0.5 * split, (0, 1), upstream="up", split=split)
+    findings = found(study)
+    (one,) = findings.comparisons
+    assert len(one.seeds) == 6
+    assert one.patients > 120  # of all splits together
+    (row,) = findings.of("variance")
+    assert (row.splits, row.trainings) == (3, 6)
+    assert row.split > 0.02
+    (answer,) = findings.answers
+    assert "2 seeds on each of 3 splits" in answer.explanation
+    assert "It holds for this one training of up" in answer.explanation
+    power = findings.of("power")
+    assert power[0].smallest > power[-1].smallest
+    alone = FakeStudy(tmp_path / "alone", patients=120)
+    alone.add("scratch", 1.0)
+    alone.add("full", 2.0, upstream="up")
+    assert "It holds for this split and this one training of up." in found(alone).answers[0].explanation

@@ -475,3 +475,47 @@ def test_an_arm_with_both_words_of_a_setting_is_refused() -> None:
     arms = {**STUDY.arms, "full": Arm(transfer=both)}
     with pytest.raises(SettingError, match=r"both `phase_epochs` and `train.phase_epochs`"):
         make_plan(replace(STUDY, arms=arms))
+
+
+# Splits and trainings of the upstream -----------------------------------------------------------------------
+
+
+def test_further_splits_add_runs_and_change_none() -> None:
+    more = replace(STUDY, splits=3)
+    assert ids(STUDY) < ids(more)
+    runs = make_plan(more).runs
+    assert sum(run.kind == "upstream" for run in runs) == 4  # which are shared
+    assert {run.split for run in runs} == {0, 1, 2}
+    assert len(runs) == 4 + 3 * 28
+    for run in runs:
+        split = run.config["data"]["init_args"].get("split", {})
+        drawn = ("patient", run.split) if run.split else ("auto", None)
+        assert (split.get("kind"), split.get("seed")) == drawn
+        assert ("split" in run.describe()) == bool(run.split)
+        if run.after is not None:
+            assert only(Plan(runs), id=run.after).split == run.split
+
+
+def test_trainings_of_the_upstream_take_turns() -> None:
+    study = replace(STUDY, upstream_seeds=(0, 5))
+    runs = make_plan(study).runs
+    assert {run.seed for run in runs if run.kind == "upstream"} == {0, 5}
+    tuned = [run for run in runs if run.arm == "full"]
+    assert {(run.seed, run.upstream_seed) for run in tuned} == {(0, 0), (1, 5)}
+    assert all(only(Plan(runs), id=run.needs).seed == run.upstream_seed for run in tuned)
+    assert ids(replace(STUDY, upstream_seeds=(0,))) == ids(STUDY)
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"splits": 0},
+        {"splits": 1000},
+        {"splits": 2, "protocol": "paper"},
+        {"upstream_seeds": (1, 1)},
+        {"margin": 0.0},
+    ],
+)
+def test_repetitions_that_make_no_sense_are_refused(changes: dict[str, Any]) -> None:
+    with pytest.raises(SettingError):
+        make_plan(replace(STUDY, **changes))

@@ -18,7 +18,7 @@ from ecg_tl.shipped import protocol
 from ecg_tl.study.design.folder import StudyFolder
 from ecg_tl.study.design.overlay import digest
 from ecg_tl.study.design.plan import make_plan
-from ecg_tl.study.design.runs import Plan, PlannedRun, RunKind, Selection
+from ecg_tl.study.design.runs import ADDED, Plan, PlannedRun, RunKind, Selection
 from ecg_tl.study.design.settings import Protocol, StudySettings
 
 FORMAT = 1
@@ -102,12 +102,14 @@ _HOLDS: dict[str, Callable[[Any], bool]] = {
     "protocol": lambda value: value in get_args(Selection),
     "needs": _is_text_or_null,
     "after": _is_text_or_null,
+    "split": _is_whole,
+    "upstream_seed": lambda value: value is None or _is_whole(value),
 }
 
 
 def _is_run(value: Any) -> bool:
     return (
         isinstance(value, dict)
-        and value.keys() == _HOLDS.keys()
-        and all(holds(value[name]) for name, holds in _HOLDS.items())
+        and _HOLDS.keys() - set(ADDED) <= value.keys() <= _HOLDS.keys()
+        and all(_HOLDS[name](one) for name, one in value.items())
     )

@@ -9,6 +9,8 @@ from ecg_tl.errors import SettingError
 from ecg_tl.limits import SEED, require
 from ecg_tl.study.design.settings import ALL_RECORDS, Block, StudySettings
 
+MOST_SPLITS = 100
+
 
 def check_names(settings: StudySettings) -> None:
     """Check that what a study names exists, and that there is something to compare.
@@ -28,6 +30,18 @@ def check_names(settings: StudySettings) -> None:
     _check_repeated("seeds", settings.seeds)
     for seed in settings.seeds:
         require(SEED, seed, "seeds", remedy="Give another seed.")
+    for seed in (settings.upstream_seed, *settings.upstream_seeds):
+        require(SEED, seed, "upstream_seeds", remedy="Give another seed.")
+    _check_repeated("upstream_seeds", settings.upstream_seeds)
+    if not 1 <= settings.splits <= MOST_SPLITS:
+        raise SettingError("splits", str(settings.splits), f"a number from 1 to {MOST_SPLITS}", "Correct it.")
+    if settings.splits > 1 and settings.protocol == "paper":
+        raise SettingError(
+            "splits",
+            f"{settings.splits} under protocol `paper`",
+            "one, which is the paper's own",
+            "Leave it out, or use the protocol `strict`.",
+        )
     if not str(settings.folder).strip():
         raise SettingError("folder", "an empty name", "the study's folder", "Name one.")
     if not 0 < settings.margin < 0.5:

@@ -82,6 +82,9 @@ class _Cell:
     size: int | None
     seed: int
     axes: tuple[tuple[str, str], ...]
+    split: int = 0
+    turn: int = 0
+    """Position of the seed among the block's, by which trainings of the upstream take turns."""
 
 
 class _Planner:
@@ -101,12 +104,14 @@ class _Planner:
         every_axis = {axis: tuple(values) for axis, values in settings.axes.items()}
         for number, block in enumerate(settings.grid or (Block(axes=every_axis),)):
             axes = {**{axis: (value,) for axis, value in default_axes(settings).items()}, **block.axes}
-            for downstream, network, arm, size, seed in product(
+            seeds = settings.seeds if block.seeds is None else block.seeds
+            for downstream, network, arm, size, seed, split in product(
                 _named(block.downstreams, settings.downstreams),
                 _named(block.networks, settings.networks),
                 _named(block.arms, settings.arms),
                 block.sizes,
-                settings.seeds if block.seeds is None else block.seeds,
+                seeds,
+                range(settings.splits),
             ):
                 upstreams: Sequence[str | None] = (None,)
                 if kind_of(settings.arms[arm]) == "fine-tuned":
@@ -122,6 +127,8 @@ class _Planner:
                         size=size if isinstance(size, int) else None,
                         seed=seed,
                         axes=tuple(zip(settings.axes, values, strict=True)),
+                        split=split,
+                        turn=split + seeds.index(seed),
                     )
 
     # Runs -----------------------------------------------------------------------------------------------
@@ -130,9 +137,11 @@ class _Planner:
         """Add a downstream run and the upstream run that it needs."""
         settings = self.settings
         arm = settings.arms[cell.arm]
-        needs = None
+        needs, upstream_seed = None, None
         if cell.upstream is not None:
-            needs = self._add_upstream(cell, cell.upstream).id
+            upstream = self._add_upstream(cell, cell.upstream)
+            needs = upstream.id
+            upstream_seed = upstream.seed if len(settings.upstream_seeds) > 1 else None
         transfer: Overlay = {}
         if arm.transfer is not None:
             # The path of the upstream's checkpoint is known when the run starts.
@@ -154,9 +163,12 @@ class _Planner:
             self._paths(settings.downstreams[cell.downstream]),
             {"seed_everything": cell.seed},
         )
+        if cell.split:
+            config = layered(config, _another_split(config, cell.split))
         words = [cell.downstream, cell.network, cell.arm]
         words += [] if cell.upstream is None else ["from", cell.upstream]
         words += [] if cell.size is None else [f"n{cell.size}"]
+        words += [f"split{cell.split}"] if cell.split else []
         words += [*self._axis_words(cell), f"s{cell.seed}"]
         words += ["second", "opinion"] if protocol == "second_opinion" else []
         run = Run(
@@ -173,17 +185,21 @@ class _Planner:
             needs=needs,
             after=None,
             config=present_config(config)[0],
+            split=cell.split,
+            upstream_seed=upstream_seed,
         )
         return self._keep(run, cell.block)
 
     def _add_upstream(self, cell: _Cell, upstream: str) -> Run:
         """Add an upstream run, which arms, sizes and seeds share."""
-        key = (upstream, cell.network, cell.axes)
+        seeds = self.settings.upstream_seeds or (self.settings.upstream_seed,)
+        seed = seeds[cell.turn % len(seeds)]
+        key = (upstream, cell.network, cell.axes, seed)
         if key not in self._upstreams:
-            self._upstreams[key] = self._make_upstream(cell, upstream)
+            self._upstreams[key] = self._make_upstream(cell, upstream, seed)
         return self._upstreams[key]
 
-    def _make_upstream(self, cell: _Cell, upstream: str) -> Run:
+    def _make_upstream(self, cell: _Cell, upstream: str, seed: int) -> Run:
         settings = self.settings
         config = layered(
             shipped.protocol(settings.protocol),
@@ -193,9 +209,9 @@ class _Planner:
             settings.upstreams[upstream],
             *self._axis_overlays(cell),
             self._paths(settings.upstreams[upstream]),
-            {"seed_everything": settings.upstream_seed},
+            {"seed_everything": seed},
         )
-        words = [upstream, cell.network, UPSTREAM_ARM, *self._axis_words(cell), f"s{settings.upstream_seed}"]
+        words = [upstream, cell.network, UPSTREAM_ARM, *self._axis_words(cell), f"s{seed}"]
         run = Run(
             id=_identify(words, config, None),
             kind="upstream",
@@ -204,7 +220,7 @@ class _Planner:
             network=cell.network,
             arm=UPSTREAM_ARM,
             size=None,
-            seed=settings.upstream_seed,
+            seed=seed,
             axes=dict(cell.axes),
             protocol=settings.protocol,
             needs=None,
@@ -218,7 +234,7 @@ class _Planner:
         settings = self.settings
         arm, axes, seed = primary_arm(settings), default_axes(settings), settings.seeds[0]
         for run in list(self._runs.values()):
-            if run.arm == arm and run.size is None and run.seed == seed and run.axes == axes:
+            if (run.arm, run.size, run.seed, run.axes, run.split) == (arm, None, seed, axes, 0):
                 block = len(settings.grid)
                 for name, upstream in ((self.scratch, None), (arm, run.upstream)):
                     cell = _Cell(
@@ -249,7 +265,7 @@ class _Planner:
     # Order and pairing ----------------------------------------------------------------------------------
 
     def ordered(self) -> list[Run]:
-        """Return upstreams first, then seed after seed, in each of them scratch before the rest.
+        """Return upstreams first, then split after split, seed after seed, in each scratch before the rest.
 
         So a study that is looked at before it is finished has whole comparisons, of few seeds.
         """
@@ -259,6 +275,7 @@ class _Planner:
             key=lambda run: (
                 run.kind != "upstream",
                 run.protocol == "second_opinion",
+                run.split,
                 seeds.get(run.seed, 0) if run.kind != "upstream" else 0,
                 run.arm != self.scratch,
                 self._first_block[run.id],
@@ -290,7 +307,13 @@ def _named(names: Sequence[str] | None, known: Iterable[str]) -> Sequence[str]:
 
 
 def _pairing(run: Run) -> tuple[object, ...]:
-    return (run.dataset, run.network, run.size, run.seed, tuple(run.axes.items()), run.protocol)
+    return (run.dataset, run.network, run.size, run.seed, run.split, tuple(run.axes.items()), run.protocol)
+
+
+def _another_split(config: Overlay, split: int) -> Overlay:
+    """Draw the patients anew, whatever folds the dataset has: these are its first split."""
+    first = config.get("data", {}).get("init_args", {}).get("split", {}).get("seed", 0)
+    return {"data": {"init_args": {"split": {"kind": "patient", "seed": first + split}}}}
 
 
 def _identify(words: Sequence[str], config: Overlay, needs: str | None) -> str:

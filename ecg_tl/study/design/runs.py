@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from typing import Any, Literal
 
 from ecg_tl.study.design.settings import Overlay
@@ -10,6 +10,10 @@ from ecg_tl.study.design.settings import Overlay
 RunKind = Literal["upstream", "scratch", "fine-tuned", "control"]
 DEFAULT_THREADS = 1
 """Runs at once on a core each are done sooner than one after the other on all; see `docs/performance.md`."""
+
+ADDED = ("split", "upstream_seed")
+"""Attributes of a run that are written down where they are not the usual, so that results of a study without
+them stay as they were."""
 
 Selection = Literal["strict", "paper", "second_opinion"]
 
@@ -32,6 +36,9 @@ class PlannedRun:
         needs: Id of the upstream run whose checkpoint it starts from, or None.
         after: Id of the scratch run that it is compared with, or None; that runs before, so that a study
             that is looked at on its way has whole comparisons; should it fail, this one runs all the same.
+        split: Of the patients; 0 is the dataset's own.
+        upstream_seed: Of the training of the upstream that it starts from, in a study that has several; else
+            None.
     """
 
     id: str
@@ -46,10 +53,15 @@ class PlannedRun:
     protocol: Selection
     needs: str | None
     after: str | None
+    split: int = field(default=0, kw_only=True)
+    upstream_seed: int | None = field(default=None, kw_only=True)
 
     def describe(self) -> dict[str, Any]:
         """Give it in primitives, for `result.json`; a config is no part of it."""
         described = {one.name: getattr(self, one.name) for one in fields(PlannedRun)}
+        for one in fields(PlannedRun):
+            if one.name in ADDED and described[one.name] == one.default:
+                del described[one.name]
         return described | {"axes": dict(self.axes)}
 
 

@@ -109,7 +109,11 @@ class StudySettings:
         size_settings: Of downstream runs of a training size (`"100"`), over all others: a small set that is
             trained for as many epochs as a large one is trained for fewer steps.
         seeds: Of downstream trainings; the same in all arms, which pairs them.
+        splits: Divisions of the downstreams' patients. The first is the dataset's own; each further one is
+            drawn anew by patient, in the same fractions, and all runs are done on it as well.
         upstream_seed: Of upstream trainings.
+        upstream_seeds: Of several trainings of each upstream, in place of `upstream_seed`: downstream
+            trainings start from them in turn, so that they cost their own training and no more.
         grid: Which combinations are run, together; if empty, every one, with all training records.
         second_opinion: Whether to add, for each pair and network at the default of all axes, a scratch and a
             fine-tuned run of the first seed on the paper's split by record, chosen on test data, so that the
@@ -137,7 +141,9 @@ class StudySettings:
     downstream_settings: Overlay = field(default_factory=dict)
     size_settings: dict[str, Overlay] = field(default_factory=dict)
     seeds: tuple[int, ...] = (0, 1, 2, 3, 4)
+    splits: int = 1
     upstream_seed: int = 0
+    upstream_seeds: tuple[int, ...] = ()
     grid: tuple[Block, ...] = ()
     second_opinion: bool = True
     primary_arm: str | None = None

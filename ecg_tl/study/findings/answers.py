@@ -19,6 +19,7 @@ from ecg_tl.statistics.intervals import (
     score_interval,
 )
 from ecg_tl.statistics.multiple_comparisons import holm
+from ecg_tl.statistics.replication import count_splits
 from ecg_tl.statistics.scoring import Sample, subtract
 from ecg_tl.study.findings.choosing import Choosing, Option, options_of
 from ecg_tl.study.findings.columns import row_of, rows_of_parts
@@ -80,6 +81,8 @@ class DownstreamAnswer:
             chosen on validation scores.
         p_holm: Of `effect`, corrected for the number of downstreams.
         p_equivalent: Of the two differing by the study's margin or more, corrected likewise.
+        splits: On which `effect` was measured.
+        upstream_trainings: Trainings of the upstream that `effect` rests on.
         score: Macro AUROC of what is recommended, on the test set.
         certainty: `sure`, `likely` or `not sure`.
         train_records: Training records of this downstream.
@@ -105,6 +108,8 @@ class DownstreamAnswer:
     caveats: tuple[str, ...] = ()
     candidates: tuple[PossibleAnswer, ...] = ()
     p_equivalent: float | None = None
+    splits: int = 1
+    upstream_trainings: int = 1
 
 
 LIKELY = 0.1
@@ -163,7 +168,7 @@ def _draft(grid: Grid, compared: Sequence[Compared], downstream: str) -> Downstr
         score=score_interval(grid.sample(best.cell)),
         certainty="not sure",
         train_records=first.train_records,
-        patients=len(set(first.patient_ids.tolist())),
+        patients=grid.patients(best.cell),
         caveats=tuple(caveats),
         candidates=tuple(
             PossibleAnswer(
@@ -179,6 +184,8 @@ def _draft(grid: Grid, compared: Sequence[Compared], downstream: str) -> Downstr
             for o in options
         ),
         p_equivalent=p_equivalent,
+        splits=count_splits(seeds) or 1,
+        upstream_trainings=len({grid.cells[pretrained.cell][seed].upstream_training for seed in seeds}) or 1,
     )
 
 
@@ -227,10 +234,10 @@ def _decided(answer: DownstreamAnswer, margin: float) -> DownstreamAnswer:
     scratch = next(c for c in answer.candidates if c.best_scratch)
     recipe = f"fine-tune {pretrained.network} from {pretrained.upstream} with {pretrained.arm}"
     measured = (
-        f"On {counted(answer.patients, 'test patient')} and {counted(effect.seeds, 'seed')}, "
+        f"On {counted(answer.patients, 'test patient')} and {_trainings_words(effect.seeds, answer.splits)}, "
         f"{pretrained.arm} from {pretrained.upstream} ({pretrained.network}) changes macro AUROC by "
         f"{effect_words(effect)} against scratch ({scratch.network}). Both were chosen on "
-        "validation scores, not on these."
+        f"validation scores, not on these. {_holds_for(answer, str(pretrained.upstream))}"
     )
     preferred = recipe if answer.upstream is not None else f"train {scratch.network} from scratch"
     if answer.p_equivalent is not None and answer.p_equivalent < SIGNIFICANT:
@@ -270,6 +277,18 @@ def _decided(answer: DownstreamAnswer, margin: float) -> DownstreamAnswer:
         certainty=certainty,
         caveats=caveats,
     )
+
+
+def _trainings_words(trainings: int, splits: int) -> str:
+    seeds = counted(trainings // splits, "seed")
+    return seeds if splits == 1 else f"{seeds} on each of {splits} splits"
+
+
+def _holds_for(answer: DownstreamAnswer, upstream: str) -> str:
+    """Say what was done once, so that the answer holds for it alone."""
+    single = ["this split"] * (answer.splits == 1)
+    single += [f"this one training of {upstream}"] * (answer.upstream_trainings == 1)
+    return f"It holds for {' and '.join(single)}." if single else "It is over splits and upstreams as well."
 
 
 def ruled_out(effect: Interval) -> str:

@@ -9,6 +9,7 @@ from dataclasses import replace
 
 from ecg_tl.statistics.intervals import NOT_SCORED, Interval, equivalence_p, mean_interval
 from ecg_tl.statistics.multiple_comparisons import holm
+from ecg_tl.statistics.replication import seed_of, split_of, training_words
 from ecg_tl.statistics.scoring import (
     AVERAGES,
     PRIMARY,
@@ -180,7 +181,7 @@ def _by_class(
         difference = Interval(None, reason=NOT_SCORED)
         if scored[k]:
             before, after = (class_sample(runs, k, prior=grid.class_prior) for runs in (scratch, arm))
-            base, treated = before.mean, after.mean
+            base, treated = finite(before.mean), finite(after.mean)
             difference = mean_interval([subtract(after, before)])
         known = train_support.get(name)
         changes.append(
@@ -253,9 +254,18 @@ def not_compared_in(study: Analysis) -> tuple[str, ...]:
 def _files(found: Sequence[Comparison]) -> dict[str, Iterable[CsvRow]]:
     parts = ("metrics", "per_class", "matches", "scratch_scores", "arm_scores")
     return {
-        "comparisons": (row_of(one, without=parts) for one in found),
+        "comparisons": (
+            row_of(one, without=parts) | {"seeds": "; ".join(map(training_words, one.seeds))} for one in found
+        ),
         "seeds": (
-            {"comparison": one.key, "label": one.label, "seed": seed, "scratch": scratch, "arm": arm}
+            {
+                "comparison": one.key,
+                "label": one.label,
+                "seed": seed_of(seed),
+                "scratch": scratch,
+                "arm": arm,
+                "split": split_of(seed),
+            }
             for one in found
             for seed, scratch, arm in zip(one.seeds, one.scratch_scores, one.arm_scores, strict=True)
         ),

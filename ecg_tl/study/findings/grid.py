@@ -8,7 +8,9 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
+from numpy.typing import NDArray
 
+from ecg_tl.statistics.replication import split_of
 from ecg_tl.statistics.resampling import PatientResamples, resample_patients
 from ecg_tl.statistics.scoring import (
     PRIMARY,
@@ -18,6 +20,7 @@ from ecg_tl.statistics.scoring import (
     sample_of,
     score_run,
     spread_ratio,
+    units_of,
 )
 from ecg_tl.statistics.seed_spread import SeedPrior, estimate_prior
 from ecg_tl.study.design.plan import default_axes, primary_arm, scratch_arm
@@ -56,6 +59,57 @@ class Cell:
     protocol: str
 
 
+class _SharedTestSets:
+    """Test sets of several splits of one dataset, whose patients are resampled together.
+
+    Args:
+        runs: All.
+        resamples: Of each.
+    """
+
+    def __init__(self, runs: Sequence[RunResult], resamples: int) -> None:
+        self._resamples = resamples
+        self._members: dict[tuple[object, ...], list[RunResult]] = {}
+        for run in runs:
+            self._members.setdefault(self._key(run), []).append(run)
+        self._known: dict[tuple[object, ...], tuple[dict[str, int], PatientResamples]] = {}
+        self._parts: dict[tuple[object, ...], PatientResamples] = {}
+
+    def of(self, run: RunResult) -> PatientResamples | None:
+        """Give a run's test set; None of a dataset of which one split was run."""
+        key = self._key(run)
+        members = self._members[key]
+        if len({split_of(one.training) for one in members}) < 2:
+            return None
+        if key not in self._known:
+            self._known[key] = self._together(members)
+        positions, whole = self._known[key]
+        part = (*key, run.record_ids.tobytes(), run.targets.tobytes())
+        if part not in self._parts:
+            patient_of = np.array([positions[str(patient)] for patient in run.patient_ids], dtype=np.int64)
+            self._parts[part] = whole.part(run.targets, patient_of)
+        return self._parts[part]
+
+    def _together(self, members: Sequence[RunResult]) -> tuple[dict[str, int], PatientResamples]:
+        records: dict[str, tuple[str, NDArray[np.bool_]]] = {}
+        for run in members:
+            rows = zip(run.record_ids, run.patient_ids, run.targets, strict=True)
+            records |= {str(record): (str(patient), target) for record, patient, target in rows}
+        patients = np.array([patient for patient, _ in records.values()])
+        targets = np.stack([target for _, target in records.values()])
+        positions = {str(patient): k for k, patient in enumerate(np.unique(patients))}
+        return positions, resample_patients(targets, patients, self._resamples)
+
+    def _key(self, run: RunResult) -> tuple[object, ...]:
+        described = run.run
+        return (described["dataset"], described["kind"] == UPSTREAM, described["protocol"], run.class_names)
+
+
+def _unit_degrees(sample: Sample) -> float:
+    units = units_of(sample)
+    return 0.0 if units is None else units.degrees
+
+
 class Grid:
     """The runs of a study, scored.
 
@@ -80,9 +134,10 @@ class Grid:
         self.arms = tuple(settings.arms)
         self.cells: dict[Cell, dict[int, RunResult]] = {}
         for run in runs:
-            self.cells.setdefault(self._cell_of(run), {})[run.seed] = run
+            self.cells.setdefault(self._cell_of(run), {})[run.training] = run
         self._scores: dict[str, RunScores] = {}
         self._test_sets: dict[bytes, PatientResamples] = {}
+        self._shared = _SharedTestSets(runs, resamples)
         scored = [run for run in runs if run.run["protocol"] != SECOND_OPINION]
         for number, run in enumerate(scored, start=1):
             draws = self._resamples_of(run, resamples)
@@ -94,7 +149,7 @@ class Grid:
     def seed_prior(self) -> SeedPrior | None:
         """What the configurations say together of the spread of macro AUROC between seeds."""
         samples = [sample_of(self.scores(cell)) for cell in self._repeated()]
-        degrees = [len(sample.seeds) - 1.0 for sample in samples]
+        degrees = [_unit_degrees(sample) for sample in samples]
         return estimate_prior([spread_ratio(sample) for sample in samples], degrees, len(samples))
 
     @cached_property
@@ -105,7 +160,7 @@ class Grid:
             for scores in map(self.scores, self._repeated())
             for k in np.flatnonzero(next(iter(scores.values())).resamples.scored)
         ]
-        degrees = [len(sample.seeds) - 1.0 for sample in samples]
+        degrees = [_unit_degrees(sample) for sample in samples]
         ratios = [spread_ratio(sample) for sample in samples]
         return estimate_prior(ratios, degrees, len(self._repeated()))
 
@@ -116,7 +171,7 @@ class Grid:
     @property
     def resamples(self) -> int:
         """Of each test set, as drawn; 0 without runs."""
-        return max((draws.resamples for draws in self._test_sets.values()), default=0)
+        return max((scores.resamples.resamples for scores in self._scores.values()), default=0)
 
     def _cell_of(self, run: RunResult) -> Cell:
         described, axes = run.run, run.run["axes"]
@@ -132,6 +187,9 @@ class Grid:
         )
 
     def _resamples_of(self, run: RunResult, resamples: int) -> PatientResamples:
+        shared = self._shared.of(run)
+        if shared is not None:
+            return shared
         content = hashlib.sha256()
         names = "\n".join(run.class_names)
         for part in (run.record_ids, run.patient_ids, run.targets, run.answered, names):
@@ -165,6 +223,10 @@ class Grid:
         runs = self.cells[cell]
         return runs[min(runs)]
 
+    def patients(self, cell: Cell) -> int:
+        """Patients that it was tested on, on all splits together."""
+        return len({patient for run in self.cells[cell].values() for patient in run.patient_ids.tolist()})
+
     def train_records(self, cell: Cell) -> int:
         """Records that it was trained on."""
         return self.first(cell).train_records
@@ -174,16 +236,20 @@ class Grid:
     def scores(self, cell: Cell) -> dict[int, RunScores]:
         """Give the runs' scores by seed, of those that are tested on the same records as the first."""
         runs = self.cells[cell]
-        test_set = self._scores[self.first(cell).id].resamples
+        test_set = self._scores[self.first(cell).id].resamples.together
         return {
             seed: self._scores[runs[seed].id]
             for seed in sorted(runs)
-            if self._scores[runs[seed].id].resamples is test_set
+            if self._scores[runs[seed].id].resamples.together is test_set
         }
 
     def sample(self, cell: Cell, metric: str = PRIMARY, seeds: Iterable[int] | None = None) -> Sample:
         """Give a configuration's average over classes, on some of its seeds."""
-        return sample_of(self.paired(cell, seeds), metric, self.seed_prior if metric == PRIMARY else None)
+        scores = self.paired(cell, seeds)
+        sample = sample_of(scores, metric, self.seed_prior if metric == PRIMARY else None)
+        upstreams = [self.cells[cell][seed].upstream_training for seed in sample.seeds]
+        known = tuple(seed for seed in upstreams if seed is not None)
+        return replace(sample, upstreams=known) if len(known) == len(upstreams) else sample
 
     def paired(self, cell: Cell, seeds: Iterable[int] | None = None) -> Mapping[int, RunScores]:
         """Give the scores of some seeds."""
@@ -195,9 +261,10 @@ class Grid:
         if any(cell not in self.cells for cell in cells):
             return ()
         scores = [self.scores(cell) for cell in cells]
-        test_sets = {id(next(iter(of_cell.values())).resamples) for of_cell in scores}
+        test_sets = {id(next(iter(of_cell.values())).resamples.together) for of_cell in scores}
         common = set.intersection(*(set(of_cell) for of_cell in scores))
-        return tuple(sorted(common)) if len(test_sets) == 1 else ()
+        alike = (s for s in common if len({id(of_cell[s].resamples) for of_cell in scores}) == 1)
+        return tuple(sorted(alike)) if len(test_sets) == 1 else ()
 
     # Words ----------------------------------------------------------------------------------------------
 

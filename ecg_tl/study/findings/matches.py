@@ -18,7 +18,7 @@ class Match:
     """How long two trainings of one seed needed to the same validation score.
 
     Attributes:
-        seed: Of both trainings.
+        seed: Of both trainings; on further splits their number (`ecg_tl.statistics.replication`).
         target: The score: 80 % of the way from the worse of their first epochs to the worse of their bests.
         scratch_epochs: Epochs of scratch to it.
         scratch_seconds: Seconds of scratch to it.
@@ -80,4 +80,4 @@ def _match(arm: RunResult, scratch: RunResult) -> Match | None:
     (epoch, seconds), (scratch_epoch, scratch_seconds) = (
         curve[:2, (curve[2] >= target - 1e-12).argmax()].tolist() for curve in curves
     )
-    return Match(arm.seed, way * target, int(scratch_epoch), scratch_seconds, int(epoch), seconds)
+    return Match(arm.training, way * target, int(scratch_epoch), scratch_seconds, int(epoch), seconds)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from ecg_tl.statistics.replication import count_splits, seed_of
 from ecg_tl.study.design.settings import StudySettings
 from ecg_tl.study.findings.grid import SECOND_OPINION
 from ecg_tl.study.findings.sentences import counted
@@ -31,7 +32,7 @@ def page_warnings(results: StudyResults, settings: StudySettings) -> list[str]:
             + ": what is said here may change when they are there."
         )
     downstream = {
-        run.seed
+        run.training
         for run in results.runs
         if run.run["kind"] != "upstream" and run.run["protocol"] != SECOND_OPINION
     }
@@ -41,7 +42,7 @@ def page_warnings(results: StudyResults, settings: StudySettings) -> list[str]:
             "training of the same kind could turn any of them round, so no comparison is called better or "
             "worse, no answer is more than a preference of validation scores, and every claim is open."
         )
-    elif 1 < len(downstream) < 3:
+    elif len({seed_of(one) for one in downstream}) == 2 and count_splits(list(downstream)) == 1:
         warnings.append(
             "Two seeds: how much trainings differ is known poorly, and intervals are wide for it."
         )

@@ -13,6 +13,7 @@ from ecg_tl.figures.svg import Picture, drawing, picture, to_svg
 from ecg_tl.figures.theme import MARKERS, light
 from ecg_tl.files import write_text, written_whole
 from ecg_tl.statistics.intervals import Interval
+from ecg_tl.statistics.replication import count_splits
 from ecg_tl.study.findings.compared import Comparison, at_largest_size
 from ecg_tl.study.findings.findings import Findings
 from ecg_tl.study.findings.tables import ROLES
@@ -62,7 +63,8 @@ def counts(comparisons: Sequence[Comparison]) -> str:
         low, high = min(values), max(values)
         return count(low) if low == high else f"{count(low)} to {count(high)}"
 
-    seeds = [len(one.seeds) for one in comparisons]
+    splits = max(count_splits(one.seeds) for one in comparisons)
+    seeds = [len(one.seeds) // (count_splits(one.seeds) or 1) for one in comparisons]
     classes = plural(comparisons[0].classes, "class", "classes")
     return " · ".join(
         (
@@ -70,7 +72,8 @@ def counts(comparisons: Sequence[Comparison]) -> str:
             f"{spread([one.records for one in comparisons])} test records of "
             f"{spread([one.patients for one in comparisons])} patients",
             f"{spread([one.classes_scored for one in comparisons])} of {classes} scored",
-            f"{spread(seeds)} {'seed' if max(seeds) == 1 else 'seeds'}",
+            f"{spread(seeds)} {'seed' if max(seeds) == 1 else 'seeds'}"
+            + (f" on each of {splits} splits" if splits > 1 else ""),
         )
     )
 

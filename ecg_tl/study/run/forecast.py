@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from ecg_tl import terminal
@@ -11,7 +11,7 @@ from ecg_tl.study.design.estimate import correction, estimate, makespan
 from ecg_tl.study.design.plan_table import rough_duration
 from ecg_tl.study.design.runs import Plan
 from ecg_tl.study.design.settings import StudySettings
-from ecg_tl.study.design.sizes import measure_sizes
+from ecg_tl.study.design.sizes import PartSizes, measure_sizes
 from ecg_tl.study.design.speed import SPEED_FILE, MeasuredSpeed, SpeedBook
 from ecg_tl.study.run.job import make_jobs
 from ecg_tl.study.run.launch import local_executor, most_threads
@@ -32,6 +32,7 @@ class Forecast:
         threads: CPU threads of each.
         correction: How much longer than estimated from speeds alone the finished runs have taken.
         to_go: Seconds until all is done that can be estimated.
+        sizes: Records of each part of a run's split, by id, where its data are there.
     """
 
     seconds: Mapping[str, float]
@@ -42,6 +43,7 @@ class Forecast:
     threads: int
     correction: float
     to_go: float
+    sizes: Mapping[str, PartSizes] = field(default_factory=dict)
 
 
 def forecast(
@@ -102,6 +104,7 @@ def forecast(
         threads=threads,
         correction=slower,
         to_go=makespan([run for run in plan.runs if run.id in left], left, concurrent),
+        sizes=sizes.parts,
     )
 
 

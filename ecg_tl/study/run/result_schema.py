@@ -108,6 +108,8 @@ FIELDS: dict[str, FieldKind] = {
     "run.arm": TEXT,
     "run.size": FieldKind("a whole number or null", _or_null(_is_whole), needed=True),
     "run.seed": FieldKind("a whole number", _is_seed, needed=True),
+    "run.split": SOME_WHOLE,
+    "run.upstream_seed": SOME_WHOLE,
     "run.axes": FieldKind("a mapping of texts", _table_of(_is_text), needed=True),
     "run.protocol": _one_of("strict", "paper", "second_opinion"),
     "run.needs": SOME_TEXT,

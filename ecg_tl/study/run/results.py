@@ -17,6 +17,7 @@ from ecg_tl.csv_text import read_csv_texts
 from ecg_tl.errors import StoreError
 from ecg_tl.files import read_json, read_regular, sha256_of
 from ecg_tl.paths import is_file_name
+from ecg_tl.statistics.replication import number_of
 from ecg_tl.study.design.folder import NOT_ITS_OWN, RESULT_FILE, RunFolder, StudyFolder, unreadable
 from ecg_tl.study.run.result_schema import check_result
 from ecg_tl.temperature import is_at_range_end
@@ -84,6 +85,17 @@ class RunResult:
     def seed(self) -> int:
         """Of the training."""
         return int(self.run["seed"])
+
+    @property
+    def training(self) -> int:
+        """Number of split and seed; see `ecg_tl.statistics.replication`."""
+        return number_of(int(self.run.get("split") or 0), self.seed)
+
+    @property
+    def upstream_training(self) -> int | None:
+        """Seed of the training of the upstream that it starts from; None of one alone, or of none."""
+        seed = self.run.get("upstream_seed")
+        return None if seed is None else int(seed)
 
     @property
     def thresholds(self) -> NDArray[np.float64]:
