@@ -14,7 +14,7 @@ import pandas as pd
 import pytest
 import torch
 import yaml
-from io_faults import FullDisk, faults_of
+from io_faults import FullDisk, Moments, faults_of
 from tiny_study import Done, outcome_of, states_of_files
 
 from ecg_tl.callbacks import RunCheckpoint, RunHistory
@@ -224,6 +224,30 @@ def test_cut_off_and_gone_on_with(stage: str, again: Done, finished: Done) -> No
     attempts = json.loads(run_folder_of(again, run).attempts.read_text())["attempts"]
     outcomes = ["finished"] if done_already else ["cut off", "finished"]
     assert [attempt["outcome"] for attempt in attempts] == outcomes
+
+
+@pytest.mark.slow
+def test_killed_at_any_change_of_its_files(
+    again: Done, finished: Done, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    run = run_of(again, "fine-tuned")
+    run_folder = run_folder_of(again, run)
+    moments = Moments(run_folder.path, tmp_path_factory.mktemp("moments"), "log.txt")
+    with faults_of(moments):
+        assert execute(job_of(again, run)).outcome == "finished"
+    after = [moment for moment in moments.kept if (moment / "fit.json").is_file()]
+    during = [moment for moment in moments.kept if moment not in after]
+    assert len(after) >= 5  # predictions, scores, result, and what is tidied up
+    assert len(during) >= 10
+    # A training that is cut off is tried at every change by itself; here, at some of them.
+    for moment in during[::5] + after:
+        shutil.rmtree(run_folder.path)
+        shutil.copytree(moment, run_folder.path)
+        assert execute(job_of(again, run)).outcome == "finished", moment.name
+        assert outcome_of(again.settings, again.plan) == outcome_of(finished.settings, finished.plan), (
+            moment.name
+        )
+        assert not list(run_folder.path.rglob("*.partial-*"))
 
 
 def half(path: Path) -> None:
