@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 import re
 import unicodedata
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 import pandas as pd
@@ -49,15 +49,43 @@ def read_text_table(
         raise DatasetError(
             path, f"a file that cannot be read ({error})", f"a CSV table of {layout}", "Fetch the file again."
         ) from error
+    return name_columns(path, table, required, layout, optional, others=others)
+
+
+def name_columns(
+    path: Path,
+    table: pd.DataFrame,
+    required: Sequence[str],
+    layout: str,
+    optional: Sequence[str] = (),
+    *,
+    others: bool = True,
+    called: Mapping[str, str] | None = None,
+) -> pd.DataFrame:
+    """Take a table's first row for the names of its columns; see `read_text_table`.
+
+    Args:
+        path: Of the file, for errors.
+        table: All cells as text, the names among them.
+        required: Columns that must be there.
+        layout: Whose file this is, for the error.
+        optional: Columns that have a meaning if they are there.
+        others: Whether columns that the layout does not name are returned as well.
+        called: What the file calls columns of the layout that it calls otherwise.
+
+    Raises:
+        DatasetError: If a column is missing or named twice, or there are no rows.
+    """
+    called = called or {}
     written = [str(name).strip() for name in table.iloc[0]]
-    meant = {column_key(column): column for column in (*required, *optional)}
+    meant = {column_key(called.get(column, column)): column for column in (*required, *optional)}
     names = [meant.get(column_key(name), name) for name in written]
-    missing = [column for column in required if column not in names]
+    missing = [called.get(column, column) for column in required if column not in names]
     if missing:
         raise DatasetError(
             path,
             f"no column {', '.join(missing)} among {', '.join(written)}"[:400],
-            f"the columns {', '.join(required)}",
+            f"the columns {', '.join(called.get(column, column) for column in required)}",
             f"Check that this is the table of {layout}.",
         )
     for alike in _same_columns(names, written):
@@ -73,6 +101,7 @@ def read_text_table(
     rows = pd.DataFrame({column: table[column].iloc[1:].str.strip() for column in kept})
     rows = rows.reset_index(drop=True)
     rows.columns = pd.Index([names[column] for column in kept])
+    rows.attrs.update(table.attrs)
     rows.attrs[READ_AS] = {name: text for name, text in zip(names, written, strict=True) if name != text}
     if rows.empty:
         raise DatasetError(path, "no rows", "one row a record", "Fetch the file again.")
@@ -114,9 +143,7 @@ def cell_path(path: Path, row: int, column: str, cell: str) -> str:
     """
     below = path_below(cell)
     if below is None:
-        raise cell_fault(
-            path, row, column, cell, "a path below the folder, relative to it, without extension"
-        )
+        raise cell_fault(path, row, column, cell, "a path below the folder, relative to it")
     return below
 
 

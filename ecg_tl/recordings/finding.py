@@ -30,7 +30,7 @@ def find_records(paths: Iterable[Path]) -> tuple[list[Path], list[str]]:
             continue
         listing = list_files(path, ("",))
         passed_over += [f"{where} could not be listed: {why.lower()}" for where, why in listing.unreadable]
-        certain, others = _records_among(listing.files)
+        certain, others = records_among(listing.files)
         found += certain or others or [path]
         if certain and others:
             passed_over.append(
@@ -79,8 +79,8 @@ def without_suffix(path: Path) -> Path:
     return stem if ending and ending not in others and is_wfdb(stem) else path
 
 
-def _records_among(files: Iterable[Path]) -> tuple[list[Path], list[Path]]:
-    """Return the files that are records for certain, and those that may be."""
+def records_among(files: Iterable[Path]) -> tuple[list[Path], list[Path]]:
+    """Return the recordings among files: those that are for certain, and those that may be."""
     files = list(files)
     headers = {file.with_suffix("") for file in files if file.suffix.lower() == HEADER_SUFFIX}
     certain: list[Path] = []
