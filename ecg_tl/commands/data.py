@@ -1,4 +1,4 @@
-"""`ecg-tl data list | synthesize | prepare | check | verify | overlap`."""
+"""`ecg-tl data init | list | synthesize | prepare | check | verify | overlap`."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from jsonargparse import auto_cli
 
 from ecg_tl import terminal
 from ecg_tl.commands.arguments import argument_errors, path_argument
+from ecg_tl.commands.data_init import init
 from ecg_tl.datasets import DATASETS, get_dataset, layout_names
 from ecg_tl.datasets.base import EcgDataset
 from ecg_tl.errors import SettingError
@@ -187,6 +188,7 @@ def overlap(store_a: str, store_b: str, csv: str | None = None) -> int:
 
 
 COMMANDS: dict[str, Any] = {
+    "init": init,
     "list": list_datasets,
     "synthesize": synthesize,
     "prepare": prepare,

@@ -14,8 +14,8 @@ class CustomDataModule(EcgDataModule):
 
     Args:
         root: Folder that holds both.
-        empty_cells: What an empty cell of a class, or of `codes_column`, is: an `error` (of codes: none), or a
-            question that is `unanswered`, so that the record is neither trained nor scored on that class.
+        empty_cells: What an empty cell of a class, or of `codes_column`, is: an `error` (of codes: none), or
+            a question that is `unanswered`, so that the record is neither trained nor scored on that class.
         table: Name of the table in the folder; that of `TABLE_NAMES` which is there if None.
         record_column: That names the recordings.
         patient_column: Of patients, whose records stay together in a split.
@@ -42,7 +42,7 @@ class CustomDataModule(EcgDataModule):
         root: str = "data/custom",
         empty_cells: EmptyCells = "error",
         table: str | None = None,
-        record_column: str = _RECORD,
+        record_column: str = "record",
         patient_column: str = "patient_id",
         fold_column: str = "fold",
         age_column: str = "age",

@@ -13,7 +13,14 @@ import pandas as pd
 
 from ecg_tl import limits
 from ecg_tl.datasets.base import UNANSWERED, EcgDataset, LabelRule, LeftOut, Scan, make_scan
-from ecg_tl.datasets.custom_labels import RESERVED, EmptyCells, Labels, labels_of_codes, labels_of_columns
+from ecg_tl.datasets.custom_labels import (
+    RESERVED,
+    EmptyCells,
+    Labels,
+    labels_of_codes,
+    labels_of_columns,
+    rule_of_columns,
+)
 from ecg_tl.datasets.demographics import parse_age, parse_sex, people_notes
 from ecg_tl.datasets.identifiers import identifier
 from ecg_tl.datasets.named_records import NamedRecords, shown
@@ -43,8 +50,8 @@ class Custom(EcgDataset):
     (`codes_column`).
 
     Args:
-        empty_cells: What an empty cell of a class, or of `codes_column`, is: an `error` (of codes: none), or a
-            question that is `unanswered`, so that the record is neither trained nor scored on that class.
+        empty_cells: What an empty cell of a class, or of `codes_column`, is: an `error` (of codes: none), or
+            a question that is `unanswered`, so that the record is neither trained nor scored on that class.
         table: Name of the table in the folder; that of `TABLE_NAMES` which is there if None.
         record_column: That names the recordings.
         patient_column: Of patients, whose records stay together in a split.
@@ -114,13 +121,13 @@ class Custom(EcgDataset):
             "age": age_column,
             "sex": sex_column,
         }
-        self.kept = {name: name for name in _listed(extra_columns)} | (
+        self.kept = {name: name for name in listed(extra_columns)} | (
             {"site": site_column} if site_column else {}
         )
-        self.label_columns = _listed(label_columns)
+        self.label_columns = listed(label_columns)
         self.codes_column, self.code_separator = codes_column, code_separator
         self.patient_pattern = _pattern(patient_pattern)
-        self.reading = ReadSettings(_listed(recorded_leads) or None, recorded_rate, recorded_units)
+        self.reading = ReadSettings(listed(recorded_leads) or None, recorded_rate, recorded_units)
         if self.label_columns and codes_column is not None:
             found = "both, which say the classes in two ways"
             raise SettingError("label_columns and codes_column", found, "one of them", "Leave one out.")
@@ -221,7 +228,10 @@ class Custom(EcgDataset):
             raise SettingError(
                 "label rule of custom", "no root", f"the folder of {TABLE_NAMES[0]}", "Give the root."
             )
-        return self._labels(root, *self._read_table(root)).rule
+        path, table = self._read_table(root)
+        if self.codes_column is None:
+            return self._rule_of_columns(path, table)
+        return self._labels(root, path, table).rule
 
     def _measure(self, root: Path, records: NamedRecords, cell: str, record: str) -> tuple[float, int]:
         """Return the rate and the length of a record.
@@ -237,7 +247,14 @@ class Custom(EcgDataset):
                 "one",
                 "Name them by their paths.",
             )
-        if is_wfdb(path) or not path.is_file():
+        if not path.is_file() and not is_wfdb(path):
+            raise RecordError(
+                path,
+                "no such file, nor one of this name below the folder",
+                "a recording",
+                "Restore it, or remove the row.",
+            )
+        if is_wfdb(path):
             header = read_header(path)
             return header.sampling_rate, header.length
         recording = read_record(path, self.reading).recording
@@ -272,11 +289,16 @@ class Custom(EcgDataset):
 
     def _labels(self, root: Path, path: Path, table: pd.DataFrame) -> Labels:
         if self.codes_column is None:
-            others = (*RESERVED, *self.kept)
-            return labels_of_columns(path, table, self.label_columns, others, self.empty_cells)
+            others = ", ".join((*RESERVED, *self.kept))
+            which = "label_columns names it" if self.label_columns else f"any column but {others} is a class"
+            rule = self._rule_of_columns(path, table)
+            return labels_of_columns(path, table, rule, which, self.empty_cells)
         names = None if self.code_names is None else root / self.code_names
         cells = list(table[self.codes_column])
         return labels_of_codes(path, cells, self.code_separator, names, self.empty_cells)
+
+    def _rule_of_columns(self, path: Path, table: pd.DataFrame) -> LabelRule:
+        return rule_of_columns(path, table, self.label_columns, (*RESERVED, *self.kept))
 
     def _table_path(self, root: Path) -> Path:
         if self.table is not None:
@@ -296,7 +318,7 @@ _DEFAULTS = {
 }
 
 
-def _listed(text: str | None) -> tuple[str, ...]:
+def listed(text: str | None) -> tuple[str, ...]:
     """Return the names in a setting, with commas between and quotes around those that hold one."""
     if text is None:
         return ()

@@ -61,24 +61,19 @@ class Labels:
     notes: tuple[str, ...] = ()
 
 
-def labels_of_columns(
-    path: Path,
-    table: pd.DataFrame,
-    named: Sequence[str],
-    others: Sequence[str],
-    empty_cells: EmptyCells = "error",
-) -> Labels:
-    """Read one column a class, with 0 or 1, or false or true, in each row.
+def rule_of_columns(
+    path: Path, table: pd.DataFrame, named: Sequence[str], others: Sequence[str]
+) -> LabelRule:
+    """Return one class a column.
 
     Args:
         path: Of the table, for errors.
         table: With the names of columns that are used here.
         named: The columns that are classes; all but `others` if there are none.
         others: Columns that have another meaning.
-        empty_cells: What an empty cell is.
 
     Raises:
-        DatasetError: If there is no class, a column is hardly one, or a cell is neither.
+        DatasetError: If there is no class, or a column is hardly one.
     """
     names = tuple(named) or tuple(str(column) for column in table.columns if column not in others)
     for name in () if named else names:
@@ -98,7 +93,25 @@ def labels_of_columns(
             "Name it or remove it." if names else "Add a column for each class.",
         )
     require(CLASSES, len(names), path, DatasetError)
-    which = "label_columns names it" if named else f"any column but {', '.join(others)} is a class"
+    return LabelRule(tuple(LabelClass(name, frozenset({name})) for name in names))
+
+
+def labels_of_columns(
+    path: Path, table: pd.DataFrame, rule: LabelRule, which: str, empty_cells: EmptyCells
+) -> Labels:
+    """Read columns that have 0 or 1, or false or true, in each row.
+
+    Args:
+        path: Of the table, for errors.
+        table: With a column for each class.
+        rule: Its classes.
+        which: Why a column is a class, for errors.
+        empty_cells: What an empty cell is.
+
+    Raises:
+        DatasetError: If a cell is neither.
+    """
+    names = rule.class_names
     answers = [
         [
             None if not cell and empty_cells == "unanswered" else _is_present(path, number, name, cell, which)
@@ -113,7 +126,6 @@ def labels_of_columns(
         )
         for wanted in (True, None)
     )
-    rule = LabelRule(tuple(LabelClass(name, frozenset({name})) for name in names))
     return Labels(rule, codes, unanswered)
 
 
