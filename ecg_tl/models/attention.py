@@ -10,6 +10,8 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.nn.utils.parametrizations import weight_norm
 
+from ecg_tl.models.stochastic_depth import StochasticDepth
+
 POSITION_KERNEL = 128
 
 
@@ -117,11 +119,12 @@ class PreNormBlock(nn.Module):
         self.norm2 = nn.LayerNorm(dim, eps=eps, bias=bias)
         self.mlp = FeedForward(dim, 4 * dim, bias)
         self.dropout = nn.Dropout(dropout)
+        self.stochastic_depth = StochasticDepth()
 
     def forward(self, x: Tensor, mask: Tensor | None = None) -> Tensor:
         """Map tokens `(batch, tokens, dim)` to as many; see `attend` for `mask`."""
-        x = x + self.dropout(self.attn(self.norm1(x), mask))
-        summed: Tensor = x + self.dropout(self.mlp(self.norm2(x)))
+        x = x + self.stochastic_depth(self.dropout(self.attn(self.norm1(x), mask)))
+        summed: Tensor = x + self.stochastic_depth(self.dropout(self.mlp(self.norm2(x))))
         return summed
 
 

@@ -21,6 +21,7 @@ from ecg_tl.models.attention import (
 )
 from ecg_tl.models.base import Lengths, TokenNetwork, require_length, require_one_of
 from ecg_tl.models.registry import register_network
+from ecg_tl.models.stochastic_depth import StochasticDepth
 
 Size = Literal["tiny", "base"]
 
@@ -89,11 +90,13 @@ class PostNormLayer(nn.Module):
         self.dropout = nn.Dropout(dropout)
         self.fc2 = nn.Linear(hidden, dim)
         self.final_layer_norm = nn.LayerNorm(dim)
+        self.stochastic_depth = StochasticDepth()
 
     def forward(self, x: Tensor) -> Tensor:
         """Map tokens `(batch, tokens, dim)` to as many."""
-        x = self.self_attn_layer_norm(x + self.self_attn(x))
-        normalised: Tensor = self.final_layer_norm(x + self.fc2(self.dropout(F.gelu(self.fc1(x)))))
+        x = self.self_attn_layer_norm(x + self.stochastic_depth(self.self_attn(x)))
+        mapped = self.fc2(self.dropout(F.gelu(self.fc1(x))))
+        normalised: Tensor = self.final_layer_norm(x + self.stochastic_depth(mapped))
         return normalised
 
 
@@ -202,7 +205,7 @@ class EcgFm(TokenNetwork):
         return "convolutions" if parts[0] == "feature_extractor" else "projection"
 
 
-@register_network("ecg_fm", family="transformer")
+@register_network("ecg_fm", family="transformer", residual=True)
 def ecg_fm(
     num_classes: int,
     num_leads: int = 12,

@@ -143,7 +143,7 @@ def grid_positions(num_leads: int, patches: int, dim: int) -> Tensor:
     return torch.cat((time.repeat(num_leads, 1), lead.repeat_interleave(patches, dim=0)), dim=1)
 
 
-@register_network("ecg_jepa", family="transformer")
+@register_network("ecg_jepa", family="transformer", residual=True)
 def ecg_jepa(
     num_classes: int,
     num_leads: int = 8,

@@ -23,6 +23,7 @@ from ecg_tl.models.attention import (
 )
 from ecg_tl.models.base import Lengths, TokenNetwork, require_length, require_one_of
 from ecg_tl.models.registry import register_network
+from ecg_tl.models.stochastic_depth import StochasticDepth
 
 Size = Literal["tiny", "small", "base", "large"]
 
@@ -172,12 +173,13 @@ class HubertLayer(nn.Module):
         self.attention = ProjectedAttention(size.dim, size.heads)
         self.layer_norm = nn.LayerNorm(size.dim)
         self.feed_forward = HubertFeedForward(size.dim, size.hidden, dropout)
+        self.stochastic_depth = StochasticDepth()
         self.final_layer_norm = nn.LayerNorm(size.dim)
 
     def forward(self, x: Tensor) -> Tensor:
         """Map tokens `(batch, tokens, dim)` to as many."""
-        x = self.layer_norm(x + self.attention(x))
-        normalised: Tensor = self.final_layer_norm(x + self.feed_forward(x))
+        x = self.layer_norm(x + self.stochastic_depth(self.attention(x)))
+        normalised: Tensor = self.final_layer_norm(x + self.stochastic_depth(self.feed_forward(x)))
         return normalised
 
 
@@ -267,7 +269,7 @@ class HubertEcg(TokenNetwork):
         return "convolutions" if parts[0] == "feature_extractor" else "projection"
 
 
-@register_network("hubert_ecg", family="transformer")
+@register_network("hubert_ecg", family="transformer", residual=True)
 def hubert_ecg(
     num_classes: int,
     num_leads: int = 12,

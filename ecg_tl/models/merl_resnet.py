@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from ecg_tl.models.base import TokenNetwork
 from ecg_tl.models.registry import register_network
+from ecg_tl.models.stochastic_depth import StochasticDepth
 
 WIDTHS = (64, 128, 256, 512)
 BLOCKS = 2
@@ -31,6 +32,7 @@ class ShortcutBlock(nn.Module):
         self.bn1 = nn.BatchNorm1d(out_channels)
         self.conv2 = nn.Conv1d(out_channels, out_channels, 3, padding=1, bias=False)
         self.bn2 = nn.BatchNorm1d(out_channels)
+        self.stochastic_depth = StochasticDepth()
         self.shortcut = nn.Sequential()
         if stride != 1 or in_channels != out_channels:
             self.shortcut = nn.Sequential(
@@ -41,7 +43,7 @@ class ShortcutBlock(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """Map `(batch, in_channels, samples)` to `(batch, out_channels, samples / stride)`."""
         out = self.bn2(self.conv2(torch.relu(self.bn1(self.conv1(x)))))
-        return torch.relu(out + self.shortcut(x))
+        return torch.relu(self.stochastic_depth(out) + self.shortcut(x))
 
 
 class MerlResNet18(TokenNetwork):
@@ -86,7 +88,7 @@ class MerlResNet18(TokenNetwork):
         return first if first.startswith("layer") else "stem"
 
 
-@register_network("merl_resnet18", family="cnn")
+@register_network("merl_resnet18", family="cnn", residual=True)
 def merl_resnet18(num_classes: int, num_leads: int = 12, num_samples: int = 5000) -> MerlResNet18:
     """Make MERL's ResNet-18."""
     return MerlResNet18(num_classes, num_leads, num_samples)

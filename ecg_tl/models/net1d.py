@@ -17,6 +17,7 @@ from torch import Tensor, nn
 
 from ecg_tl.models.base import TokenNetwork, require_one_of
 from ecg_tl.models.registry import register_network
+from ecg_tl.models.stochastic_depth import StochasticDepth
 
 Size = Literal["tiny", "small", "medium", "large"]
 
@@ -134,13 +135,14 @@ class Net1dBlock(nn.Module):
         self.conv3 = SameConvolution(inner, out_channels, 1)
         self.se_fc1 = nn.Linear(out_channels, out_channels // 2)
         self.se_fc2 = nn.Linear(out_channels // 2, out_channels)
+        self.stochastic_depth = StochasticDepth()
 
     def forward(self, x: Tensor) -> Tensor:
         """Map `(batch, in_channels, samples)` to `(batch, out_channels, samples)`, or half the samples."""
         out = self.conv1(F.silu(x) if self.activate else x)
         out = self.conv3(F.silu(self.conv2(F.silu(out))))
         weights = torch.sigmoid(self.se_fc2(F.silu(self.se_fc1(out.mean(dim=-1)))))
-        out = out * weights.unsqueeze(-1)
+        out = self.stochastic_depth(out * weights.unsqueeze(-1))
         if self.halve:
             # The last of an odd number of samples competes with a zero.
             x = F.max_pool1d(F.pad(x, (0, 1)), 2, 2)
@@ -221,7 +223,7 @@ class Net1d(TokenNetwork):
         return f"stage{int(parts[1]) + 1}" if parts[0] == "stage_list" else "stem"
 
 
-@register_network("net1d", family="cnn")
+@register_network("net1d", family="cnn", residual=True)
 def net1d(num_classes: int, num_leads: int = 12, num_samples: int = 5000, size: Size = "medium") -> Net1d:
     """Make a Net1D.
 

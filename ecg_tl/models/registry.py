@@ -9,7 +9,9 @@ A network's file registers what makes it:
 (or decorates the class itself). Every file of `ecg_tl/models` is imported with the package, so that this is
 all: the choices of the command line and of YAML files, errors, studies, exports and tests take the names from
 here. What the function takes beyond `num_classes`, `num_leads` and `num_samples` are the network's options;
-each has a type and a default, and is set by `network_options` of `ecg_tl.tasks.EcgClassifier`.
+each has a type and a default, and is set by `network_options` of `ecg_tl.tasks.EcgClassifier`. A network
+whose residual branches end in `ecg_tl.models.stochastic_depth` says `residual=True`, and has the option
+`stochastic_depth` too.
 """
 
 from __future__ import annotations
@@ -24,9 +26,13 @@ from typing import Any, Literal, TypeVar, get_type_hints
 from ecg_tl.errors import SettingError
 from ecg_tl.limits import fits_type, in_words, shown
 from ecg_tl.models.base import EcgNetwork
+from ecg_tl.models.stochastic_depth import set_stochastic_depth
 
 SIZES = ("num_classes", "num_leads", "num_samples")
 """What every network takes; it follows from the data."""
+
+STOCHASTIC_DEPTH = "stochastic_depth"
+"""The option of networks with residual branches."""
 
 CpuBfloat16 = Literal["as_hardware", "no_gain", "lstm_kernel"]
 """What PyTorch makes of a network in bfloat16 on a CPU.
@@ -49,25 +55,28 @@ class NetworkEntry:
         build: Makes it from `num_classes`, `num_leads`, `num_samples` and its own options.
         family: What kind of network it is, in one word: `cnn`, `rnn`, ...; studies compare families.
         bfloat16_on_cpu: What PyTorch makes of it in bfloat16 on a CPU.
+        residual: Whether it has residual branches, and so an option `stochastic_depth`.
     """
 
     build: Callable[..., EcgNetwork]
     family: str
     bfloat16_on_cpu: CpuBfloat16 = "as_hardware"
+    residual: bool = False
 
     @property
     def options(self) -> dict[str, Any]:
         """Names and declared types of the settings that this network has beyond those that all have."""
         hints = get_type_hints(vars(self.build)["__init__"] if inspect.isclass(self.build) else self.build)
         names = inspect.signature(self.build).parameters
-        return {name: hints.get(name, Any) for name in names if name not in SIZES}
+        own = {name: hints.get(name, Any) for name in names if name not in SIZES}
+        return own | ({STOCHASTIC_DEPTH: float} if self.residual else {})
 
 
 NETWORKS: dict[str, NetworkEntry] = {}
 
 
 def register_network(
-    name: str, *, family: str, bfloat16_on_cpu: CpuBfloat16 = "as_hardware"
+    name: str, *, family: str, bfloat16_on_cpu: CpuBfloat16 = "as_hardware", residual: bool = False
 ) -> Callable[[Build], Build]:
     """Give what makes a network a name.
 
@@ -75,6 +84,7 @@ def register_network(
         name: Lower case letters, digits, `_`, `.` and `-`.
         family: What kind of network it is, in one word, such as `cnn`.
         bfloat16_on_cpu: What PyTorch makes of it in bfloat16 on a CPU.
+        residual: Whether it has residual branches, and so an option `stochastic_depth`.
 
     Raises:
         SettingError: If the name is another network's, or cannot be one, or what is decorated does not take
@@ -99,7 +109,7 @@ def register_network(
             raise SettingError(
                 where, f"no {', '.join(missing)}", f"the parameters {', '.join(SIZES)}", "Add them."
             )
-        NETWORKS[name] = NetworkEntry(build, family, bfloat16_on_cpu)
+        NETWORKS[name] = NetworkEntry(build, family, bfloat16_on_cpu, residual)
         return build
 
     return register
@@ -162,7 +172,8 @@ def create_network(
         num_leads: Leads of the input.
         num_samples: Samples of the input.
         **options: What the network's own function takes beyond these (ResNets: `memory_format`, `widths`,
-            `features`; RNNs: `hidden_size`, `num_layers`, `pooling`).
+            `features`; RNNs: `hidden_size`, `num_layers`, `pooling`), and `stochastic_depth`, the share of
+            records for which the last residual branch is dropped in training; earlier ones are dropped less.
 
     Raises:
         SettingError: If there is no such network, it has no such option, or a value is of another type or out
@@ -170,7 +181,11 @@ def create_network(
     """
     entry = find_network(name)
     require_options(name, options)
-    return entry.build(num_classes=num_classes, num_leads=num_leads, num_samples=num_samples, **options)
+    depth = options.pop(STOCHASTIC_DEPTH, 0.0) if entry.residual else 0.0
+    network = entry.build(num_classes=num_classes, num_leads=num_leads, num_samples=num_samples, **options)
+    if entry.residual:
+        set_stochastic_depth(network, float(depth))  # type: ignore[arg-type]  # `require_options` has looked
+    return network
 
 
 def _origin(build: Callable[..., EcgNetwork]) -> tuple[str, str]:

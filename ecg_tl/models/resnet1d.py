@@ -24,6 +24,7 @@ from ecg_tl.models.layout import (
     to_channels_last,
 )
 from ecg_tl.models.registry import register_network
+from ecg_tl.models.stochastic_depth import StochasticDepth
 
 WIDTHS = (64, 128, 256, 512)
 FEATURES = 512
@@ -54,11 +55,12 @@ class BasicBlock(nn.Module):
         self.conv2 = _convolution(width, width, kernel_sizes[1])
         self.bn2 = BatchNorm(width)
         self.downsample = _shortcut(in_channels, width * self.expansion, stride)
+        self.stochastic_depth = StochasticDepth()
 
     def forward(self, x: Tensor) -> Tensor:
         """Map `(batch, in_channels, samples)` to `(batch, width, samples / stride)`."""
         out = self.relu(self.bn1(self.conv1(x)))
-        out = self.bn2(self.conv2(out))
+        out = self.stochastic_depth(self.bn2(self.conv2(out)))
         out += x if self.downsample is None else self.downsample(x)
         activated: Tensor = self.relu(out)
         return activated
@@ -86,12 +88,13 @@ class Bottleneck(nn.Module):
         self.bn3 = BatchNorm(out_channels)
         self.relu = nn.ReLU(inplace=True)
         self.downsample = _shortcut(in_channels, out_channels, stride)
+        self.stochastic_depth = StochasticDepth()
 
     def forward(self, x: Tensor) -> Tensor:
         """Map `(batch, in_channels, samples)` to `(batch, expansion * width, samples / stride)`."""
         out = self.relu(self.bn1(self.conv1(x)))
         out = self.relu(self.bn2(self.conv2(out)))
-        out = self.bn3(self.conv3(out))
+        out = self.stochastic_depth(self.bn3(self.conv3(out)))
         out += x if self.downsample is None else self.downsample(x)
         activated: Tensor = self.relu(out)
         return activated
@@ -182,7 +185,7 @@ class ResNet1d(LaidOutNetwork):
         return "stem" if first in ("conv1", "bn1") else first
 
 
-@register_network("resnet1d18", family="cnn")
+@register_network("resnet1d18", family="cnn", residual=True)
 def resnet1d18(
     num_classes: int,
     num_leads: int = 12,
@@ -197,7 +200,7 @@ def resnet1d18(
     )
 
 
-@register_network("resnet1d50", family="cnn")
+@register_network("resnet1d50", family="cnn", residual=True)
 def resnet1d50(
     num_classes: int,
     num_leads: int = 12,
@@ -212,7 +215,7 @@ def resnet1d50(
     )
 
 
-@register_network("resnet1d101", family="cnn")
+@register_network("resnet1d101", family="cnn", residual=True)
 def resnet1d101(
     num_classes: int,
     num_leads: int = 12,

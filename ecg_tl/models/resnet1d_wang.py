@@ -70,7 +70,7 @@ class ResNet1dWang(MaxMeanNetwork):
         return f"block{index - FIRST_BLOCK + 1}" if index < FIRST_BLOCK + len(STRIDES) else "hidden"
 
 
-@register_network("resnet1d_wang", family="cnn")
+@register_network("resnet1d_wang", family="cnn", residual=True)
 def resnet1d_wang(
     num_classes: int, num_leads: int = 12, num_samples: int = 1000, memory_format: MemoryFormat = "auto"
 ) -> ResNet1dWang:

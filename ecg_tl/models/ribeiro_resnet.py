@@ -16,6 +16,7 @@ from torch import Tensor, nn
 from ecg_tl.limits import SHARE, require_settings
 from ecg_tl.models.base import TokenNetwork
 from ecg_tl.models.registry import register_network
+from ecg_tl.models.stochastic_depth import StochasticDepth
 
 WIDTHS = (64, 128, 196, 256, 320)
 KERNEL = 17
@@ -55,11 +56,12 @@ class TwoPathBlock(nn.Module):
         if in_channels != out_channels:
             path.append(nn.Conv1d(in_channels, out_channels, 1, bias=False))
         self.skip_connection = nn.Sequential(*path)
+        self.stochastic_depth = StochasticDepth()
 
     def forward(self, x: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
         """Map signal and path, both `(batch, in_channels, samples)`, to `out_channels` and fewer samples."""
         x = self.dropout(torch.relu(self.bn1(self.conv1(x))))
-        y = self.conv2(x) + self.skip_connection(y)
+        y = self.stochastic_depth(self.conv2(x)) + self.skip_connection(y)
         return self.dropout(torch.relu(self.bn2(y))), y
 
 
@@ -130,7 +132,7 @@ class RibeiroResNet(TokenNetwork):
         return f"block{int(first[-1]) + 1}" if first.startswith("resblock") else "stem"
 
 
-@register_network("ribeiro_resnet", family="cnn")
+@register_network("ribeiro_resnet", family="cnn", residual=True)
 def ribeiro_resnet(
     num_classes: int, num_leads: int = 12, num_samples: int = 4096, dropout: float = DROPOUT
 ) -> RibeiroResNet:

@@ -210,7 +210,7 @@ class CpcS4(TokenNetwork):
         return f"layer{int(parts[3]) + 1}"
 
 
-@register_network("s4", family="state_space")
+@register_network("s4", family="state_space", residual=True)
 def s4(
     num_classes: int,
     num_leads: int = 12,
@@ -224,7 +224,7 @@ def s4(
     return S4(num_classes, num_leads, num_samples, width, depth, states, dropout)
 
 
-@register_network("cpc_s4", family="state_space")
+@register_network("cpc_s4", family="state_space", residual=True)
 def cpc_s4(
     num_classes: int,
     num_leads: int = 12,

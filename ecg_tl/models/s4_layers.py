@@ -22,6 +22,7 @@ from torch import Tensor, nn
 
 from ecg_tl.errors import SettingError
 from ecg_tl.limits import HIDDEN_SIZE, NUM_LAYERS, Limit, require_settings
+from ecg_tl.models.stochastic_depth import StochasticDepth
 
 # Beyond some hundred states the basis is lost to rounding.
 STATES_LIMIT = Limit("states", 2, 256, whole=True)
@@ -168,11 +169,12 @@ class S4Layer(nn.Module):
         self.register_buffer("taps", None, persistent=False)
         self.dropout = nn.Dropout1d(dropout)
         self.output_linear = nn.Sequential(ChannelLinear(width, 2 * width), nn.GLU(dim=1))
+        self.stochastic_depth = StochasticDepth()
 
     def forward(self, x: Tensor) -> Tensor:
         """Map `(batch, width, samples)` to as much."""
         x = self.dropout(F.gelu(self._filter(x)))
-        mixed: Tensor = self.output_linear(x)
+        mixed: Tensor = self.stochastic_depth(self.output_linear(x))
         return mixed
 
     def fix_kernel(self) -> None:

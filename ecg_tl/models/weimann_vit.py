@@ -192,7 +192,7 @@ def interleaved_positions(count: int, dim: int) -> Tensor:
     return torch.stack(sines_and_cosines(count, dim // 2), dim=2).flatten(start_dim=1)
 
 
-@register_network("weimann_vit", family="transformer")
+@register_network("weimann_vit", family="transformer", residual=True)
 def weimann_vit(
     num_classes: int,
     num_leads: int = 12,

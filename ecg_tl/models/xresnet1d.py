@@ -26,6 +26,7 @@ from ecg_tl.models.layout import (
 )
 from ecg_tl.models.max_mean_head import MaxMeanNetwork, initialise_as_published, max_mean_head
 from ecg_tl.models.registry import register_network
+from ecg_tl.models.stochastic_depth import StochasticDepth
 
 Variant = Literal["benchmark", "ked"]
 
@@ -72,10 +73,11 @@ class XResBlock(nn.Module):
         if in_channels != out_channels:
             shortcut.append(_unit(in_channels, out_channels, 1, activate=False))
         self.idpath = nn.Sequential(*shortcut)
+        self.stochastic_depth = StochasticDepth()
 
     def forward(self, x: Tensor) -> Tensor:
         """Map `(batch, in_channels, samples)` to `(batch, out_channels, ceil(samples / stride))`."""
-        out: Tensor = self.convs(x)
+        out: Tensor = self.stochastic_depth(self.convs(x))
         out += self.idpath(x)
         return torch.relu_(out)
 
@@ -163,7 +165,7 @@ class KedXResNet1d(LaidOutNetwork, TokenNetwork):
         return _group_of(parameter_name)
 
 
-@register_network("xresnet1d50", family="cnn")
+@register_network("xresnet1d50", family="cnn", residual=True)
 def xresnet1d50(
     num_classes: int,
     num_leads: int = 12,
@@ -175,7 +177,7 @@ def xresnet1d50(
     return _xresnet((3, 4, 6, 3), num_classes, num_leads, num_samples, variant, memory_format)
 
 
-@register_network("xresnet1d101", family="cnn")
+@register_network("xresnet1d101", family="cnn", residual=True)
 def xresnet1d101(
     num_classes: int,
     num_leads: int = 12,

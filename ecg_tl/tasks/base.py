@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self, get_args
 
 import numpy as np
 import torch
-from lightning.pytorch import LightningModule
+from lightning.pytorch import LightningModule, Trainer
 from lightning.pytorch.trainer.states import TrainerFn
 from lightning.pytorch.utilities.types import OptimizerLRScheduler
 from lightning_utilities.core.rank_zero import rank_zero_info
@@ -41,7 +41,7 @@ from ecg_tl.models import create_network, network_names
 from ecg_tl.models.low_rank import has_low_rank, merged_state
 from ecg_tl.signals import Batch
 from ecg_tl.tasks.links import settings_from
-from ecg_tl.tasks.loss import answers_of_batch, classification_loss
+from ecg_tl.tasks.loss import PosWeight, answers_of_batch, classification_loss, positive_weights
 from ecg_tl.tasks.optimization import (
     OptimizerName,
     ScheduleName,
@@ -84,6 +84,12 @@ class EcgClassifier(LightningModule):
         weight_decay: Of kernels and matrices; biases and norms have none.
         schedule: `one_cycle`, `cosine` or `constant`.
         lr_decay: Factor by which each layer group learns slower than the one after it.
+        lr_by_depth: In its place the rates of equal parts of the layers below the head, from the input on:
+            `[1e-5, 1e-4]` for the earlier half and the later one; the head's is `learning_rate`.
+        pos_weight: How much more a positive weighs in the training's loss than a negative: as much (`none`),
+            as there are more negatives of its class among the training records (`balanced`, at most 100
+            times), or the square root of that (`root`). Scores, and the losses of validation and test, have
+            no weights. Probabilities of a weighted training are too high until they are calibrated.
         thresholds: What each class's threshold is chosen for on validation records: the greatest `f1`, or at
             least `threshold_target` of `sensitivity` or of `specificity`.
         threshold_target: A share, over 0 and at most 1; `f1` has no use for it.
@@ -114,6 +120,8 @@ class EcgClassifier(LightningModule):
         weight_decay: float = 0.01,
         schedule: ScheduleName = "one_cycle",
         lr_decay: float = 1.0,
+        lr_by_depth: Sequence[float] | None = None,
+        pos_weight: PosWeight = "none",
         thresholds: ThresholdRule = "f1",
         threshold_target: float = 0.9,
         network_options: dict[str, Any] | None = None,
@@ -138,6 +146,11 @@ class EcgClassifier(LightningModule):
             weight_decay=(WEIGHT_DECAY, weight_decay),
             lr_decay=(LR_DECAY, lr_decay),
         )
+        _check_rates(lr_by_depth, lr_decay)
+        if pos_weight not in get_args(PosWeight):
+            raise SettingError(
+                "pos_weight", shown(pos_weight), f"one of {', '.join(get_args(PosWeight))}", "Choose one."
+            )
         check_threshold_rule(thresholds, threshold_target)
         self.class_names = tuple(class_names)
         self.optimizer_name: OptimizerName = optimizer
@@ -145,6 +158,9 @@ class EcgClassifier(LightningModule):
         self.weight_decay = weight_decay
         self.schedule: ScheduleName = schedule
         self.lr_decay = lr_decay
+        self.lr_by_depth = tuple(lr_by_depth or ())
+        self.pos_weight: PosWeight = pos_weight
+        self._positive_weights: Tensor | None = None  # of the training's records
         self.threshold_rule: ThresholdRule = thresholds
         self.threshold_target = threshold_target
         self.fused_optimizer: bool | Auto = "auto"  # a matter of the hardware, so no hyperparameter
@@ -181,10 +197,15 @@ class EcgClassifier(LightningModule):
         return logits
 
     def on_fit_start(self) -> None:
-        """Say what the network chose for its device, and see whether training targets are masked."""
+        """Say what the network chose for its device, see whether targets are masked, weigh classes."""
         parts = getattr(getattr(self.trainer, "datamodule", None), "parts", None)
         # Once, and not in each batch: a look at targets makes the processor wait for the device.
         self._masked = parts is None or bool(np.isnan(parts.targets[parts.split.train]).any())
+        self._positive_weights = None
+        if self.pos_weight != "none":
+            parts = _datamodule_of(self.trainer).parts
+            weights = positive_weights(parts.targets[parts.split.train], self.pos_weight)
+            self._positive_weights = torch.from_numpy(weights).to(self.device)
         for setting, choice in self.network.hardware_choices().items():
             rank_zero_info(f"{setting}: {choice}")
 
@@ -196,11 +217,13 @@ class EcgClassifier(LightningModule):
 
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
         """Return binary cross-entropy, averaged over the answers of all classes and records."""
-        logits, targets = self(batch["signal"]), batch["target"]
+        logits, targets, weights = self(batch["signal"]), batch["target"], self._positive_weights
         loss = (
-            classification_loss(logits, targets, masked=True, answers=answers_of_batch(targets))
+            classification_loss(
+                logits, targets, masked=True, answers=answers_of_batch(targets), positive_weights=weights
+            )
             if self._masked
-            else classification_loss(logits, targets, masked=False)
+            else classification_loss(logits, targets, masked=False, positive_weights=weights)
         )
         self.log(
             "train/loss",
@@ -288,7 +311,9 @@ class EcgClassifier(LightningModule):
 
     def configure_optimizers(self) -> OptimizerLRScheduler:
         """Put every parameter into a named group, and step the schedule after every optimizer step."""
-        groups = parameter_groups(self.network, self.learning_rate, self.weight_decay, self.lr_decay)
+        groups = parameter_groups(
+            self.network, self.learning_rate, self.weight_decay, self.lr_decay, self.lr_by_depth
+        )
         fused = choose_fused_optimizer(self.fused_optimizer, self.network, self.trainer.precision)
         rank_zero_info(f"fused_optimizer: {fused}")
         optimizer = make_optimizer(self.optimizer_name, groups, fused=fused.value)
@@ -354,6 +379,24 @@ class EcgClassifier(LightningModule):
 
 
 declare_task(EcgClassifier)
+
+
+def _check_rates(lr_by_depth: Sequence[float] | None, lr_decay: float) -> None:
+    for rate in lr_by_depth or ():
+        require_settings(lr_by_depth=(LEARNING_RATE, rate))
+    if lr_by_depth and lr_decay != 1:
+        raise SettingError(
+            "lr_by_depth", f"it beside lr_decay {lr_decay:g}", "one of them", "Leave lr_decay at 1."
+        )
+
+
+def _datamodule_of(trainer: Trainer) -> EcgDataModule:
+    datamodule: EcgDataModule | None = getattr(trainer, "datamodule", None)
+    if datamodule is None:
+        raise SettingError(
+            "pos_weight", "a training without a datamodule", "one, to count its classes", "Leave it at none."
+        )
+    return datamodule
 
 
 def _require_same_tensors(ours: Mapping[str, Any], theirs: Mapping[str, Any], where: object) -> None:

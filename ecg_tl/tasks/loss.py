@@ -2,13 +2,26 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
+import numpy as np
 import torch
 import torch.nn.functional as F
+from numpy.typing import NDArray
 from torch import Tensor, distributed
+
+PosWeight = Literal["none", "balanced", "root"]
+
+LARGEST_POSITIVE_WEIGHT = 100.0
 
 
 def classification_loss(
-    logits: Tensor, targets: Tensor, *, masked: bool | None = None, answers: Tensor | None = None
+    logits: Tensor,
+    targets: Tensor,
+    *,
+    masked: bool | None = None,
+    answers: Tensor | None = None,
+    positive_weights: Tensor | None = None,
 ) -> Tensor:
     """Return binary cross-entropy, averaged over all classes and records that have an answer.
 
@@ -20,14 +33,17 @@ def classification_loss(
         masked: Whether there may be NaN. Looked up if None, for which a device has to be waited for. Without
             any, both ways give the same number; the plain one is what it was before there were masks.
         answers: What the sum is divided by, from `answers_of_batch`; the answers of this batch if None.
+        positive_weights: `(classes,)`: how much more a positive weighs than a negative; as much if None.
     """
     if masked is None:
         masked = bool(targets.isnan().any())
     logits, targets = logits.float(), targets.float()
     if not masked:
-        return F.binary_cross_entropy_with_logits(logits, targets)
+        return F.binary_cross_entropy_with_logits(logits, targets, pos_weight=positive_weights)
     answered = ~targets.isnan()
-    each = F.binary_cross_entropy_with_logits(logits, targets.nan_to_num(0.0), reduction="none")
+    each = F.binary_cross_entropy_with_logits(
+        logits, targets.nan_to_num(0.0), reduction="none", pos_weight=positive_weights
+    )
     # Not times zero: a logit may be infinite where nobody looks.
     total = torch.where(answered, each, 0.0).sum()
     return total / (answered.sum() if answers is None else answers).clamp(min=1)
@@ -45,3 +61,23 @@ def answers_of_batch(targets: Tensor) -> Tensor:
         distributed.all_reduce(answers)
         answers = answers / distributed.get_world_size()
     return answers
+
+
+def positive_weights(targets: NDArray[np.float32], how: PosWeight) -> NDArray[np.float32]:
+    """Say how much more a positive of each class weighs in the loss than a negative.
+
+    Args:
+        targets: `(records, classes)` of the training; NaN where a question was not answered.
+        how: `balanced`: as there are more negatives; `root`: the square root of that; `none`: as much.
+
+    Returns:
+        `float32 (classes,)`, from the inverse of `LARGEST_POSITIVE_WEIGHT` to itself; 1 for a class without
+        positives.
+    """
+    positives, answered = np.nansum(targets, axis=0), np.isfinite(targets).sum(axis=0)
+    ratio = np.divide(answered - positives, positives, out=np.ones(len(positives)), where=positives > 0)
+    power = {"none": 0.0, "balanced": 1.0, "root": 0.5}[how]
+    weights: NDArray[np.float32] = np.clip(
+        ratio**power, 1 / LARGEST_POSITIVE_WEIGHT, LARGEST_POSITIVE_WEIGHT
+    ).astype(np.float32)
+    return weights

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any, Literal, TypedDict
 
 from lightning.pytorch import Trainer
@@ -30,7 +30,11 @@ class ParameterGroup(TypedDict):
 
 
 def parameter_groups(
-    network: EcgNetwork, learning_rate: float, weight_decay: float, lr_decay: float = 1.0
+    network: EcgNetwork,
+    learning_rate: float,
+    weight_decay: float,
+    lr_decay: float = 1.0,
+    lr_by_depth: Sequence[float] = (),
 ) -> list[ParameterGroup]:
     """Put every parameter of a network into exactly one named group, frozen or not.
 
@@ -43,12 +47,17 @@ def parameter_groups(
         learning_rate: Of the head.
         weight_decay: Of matrices and kernels.
         lr_decay: Factor by which each group learns slower than the one after it; 1 for equal rates.
+        lr_by_depth: In its place the rates of equal parts of the groups below the head, from the input on:
+            `[1e-5, 1e-4]` for the earlier half and the later one.
     """
     parameters = dict(network.named_parameters())
     layer_groups = network.layer_groups()
     groups: list[ParameterGroup] = []
+    below_head = len(layer_groups) - 1
     for depth, (group, names) in enumerate(reversed(layer_groups.items())):
         rate = learning_rate * lr_decay**depth
+        if lr_by_depth and depth:
+            rate = lr_by_depth[(below_head - depth) * len(lr_by_depth) // below_head]
         matrices = [parameters[name] for name in names if parameters[name].ndim > 1]
         vectors = [parameters[name] for name in names if parameters[name].ndim <= 1]
         for suffix, members, decay in (("decay", matrices, weight_decay), ("no_decay", vectors, 0.0)):

@@ -26,6 +26,7 @@ from ecg_tl.tasks.base import EcgClassifier
 from ecg_tl.transfer.freezing import (
     freeze_batch_norm,
     require_all_optimized,
+    rest_dropout,
     set_trained,
     trained_parameters,
 )
@@ -267,6 +268,8 @@ class TransferLearning(Callback):
             wrap_again(trainer)
         if self.train.batch_norm == "frozen_eval":
             freeze_batch_norm(network, trained)
+        if self.train.dropout == "frozen_eval":
+            rest_dropout(network, trained)
         groups = sorted(self.phases.trained(trainer.current_epoch))
         self._trained_since = {group: self._trained_since.get(group, trainer.global_step) for group in groups}
 

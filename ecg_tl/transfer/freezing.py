@@ -10,10 +10,12 @@ from collections.abc import Callable, Sequence
 
 from torch import nn
 from torch.nn.modules.batchnorm import _BatchNorm
+from torch.nn.modules.dropout import _DropoutNd
 from torch.optim import Optimizer
 
 from ecg_tl.errors import SettingError
 from ecg_tl.models import EcgNetwork
+from ecg_tl.models.stochastic_depth import StochasticDepth
 from ecg_tl.transfer.report import HEAD
 
 
@@ -60,6 +62,27 @@ def freeze_batch_norm(network: EcgNetwork, trained: frozenset[str]) -> None:
     for name, module in network.named_modules():
         if isinstance(module, _BatchNorm) and module.affine:
             module.train(f"{name}.weight" in trained)
+
+
+def rest_dropout(network: EcgNetwork, trained: frozenset[str]) -> None:
+    """Let what drops values at random in frozen layers pass them all: dropout, and stochastic depth.
+
+    A layer that is not trained learns nothing from it, and what is trained above would see other features of
+    a record in training than in use.
+
+    Args:
+        network: Its `layer_groups()` say which layers belong together.
+        trained: Names of the parameters that are trained; a group that has one is.
+    """
+    groups = network.layer_groups()
+    group_of = {name: group for group, names in groups.items() for name in names}
+    of_trained = {group_of[name] for name in trained}
+    group = next(iter(groups))
+    for path, module in network.named_modules():
+        if isinstance(module, _DropoutNd | StochasticDepth):
+            module.train(group in of_trained)
+        for name, _ in module.named_parameters(prefix=path, recurse=False):
+            group = group_of[name]  # what follows without parameters of its own belongs to it
 
 
 def require_all_optimized(network: nn.Module, optimizers: Sequence[Optimizer]) -> None:

@@ -12,6 +12,7 @@ from ecg_tl.transfer.phases import Phase, read_phases
 HeadPolicy = Literal["reset", "by_diagnosis", "keep"]
 StemPolicy = Literal["error", "select", "mean"]
 BatchNormPolicy = Literal["frozen_eval", "train"]
+DropoutPolicy = Literal["frozen_eval", "train"]
 
 COMPARED = ("leads", "sampling_rate", "units", "normalization")
 """What of an upstream's signals is compared with the downstream's."""
@@ -76,6 +77,8 @@ class Training:
         phase_epochs: Epochs of each phase of the recipe.
         warmup_steps: Optimizer steps in which the learning rate of each newly trained group rises.
         batch_norm: Of frozen groups: `frozen_eval` keeps their statistics; `train` goes on updating them.
+        dropout: Of frozen groups, stochastic depth included: `frozen_eval` drops nothing; `train` goes on
+            dropping.
         l2_sp: Strength of a penalty `l2_sp / 2 * |w - w_upstream|^2` on what was loaded (Li et al., "Explicit
             Inductive Bias for Transfer Learning with Convolutional Networks", ICML 2018). It takes the place
             of weight decay, which should then be 0. Null takes the recipe's.
@@ -88,12 +91,14 @@ class Training:
     phase_epochs: int = 1
     warmup_steps: int = 0
     batch_norm: BatchNormPolicy = "frozen_eval"
+    dropout: DropoutPolicy = "frozen_eval"
     l2_sp: float | None = None
 
     def __post_init__(self) -> None:
         if self.phases is not None:
             object.__setattr__(self, "phases", read_phases(self.phases))  # frozen for all others
         _require_choice("batch_norm", self.batch_norm, get_args(BatchNormPolicy))
+        _require_choice("dropout", self.dropout, get_args(DropoutPolicy))
         require_settings(warmup_steps=(STEPS, self.warmup_steps), phase_epochs=(EPOCHS, self.phase_epochs))
         if self.l2_sp is not None:
             require_settings(l2_sp=(PENALTY, self.l2_sp))

@@ -327,3 +327,36 @@ def test_tuned_scores_use_the_checkpoints_thresholds(run_copy: Path) -> None:
             f"specificity{suffix}/{name}": value for name, value in specificity.items()
         }.items() <= scores.items()
     assert all(scores[f"f1_tuned/{name}"] == pytest.approx(value) for name, value in tuned.f1.items())
+
+
+# Class weights, rates by depth ------------------------------------------------------------------------------
+
+
+def test_positives_weigh_more_in_the_trainings_loss_alone(
+    ptbxl_root: Path, prepared: Path, tmp_path: Path, data: PtbXlDataModule
+) -> None:
+    """At a rate of next to nothing the weights stay, and both losses are those of the first weights."""
+    words = [*data_words("PtbXlDataModule", ptbxl_root, prepared), *HALF_TRAINS]
+    still = ("--model.learning_rate", "1e-12", "--trainer.log_every_n_steps", "1")
+    runs = [fit(words, tmp_path, *still, "--model.pos_weight", how) for how in ("none", "balanced")]
+    plain, weighted = (pd.read_csv(run / "metrics.csv").iloc[0] for run in runs)
+    assert plain["val/loss"] == weighted["val/loss"]
+    predicted = predict_part(runs[1] / "checkpoints" / "best.ckpt", data, "train")
+    positives = predicted.targets.sum(dim=0)
+    weight = (len(predicted.targets) - positives) / positives
+    expected = F.binary_cross_entropy_with_logits(predicted.logits, predicted.targets, pos_weight=weight)
+    assert weighted["train/loss_epoch"] == pytest.approx(float(expected), rel=0.02)  # batches differ in size
+    assert weighted["train/loss_epoch"] > 1.1 * plain["train/loss_epoch"]
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"pos_weight": "much"}, "pos_weight: found 'much'"),
+        ({"lr_by_depth": [1e-3, 0.0]}, "lr_by_depth: found 0"),
+        ({"lr_by_depth": [1e-3], "lr_decay": 0.5}, "lr_by_depth: found it beside lr_decay 0.5"),
+    ],
+)
+def test_weights_and_rates_that_make_no_sense_are_refused(settings: dict[str, Any], message: str) -> None:
+    with pytest.raises(SettingError, match=message):
+        make_rnn(**settings)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 
+import numpy as np
 import pytest
 import torch
 from hypothesis import given, settings
@@ -14,7 +15,13 @@ from torch.optim import SGD, Adam, AdamW
 
 from ecg_tl.models import create_network
 from ecg_tl.models.registry import network_names
-from ecg_tl.tasks.optimization import make_optimizer, make_schedule, parameter_groups, planned_steps
+from ecg_tl.tasks.loss import positive_weights
+from ecg_tl.tasks.optimization import (
+    make_optimizer,
+    make_schedule,
+    parameter_groups,
+    planned_steps,
+)
 
 
 @pytest.mark.parametrize("name", network_names())
@@ -51,6 +58,27 @@ def test_learning_rates_fall_by_depth(rate: float, decay: float) -> None:
     assert list(rates) == names
     for depth, name in enumerate(reversed(names)):
         assert rates[name] == pytest.approx(rate * decay**depth)
+
+
+def test_rates_by_depth_are_those_of_equal_parts_below_the_head() -> None:
+    network = create_network("resnet1d18", 2, 1, 64, widths=(4, 4, 4, 4), features=4)
+    groups = parameter_groups(network, 1e-3, 0.0, lr_by_depth=[1e-5, 1e-4])
+    rates = {group["name"].split(".")[0]: group["lr"] for group in groups}
+    assert rates == {
+        **dict.fromkeys(("stem", "layer1", "layer2"), 1e-5),
+        **dict.fromkeys(("layer3", "layer4", "fc1"), 1e-4),
+        "head": 1e-3,
+    }
+
+
+def test_positives_weigh_as_there_are_more_negatives() -> None:
+    targets = np.array([[1, 0, 1, np.nan]] + [[0, 0, 1, 1]] * 4 + [[0, 0, 0, 0]] * 4, dtype=np.float32)
+    assert positive_weights(targets, "none").tolist() == [1, 1, 1, 1]
+    assert positive_weights(targets, "balanced").tolist() == pytest.approx([8, 1, 0.8, 1])
+    assert positive_weights(targets, "root").tolist() == pytest.approx([8**0.5, 1, 0.8**0.5, 1])
+    rare = np.zeros((1000, 1), dtype=np.float32)
+    rare[0] = 1
+    assert positive_weights(rare, "balanced").tolist() == [100]
 
 
 def test_the_optimizer_keeps_names_rates_and_decay() -> None:

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import pytest
 import torch
+from tiny_networks import TINY, fitting
 from torch import nn
 from trainings import small_resnet
 
+from ecg_tl.models import NETWORKS, create_network
+from ecg_tl.models.stochastic_depth import StochasticDepth
 from ecg_tl.tasks.optimization import make_optimizer, parameter_groups
-from ecg_tl.transfer.freezing import freeze_batch_norm, set_trained, trained_parameters
+from ecg_tl.transfer.freezing import freeze_batch_norm, rest_dropout, set_trained, trained_parameters
 
 GROUPS = ("stem", "layer1", "layer2", "layer3", "layer4", "fc1", "head")
 
@@ -51,3 +54,28 @@ def test_batch_norms_follow_their_groups_back_and_forth():
     assert {n for n, m in norms.items() if m.training} == {n for n in norms if n.startswith("layer4")}
     freeze_batch_norm(network, of(network, *GROUPS))
     assert all(m.training for m in norms.values())
+
+
+@pytest.mark.parametrize("name", NETWORKS)
+def test_while_the_head_alone_is_trained_features_are_those_of_evaluation(name):
+    """Whatever a network drops at random, and wherever in it that is."""
+    options = {**TINY.get(name, {}), **({"stochastic_depth": 0.9} if NETWORKS[name].residual else {})}
+    torch.manual_seed(0)
+    network = create_network(name, 3, 12, fitting(name, 80), **options)
+    signal = torch.randn(3, 12, network.num_samples)
+    expected = network.eval().forward_features(signal)
+    network.train()
+    head = of(network, "head")
+    freeze_batch_norm(network, head)
+    rest_dropout(network, head)
+    torch.testing.assert_close(network.forward_features(signal), expected, rtol=0, atol=0)
+    rest_dropout(network, of(network, *network.layer_groups()))
+    drops = [m for m in network.modules() if isinstance(m, StochasticDepth | nn.modules.dropout._DropoutNd)]
+    assert all(module.training for module in drops)
+
+
+def test_dropping_follows_its_group():
+    network = create_network("resnet1d18", 3, stochastic_depth=0.5, widths=(8, 8, 8, 8), features=8)
+    rest_dropout(network, of(network, "layer4", "fc1", "head"))
+    drops = [n for n, m in network.named_modules() if isinstance(m, StochasticDepth) and m.training]
+    assert drops == ["layer4.0.stochastic_depth", "layer4.1.stochastic_depth"]
