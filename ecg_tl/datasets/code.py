@@ -6,34 +6,40 @@ Ribeiro et al., "Automatic diagnosis of the 12-lead ECG using a deep neural netw
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Any
-
-import numpy as np
 
 from ecg_tl.datasets.base import EcgDataset, LabelClass, LabelRule, Scan, make_scan
 from ecg_tl.datasets.demographics import parse_age, parse_sex, people_notes
+from ecg_tl.datasets.hdf5_signals import SignalArray
 from ecg_tl.datasets.tables import cell_fault, read_text_table
 from ecg_tl.datasets.vocabulary import Vocabulary
-from ecg_tl.errors import DatasetError, EcgTlError, RecordError
-from ecg_tl.limits import RECORDS, SAMPLES, VALUES, require, require_growth
+from ecg_tl.errors import DatasetError
+from ecg_tl.limits import RECORDS, require
 from ecg_tl.signals import Recording
 
 _TRACINGS = "ecg_tracings.hdf5"
 _GOLD_STANDARD = "annotations/gold_standard.csv"
 _ATTRIBUTES = "attributes.csv"
-_SAMPLING_RATE = 400.0
-_H5_FAULTS = (OSError, KeyError, IndexError, ValueError, TypeError, AttributeError, RuntimeError, MemoryError)
-"""What h5py raises of damaged files."""
+SAMPLING_RATE = 400.0
+TRACINGS = SignalArray("tracings", ("records", "samples", "leads"))
 
-_ABNORMALITIES = ("1dAVb", "RBBB", "LBBB", "SB", "AF", "ST")
+ABNORMALITIES = ("1dAVb", "RBBB", "LBBB", "SB", "AF", "ST")
+"""The six abnormalities, as the columns of the tables are called."""
 # Not the standard order: the augmented leads are rotated (CODE-15% has them in the standard order).
 _LEADS = ("I", "II", "III", "aVL", "aVF", "aVR", "V1", "V2", "V3", "V4", "V5", "V6")
 
 CODE = Vocabulary(
-    "code", {"1dAVb": "IAVB", "RBBB": "RBBB", "LBBB": "LBBB", "SB": "SB", "AF": "AF", "ST": "STach"}
+    "code",
+    {
+        "1dAVb": "IAVB",
+        "RBBB": "RBBB",
+        "LBBB": "LBBB",
+        "SB": "SB",
+        "AF": "AF",
+        "ST": "STach",
+        "normal_ecg": "NORM",
+    },
 )
 
 
@@ -72,11 +78,12 @@ class CodeTest(EcgDataset):
     def scan(self, root: Path) -> Scan:
         """Match the rows of the gold standard, the attributes and the tracings."""
         labels_path = _find(root, _GOLD_STANDARD)
-        labels = read_text_table(labels_path, _ABNORMALITIES, self.title)
+        labels = read_text_table(labels_path, ABNORMALITIES, self.title)
         attributes_path = _find(root, _ATTRIBUTES)
         attributes = read_text_table(attributes_path, ("age", "sex"), self.title)
         tracings_path = _find(root, _TRACINGS)
-        count, length = _tracings_shape(tracings_path)
+        shape = TRACINGS.shape(tracings_path)
+        count, length = shape["records"], shape["samples"]
         expected = count if self.expected_records is None else self.expected_records
         for path, found in (
             (labels_path, len(labels)),
@@ -93,7 +100,7 @@ class CodeTest(EcgDataset):
         relative = tracings_path.relative_to(root).as_posix()
         rows: list[dict[str, object]] = []
         for number in range(count):
-            cells = {name: labels[name][number] for name in _ABNORMALITIES}
+            cells = {name: labels[name][number] for name in ABNORMALITIES}
             for name, cell in cells.items():
                 if cell not in ("0", "1"):
                     raise cell_fault(labels_path, number, name, cell, "0 or 1")
@@ -102,7 +109,7 @@ class CodeTest(EcgDataset):
                     "record_id": str(number),
                     "patient_id": None,
                     "path": f"{relative}#{number}",
-                    "sampling_rate": _SAMPLING_RATE,
+                    "sampling_rate": SAMPLING_RATE,
                     "length": length,
                     "fold": None,
                     "age": parse_age(attributes["age"][number]),
@@ -114,22 +121,13 @@ class CodeTest(EcgDataset):
 
     def read(self, root: Path, path: str) -> Recording:
         """Read one row of the tracings; `path` is `ecg_tracings.hdf5#17`."""
-        import h5py
-
         file_name, _, row = path.partition("#")
-        file_path = root / file_name
-        try:
-            with h5py.File(file_path, "r") as file:
-                tracings = _tracings(file, file_path, RecordError)
-                values = np.asarray(tracings[int(row)], dtype=np.float32).T
-        except _H5_FAULTS as error:
-            raise _damaged(RecordError, file_path, f"row {row} that cannot be read", error) from error
-        return Recording(np.ascontiguousarray(values), _LEADS, _SAMPLING_RATE)
+        return Recording(TRACINGS.read(root / file_name, int(row)), _LEADS, SAMPLING_RATE)
 
     def label_rule(self, task: str | None = None, root: Path | None = None) -> LabelRule:
         """Return the paper's seven classes; NORM is none of the other six."""
         self.check_task(task)
-        abnormal = (LabelClass(name, frozenset({name})) for name in _ABNORMALITIES)
+        abnormal = (LabelClass(name, frozenset({name})) for name in ABNORMALITIES)
         return LabelRule((LabelClass("NORM", frozenset()), *abnormal), negative="NORM")
 
 
@@ -144,64 +142,3 @@ def _find(root: Path, file_name: str) -> Path:
         f"a file of {CodeTest.title}",
         f"Fetch it from {CodeTest.source}.",
     )
-
-
-def _tracings_shape(path: Path) -> tuple[int, int]:
-    """Return the numbers of records and samples without reading any."""
-    import h5py
-
-    try:
-        with h5py.File(path, "r") as file:
-            tracings = _tracings(file, path, DatasetError)
-            shape = tuple(map(int, tracings.shape))
-            stored, announced = _extent(tracings)
-    except _H5_FAULTS as error:
-        raise _damaged(DatasetError, path, "a file that cannot be read", error) from error
-    if stored < announced:  # HDF5 reads zeros for what was never written
-        raise _damaged(DatasetError, path, f"{stored:,} of the {announced:,} that {shape} take", None)
-    return shape[0], shape[1]
-
-
-def _tracings(file: Any, path: Path, kind: type[EcgTlError]) -> Any:
-    """Return the tracings' dataset: what lies in this file, in a form and size that tracings have.
-
-    Raises:
-        EcgTlError: Of the given kind; also if a link, a virtual dataset or external storage leads elsewhere.
-    """
-    import h5py
-
-    link = file.get("tracings", getlink=True)
-    if not isinstance(link, h5py.HardLink):
-        raise _damaged(kind, path, f"a {type(link).__name__} called tracings", None)
-    tracings = file["tracings"]
-    if not isinstance(tracings, h5py.Dataset):
-        raise _damaged(kind, path, f"a {type(tracings).__name__} called tracings", None)
-    if tracings.is_virtual or tracings.external:
-        raise _damaged(kind, path, "tracings whose samples lie in another file", None)
-    shape: tuple[int, ...] = tuple(tracings.shape or ())
-    if len(shape) != 3 or shape[2] != len(_LEADS) or tracings.dtype.kind != "f":
-        raise _damaged(kind, path, f"tracings of shape {shape} and type {tracings.dtype.kind}", None)
-    require(SAMPLES, shape[1], path, kind)
-    require(VALUES, shape[1] * shape[2], path, kind)
-    chunk = math.prod(tracings.chunks or (0,)) * tracings.dtype.itemsize
-    require_growth(chunk, path.stat().st_size, path, kind)  # a row is read by whole chunks
-    return tracings
-
-
-def _extent(tracings: Any) -> tuple[int, int]:
-    """Return how many chunks are in the file and how many the shape takes; bytes if there are no chunks."""
-    if tracings.chunks is None:
-        return tracings.id.get_storage_size(), math.prod(tracings.shape) * tracings.dtype.itemsize
-    sizes = zip(tracings.shape, tracings.chunks, strict=True)
-    return tracings.id.get_num_chunks(), math.prod(-(-size // chunk) for size, chunk in sizes)
-
-
-def _damaged(kind: Any, path: Path, found: str, error: Exception | None) -> EcgTlError:
-    because = f" ({error})" if error else ""
-    fault: EcgTlError = kind(
-        path,
-        f"{found}{because}",
-        f"HDF5 with a float dataset `tracings` of (records, samples, {len(_LEADS)}), all of it in this file",
-        "The file is damaged or another: fetch it again.",
-    )
-    return fault

@@ -108,6 +108,26 @@ DATASETS: dict[str, DatasetEntry] = {
         "ecg_tl.datamodules.cinc2021:Cinc2021DataModule",
         "ecg_tl.synthesis.layouts.challenge:CINC2021",
     ),
+    "code15": DatasetEntry(
+        "ecg_tl.datasets.code15:Code15",
+        "ecg_tl.datamodules.code15:Code15DataModule",
+        "ecg_tl.synthesis.layouts.code15:LAYOUT",
+    ),
+    "sph": DatasetEntry(
+        "ecg_tl.datasets.sph:Sph",
+        "ecg_tl.datamodules.sph:SphDataModule",
+        "ecg_tl.synthesis.layouts.sph:LAYOUT",
+    ),
+    "zzu_pecg": DatasetEntry(
+        "ecg_tl.datasets.zzu_pecg:ZzuPecg",
+        "ecg_tl.datamodules.zzu_pecg:ZzuPecgDataModule",
+        "ecg_tl.synthesis.layouts.zzu_pecg:LAYOUT",
+    ),
+    "brugada_huca": DatasetEntry(
+        "ecg_tl.datasets.brugada_huca:BrugadaHuca",
+        "ecg_tl.datamodules.brugada_huca:BrugadaHucaDataModule",
+        "ecg_tl.synthesis.layouts.brugada_huca:LAYOUT",
+    ),
     "custom": DatasetEntry(
         "ecg_tl.datasets.custom:Custom",
         "ecg_tl.datamodules.custom:CustomDataModule",

@@ -23,7 +23,7 @@ from ecg_tl.datasets.snomed import CHALLENGE_EQUIVALENCES, SNOMED_CODES, with_eq
             [("scp", "1AVB"), ("snomed", "270492004"), ("code", "1dAVb"), ("ludb", "I degree av block")],
         ),
         ("SB", [("scp", "SBRAD"), ("snomed", "426177001"), ("code", "SB"), ("ludb", "Sinus bradycardia")]),
-        ("STach", [("scp", "STACH"), ("snomed", "427084000"), ("code", "ST")]),
+        ("STach", [("scp", "STACH"), ("snomed", "427084000"), ("code", "ST"), ("aha", "21")]),
         ("PAC", [("scp", "PAC"), ("snomed", "284470004"), ("snomed", "63593006")]),
         ("PVC", [("scp", "PVC"), ("snomed", "164884008"), ("snomed", "427172004"), ("snomed", "17338001")]),
         ("LAnFB", [("scp", "LAFB"), ("snomed", "445118002"), ("ludb", "Left anterior hemiblock")]),
@@ -52,7 +52,7 @@ def test_codes_of_one_vocabulary_alone_have_no_concept() -> None:
 
 def test_unknown_vocabulary_is_a_fault_of_the_program() -> None:
     with pytest.raises(KeyError):
-        concept_of("icd10", "I48")
+        concept_of("icd11", "BC81.3")
 
 
 def test_scp_statements_that_are_mapped_exist() -> None:

@@ -104,7 +104,7 @@ def test_the_files_of_a_fingerprint_are_those_that_are_read(
         reader.label_rule(None, root)
     below = {path for path in read if path.startswith(os.path.realpath(root) + os.sep)}
     # The HDF5 library opens its file without Python.
-    by_library = {path for path in looked_at if path.endswith(".hdf5")}
+    by_library = {path for path in looked_at if path.endswith((".hdf5", ".h5"))}
     # Chapman's headers with merged lines name their signals, which nobody can read by them.
     left_out = {left.record_id for left in reader.scan(root).left_out} if name == "chapman" else set()
     idle = {path for path in looked_at if path.endswith(".mat") and Path(path).stem in left_out}
@@ -122,7 +122,7 @@ def test_a_change_of_any_file_that_is_read_shows_and_of_no_other(
         (root / extra).write_text("not of the source")
     assert source_fingerprint(reader, root) == before
     read = sorted(
-        path for path in root.rglob("*") if path.suffix in (".hea", ".dat", ".mat", ".hdf5", ".xyz")
+        path for path in root.rglob("*") if path.suffix in (".hea", ".dat", ".mat", ".hdf5", ".h5", ".xyz")
     )
     read = [path for path in read if "study" not in path.parts and "records100" not in path.parts]
     for path in (read[0], read[-1]):
@@ -132,7 +132,7 @@ def test_a_change_of_any_file_that_is_read_shows_and_of_no_other(
         os.utime(path, ns=(0, was))
         hidden = path.with_name("away")
         path.rename(hidden)
-        if path.suffix != ".hdf5":
+        if path.suffix not in (".hdf5", ".h5"):
             assert source_fingerprint(reader, root) != before, path
         hidden.rename(path)
     assert source_fingerprint(reader, root) == before

@@ -7,7 +7,7 @@ import pytest
 
 from ecg_tl.synthesis.cohort import PatientGroup, draw_cohort
 from ecg_tl.synthesis.conditions import contradicts
-from ecg_tl.synthesis.layouts import challenge, code_test, custom, ludb, ptb, ptbxl
+from ecg_tl.synthesis.layouts import brugada_huca, challenge, code_test, custom, ludb, ptb, ptbxl
 
 ALL_GROUPS = {
     "ptbxl": ptbxl.GROUPS,
@@ -17,7 +17,8 @@ ALL_GROUPS = {
     "ningbo": challenge.NINGBO_GROUPS,
     "cpsc_extra": challenge.CPSC_EXTRA_GROUPS,
     "incart": challenge.INCART_GROUPS,
-    "cinc2021": challenge.CINC2021_GROUPS,
+    "cinc2021": challenge.WIDE_GROUPS,
+    "brugada_huca": brugada_huca.GROUPS,
     "ptb": ptb.GROUPS,
     "code_test": code_test.GROUPS,
     "ludb": ludb.GROUPS,
