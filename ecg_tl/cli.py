@@ -29,7 +29,7 @@ _COMMANDS = {
     "data": ("ecg_tl.commands.data", "list, synthesize, prepare, check or compare datasets"),
     "transfer": (
         "ecg_tl.commands.transfer",
-        "compare candidates for an upstream before training; say what a checkpoint holds",
+        "compare candidates for an upstream; say what a checkpoint holds, and what a training moved",
     ),
     "upstream": (
         "ecg_tl.commands.upstream",

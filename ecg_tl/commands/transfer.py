@@ -1,4 +1,4 @@
-"""`ecg-tl transfer rank | inspect`."""
+"""`ecg-tl transfer rank | inspect | audit`."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from jsonargparse import ArgumentParser
 
 from ecg_tl import printing, terminal
 from ecg_tl.acceleration import take_device
-from ecg_tl.commands.arguments import argument_errors
+from ecg_tl.commands.arguments import argument_errors, path_argument
 from ecg_tl.commands.fragments import located
 from ecg_tl.csv_text import write_csv
 from ecg_tl.datamodules import EcgDataModule, SplitSettings
@@ -19,12 +19,15 @@ from ecg_tl.errors import EcgTlError
 from ecg_tl.files import json_text
 from ecg_tl.outputs import check_outputs
 from ecg_tl.terminal import SIMPLE_HEAD, Table, Text
+from ecg_tl.transfer.audit import audit
+from ecg_tl.transfer.audit_words import sentences, table_of
 from ecg_tl.transfer.inspection import inspect_checkpoint, render_checkpoint
 from ecg_tl.transfer.ranking import Ranked, SortBy, as_table, rank
 from ecg_tl.trust import parsing_limits, require_known_kinds
 
 RANK = "compare candidates for an upstream before training"
 INSPECT = "print what a checkpoint says about itself"
+AUDIT = "say which weights a training moved, from the files before and after it"
 
 
 def rank_candidates(
@@ -75,6 +78,26 @@ def print_checkpoint(path: Path, as_json: bool = False) -> int:
     return 0
 
 
+def print_audit(before: Path, after: Path, upstream: str | None = None, as_json: bool = False) -> int:
+    """Print what became of the weights of one file in another.
+
+    Args:
+        before: What a training started from.
+        after: What it left.
+        upstream: Name of the published upstream whose layout both files have.
+        as_json: Print every tensor, as JSON.
+    """
+    found = audit(before, after, upstream)
+    if as_json:
+        printing.say(json_text(found.as_dict() | {"words": sentences(found)}))
+        return 0
+    for sentence in sentences(found):
+        printing.say(sentence)
+    table = table_of(found)
+    terminal.console_for(table).print(table)
+    return 0
+
+
 def run(words: Sequence[str]) -> int:
     """Run `transfer` and one of its words."""
     words = located(words)
@@ -86,18 +109,27 @@ def run(words: Sequence[str]) -> int:
     subcommands = parser.add_subcommands(dest="word")
     subcommands.add_subcommand("rank", _rank_parser(), help=RANK)
     subcommands.add_subcommand("inspect", _inspect_parser(), help=INSPECT)
+    subcommands.add_subcommand("audit", _audit_parser(), help=AUDIT)
     owners: list[Callable[..., Any]] = [
         rank_candidates,
         print_checkpoint,
         SplitSettings,
         *EcgDataModule.__subclasses__(),
     ]
-    command = " ".join(words[:2]) if words[1:2] in (["rank"], ["inspect"]) else "transfer"
-    with argument_errors(command, words[1:], owners, ("config", "checkpoint", "json")), parsing_limits():
+    command = " ".join(words[:2]) if words[1:2] in (["rank"], ["inspect"], ["audit"]) else "transfer"
+    with (
+        argument_errors(
+            command, words[1:], owners, ("config", "checkpoint", "json", "before", "after", "as")
+        ),
+        parsing_limits(),
+    ):
         config = parser.parse_args(list(words[1:]))
         require_known_kinds(config)
     if config.word == "inspect":
         return print_checkpoint(Path(config.inspect.checkpoint), as_json=config.inspect.json)
+    if config.word == "audit":
+        paths = (path_argument(name, config.audit[name]) for name in ("before", "after"))
+        return print_audit(*paths, upstream=config.audit["as"], as_json=config.audit.json)
     settings = config.rank
     try:
         with parsing_limits():
@@ -150,6 +182,22 @@ def _inspect_parser() -> ArgumentParser:
     parser = ArgumentParser(exit_on_error=False, description="Print what a checkpoint says about itself.")
     parser.add_argument("checkpoint", type=str, help="A checkpoint written by `ecg-tl fit`.")
     parser.add_argument("--json", action="store_true", help="Print everything it says, as JSON.")
+    return parser
+
+
+def _audit_parser() -> ArgumentParser:
+    parser = ArgumentParser(
+        exit_on_error=False,
+        description="Compare two files of weights of any origin (checkpoints of ecg-tl, .pt, .pth, "
+        "safetensors): which tensors moved, by how much, which did not, whether only the head was trained, "
+        "and whether batch norms moved without weights.",
+    )
+    parser.add_argument("before", type=str, help="What the training started from.")
+    parser.add_argument("after", type=str, help="What it left.")
+    parser.add_argument("--json", action="store_true", help="Print every tensor, as JSON.")
+    parser.add_argument(
+        "--as", type=str, default=None, help="Name of the published upstream whose layout both files have."
+    )
     return parser
 
 

@@ -149,6 +149,13 @@ def check_upstream(name: str, file: str | Path) -> FileReport:
     return _examine(find_upstream(name), Path(file))[0]
 
 
+def usual_name(name: str) -> str:
+    """Return the name that a tensor has here: of weight norm's two spellings the newer, of two names one."""
+    for pattern, replacement in _RENAMES:
+        name = pattern.sub(replacement, name)
+    return name
+
+
 def _examine(entry: PublishedUpstream, path: Path) -> tuple[FileReport, EcgNetwork, dict[str, Tensor]]:
     content = read_weights_file(path)
     if entry.licence_remark:  # here, where every file of weights is opened
@@ -160,9 +167,7 @@ def _examine(entry: PublishedUpstream, path: Path) -> tuple[FileReport, EcgNetwo
     unexpected: list[str] = []
     ignored: list[tuple[str, str]] = []
     for name, tensor in state.items():
-        ours = name
-        for pattern, replacement in _RENAMES:
-            ours = pattern.sub(replacement, ours)
+        ours = usual_name(name)
         if ours not in names:
             outside[prefix + name] = tensor
         elif ours in weights and not torch.equal(weights[ours], tensor):
