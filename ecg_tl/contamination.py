@@ -7,8 +7,9 @@ so each record's fingerprint goes with them (`ecg_tl.store.identity`).
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -17,8 +18,9 @@ from lightning_utilities.core.rank_zero import rank_zero_warn
 from numpy.typing import NDArray
 from torch import Tensor
 
-from ecg_tl.datasets.partners import partners_of, same_records
+from ecg_tl.datasets.partners import DECLARED, datasets_declared, partners_of, same_records
 from ecg_tl.errors import CheckpointError
+from ecg_tl.limits import fits_type
 from ecg_tl.store.identity import FINGERPRINT_BYTES, FINGERPRINT_LEADS, FINGERPRINT_VERSION, SHORTEST
 from ecg_tl.store.matching import comparable, first_matches
 
@@ -27,6 +29,8 @@ if TYPE_CHECKING:
 
 TRAINED_ON = "ecg_tl_trained_on"
 """Key of a checkpoint; apart from its description, which is JSON and goes into results."""
+
+_FOLDS = re.compile(r"(.+) folds? (\d{1,3})(?:-(\d{1,3}))?")
 
 NAMED_IN_ERRORS = 5
 NAMED_IN_REPORTS = 100
@@ -43,12 +47,16 @@ class TrainingSet:
         fingerprints: Of the same records, `int8 (records, FINGERPRINT_BYTES)`.
         labels: Whether their labels were used. A pre-training uses none: that the downstream trains on the
             same records is what it is for, and no overlap.
+        declared: Whether all that is known is that the authors name this dataset.
+        folds: Of a declared dataset, the folds that they name; all of it if there are none.
     """
 
     dataset: str
     record_ids: tuple[str, ...]
     fingerprints: Tensor
     labels: bool = True
+    declared: bool = False
+    folds: tuple[int, ...] = ()
 
     @property
     def is_known(self) -> bool:
@@ -60,17 +68,21 @@ class TrainingSet:
         return (
             self.dataset == other.dataset
             and self.labels == other.labels
+            and self.declared == other.declared
+            and self.folds == other.folds
             and self.record_ids == other.record_ids
             and torch.equal(self.fingerprints, other.fingerprints)
         )
 
     def as_dict(self) -> dict[str, Any]:
         """Give it as a checkpoint keeps it: primitives and one tensor."""
+        declared = {"declared": True, "folds": list(self.folds)} if self.declared else {}
         kept = {
             "version": FINGERPRINT_VERSION,
             "dataset": self.dataset,
             "record_ids": list(self.record_ids),
             "fingerprints": self.fingerprints,
+            **declared,
         }
         return kept if self.labels else kept | {"labels": False}
 
@@ -94,6 +106,26 @@ class PartOverlap:
 
 
 @dataclass(frozen=True)
+class DeclaredOverlap:
+    """Records of one part of a split that are among what an upstream's authors say it was trained on.
+
+    Attributes:
+        part: `train`, `validation` or `test`.
+        records: How many the part has.
+        overlap: How many of them are among it.
+        dataset: What the authors call it.
+    """
+
+    part: str
+    records: int
+    overlap: int
+    dataset: str
+
+    def __str__(self) -> str:
+        return f"{self.overlap:,} of {self.records:,} {self.part} records ({self.dataset})"
+
+
+@dataclass(frozen=True)
 class OverlapReport:
     """What was compared, and what was found.
 
@@ -103,17 +135,26 @@ class OverlapReport:
         unknown: Upstreams that do not say what they were trained on, so that nothing could be compared.
         without_fingerprint: Records of these parts that are too short for a fingerprint, or have none of its
             leads: a copy of one under another name is not found.
+        declared: What nobody found, but the upstream's authors declare.
+        declared_elsewhere: Datasets that they declare and that are others; records were not compared.
     """
 
     parts: tuple[PartOverlap, ...]
     allowed: bool
     unknown: tuple[str, ...] = ()
     without_fingerprint: int = 0
+    declared: tuple[DeclaredOverlap, ...] = ()
+    declared_elsewhere: tuple[str, ...] = ()
 
     @property
     def records(self) -> int:
-        """How many records are concerned, over all parts."""
+        """How many records were found to be concerned, over all parts."""
         return sum(len(part.pairs) for part in self.parts)
+
+    @property
+    def is_any(self) -> bool:
+        """Whether there is an overlap, found or declared."""
+        return bool(self.records or self.declared)
 
     def lines(self) -> list[str]:
         """Say in lines what a reader of the results must know; none where there is nothing."""
@@ -121,6 +162,17 @@ class OverlapReport:
         if self.records:
             counts = " and ".join(str(part) for part in self.parts if part.pairs)
             lines.append(f"OVERLAP, allowed: {counts} are among what the upstream was trained on")
+        if self.declared:
+            counts = " and ".join(map(str, self.declared))
+            lines.append(
+                f"OVERLAP, allowed: {counts} are among what the upstream was trained on, as its authors "
+                "declare"
+            )
+        if self.declared_elsewhere:
+            lines.append(
+                f"trained on {', '.join(self.declared_elsewhere)}, as its authors declare: these records are "
+                "not at hand, and were not compared"
+            )
         if self.without_fingerprint:
             total = sum(part.records for part in self.parts)
             lines.append(
@@ -129,6 +181,14 @@ class OverlapReport:
             )
         return lines
 
+    def _declared_dict(self) -> dict[str, Any]:
+        if not self.declared and not self.declared_elsewhere:
+            return {}
+        return {
+            "declared": [asdict(one) for one in self.declared],
+            "declared_elsewhere": list(self.declared_elsewhere),
+        }
+
     def as_dict(self) -> dict[str, Any]:
         """Give it in primitives, for a checkpoint or JSON."""
         return {
@@ -136,6 +196,7 @@ class OverlapReport:
             "allowed": self.allowed,
             "unknown": list(self.unknown),
             "without_fingerprint": self.without_fingerprint,
+            **self._declared_dict(),
             "parts": {
                 part.part: {
                     "records": part.records,
@@ -148,6 +209,14 @@ class OverlapReport:
                 for part in self.parts
             },
         }
+
+
+def declared_set(name: str) -> TrainingSet:
+    """Return what a publication says in words: `PTB-XL`, or `PTB-XL folds 1-8`."""
+    found = _FOLDS.fullmatch(name)
+    folds = tuple(range(int(found[2]), int(found[3] or found[2]) + 1)) if found else ()
+    empty = torch.zeros(0, FINGERPRINT_BYTES, dtype=torch.int8)
+    return TrainingSet(found[1] if found else name, (), empty, declared=True, folds=folds)
 
 
 def training_set(datamodule: EcgDataModule) -> TrainingSet:
@@ -227,8 +296,44 @@ def find_overlap(
             for row, trained in matches:
                 met.setdefault(row, (record_ids[row], one.dataset, one.record_ids[trained]))
         found.append(PartOverlap(part, len(rows), tuple(met[row] for row in sorted(met))))
-    unknown = tuple(dict.fromkeys(one.dataset for one in sets if not one.is_known))
-    return OverlapReport(tuple(found), allow, unknown, without)
+    unknown = tuple(dict.fromkeys(one.dataset for one in sets if not one.is_known and not one.declared))
+    declared, elsewhere = _declared_overlap(sets, datamodule, parts)
+    return OverlapReport(tuple(found), allow, unknown, without, declared, elsewhere)
+
+
+def _declared_overlap(
+    sets: Sequence[TrainingSet], datamodule: EcgDataModule, parts: Sequence[str]
+) -> tuple[tuple[DeclaredOverlap, ...], tuple[str, ...]]:
+    """Find what is declared of a split's records; and the declared datasets that are others."""
+    here = datamodule.dataset.name
+    found: list[DeclaredOverlap] = []
+    elsewhere: list[str] = []
+    for one in (one for one in sets if one.declared):
+        said = f"{one.dataset} folds {one.folds[0]}-{one.folds[-1]}" if one.folds else one.dataset
+        if here not in datasets_declared(one.dataset):
+            elsewhere.append(said)
+            continue
+        among = _declared_rows(one, datamodule)
+        for part in parts:
+            rows = datamodule.parts.split.parts()[part]
+            overlap = int(among[rows].sum())
+            if overlap:
+                found.append(DeclaredOverlap(part, len(rows), overlap, said))
+    return tuple(found), tuple(dict.fromkeys(elsewhere))
+
+
+def _declared_rows(one: TrainingSet, datamodule: EcgDataModule) -> NDArray[np.bool_]:
+    """Say of each stored record whether it is among a declared dataset, as far as ids and folds tell."""
+    here, own = datamodule.dataset.name, DECLARED.get(one.dataset, ())
+    records = datamodule.store.records
+    if here in own:
+        if not one.folds or "fold" not in records:
+            return np.ones(len(records), dtype=bool)
+        return np.asarray(records["fold"].isin(one.folds).to_numpy() | records["fold"].isna().to_numpy())
+    ids = datamodule.parts.record_ids
+    named = np.array([any(same_records(here, str(i), other) for other in own) for i in ids], dtype=bool)
+    # Where ids do not tell which records are shared, all of them may be.
+    return named if named.any() else np.ones(len(records), dtype=bool)
 
 
 def require_no_overlap(
@@ -259,8 +364,10 @@ def require_no_overlap(
             f"{name} does not say which records it was trained on: they may be among those of "
             f"{datamodule.dataset.name}."
         )
-    if not report.records:
+    if not report.is_any:
         return report
+    if not report.records:
+        return _judge_declared(report, allow, where, setting)
     counts = " and ".join(str(part) for part in report.parts if part.pairs)
     pairs = [pair for part in report.parts for pair in part.pairs]
     named = ", ".join(
@@ -277,6 +384,20 @@ def require_no_overlap(
         found,
         "records that it was not trained on",
         f"Use other records or another checkpoint, or allow it with `{setting}`; reports will say so.",
+    )
+
+
+def _judge_declared(report: OverlapReport, allow: bool, where: object, setting: str) -> OverlapReport:
+    counts = " and ".join(map(str, report.declared))
+    found = f"{counts} among what it was trained on, as its authors declare"
+    if allow:
+        rank_zero_warn(f"{where}: {found}. This is allowed, and reported.")
+        return report
+    raise CheckpointError(
+        where,
+        found,
+        "records that it was not trained on",
+        f"Use other records or another upstream, or allow it with `{setting}`; reports will say so.",
     )
 
 
@@ -315,7 +436,10 @@ def _read_set(values: object, where: object) -> TrainingSet:
     labels = values.get("labels", True)
     if not isinstance(labels, bool):
         raise _malformed(where, "labels that are neither true nor false")
-    return TrainingSet(dataset, tuple(ids), prints.cpu(), labels)
+    declared, folds = values.get("declared", False), values.get("folds", [])
+    if not fits_type(declared, bool) or not fits_type(folds, list[int]) or (declared and ids):
+        raise _malformed(where, "a declared dataset of another kind")
+    return TrainingSet(dataset, tuple(ids), prints.cpu(), labels, declared, tuple(folds))
 
 
 def _malformed(where: object, found: str) -> CheckpointError:

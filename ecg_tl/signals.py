@@ -34,6 +34,10 @@ MICROVOLTS_PER_STEP = 1.0
 SMALLEST_PEAK, LARGEST_PEAK = 0.1, 20.0
 """mV, the median over leads: a gain of 4880 or 200 instead of 1000 per mV leads out of this range."""
 
+MILLIVOLTS = "mV"
+RELATIVE = "relative"
+"""Units of signals: the second of those that a chain has scaled by what they are themselves."""
+
 _STANDARD_SPELLING = {lead.lower(): lead for lead in LEADS}
 
 _LEAD_PREFIX = re.compile(r"^(?:(?:ecg|ekg|lead|channel)[\s_:.]*)+(?=\S)", re.IGNORECASE)

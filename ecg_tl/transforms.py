@@ -9,15 +9,19 @@ from __future__ import annotations
 import dataclasses
 import math
 from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
+from ecg_tl import preprocessing
+from ecg_tl.device_steps import ON_DEVICE, TrainingScale
 from ecg_tl.errors import SettingError
 from ecg_tl.limits import shown
+from ecg_tl.preprocessing import Chain
 
 WANDER_BAND_HZ = (0.05, 0.5)
 """Baseline wander comes from breathing and movement; filters against it cut at 0.5 Hz."""
@@ -32,7 +36,7 @@ class Normalization(nn.Module, ABC):
 
     name: ClassVar[str]
 
-    def describe(self) -> dict[str, str | float]:
+    def describe(self) -> dict[str, Any]:
         """Return what `create_normalization(**description)` makes it from again."""
         return {"name": self.name}
 
@@ -75,7 +79,7 @@ class FixedScale(Normalization):
         self.scale_mv = float(scale_mv)
         self.clip = float(clip)
 
-    def describe(self) -> dict[str, str | float]:
+    def describe(self) -> dict[str, Any]:
         """Return the name, `scale_mv` and `clip`."""
         return {"name": self.name, "scale_mv": self.scale_mv, "clip": self.clip}
 
@@ -118,17 +122,72 @@ class ZScore(Normalization):
         return torch.where(flat, 0.0, centred / torch.where(flat, 1.0, deviation))
 
 
+class ChainScaling(Normalization):
+    """The scaling at the end of a published network's chain (`ecg_tl.preprocessing`), each window by itself.
+
+    Mean and deviation of training records are buffers: what `fit` finds is in the checkpoint.
+
+    Args:
+        steps: As `Chain.to_json` gives them, of the kinds z_score, min_max, training_scale and clip.
+
+    Raises:
+        SettingError: If there is no such step, or one that is no scaling.
+    """
+
+    name = "chain"
+
+    def __init__(self, steps: Sequence[Mapping[str, Any]] = ()) -> None:
+        super().__init__()
+        self.chain = Chain.from_json(list(steps))
+        others = [step.name for step in self.chain.steps if type(step) not in ON_DEVICE]
+        if others:
+            raise SettingError(
+                "normalization chain",
+                f"the step {others[0]}",
+                f"one of {', '.join(kind.name for kind in ON_DEVICE)}",
+                "Other steps run once, when a dataset is prepared: give them in a contract.",
+            )
+        self.steps = nn.ModuleList(ON_DEVICE[type(step)](step) for step in self.chain.steps)
+
+    def describe(self) -> dict[str, Any]:
+        """Return the name and the steps as they were given, without what was fitted."""
+        return {"name": self.name, "steps": self.chain.to_json()}
+
+    @property
+    def is_fitted(self) -> bool:
+        """Whether all statistics of training records are known."""
+        return all(step.is_fitted for step in self.steps if isinstance(step, TrainingScale))
+
+    def expect(self, num_leads: int) -> None:
+        """Make room for the statistics of so many leads."""
+        for step in self.steps:
+            if isinstance(step, TrainingScale):
+                step.expect(num_leads)
+
+    def fit(self, chain: Chain) -> None:
+        """Take over the statistics of a chain of the same steps that was fitted to the training records."""
+        for ours, theirs in zip(self.steps, chain.steps, strict=True):
+            if isinstance(ours, TrainingScale) and isinstance(theirs, preprocessing.TrainingScale):
+                ours.fit(theirs)
+
+    def forward(self, signal: Tensor) -> Tensor:
+        """Scale each record."""
+        for step in self.steps:
+            signal = step(signal)
+        return signal
+
+
 NORMALIZATIONS: dict[str, type[Normalization]] = {
-    kind.name: kind for kind in (FixedScale, MinMax, ZScore, NoNormalization)
+    kind.name: kind for kind in (FixedScale, MinMax, ZScore, NoNormalization, ChainScaling)
 }
 
 
-def create_normalization(name: str = FixedScale.name, **options: float) -> Normalization:
+def create_normalization(name: str = FixedScale.name, **options: Any) -> Normalization:
     """Make a normalisation; `create_normalization(**n.describe())` makes the same as `n`.
 
     Args:
         name: One of `NORMALIZATIONS`.
-        **options: `scale_mv` and `clip` of `fixed_scale`; the others have none.
+        **options: `scale_mv` and `clip` of `fixed_scale`, `steps` of `chain`; the others have none.
 
     Raises:
         SettingError: If there is no such normalisation or option, or a value is out of range.

@@ -15,7 +15,6 @@ from ecg_tl.datamodules.base import EcgDataModule
 from ecg_tl.explanation import integrated_gradients
 from ecg_tl.figures import ecg_figure, figure_to_image
 from ecg_tl.limits import COUNT, EPOCHS, require_settings
-from ecg_tl.signals import MICROVOLTS_PER_STEP
 from ecg_tl.store.resample import window_starts
 from ecg_tl.tasks.base import EcgClassifier
 
@@ -83,7 +82,7 @@ def _picture(task: EcgClassifier, datamodule: EcgDataModule, position: int, expl
     """Draw one of the validated records, by its position among them."""
     predictions, names = task.predictions["val"], task.class_names
     row = int(predictions.index[position])
-    signal = datamodule.store.signals()[row] * (MICROVOLTS_PER_STEP / 1000)
+    signal = datamodule.store.signals()[row] * datamodule.store_settings.resolution
     probabilities = predictions.probabilities[position].tolist()
     thresholds = task.calibration.thresholds if task.calibration else (DEFAULT_THRESHOLD,) * len(names)
     has = [target == 1 for target in predictions.targets[position].tolist()]

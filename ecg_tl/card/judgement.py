@@ -10,6 +10,7 @@ from ecg_tl.card.facts import CardFacts, as_mapping
 from ecg_tl.card.scores import Evaluation
 from ecg_tl.inference.model import ModelDescription
 from ecg_tl.markdown import block, bullets, inline, table
+from ecg_tl.published.declared import declared_overlaps
 from ecg_tl.statistics.intervals import FEW_PATIENTS, Interval
 
 NONE = "–"
@@ -218,6 +219,9 @@ def _overlap(test: Evaluation) -> str:
             f"**{test.overlap['records']} test records are among those that the weights were trained on**, "
             "which was allowed: the scores flatter."
         )
+    declared = declared_overlaps(test.overlap)
+    if declared:
+        return f"**{'; '.join(map(inline, declared))}**, which was allowed: the scores flatter."
     if test.overlap.get("unknown"):
         return "Not all training records of the weights are known: overlap with the test is not excluded."
     return "No test record is among those that the weights were trained on, by fingerprints of the signals."

@@ -9,6 +9,8 @@ from ecg_tl.card.facts import CardFacts, UpstreamFacts, as_mapping
 from ecg_tl.datasets import DATASETS
 from ecg_tl.inference.model import ModelDescription
 from ecg_tl.markdown import bullets, code, inline, table
+from ecg_tl.preprocessing.chain import steps_in_words
+from ecg_tl.published.declared import declared_overlaps
 from ecg_tl.transfer.section import is_asked_for
 from ecg_tl.transfer.words import flat, is_transfer
 
@@ -21,7 +23,12 @@ def model_section(facts: CardFacts) -> str:
     """Say what it is: network, input, output, file."""
     description, content = facts.description, facts.content
     normalization = as_mapping(facts.data.get("normalization"))
-    options = _pairs({name: value for name, value in normalization.items() if name != "name"})
+    steps = normalization.get("steps")
+    options = (
+        _pairs({name: value for name, value in normalization.items() if name != "name"})
+        if steps is None
+        else inline(steps_in_words(steps))
+    )
     epoch = content.get("epoch")
     rows = {
         "network": f"{inline(description.network)}, {facts.parameters:,} parameters",
@@ -29,6 +36,7 @@ def model_section(facts: CardFacts) -> str:
         f"{description.num_samples} samples at {description.sampling_rate:g} Hz "
         f"({description.num_samples / description.sampling_rate:g} s), in {description.units}"
         + _windows(description),
+        **_contract(facts.data),
         "normalisation": f"{inline(normalization.get('name'))}"
         + (f" ({options})" if options else "")
         + ", part of the model",
@@ -51,6 +59,17 @@ def _windows(description: ModelDescription) -> str:
         f"; trained on one random window a record of {seconds:g} s, validated and tested on the mean of the "
         "probabilities of all its windows"
     )
+
+
+def _contract(data: Mapping[str, Any]) -> dict[str, str]:
+    """Say whose contract signals are prepared under, and what is done to them before the network."""
+    contract = as_mapping(data.get("contract"))
+    if not contract:
+        return {}
+    return {
+        "contract": f"{code(contract.get('name'))}; of longer records the mean over windows",
+        "preprocessing": inline(steps_in_words(data.get("preprocessing"))) + ", before the model",
+    }
 
 
 def data_section(facts: CardFacts) -> str:
@@ -140,6 +159,8 @@ def _transfer(facts: CardFacts, transfer: Mapping[str, Any]) -> Iterator[str]:
             f"**{_count(overlap.get('records'))} records of the downstream data are among what the upstream "
             "was trained on**, which was allowed."
         )
+    for said in declared_overlaps(overlap):
+        yield f"**{inline(said)}**, which was allowed."
 
 
 def _lineage(facts: CardFacts) -> Iterator[str]:
@@ -231,6 +252,9 @@ def _seen(facts: CardFacts) -> str:
     rows: list[tuple[str, ...]] = []
     for one in facts.content["trained_on"]:
         name = str(one["dataset"])
+        if one.get("declared"):
+            rows.append((inline(name), "declared by the upstream's authors", "", "", ""))
+            continue
         if one["records"] is None:  # then the name is that of a file, which does not say
             rows.append(("not said", "", "", "", ""))
             continue

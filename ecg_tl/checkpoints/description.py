@@ -16,10 +16,21 @@ from ecg_tl.limits import fits_type, shown
 FORMAT = 1
 """Raised when an older reader could no longer make sense of the description."""
 
+WITH_CHAIN = 2
+"""Of one whose signals go through a chain: a reader that knows none would give the network other signals."""
+
 THREADS = "threads"
 """A checkpoint's key: with how many threads a process it was trained."""
 
-_MUST_AGREE = ("class_names", "leads", "sampling_rate", "num_samples", "units", "normalization")
+_MUST_AGREE = (
+    "class_names",
+    "leads",
+    "sampling_rate",
+    "num_samples",
+    "units",
+    "normalization",
+    "preprocessing",
+)
 
 
 @dataclass(frozen=True)
@@ -44,7 +55,8 @@ class CheckpointDescription:
 
     def as_dict(self) -> dict[str, Any]:
         """Give it in primitives."""
-        return asdict(self) | {"class_names": list(self.class_names)}
+        format = FORMAT if (self.data or {}).get("preprocessing") is None else WITH_CHAIN
+        return asdict(self) | {"class_names": list(self.class_names), "format": format}
 
 
 def describe_versions() -> dict[str, str]:
@@ -68,11 +80,11 @@ def read_description(checkpoint: Mapping[str, Any], where: object) -> Checkpoint
         raise CheckpointError(
             where, "no description of itself", "a checkpoint written by ecg_tl", "Give one of this project's."
         )
-    if description.get("format") != FORMAT:
+    if description.get("format") not in (FORMAT, WITH_CHAIN):
         raise CheckpointError(
             where,
             f"a description of format {description.get('format')}",
-            f"format {FORMAT}",
+            f"format {FORMAT} or {WITH_CHAIN}",
             "Use the version of ecg_tl that wrote it.",
         )
     try:

@@ -27,6 +27,9 @@ from ecg_tl.models.low_rank import merged_state
 NETWORK_PREFIX = "network."
 """Where a task keeps its network; the prefix of the network's tensors in a checkpoint of this project."""
 
+SCALING_PREFIX = "normalization."
+"""Where a task keeps what its normalisation learnt of the training records."""
+
 MOST_HEADER_BYTES = 2**21
 """Of a safetensors file: some ten thousand tensors. The largest networks of ECGs have some hundred."""
 
@@ -46,6 +49,8 @@ class Upstream:
         renamed: The file's name of each tensor that the table of renames gave another.
         outside: Tensors whose names lack the prefix.
         trained_on: Its training records, and those of its own upstreams; an unknown set if it does not say.
+        published: Name of the published upstream whose file it is; None if it is none.
+        asks: What the contract of that asks of signals.
     """
 
     path: Path
@@ -55,11 +60,16 @@ class Upstream:
     renamed: dict[str, str] = field(default_factory=dict)
     outside: dict[str, Tensor] = field(default_factory=dict)
     trained_on: tuple[TrainingSet, ...] = ()
+    published: str | None = None
+    asks: dict[str, Any] | None = None
 
     @property
     def data(self) -> dict[str, Any] | None:
-        """What it was trained on, as `EcgDataModule.describe()` said; None if the file does not say."""
-        return None if self.description is None else self.description.data
+        """What signals it was trained on, and of its own checkpoints more; None if nothing says.
+
+        As `EcgDataModule.describe()` said; of a published upstream, what its contract asks.
+        """
+        return self.asks if self.description is None else self.description.data
 
 
 def read_checkpoint(path: Path) -> dict[str, Any]:
@@ -112,6 +122,8 @@ def read_upstream(
         description = read_description(content, path)
         require_stored_settings(content.get("hyper_parameters", {}), path)
         hyperparameters = dict(content.get("hyper_parameters", {}))
+        # What a contract learnt of training records goes with the contract, and is no tensor of the network.
+        state = {name: x for name, x in state.items() if not name.startswith(SCALING_PREFIX)}
         prefix = NETWORK_PREFIX if prefix is None else prefix
     weights, outside = _strip(_unwrap(merged_state(state, path)), prefix or "", path)
     if PRETRAINING in hyperparameters:

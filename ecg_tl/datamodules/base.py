@@ -26,6 +26,14 @@ from ecg_tl.datamodules.batches import (
     as_is,
     choose_residency,
 )
+from ecg_tl.datamodules.contracts import (
+    NamedContract,
+    find_contract,
+    fit_scaling,
+    refuse_beside_a_contract,
+    require_augmentation_in_millivolts,
+    said_of,
+)
 from ecg_tl.datamodules.crops import make_crops
 from ecg_tl.datamodules.parts import Parts, divide
 from ecg_tl.datamodules.query import parse_query
@@ -33,7 +41,8 @@ from ecg_tl.datamodules.settings import SplitSettings
 from ecg_tl.datasets.base import EcgDataset, LabelRule
 from ecg_tl.errors import DatasetError, SettingError, StoreError
 from ecg_tl.limits import BATCH_SIZE, PROCESSES, SEED, WORKERS, require
-from ecg_tl.signals import LEADS, MICROVOLTS_PER_STEP, Batch, check_leads
+from ecg_tl.preprocessing import Chain
+from ecg_tl.signals import LEADS, MILLIVOLTS, Batch, check_leads
 from ecg_tl.store.build import prepare
 from ecg_tl.store.fingerprint import files_read
 from ecg_tl.store.header_names import HeaderNames, names_file
@@ -41,8 +50,6 @@ from ecg_tl.store.ranges import training_ranges
 from ecg_tl.store.reader import Store, open_store
 from ecg_tl.store.settings import Resampling, Short, StoreSettings
 from ecg_tl.transforms import Augmentation, augment, augmentation_generator, create_normalization
-
-_MILLIVOLTS_PER_STEP = MICROVOLTS_PER_STEP / 1000.0
 
 
 class EcgDataModule(LightningDataModule):
@@ -58,9 +65,13 @@ class EcgDataModule(LightningDataModule):
         task: Which label rule; the dataset's default if None.
         store: A prepared store to use as it is, where the source files are not at hand.
         store_dir: Folder in which prepared stores are kept, and found again.
-        leads: Which leads, in which order.
-        sampling_rate: In Hz, after resampling.
-        num_samples: Length of every stored signal, after cropping or padding.
+        contract: What the network asks of its input: name of a published upstream, a checkpoint that has a
+            contract, or a contract written out. It decides leads, sampling rate, length, preprocessing and
+            normalisation; see `docs/contracts.md`.
+        leads: Which leads, in which order; all twelve if None, or the contract's.
+        sampling_rate: In Hz, after resampling; 100 if None, or the contract's.
+        num_samples: Length of every stored signal, after cropping or padding; 1000 if None, or the window of
+            the contract. Of longer ones under a contract the network is given windows, as by `crop_seconds`.
         crop_seconds: Length of what the network takes of it, in seconds; the whole if None. In training each
             record gives a window, drawn anew in each epoch; where records are judged, all of its windows are,
             and the mean of their probabilities counts. Zeros that pad a short record are in no window, unless
@@ -93,9 +104,10 @@ class EcgDataModule(LightningDataModule):
         task: str | None = None,
         store: str | None = None,
         store_dir: str = "data/stores",
-        leads: Sequence[str] = LEADS,
-        sampling_rate: float = 100,
-        num_samples: int = 1000,
+        contract: str | dict[str, Any] | None = None,
+        leads: Sequence[str] | None = None,
+        sampling_rate: float | None = None,
+        num_samples: int | None = None,
         crop_seconds: float | None = None,
         crop_stride_seconds: float | None = None,
         resampling: Resampling = "polyphase",
@@ -127,13 +139,21 @@ class EcgDataModule(LightningDataModule):
         self.root = Path(root)
         self.store_path = None if store is None else Path(store)
         self.store_dir = Path(store_dir)
-        self.store_settings = StoreSettings(
-            leads=check_leads(leads),
-            sampling_rate=sampling_rate,
-            num_samples=num_samples,
-            resampling=resampling,
-            short=short,
-        )
+        self.contract: NamedContract | None = None
+        if contract is None:
+            self.store_settings = StoreSettings(
+                leads=check_leads(LEADS if leads is None else leads),
+                sampling_rate=100 if sampling_rate is None else sampling_rate,
+                num_samples=1000 if num_samples is None else num_samples,
+                resampling=resampling,
+                short=short,
+            )
+        else:
+            refuse_beside_a_contract(sampling_rate, resampling, normalization, normalization_options)
+            self.contract = find_contract(contract, leads)
+            self.store_settings = self.contract.store_settings(num_samples)
+            if crop_seconds is None and num_samples not in (None, self.contract.contract.num_samples):
+                crop_seconds = self.contract.contract.seconds
         self.crops = make_crops(
             crop_seconds,
             crop_stride_seconds,
@@ -146,7 +166,12 @@ class EcgDataModule(LightningDataModule):
         self.query = query
         self.split_settings = split
         self.drop_unlabelled = dataset.drop_unlabelled if drop_unlabelled is None else drop_unlabelled
-        self.normalization = create_normalization(normalization, **(normalization_options or {})).describe()
+        self.normalization = (
+            create_normalization(normalization, **(normalization_options or {})).describe()
+            if self.contract is None
+            else self.contract.normalization
+        )
+        require_augmentation_in_millivolts(augmentation, self.store_settings.units)
         self.augmentation = augmentation
         self.batch_size = batch_size
         self.seed = seed
@@ -277,6 +302,7 @@ class EcgDataModule(LightningDataModule):
             "leads": (list(manifest.settings.leads), list(wanted.leads)),
             "sampling_rate": (manifest.settings.sampling_rate, wanted.sampling_rate),
             "num_samples": (manifest.settings.num_samples, wanted.num_samples),
+            "preprocessing": (said_of(manifest.settings.chain), said_of(wanted.chain)),
         }
         for field, (here, asked) in found.items():
             if here != asked:
@@ -417,7 +443,7 @@ class EcgDataModule(LightningDataModule):
         return self._in_millivolts(batch, self._stored(batch))
 
     def _in_millivolts(self, batch: StoredBatch, stored: Tensor) -> Batch:
-        signal = stored.float() * _MILLIVOLTS_PER_STEP
+        signal = stored.float() * self.store_settings.resolution
         return {"signal": signal, "target": batch["target"], "index": batch["index"]}
 
     def windows_of(self, batch: Batch) -> Batch:
@@ -458,7 +484,7 @@ class EcgDataModule(LightningDataModule):
             "leads": self.leads,
             "sampling_rate": self.sampling_rate,
             "num_samples": self.num_samples,
-            "units": "mV",
+            "units": self.store_settings.units,
             "normalization": dict(self.normalization),
             "resampling": self.store_settings.resampling,
             "crop": manifest.settings.crop,
@@ -469,11 +495,29 @@ class EcgDataModule(LightningDataModule):
             "records_left_out": manifest.counts.left_out,
             "query": self.query,
             **({} if self.crops is None else {"windows": self.crops.describe()}),
+            **({} if self.contract is None else self._described_contract),
             **self.parts.describe(),
         }
 
     @cached_property
+    def fitted_scaling(self) -> Chain | None:
+        """The contract's scaling with what it learns from the training records; None without a contract."""
+        if self.contract is None:
+            return None
+        return fit_scaling(self.contract.contract.scaling, self.store, self.parts.split.train)
+
+    @property
+    def _described_contract(self) -> dict[str, Any]:
+        assert self.contract is not None
+        return {
+            "contract": self.contract.fitted(self.fitted_scaling).to_json(),
+            "preprocessing": self.contract.contract.stored.to_json(),
+        }
+
+    @cached_property
     def _signal_ranges(self) -> dict[str, Any] | None:
-        """Where training signals lie, for inference to tell others apart."""
+        """Where training signals lie, for inference to tell others apart; None of those not in millivolts."""
+        if self.store_settings.units != MILLIVOLTS:
+            return None
         ranges = training_ranges(self.store, self.parts.split.train)
         return None if ranges is None else ranges.as_dict()

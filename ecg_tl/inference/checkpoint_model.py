@@ -93,9 +93,11 @@ def describe(said: CheckpointDescription, network: str, where: object) -> ModelD
     }
     same = (
         *("leads", "sampling_rate", "num_samples", "units", "class_codes", "code_system", "resampling"),
-        *("dataset", "signal_ranges"),
+        *("dataset", "signal_ranges", "preprocessing"),
     )
     ours |= {name: data[name] for name in same if name in data}
+    if isinstance(data.get("contract"), Mapping):
+        ours["contract"] = data["contract"].get("name")
     windows = data.get("windows")
     if isinstance(windows, Mapping):
         ours |= {

@@ -16,13 +16,17 @@ from numpy.typing import NDArray
 
 from ecg_tl.errors import CheckpointError, SettingError
 from ecg_tl.limits import CLASSES, LEADS, NETWORK_SAMPLES, SAMPLING_RATE, shown
-from ecg_tl.signals import check_leads
+from ecg_tl.preprocessing import Chain
+from ecg_tl.signals import MILLIVOLTS, RELATIVE, check_leads
 from ecg_tl.store.ranges import SignalRanges
 from ecg_tl.store.settings import Crop, Resampling
 from ecg_tl.temperature import AT_RANGE_END, NEVER_VALIDATED, is_at_range_end
 
 FORMAT = 1
 """Of `ModelDescription.as_dict`; raised when an older reader could no longer make sense of it."""
+
+WITH_CHAIN = 2
+"""Of one whose signals go through a chain: a reader that knows none would give the network other signals."""
 
 
 @dataclass(frozen=True)
@@ -37,7 +41,7 @@ class ModelDescription:
         record_samples: Length of the records of which it was trained and validated on windows; None if it
             took them whole.
         window_stride: Samples from one of these windows to the next; None for as few as cover the record.
-        units: Of the signals that it takes; always `mV`.
+        units: Of the signals that it takes: `mV`, or `relative` where a chain has scaled them.
         class_codes: The codes that made each class in the training data.
         code_system: Whose codes these are (`snomed`, `scp`, `ludb`, ...); None if not known.
         resampling: How training signals were brought to that rate.
@@ -54,6 +58,9 @@ class ModelDescription:
         network: Name of the architecture.
         dataset: What it was trained on.
         signal_ranges: Where the training signals lie: `ecg_tl.store.ranges`; None if not known.
+        preprocessing: Steps of the chain that brings a recording to the signals that it takes, in place of
+            this project's own; see `ecg_tl.preprocessing`.
+        contract: Name of the contract that these are of.
         version: Of ecg_tl, that trained it.
     """
 
@@ -80,13 +87,20 @@ class ModelDescription:
     signal_ranges: dict[str, Any] | None = None
     record_samples: int | None = None
     window_stride: int | None = None
+    preprocessing: list[dict[str, Any]] | None = None
+    contract: str | None = None
     version: str = "unknown"
 
     def as_dict(self) -> dict[str, Any]:
         """Give it in primitives, as JSON in the metadata of an exported model."""
         content = asdict(self)
         lists = {name: list(value) for name, value in content.items() if isinstance(value, tuple)}
-        return {"format": FORMAT, **content, **lists}
+        format = FORMAT
+        if self.preprocessing is None:
+            del content["preprocessing"], content["contract"]
+        else:
+            format = WITH_CHAIN
+        return {"format": format, **content, **lists}
 
     @classmethod
     def from_dict(cls, content: object, where: object) -> ModelDescription:
@@ -101,11 +115,11 @@ class ModelDescription:
         """
         if not isinstance(content, Mapping):
             raise _malformed(where, f"a {type(content).__name__}")
-        if content.get("format") != FORMAT:
+        if content.get("format") not in (FORMAT, WITH_CHAIN):
             raise CheckpointError(
                 where,
                 f"a description of format {content.get('format')}",
-                f"format {FORMAT}",
+                f"format {FORMAT} or {WITH_CHAIN}",
                 "Use the version of ecg_tl that wrote it.",
             )
         content = _with_reason(content)
@@ -141,6 +155,11 @@ class ModelDescription:
             content["leads"] = check_leads(self.leads)
         except SettingError as error:
             raise _malformed(where, f"leads {error.found}", error.expected) from error
+        if self.preprocessing is not None:
+            try:
+                Chain.from_json(self.preprocessing)
+            except SettingError as error:
+                raise _malformed(where, f"{error.where}: {error.found}", error.expected) from error
         if self.signal_ranges is not None:
             try:
                 SignalRanges.from_dict(self.signal_ranges, len(self.leads))
@@ -214,7 +233,7 @@ _EXPECTED: dict[str, tuple[Callable[[Any], bool], str]] = {
     "num_samples": (NETWORK_SAMPLES.holds, str(NETWORK_SAMPLES)),
     "record_samples": (lambda n: n is None or NETWORK_SAMPLES.holds(n), f"{NETWORK_SAMPLES}, or none"),
     "window_stride": (lambda n: n is None or NETWORK_SAMPLES.holds(n), f"{NETWORK_SAMPLES}, or none"),
-    "units": (lambda units: units == "mV", "mV"),
+    "units": (lambda units: units in (MILLIVOLTS, RELATIVE), f"{MILLIVOLTS} or {RELATIVE}"),
     "class_codes": (_are_codes, "a list of codes for each class"),
     "code_system": (lambda name: name is None or isinstance(name, str), "a name"),
     "resampling": (lambda name: name in get_args(Resampling), f"one of {', '.join(get_args(Resampling))}"),
@@ -234,5 +253,7 @@ _EXPECTED: dict[str, tuple[Callable[[Any], bool], str]] = {
     "network": (lambda name: isinstance(name, str), "a name"),
     "dataset": (lambda name: name is None or isinstance(name, str), "a name"),
     "signal_ranges": (lambda value: value is None or isinstance(value, dict), "a table"),
+    "preprocessing": (lambda steps: steps is None or isinstance(steps, list), "a list of steps"),
+    "contract": (lambda name: name is None or isinstance(name, str), "a name"),
     "version": (lambda name: isinstance(name, str), "a version"),
 }

@@ -14,10 +14,11 @@ from numpy.typing import NDArray
 
 from ecg_tl.errors import RecordError
 from ecg_tl.inference.model import ModelDescription
+from ecg_tl.preprocessing import Chain
 from ecg_tl.preprocessing.polyphase import rate_ratio, resampled_length
 from ecg_tl.recordings.remarks import Remark
 from ecg_tl.signals import MICROVOLTS_PER_STEP, Recording
-from ecg_tl.store.conform import conform_window
+from ecg_tl.store.conform import chain_windows, conform_window
 from ecg_tl.store.encoding import SIGNAL_DTYPE
 from ecg_tl.store.resample import Window, window_at, window_starts
 from ecg_tl.store.settings import StoreSettings
@@ -35,6 +36,7 @@ class Windows:
         starts: Where each begins, in seconds.
         length: Samples of each that are no padding.
         remarks: On what was done.
+        resolution: What a step stands for: 0.001 mV, unless a contract's chain leaves millivolts.
     """
 
     steps: NDArray[np.int16]
@@ -42,6 +44,7 @@ class Windows:
     starts: tuple[float, ...]
     length: int
     remarks: tuple[Remark, ...]
+    resolution: float = MICROVOLTS_PER_STEP / 1000.0
 
     def __len__(self) -> int:
         return len(self.steps)
@@ -49,7 +52,7 @@ class Windows:
     def signal(self, windows: slice) -> NDArray[np.float32]:
         """Return some windows in millivolts, `float32 (windows, leads, samples)`, as a datamodule does."""
         # Multiplied, not divided: the datamodule does the same, and the last bit shall not differ.
-        return self.steps[windows].astype(np.float32) * np.float32(MICROVOLTS_PER_STEP / 1000.0)
+        return self.steps[windows].astype(np.float32) * np.float32(self.resolution)
 
 
 def cut_windows(
@@ -72,6 +75,8 @@ def cut_windows(
         RecordError: If no window can be used.
         SettingError: If the network's way of resampling cannot be carried out at the record's rate.
     """
+    if description.preprocessing is not None:
+        return _through_chain(recording, description, which, where)
     settings = StoreSettings(
         leads=description.leads,
         sampling_rate=description.sampling_rate,
@@ -113,6 +118,65 @@ def cut_windows(
         tuple((part.start * float(ratio) + part.skip) / rate for part in parts),
         length,
         tuple(_remarks(settings, total, used, length, len(kept), refused, filled, clipped)),
+    )
+
+
+def _through_chain(
+    recording: Recording, description: ModelDescription, which: WhichWindows, where: object
+) -> Windows:
+    """Cut a record into windows where the chain of a contract crops, and take each through the rest of it.
+
+    So each window has the numbers that the contract gives to a recording which begins there.
+
+    Raises:
+        RecordError: If the chain cannot take the record, or it is shorter than a window.
+    """
+    chain = Chain.from_json(description.preprocessing)
+    settings = StoreSettings(
+        description.leads,
+        description.sampling_rate,
+        description.num_samples,
+        short="drop",
+        crop="start",
+        chain=chain,
+    )
+    rate = settings.sampling_rate
+
+    def starts(total: int, length: int) -> tuple[int, ...]:
+        if which == "one":
+            per_window = (description.record_samples or description.num_samples) / description.num_samples
+            total = min(total, round(length * per_window))
+        stride = description.window_stride
+        in_chain = None if stride is None else max(round(stride * length / description.num_samples), 1)
+        return window_starts(total, length, in_chain)
+
+    kept, filled = chain_windows(recording.values, recording.sampling_rate, settings, where, starts=starts)
+    samples = recording.values.shape[1]
+    total = int(samples * rate / recording.sampling_rate)
+    length = kept[0].steps.shape[1]
+    if length < settings.num_samples:
+        raise RecordError(
+            where,
+            f"{samples / recording.sampling_rate:.4g} s",
+            f"at least {settings.num_samples / rate:g} s, as the contract of the network asks",
+            "Give a longer record.",
+        )
+    parts = []
+    for window in kept:
+        first = round(window.start * recording.sampling_rate)
+        last = min(samples, first + round(length * recording.sampling_rate / rate))
+        parts.append(Window(first, last, 0, length, len(kept) > 1 or total > length))
+    clipped = sum(window.clipped for window in kept)
+    spent = total if which == "all" or len(kept) > 1 else length
+    return Windows(
+        np.stack([window.steps for window in kept]),
+        tuple(parts),
+        tuple(window.start for window in kept),
+        length,
+        tuple(
+            _remarks(settings, max(total, length), max(spent, length), length, len(kept), [], filled, clipped)
+        ),
+        settings.resolution,
     )
 
 

@@ -23,6 +23,10 @@ class Leads(Step, name="leads"):
 
     names: Sequence[str]
 
+    def of_leads(self, rows: Sequence[int], names: Sequence[str]) -> Leads:
+        """Choose fewer."""
+        return Leads(tuple(names))
+
     def __post_init__(self) -> None:
         names = tuple(standard_lead(name) for name in self.names)
         if not names or len(set(names)) < len(names):
@@ -61,6 +65,10 @@ class Unflatten(Step, name="unflatten"):
     """
 
     names: Sequence[str]
+
+    def of_leads(self, rows: Sequence[int], names: Sequence[str]) -> Unflatten:
+        """Cut into fewer."""
+        return Unflatten(tuple(names))
 
     def __post_init__(self) -> None:
         if not self.names:

@@ -25,6 +25,8 @@ class ZScore(Step, name="z_score"):
         eps: Added to the deviation. Without it a constant lead becomes 0.
     """
 
+    scales = True
+
     over: Over = "lead"
     eps: float = 0.0
 
@@ -50,6 +52,8 @@ class MinMax(Step, name="min_max"):
         high: What the greatest becomes.
         eps: Added to the difference of the two. Without it a constant lead becomes `low`.
     """
+
+    scales = True
 
     over: Over = "lead"
     low: float = 0.0
@@ -82,6 +86,8 @@ class TrainingScale(Step, name="training_scale"):
         deviation: Likewise.
     """
 
+    scales = True
+
     over: Over = "lead"
     mean: Sequence[float] | None = None
     deviation: Sequence[float] | None = None
@@ -97,6 +103,20 @@ class TrainingScale(Step, name="training_scale"):
             raise self.wrong("mean", f"{len(self.mean)} numbers", "one, for all leads")
         if not all(value > 0 for value in self.deviation):
             raise self.wrong("deviation", min(self.deviation, default=0), "numbers above 0")
+
+    @property
+    def is_fitted(self) -> bool:
+        """Whether mean and deviation are known."""
+        return self.mean is not None
+
+    def of_leads(self, rows: Sequence[int], names: Sequence[str]) -> TrainingScale:
+        """Keep the numbers of these leads."""
+        if self.mean is None or self.deviation is None or len(self.mean) == 1:
+            return self
+        mean, deviation = self.mean, self.deviation
+        return replace(
+            self, mean=tuple(mean[row] for row in rows), deviation=tuple(deviation[row] for row in rows)
+        )
 
     def fit(self, signals: Sequence[Signal]) -> TrainingScale:
         """Learn mean and deviation of all samples of the training records.
@@ -145,6 +165,8 @@ class Clip(Step, name="clip"):
         low: The lower bound.
         high: The upper bound.
     """
+
+    scales = True
 
     low: float
     high: float

@@ -49,6 +49,9 @@ class Step(ABC):
     name: ClassVar[str]
     """The step's name in files."""
 
+    scales: ClassVar[bool] = False
+    """Whether it changes the values' scale alone, each window by itself: this a device does for a batch."""
+
     def __init_subclass__(cls, name: str, **kwargs: object) -> None:
         super().__init_subclass__(**kwargs)
         cls.name = name
@@ -64,6 +67,15 @@ class Step(ABC):
 
     def fit(self, signals: Sequence[Signal]) -> Step:
         """Learn what the step must know of the training records; most steps need nothing."""
+        return self
+
+    def of_leads(self, rows: Sequence[int], names: Sequence[str]) -> Step:
+        """Return the step for some of its leads.
+
+        Args:
+            rows: Which of the leads that it was made for, by their numbers.
+            names: What they are called.
+        """
         return self
 
     def to_json(self) -> dict[str, Any]:

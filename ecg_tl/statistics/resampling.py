@@ -71,13 +71,13 @@ class PatientResamples:
         """Give the test set of one split, a part of these records, under the same weights of its patients.
 
         Args:
-            targets: `(records, classes)` of the part; NaN for no answer.
+            targets: `(records, classes)` of the part.
             patient_of: `(records,)`: positions among these patients.
         """
-        flags, answered = _flags(targets)
-        by_side = carriers(flags, answered, patient_of, self.patients).sum(axis=0).reshape(2, -1)
-        scored = np.asarray((by_side >= LEAST_PATIENTS).all(axis=0))
-        return PatientResamples(flags, answered, patient_of, self.weights, scored, self)
+        flags = np.asarray(targets).astype(bool)
+        by_side = carriers(flags, patient_of, self.patients).sum(axis=0).reshape(2, -1)
+        scored = (by_side >= LEAST_PATIENTS).all(axis=0)
+        return PatientResamples(flags, patient_of, self.weights, scored, self)
 
     @property
     def patients(self) -> int:
@@ -145,7 +145,8 @@ def resample_patients(
         resamples: Rounded up to a multiple of `CHUNK`.
         seed: Of the draws.
     """
-    flags, answered = _flags(targets)
+    answered = ~np.isnan(np.asarray(targets, dtype=np.float64))
+    flags = np.asarray(targets).astype(bool) & answered
     patient_of = np.unique(patient_ids, return_inverse=True)[1].astype(np.int64)
     patients = int(patient_of.max()) + 1
     sides = carriers(flags, answered, patient_of, patients)
@@ -162,12 +163,6 @@ def resample_patients(
             chunk[members] = _draw(len(members), rng)
     scored = np.asarray((by_side >= LEAST_PATIENTS).all(axis=0))
     return PatientResamples(flags, answered, patient_of, weights, scored)
-
-
-def _flags(targets: NDArray[Any]) -> tuple[Flags, Flags]:
-    """Say which answers are positive, and which questions were answered at all."""
-    answered = ~np.isnan(np.asarray(targets, dtype=np.float64))
-    return np.asarray(targets).astype(bool) & answered, answered
 
 
 def _groups(sides: Flags, number: NDArray[np.int64]) -> Rows:

@@ -324,7 +324,8 @@ def _nothing_kept(root: Path, tally: _Tally, settings: StoreSettings) -> StoreEr
             f"{len(tally.left_out)} that cannot be used (the first: {first.record_id}, {first.reason})"
         )
     if tally.too_short:
-        wanted = f"{settings.num_samples} samples at {settings.sampling_rate:g} Hz"
+        samples = settings.shortest or settings.num_samples
+        wanted = f"{samples} samples at {settings.sampling_rate:g} Hz"
         parts.append(f"{len(tally.too_short)} shorter than {wanted}")
     return StoreError(
         root,

@@ -17,16 +17,23 @@ SIGNAL_DTYPE = np.dtype("<i2")
 _RAIL = 32767
 
 
-def encode(signal: NDArray[np.float32]) -> tuple[NDArray[np.int16], int]:
-    """Round millivolts to steps of 1 µV; return them and how many samples were beyond ±32.767 mV."""
-    steps = np.rint(signal * np.float32(STEPS_PER_MILLIVOLT))
+def encode(
+    signal: NDArray[np.float32], resolution: float = 1.0 / STEPS_PER_MILLIVOLT
+) -> tuple[NDArray[np.int16], int]:
+    """Round millivolts to steps of 1 µV; return them and how many samples were beyond ±32.767 mV.
+
+    Args:
+        signal: In millivolts, or relative.
+        resolution: What one step stands for.
+    """
+    steps = np.rint(signal * np.float32(1.0 / resolution))
     clipped = int(np.count_nonzero(np.abs(steps) > _RAIL))
     return np.clip(steps, -_RAIL, _RAIL).astype(SIGNAL_DTYPE), clipped
 
 
-def decode(steps: NDArray[np.int16]) -> NDArray[np.float32]:
-    """Return stored steps as millivolts."""
-    return steps.astype(np.float32) / np.float32(STEPS_PER_MILLIVOLT)
+def decode(steps: NDArray[np.int16], resolution: float = 1.0 / STEPS_PER_MILLIVOLT) -> NDArray[np.float32]:
+    """Return stored steps as millivolts, or as what else a step stands for."""
+    return steps.astype(np.float32) / np.float32(1.0 / resolution)
 
 
 def signal_hash(steps: NDArray[np.generic]) -> str:

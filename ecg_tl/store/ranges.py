@@ -95,7 +95,8 @@ def training_ranges(store: Store, rows: NDArray[np.int64]) -> SignalRanges | Non
         alike = rows[padded == padding]
         for start in range(0, len(alike), _AT_ONCE):
             steps = signals[alike[start : start + _AT_ONCE], :, : settings.num_samples - padding]
-            spreads.append(_spreads(decode(np.array(steps)), settings.sampling_rate))
+            values = decode(np.array(steps), settings.resolution)
+            spreads.append(_spreads(values, settings.sampling_rate))
     deviation, frequency = (np.concatenate(parts) for parts in zip(*spreads, strict=True))
     return SignalRanges(_ranges(deviation), _ranges(frequency), len(rows))
 

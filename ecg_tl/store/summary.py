@@ -35,8 +35,10 @@ def render_store(store: Store) -> RenderableType:
         (
             "signals",
             f"{len(settings.leads)} leads, {settings.num_samples} samples at {settings.sampling_rate:g} Hz "
-            f"({settings.resampling}), {manifest.signals_bytes / 1e6:,.1f} MB",
+            f"({settings.resampling if settings.chain is None else 'by a chain'}), "
+            f"{manifest.signals_bytes / 1e6:,.1f} MB",
         ),
+        *([] if settings.chain is None else [("preprocessing", settings.chain.in_words())]),
         ("left out", f"{counts.left_out:,}"),
         *_reasons(manifest.left_out),
     ]

@@ -37,8 +37,7 @@ from ecg_tl.contamination import (
 from ecg_tl.errors import CheckpointError, SettingError
 from ecg_tl.limits import LEARNING_RATE, LR_DECAY, WEIGHT_DECAY, require_settings, shown
 from ecg_tl.metrics import multilabel_scores, sensitivity_and_specificity
-from ecg_tl.models import EcgNetwork, create_network, network_names
-from ecg_tl.models.attention_pool import attend_as_stored
+from ecg_tl.models import create_network, network_names
 from ecg_tl.models.low_rank import has_low_rank, merged_state
 from ecg_tl.signals import Batch
 from ecg_tl.tasks.links import settings_from
@@ -53,7 +52,7 @@ from ecg_tl.tasks.optimization import (
 )
 from ecg_tl.tasks.predictions import Predictions, gather, join_windows, on_device
 from ecg_tl.tasks.randomness import random_states, restore_random_state
-from ecg_tl.transforms import create_normalization
+from ecg_tl.transforms import ChainScaling, create_normalization
 
 if TYPE_CHECKING:  # inference has no use for it
     from ecg_tl.datamodules.base import EcgDataModule
@@ -166,6 +165,8 @@ class EcgClassifier(LightningModule):
         self.threshold_target = threshold_target
         self.fused_optimizer: bool | Auto = "auto"  # a matter of the hardware, so no hyperparameter
         self.normalization = create_normalization(**normalization)
+        if isinstance(self.normalization, ChainScaling):
+            self.normalization.expect(num_leads)
         self._batches: dict[str, list[Predictions]] = {"val": [], "test": []}
         self.predictions: dict[str, Predictions] = {}
         self.scores: dict[str, dict[str, float]] = {}
@@ -198,7 +199,7 @@ class EcgClassifier(LightningModule):
         return logits
 
     def on_fit_start(self) -> None:
-        """Say what the network chose for its device, see whether targets are masked, weigh classes."""
+        """Say what the network chose, see whether targets are masked, weigh classes, fit normalisation."""
         parts = getattr(getattr(self.trainer, "datamodule", None), "parts", None)
         # Once, and not in each batch: a look at targets makes the processor wait for the device.
         self._masked = parts is None or bool(np.isnan(parts.targets[parts.split.train]).any())
@@ -207,6 +208,11 @@ class EcgClassifier(LightningModule):
             parts = _datamodule_of(self.trainer).parts
             weights = positive_weights(parts.targets[parts.split.train], self.pos_weight)
             self._positive_weights = torch.from_numpy(weights).to(self.device)
+        scaling, datamodule = self.normalization, getattr(self.trainer, "datamodule", None)
+        if isinstance(scaling, ChainScaling) and not scaling.is_fitted and datamodule is not None:
+            fitted = datamodule.fitted_scaling
+            assert fitted is not None, "a contract's normalisation is linked from its datamodule"
+            scaling.fit(fitted)
         for setting, choice in self.network.hardware_choices().items():
             rank_zero_info(f"{setting}: {choice}")
 
@@ -362,8 +368,6 @@ class EcgClassifier(LightningModule):
         datamodule = None if trainer is None else getattr(trainer, "datamodule", None)
         if datamodule is not None and description.data is not None:
             check_fits(description.data, datamodule.describe(), where)
-        if trainer is None or trainer.state.fn != TrainerFn.FITTING:
-            _attend(self.network, checkpoint["state_dict"], where)
         if trainer is not None:
             if trainer.state.fn != TrainerFn.FITTING and not has_low_rank(self.network):
                 # To score, whole weights do; a training goes on with their parts, or not at all.
@@ -400,15 +404,6 @@ def _datamodule_of(trainer: Trainer) -> EcgDataModule:
             "pos_weight", "a training without a datamodule", "one, to count its classes", "Leave it at none."
         )
     return datamodule
-
-
-def _attend(network: EcgNetwork, state: Mapping[str, Any], where: object) -> None:
-    try:
-        attend_as_stored(network, state, "network.")
-    except ValueError as error:
-        raise CheckpointError(
-            where, str(error), "tensors that a training wrote", "Give an intact checkpoint."
-        ) from error
 
 
 def _require_same_tensors(ours: Mapping[str, Any], theirs: Mapping[str, Any], where: object) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import replace
-from pathlib import Path
 from typing import Any, TypeVar
 
 from lightning.pytorch import Callback, LightningModule, Trainer
@@ -34,6 +33,7 @@ from ecg_tl.transfer.groups import ForeignFile, Matching, Training
 from ecg_tl.transfer.matching import nothing_loaded, plan_transfer
 from ecg_tl.transfer.movement import cka_by_group, features_by_group, l2_by_group
 from ecg_tl.transfer.phases import Phases, phase_warnings, resolve_phases
+from ecg_tl.transfer.published import read_for, require_file_of_its_own, require_published
 from ecg_tl.transfer.recipes import RecipeName, get_recipe
 from ecg_tl.transfer.report import TAKEN, TrainedReport, TransferReport
 from ecg_tl.transfer.summary import markdown_report, print_report
@@ -70,13 +70,16 @@ class TransferLearning(Callback):
     handful of validation records to those that the upstream's weights made of them).
 
     Args:
-        upstream: A checkpoint of this project, or any file of weights (`.ckpt`, `.pt`, `.safetensors`); null
-            for a network that stays as initialised, the control of a frozen encoder.
+        upstream: A checkpoint of this project, or any file of weights (`.ckpt`, `.pt`, `.safetensors`); with
+            `weights`, the name of a published upstream (`ecg-tl upstream list`); null for a network that
+            stays as initialised, the control of a frozen encoder.
         recipe: How it is trained: a name of `ecg_tl.transfer.recipes.RECIPES`.
         options: Of a recipe that has some: of `lora` the `rank`, `alpha` and `layers`.
         file: How a foreign file names the network's tensors.
         match: What is done where upstream and downstream differ.
         train: What every recipe can be set to: phases, warm-up, batch norms of frozen groups, penalty.
+        weights: The file of a published upstream, as its authors published it: each of its tensors is taken,
+            or ignored for a reason, or refused.
         track: Whether to measure how far groups move. The checkpoint then holds the starting weights too.
         **earlier: Settings by the names that they had when they were not in groups (`schedule` for
             `recipe`, `head` for `match.head`, ...); understood, with a remark.
@@ -96,6 +99,7 @@ class TransferLearning(Callback):
         file: ForeignFile = _FILE,
         match: Matching = _MATCH,
         train: Training = _TRAIN,
+        weights: str | None = None,
         track: bool = True,
         **earlier: Any,
     ) -> None:
@@ -105,7 +109,9 @@ class TransferLearning(Callback):
         self.recipe = get_recipe(recipe)
         self.recipe_name = recipe
         self.options = self.recipe.read_options(recipe, options)
-        self.upstream = upstream
+        self.upstream, self.weights = upstream, weights
+        if weights is not None:
+            require_published(upstream, file)
         self.file, self.match, self.train = file, match, train
         self.track = track
         self.l2_sp = (self.recipe.l2_sp or 0.0) if train.l2_sp is None else train.l2_sp
@@ -117,13 +123,6 @@ class TransferLearning(Callback):
                 f"{self.l2_sp} beside `recipe: {recipe}`",
                 "no penalty: this recipe leaves what was loaded as it is",
                 "Remove one.",
-            )
-        if self.recipe.new_head and match.head != "reset":
-            raise SettingError(
-                "match.head",
-                f"{match.head} beside `recipe: {recipe}`",
-                "reset: this recipe has a head of its own",
-                "Remove it.",
             )
         if upstream is None and (
             file.prefix or file.renames or match.head != "reset" or match.reinit_last or self.l2_sp
@@ -194,7 +193,11 @@ class TransferLearning(Callback):
         if self.upstream is None:
             self.report = nothing_loaded(network)
             return
-        upstream = read_upstream(Path(self.upstream), self.file.prefix, self.file.renames)
+        upstream = (
+            read_upstream(require_file_of_its_own(self.upstream), self.file.prefix, self.file.renames)
+            if self.weights is None
+            else read_for(task, self.upstream, self.weights)
+        )
         datamodule = getattr(trainer, "datamodule", None)
         downstream = None if datamodule is None else datamodule.describe()
         if upstream.data is None:

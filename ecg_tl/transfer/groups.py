@@ -14,7 +14,7 @@ StemPolicy = Literal["error", "select", "mean"]
 BatchNormPolicy = Literal["frozen_eval", "train"]
 DropoutPolicy = Literal["frozen_eval", "train"]
 
-COMPARED = ("leads", "sampling_rate", "units", "normalization")
+COMPARED = ("leads", "sampling_rate", "units", "preprocessing", "normalization")
 """What of an upstream's signals is compared with the downstream's."""
 
 
@@ -43,7 +43,7 @@ class Matching:
         reinit_last: How many groups before the head start fresh.
         min_coverage: Least share of the backbone's parameters that must be loaded; less is an error.
         allow: Differences between upstream and downstream signals that are wanted as they are: names out of
-            `leads`, `sampling_rate`, `units`, `normalization`.
+            `leads`, `sampling_rate`, `units`, `preprocessing`, `normalization`.
         allow_overlap: Whether the upstream may have been trained on records of the downstream, whichever part
             of its split they are in; the report says which. To score the result on such records, the
             datamodule's `allow_overlap` has to be set too.

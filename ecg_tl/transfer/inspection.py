@@ -14,6 +14,7 @@ from ecg_tl.checkpoints.reading import read_checkpoint
 from ecg_tl.checkpoints.settings import task_class
 from ecg_tl.contamination import TrainingSet, read_training_sets
 from ecg_tl.errors import CheckpointError
+from ecg_tl.preprocessing.chain import steps_in_words
 from ecg_tl.temperature import AT_RANGE_END, is_at_range_end
 from ecg_tl.terminal import Group, RenderableType, Table, Text
 
@@ -83,10 +84,7 @@ def render_checkpoint(content: Mapping[str, Any]) -> RenderableType:
         else "none: an older checkpoint, whose archive's checksums alone were checked",
         **(_data_lines(data) if data else {"dataset": "not said: it was trained without a datamodule"}),
         "temperature": _temperature(_table(content.get("calibration"))),
-        "trained on": "; ".join(
-            f"{one['records']:,} records of {one['dataset']}" if one["records"] else "not said"
-            for one in content["trained_on"]
-        ),
+        "trained on": "; ".join(_seen(one) for one in content["trained_on"]),
         "transfer": _transfer(_table(content.get("transfer"))),
         "versions": _pairs(_table(content.get("versions"))),
     }
@@ -98,9 +96,22 @@ def render_checkpoint(content: Mapping[str, Any]) -> RenderableType:
     return Group(topics, Text(), _classes(content, data))
 
 
+def _seen(one: Mapping[str, Any]) -> str:
+    if one.get("declared"):
+        folds = one.get("folds")
+        within = f" folds {folds[0]}-{folds[-1]}" if folds else ""
+        return f"{one['dataset']}{within}, as the upstream's authors declare"
+    return f"{one['records']:,} records of {one['dataset']}" if one["records"] else "not said"
+
+
 def _counted(trained_on: TrainingSet) -> dict[str, Any]:
     known = trained_on.is_known
-    return {"dataset": trained_on.dataset, "records": len(trained_on.record_ids) if known else None}
+    declared = {"declared": True, **({"folds": list(trained_on.folds)} if trained_on.folds else {})}
+    return {
+        "dataset": trained_on.dataset,
+        "records": len(trained_on.record_ids) if known else None,
+        **(declared if trained_on.declared else {}),
+    }
 
 
 def _data_lines(data: Mapping[str, Any]) -> dict[str, str]:
@@ -123,9 +134,22 @@ def _data_lines(data: Mapping[str, Any]) -> dict[str, str]:
         "split": split,
         "leads": f"{len(names)}: {' '.join(names)}",
         "signals": f"{_number(data.get('sampling_rate'))} Hz, {data.get('num_samples')} samples, "
-        f"{data.get('units')}; resampling {data.get('resampling')}",
-        "normalization": _pairs(_table(data.get("normalization"))),
+        f"{data.get('units')}"
+        + ("" if data.get("preprocessing") else f"; resampling {data.get('resampling')}"),
+        **_contract_lines(data),
+        "normalization": _normalization(_table(data.get("normalization"))),
     }
+
+
+def _contract_lines(data: Mapping[str, Any]) -> dict[str, str]:
+    contract = _table(data.get("contract"))
+    if not contract:
+        return {}
+    return {"contract": str(contract.get("name")), "preprocessing": steps_in_words(data.get("preprocessing"))}
+
+
+def _normalization(said: Mapping[str, Any]) -> str:
+    return _pairs(said) if "steps" not in said else f"name chain: {steps_in_words(said['steps'])}"
 
 
 def _classes(content: Mapping[str, Any], data: Mapping[str, Any]) -> Table:

@@ -105,19 +105,43 @@ def require_same_signals(upstream: Upstream, downstream: Mapping[str, Any], sett
         handled.add("sampling_rate")
     for field in COMPARED:
         theirs, ours = trained_on.get(field), downstream.get(field)
-        if field in handled or theirs == ours:
+        if field in handled or _without_leads(theirs) == _without_leads(ours):
             continue
         remedy = {
             "leads": "Prepare the data with these leads, or choose `stem: select` or `stem: mean`",
             "sampling_rate": f"Prepare the store at the upstream's rate (`sampling_rate: {theirs}`), "
             "or set `resample_stem: true`",
         }.get(field, "Prepare the data as the upstream has it")
+        if upstream.published is not None:
+            remedy = f"Prepare the data under its contract (`--data.contract {upstream.published}`)"
         raise CheckpointError(
             upstream.path,
-            f"{field} {theirs}",
-            f"{field} {ours}, as the downstream data have",
+            f"{field} {_in_words(theirs)}",
+            f"{field} {_in_words(ours)}, as the downstream data have",
             f"{remedy}, or allow it as it is with `allow: [{field}]`.",
         )
+
+
+def _without_leads(said: Any) -> Any:
+    """Leave out of preprocessing, and of what it learnt, whose leads they are: leads are compared by name.
+
+    Mean and deviation are learnt anew of the downstream's training records, unless the contract has them.
+    """
+    if isinstance(said, Mapping):
+        return {name: _without_leads(value) for name, value in said.items()}
+    if isinstance(said, list) and all(isinstance(step, Mapping) and "step" in step for step in said):
+        return [
+            {name: value for name, value in step.items() if name not in ("names", "mean", "deviation")}
+            for step in said
+        ]
+    return said
+
+
+def _in_words(said: Any) -> str:
+    steps = said.get("steps") if isinstance(said, Mapping) else said
+    if isinstance(steps, list) and steps and all(isinstance(step, Mapping) for step in steps):
+        return ", ".join(str(step.get("step")) for step in steps)
+    return "none" if said is None else str(said)
 
 
 def match(

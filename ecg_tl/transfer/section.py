@@ -25,7 +25,8 @@ def start_from(upstream: str | None = None, **kwargs: Any) -> TransferLearning:
 
     Args:
         upstream: A checkpoint of this project, or any file of weights (`.ckpt`, `.pt`, `.safetensors`); null
-            for a network that stays as initialised. With null and nothing else set there is no transfer.
+            for a network that stays as initialised. With null and nothing else set there is no transfer. With
+            `weights`, the name of a published upstream.
         **kwargs: Those of `TransferLearning`.
     """
     return TransferLearning(upstream, **kwargs)

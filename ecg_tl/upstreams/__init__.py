@@ -7,6 +7,7 @@ from ecg_tl.upstreams.loading import (
     check_upstream,
     load_upstream,
     open_upstream,
+    read_published,
 )
 
 __all__ = [
@@ -19,4 +20,5 @@ __all__ = [
     "load_upstream",
     "open_upstream",
     "publish",
+    "read_published",
 ]

@@ -17,10 +17,12 @@ import torch
 from torch import Tensor
 
 from ecg_tl import printing
-from ecg_tl.checkpoints.reading import read_weights_file
+from ecg_tl.checkpoints.reading import Upstream, read_weights_file
+from ecg_tl.contamination import TrainingSet, declared_set, unknown_set
+from ecg_tl.datamodules.contracts import NamedContract
 from ecg_tl.errors import CheckpointError
 from ecg_tl.models import EcgNetwork, create_network
-from ecg_tl.published.entry import PublishedUpstream, find_upstream
+from ecg_tl.published import PublishedUpstream, find_upstream
 
 CONTAINERS = ("state_dict", "model", "encoder", "ecg_model", "model_state_dict", "model_state")
 PREFIXES = (
@@ -137,6 +139,33 @@ def open_upstream(name: str, file: str | Path, dtype: torch.dtype = torch.float3
     # A head that the file lacks stays as it was drawn.
     network.load_state_dict(network.state_dict() | weights, strict=True)
     return LoadedUpstream(network, report, entry)
+
+
+def read_published(name: str, file: str | Path) -> Upstream:
+    """Read a published upstream's file as a transfer takes one: its tensors, its contract, its training data.
+
+    Args:
+        name: Of the upstream.
+        file: Its file of weights, as it was published.
+
+    Raises:
+        SettingError: If there is no such upstream.
+        CheckpointError: If the file cannot be read, or holds other tensors.
+    """
+    loaded = open_upstream(name, file)
+    taken = set(loaded.report.taken)
+    return Upstream(
+        Path(file),
+        {name: tensor for name, tensor in loaded.network.state_dict().items() if name in taken},
+        trained_on=declared_sets(loaded.entry),
+        published=loaded.entry.name,
+        asks=NamedContract(loaded.entry.name, loaded.entry.contract).describe_signals(),
+    )
+
+
+def declared_sets(entry: PublishedUpstream) -> tuple[TrainingSet, ...]:
+    """Return what an upstream's authors declare that it was trained on; an unknown set if they do not say."""
+    return tuple(declared_set(one) for one in entry.trained_on) or (unknown_set(entry.name),)
 
 
 def check_upstream(name: str, file: str | Path) -> FileReport:

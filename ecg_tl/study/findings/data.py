@@ -7,6 +7,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from ecg_tl.preprocessing.chain import steps_in_words
 from ecg_tl.study.findings.columns import CsvRow, row_of, rows_of_parts
 from ecg_tl.study.findings.curves import by_size
 from ecg_tl.study.findings.grid import SECOND_OPINION, UPSTREAM, Cell, Grid
@@ -174,6 +175,8 @@ def _data_row(
 def _normalization(described: Any) -> str:
     if not isinstance(described, dict):
         return str(described or "")
+    if described.get("steps"):
+        return steps_in_words(described["steps"])
     settings = ", ".join(f"{k} {v}" for k, v in described.items() if k != "name" and v is not None)
     return f"{described.get('name', '')}" + (f" ({settings})" if settings else "")
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from ecg_tl.published.declared import declared_overlaps
 from ecg_tl.statistics.replication import count_splits, seed_of
 from ecg_tl.study.design.settings import StudySettings
 from ecg_tl.study.findings.grid import SECOND_OPINION
@@ -52,5 +53,21 @@ def page_warnings(results: StudyResults, settings: StudySettings) -> list[str]:
             f"{undigested} of {len(results.runs)} runs are of an earlier version, which kept no digests of "
             "its files: whether any was changed since cannot be seen."
         )
+    warnings += _declared(results)
     warnings += uneven_threads((run.run, run.result.get("threads")) for run in results.runs)
     return warnings
+
+
+def _declared(results: StudyResults) -> list[str]:
+    """Name the upstreams that were trained on what they are fine-tuned or judged on, as declared or found."""
+    said: dict[str, None] = {}
+    for run in results.runs:
+        transfer = run.result.get("transfer") or {}
+        overlap = transfer.get("overlap") or {}
+        name = run.run.get("upstream") or transfer.get("upstream")
+        for line in declared_overlaps(overlap):
+            said[f"Upstream {name}: {line}. This was allowed; its scores flatter."] = None
+        if overlap.get("records"):
+            line = f"{overlap['records']} records of {run.run['dataset']} are among its training records"
+            said[f"Upstream {name}: {line}. This was allowed; its scores flatter."] = None
+    return list(said)
