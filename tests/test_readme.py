@@ -78,7 +78,7 @@ def test_the_readme_lists_the_networks_and_datasets_that_are_registered() -> Non
     papers, published = names_in_row("the paper's networks"), names_in_row("published networks")
     assert sorted(papers + published) == sorted(ecg_tl.list_networks())
     assert sorted(names_in_row("datasets")) == sorted(ecg_tl.list_datasets())
-    counted = {6: "six", 12: "twelve", 16: "sixteen", 13: "thirteen"}
+    counted = {6: "six", 12: "twelve", 16: "sixteen", 14: "fourteen"}
     assert (
         f"the paper's {counted[len(papers)]} networks and {counted[len(published)]} published ones, "
         f"{counted[len(ecg_tl.list_datasets())]} dataset layouts"
@@ -92,7 +92,7 @@ def test_what_the_readme_says_of_published_weights_runs(
     monkeypatch.chdir(tmp_path)
     write_published_weights(tmp_path)
     text = section("Published weights")
-    assert len(commands(text)) == 3
+    assert len(commands(text)) == 4
     for command in commands(text):
         assert main(shlex.split(command)[1:]) == 0, command
     names: dict[str, Any] = {"ecg_tl": ecg_tl}  # the section before has imported it
