@@ -8,7 +8,7 @@ from pathlib import Path
 from ecg_tl import printing, terminal
 from ecg_tl.commands.arguments import path_argument
 from ecg_tl.datasets.custom import listed
-from ecg_tl.recordings import ReadSettings
+from ecg_tl.recordings.settings import recorded
 from ecg_tl.survey import ColumnsSaid, survey_folder, write_dataset_yaml
 from ecg_tl.survey.folder import LOOK_AT
 from ecg_tl.survey.rendering import render_folder
@@ -57,7 +57,7 @@ def init(
         overwrite: Whether a config that is there is replaced.
     """
     leads = None if recorded_leads is None else tuple(re.findall(r"[^\s,]+", recorded_leads))
-    reading = ReadSettings(leads, recorded_rate, recorded_units)
+    reading = recorded(leads, recorded_rate, recorded_units)
     said = ColumnsSaid(
         record=record_column,
         patient=patient_column,

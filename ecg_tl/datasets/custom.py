@@ -28,8 +28,9 @@ from ecg_tl.datasets.table_files import NOTES, read_cells
 from ecg_tl.datasets.tables import READ_AS, cell_fault, cell_path, name_columns, parse_patient
 from ecg_tl.datasets.vocabulary import Vocabulary
 from ecg_tl.errors import DatasetError, RecordError, SettingError
-from ecg_tl.recordings import ReadSettings, read_record
+from ecg_tl.recordings import read_record
 from ecg_tl.recordings.finding import is_wfdb
+from ecg_tl.recordings.settings import recorded
 from ecg_tl.recordings.wfdb_header import header_path, read_header
 from ecg_tl.signals import Recording
 
@@ -127,7 +128,7 @@ class Custom(EcgDataset):
         self.label_columns = listed(label_columns)
         self.codes_column, self.code_separator = codes_column, code_separator
         self.patient_pattern = _pattern(patient_pattern)
-        self.reading = ReadSettings(listed(recorded_leads) or None, recorded_rate, recorded_units)
+        self.reading = recorded(listed(recorded_leads) or None, recorded_rate, recorded_units)
         if self.label_columns and codes_column is not None:
             found = "both, which say the classes in two ways"
             raise SettingError("label_columns and codes_column", found, "one of them", "Leave one out.")

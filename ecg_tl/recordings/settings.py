@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from ecg_tl.errors import RecordError, SettingError
-from ecg_tl.limits import SAMPLING_RATE
+from ecg_tl.limits import SAMPLING_RATE, shown
 from ecg_tl.recordings.first_line import FirstLine
 from ecg_tl.recordings.wfdb_recording import Amplitude
 from ecg_tl.signals import LEADS, millivolts_per, standard_lead
@@ -52,10 +52,26 @@ class ReadSettings:
                 )
         if self.sampling_rate is not None and not SAMPLING_RATE.holds(self.sampling_rate):
             raise SettingError(
-                "--sampling_rate", f"{self.sampling_rate:g}", str(SAMPLING_RATE), "Correct it."
+                "--sampling_rate", shown(self.sampling_rate), str(SAMPLING_RATE), "Correct it."
             )
         if self.units is not None:
             try:
                 millivolts_per(self.units, "--units")
             except RecordError as error:
                 raise SettingError("--units", error.found, error.expected, "Correct the unit.") from None
+
+
+_RECORDED = {"--leads": "recorded_leads", "--sampling_rate": "recorded_rate", "--units": "recorded_units"}
+
+
+def recorded(leads: tuple[str, ...] | None, rate: float | None, units: str | None) -> ReadSettings:
+    """Make settings of those that a dataset has, whose names an error then gives.
+
+    Raises:
+        SettingError: As `ReadSettings`.
+    """
+    try:
+        return ReadSettings(leads, rate, units)
+    except SettingError as error:
+        name = _RECORDED.get(error.where, error.where)
+        raise SettingError(name, error.found, error.expected, error.remedy) from None

@@ -116,10 +116,12 @@ class TransferLearning(Callback):
         self.track = track
         self.l2_sp = (self.recipe.l2_sp or 0.0) if train.l2_sp is None else train.l2_sp
         if train.phases is not None and recipe != "full":
-            raise SettingError("phases", f"phases beside `recipe: {recipe}`", "one of them", "Remove one.")
+            raise SettingError(
+                "transfer.train.phases", f"phases beside `recipe: {recipe}`", "one of them", "Remove one."
+            )
         if self.l2_sp and self.recipe.l2_sp is None:
             raise SettingError(
-                "l2_sp",
+                "transfer.train.l2_sp",
                 f"{self.l2_sp} beside `recipe: {recipe}`",
                 "no penalty: this recipe leaves what was loaded as it is",
                 "Remove one.",

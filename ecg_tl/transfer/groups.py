@@ -61,11 +61,13 @@ class Matching:
     allow_overlap: bool = False
 
     def __post_init__(self) -> None:
-        _require_choice("head", self.head, get_args(HeadPolicy))
-        _require_choice("stem", self.stem, get_args(StemPolicy))
+        _require_choice("transfer.match.head", self.head, get_args(HeadPolicy))
+        _require_choice("transfer.match.stem", self.stem, get_args(StemPolicy))
         for name in self.allow or ():
-            _require_choice("allow", name, COMPARED)
-        require_settings(min_coverage=(SHARE, self.min_coverage), reinit_last=(COUNT, self.reinit_last))
+            _require_choice("transfer.match.allow", name, COMPARED)
+        require_settings(
+            "transfer.match", min_coverage=(SHARE, self.min_coverage), reinit_last=(COUNT, self.reinit_last)
+        )
 
 
 @dataclass(frozen=True)
@@ -97,11 +99,15 @@ class Training:
     def __post_init__(self) -> None:
         if self.phases is not None:
             object.__setattr__(self, "phases", read_phases(self.phases))  # frozen for all others
-        _require_choice("batch_norm", self.batch_norm, get_args(BatchNormPolicy))
+        _require_choice("transfer.train.batch_norm", self.batch_norm, get_args(BatchNormPolicy))
         _require_choice("dropout", self.dropout, get_args(DropoutPolicy))
-        require_settings(warmup_steps=(STEPS, self.warmup_steps), phase_epochs=(EPOCHS, self.phase_epochs))
+        require_settings(
+            "transfer.train",
+            warmup_steps=(STEPS, self.warmup_steps),
+            phase_epochs=(EPOCHS, self.phase_epochs),
+        )
         if self.l2_sp is not None:
-            require_settings(l2_sp=(PENALTY, self.l2_sp))
+            require_settings("transfer.train", l2_sp=(PENALTY, self.l2_sp))
 
 
 def _require_choice(name: str, choice: object, choices: tuple[str, ...]) -> None:

@@ -38,12 +38,15 @@ class LoraOptions:
     layers: Sequence[str] = ("*",)
 
     def __post_init__(self) -> None:
-        require_settings(rank=(COUNT, self.rank), alpha=(PENALTY, self.alpha))
+        require_settings("transfer.options", rank=(COUNT, self.rank), alpha=(PENALTY, self.alpha))
         if self.rank < 1:
-            raise SettingError("rank", str(self.rank), "at least 1", "Correct rank.")
+            raise SettingError("transfer.options.rank", str(self.rank), "at least 1", "Correct rank.")
         if not fits_type(list(self.layers), list[str]) or isinstance(self.layers, str) or not self.layers:
             raise SettingError(
-                "layers", shown(self.layers), "a list of names of layers or patterns", "Correct layers."
+                "transfer.options.layers",
+                shown(self.layers),
+                "a list of names of layers or patterns",
+                "Correct layers.",
             )
 
 

@@ -82,7 +82,7 @@ def resolve_phases(phases: Sequence[Phase], groups: Sequence[str]) -> Phases:
     epochs = [phase.epoch for phase in phases]
     if not epochs or epochs[0] != 0 or any(b <= a for a, b in pairwise(epochs)):
         raise SettingError(
-            "phases",
+            "transfer.train.phases",
             f"epochs {epochs}",
             "epochs that begin with 0 and rise",
             "Say what is trained from epoch 0 on, and order the phases.",

@@ -68,7 +68,7 @@ class Recipe:
         unknown = [one for one in given or {} if one not in known]
         if unknown:
             raise SettingError(
-                "options",
+                "transfer.options",
                 ", ".join(map(str, unknown)),
                 f"{', '.join(known)}, which `{name}` has" if known else f"none, for `{name}` has none",
                 "Correct the option, or choose another recipe.",

@@ -46,8 +46,11 @@ SECTIONS = {
     "EcgPictures": "pictures",
     "ScoreCurves": "curves",
     "ScoreStopping": "ScoreStopping",
+    "Matching": "transfer.match",
+    "Training": "transfer.train",
+    "LoraOptions": "transfer.options",
 }
-"""Of the callbacks: an error names the whole setting, since several have one of the same name."""
+"""Of callbacks and what they are given: an error names the whole setting, as several have one name."""
 FROM_ELSEWHERE = (
     *("num_classes", "num_leads", "num_samples", "sampling_rate"),  # with limits of their own
     *("min_delta", "stopping_threshold", "divergence_threshold"),  # Lightning's
