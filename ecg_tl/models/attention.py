@@ -128,6 +128,29 @@ class PreNormBlock(nn.Module):
         return summed
 
 
+class AttentivePooler(nn.Module):
+    """One learned query that attends to all tokens.
+
+    Args:
+        dim: Length of a token.
+        heads: Heads that it is cut into.
+    """
+
+    def __init__(self, dim: int, heads: int) -> None:
+        super().__init__()
+        self.heads = heads
+        self.query = nn.Parameter(torch.empty(1, 1, dim))
+        nn.init.trunc_normal_(self.query, std=0.02)
+        self.q = nn.Linear(dim, dim, bias=False)
+        self.kv = nn.Linear(dim, 2 * dim, bias=False)
+
+    def forward(self, tokens: Tensor) -> Tensor:
+        """Map tokens `(batch, tokens, dim)` to one `(batch, dim)`."""
+        query = self.q(self.query).expand(tokens.shape[0], -1, -1)
+        key, value = self.kv(tokens).chunk(2, dim=-1)
+        return attend(query, key, value, self.heads).squeeze(1)
+
+
 def positional_convolution(dim: int, groups: int) -> nn.Conv1d:
     """Make the convolution over tokens that stands in for positions, with a gain for each of its samples.
 

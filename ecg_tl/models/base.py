@@ -17,6 +17,10 @@ _PARAMETRIZED = re.compile(r"^((?:.*\.)?)parametrizations\.([^.]+)\..*$")
 """What `torch.nn.utils.parametrize` makes of the name of a weight."""
 
 
+ATTENTION_POOL = "attention_pool"
+"""Of a network that is given one (`ecg_tl.models.attention_pool`): what makes features of its tokens."""
+
+
 @dataclass(frozen=True)
 class Lengths:
     """The numbers of samples that a network takes.
@@ -94,6 +98,7 @@ class EcgNetwork(nn.Module, ABC):
             ("num_samples", num_samples),
         ):
             require_positive(name, value)
+        self.attention_pool: nn.Module | None = None
         self.num_leads = num_leads
         self.num_samples = num_samples
 
@@ -137,7 +142,7 @@ class EcgNetwork(nn.Module, ABC):
         groups: dict[str, list[str]] = {}
         for name, _ in self.named_parameters():
             whole = _PARAMETRIZED.sub(r"\1\2", name)  # a weight in parts is where the whole one was
-            is_head = whole.startswith(f"{self.head_name}.")
+            is_head = whole.startswith((f"{self.head_name}.", f"{ATTENTION_POOL}."))
             groups.setdefault("head" if is_head else self._group_of(whole), []).append(name)
         return {group: tuple(names) for group, names in groups.items()}
 
@@ -148,6 +153,9 @@ class EcgNetwork(nn.Module, ABC):
             SettingError: If the signals have another number of leads, or of samples where that is fixed.
         """
         self._check_input(signal)
+        if self.attention_pool is not None:
+            pooled: Tensor = self.attention_pool(self._encode_tokens(signal))
+            return pooled
         return self._encode(signal)
 
     def forward_tokens(self, signal: Tensor) -> Tensor:

@@ -85,6 +85,8 @@ class MaxMeanNetwork(LaidOutNetwork, TokenNetwork):
     @property
     def num_features(self) -> int:
         """Length of the feature vector that `forward_head` takes."""
+        if self.attention_pool is not None:
+            return super().num_features
         return 2 * self.num_token_features
 
     @property
@@ -96,6 +98,8 @@ class MaxMeanNetwork(LaidOutNetwork, TokenNetwork):
 
     def forward_head(self, features: Tensor) -> Tensor:
         """Turn features `(batch, num_features)` into logits `(batch, num_classes)`."""
+        if self.attention_pool is not None:
+            return super().forward_head(features)
         logits: Tensor = self._head_layers()[1:](features)
         return logits
 

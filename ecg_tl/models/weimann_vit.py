@@ -16,9 +16,9 @@ from torch import Tensor, nn
 
 from ecg_tl.limits import SHARE, require_settings
 from ecg_tl.models.attention import (
+    AttentivePooler,
     FixedTable,
     PreNormBlock,
-    attend,
     initialise_linear,
     sines_and_cosines,
 )
@@ -73,29 +73,6 @@ class PatchEmbedding(nn.Module):
         """Map `(batch, num_leads, samples)` to `(batch, samples / 25, dim)`."""
         tokens: Tensor = self.proj(signal).transpose(1, 2)
         return tokens
-
-
-class AttentivePooler(nn.Module):
-    """One learned query that attends to all tokens.
-
-    Args:
-        dim: Length of a token.
-        heads: Heads that it is cut into.
-    """
-
-    def __init__(self, dim: int, heads: int) -> None:
-        super().__init__()
-        self.heads = heads
-        self.query = nn.Parameter(torch.empty(1, 1, dim))
-        nn.init.trunc_normal_(self.query, std=0.02)
-        self.q = nn.Linear(dim, dim, bias=False)
-        self.kv = nn.Linear(dim, 2 * dim, bias=False)
-
-    def forward(self, tokens: Tensor) -> Tensor:
-        """Map tokens `(batch, tokens, dim)` to one `(batch, dim)`."""
-        query = self.q(self.query).expand(tokens.shape[0], -1, -1)
-        key, value = self.kv(tokens).chunk(2, dim=-1)
-        return attend(query, key, value, self.heads).squeeze(1)
 
 
 class WeimannVit(TokenNetwork):

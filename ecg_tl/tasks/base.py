@@ -37,7 +37,8 @@ from ecg_tl.contamination import (
 from ecg_tl.errors import CheckpointError, SettingError
 from ecg_tl.limits import LEARNING_RATE, LR_DECAY, WEIGHT_DECAY, require_settings, shown
 from ecg_tl.metrics import multilabel_scores, sensitivity_and_specificity
-from ecg_tl.models import create_network, network_names
+from ecg_tl.models import EcgNetwork, create_network, network_names
+from ecg_tl.models.attention_pool import attend_as_stored
 from ecg_tl.models.low_rank import has_low_rank, merged_state
 from ecg_tl.signals import Batch
 from ecg_tl.tasks.links import settings_from
@@ -368,6 +369,8 @@ class EcgClassifier(LightningModule):
         datamodule = None if trainer is None else getattr(trainer, "datamodule", None)
         if datamodule is not None and description.data is not None:
             check_fits(description.data, datamodule.describe(), where)
+        if trainer is None or trainer.state.fn != TrainerFn.FITTING:
+            _attend(self.network, checkpoint["state_dict"], where)
         if trainer is not None:
             if trainer.state.fn != TrainerFn.FITTING and not has_low_rank(self.network):
                 # To score, whole weights do; a training goes on with their parts, or not at all.
@@ -404,6 +407,15 @@ def _datamodule_of(trainer: Trainer) -> EcgDataModule:
             "pos_weight", "a training without a datamodule", "one, to count its classes", "Leave it at none."
         )
     return datamodule
+
+
+def _attend(network: EcgNetwork, state: Mapping[str, Any], where: object) -> None:
+    try:
+        attend_as_stored(network, state, "network.")
+    except ValueError as error:
+        raise CheckpointError(
+            where, str(error), "tensors that a training wrote", "Give an intact checkpoint."
+        ) from error
 
 
 def _require_same_tensors(ours: Mapping[str, Any], theirs: Mapping[str, Any], where: object) -> None:

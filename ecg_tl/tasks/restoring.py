@@ -11,6 +11,7 @@ import torch
 from ecg_tl.checkpoints.settings import declared_settings, require_stored_settings, require_task, task_class
 from ecg_tl.errors import CheckpointError
 from ecg_tl.models import NETWORKS, create_network
+from ecg_tl.models.attention_pool import attend_as_stored
 from ecg_tl.models.low_rank import merged_state
 from ecg_tl.models.registry import SIZES
 from ecg_tl.tasks.base import EcgClassifier
@@ -71,7 +72,9 @@ def _require_shapes(settings: Mapping[str, Any], weights: Mapping[str, Any]) -> 
         options = {name: settings[name] for name in own if name in settings}
     sizes = {name: settings[name] for name in SIZES if name in settings}
     with torch.device("meta"):
-        wanted = create_network(settings["network"], **sizes, **options).state_dict()
+        network = create_network(settings["network"], **sizes, **options)
+        attend_as_stored(network, weights, "network.")
+        wanted = network.state_dict()
     for name, tensor in wanted.items():
         found = weights.get(f"network.{name}")
         if not isinstance(found, torch.Tensor) or found.shape != tensor.shape:

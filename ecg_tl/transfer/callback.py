@@ -126,6 +126,13 @@ class TransferLearning(Callback):
                 "no penalty: this recipe leaves what was loaded as it is",
                 "Remove one.",
             )
+        if self.recipe.new_head and match.head != "reset":
+            raise SettingError(
+                "match.head",
+                f"{match.head} beside `recipe: {recipe}`",
+                "reset: this recipe has a head of its own",
+                "Remove it.",
+            )
         if upstream is None and (
             file.prefix or file.renames or match.head != "reset" or match.reinit_last or self.l2_sp
         ):

@@ -69,7 +69,10 @@ def features_by_group(
     # A copy, so that no hook is left behind; of one that is compiled, the copy is not.
     network = merged_copy(network)
     if state is not None:
-        network.load_state_dict(dict(state))
+        ours = network.state_dict()
+        # What a recipe has put in place since, such as another head, is no part of it.
+        same = {name: x for name, x in state.items() if name in ours and ours[name].shape == x.shape}
+        network.load_state_dict(ours | same)
     network.eval()
     group_at = {
         _module_of(names, network): group for group, names in network.layer_groups().items() if group != HEAD

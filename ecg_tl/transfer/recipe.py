@@ -38,6 +38,7 @@ class Recipe:
         options: Dataclass of the settings that this recipe has and others do not; None for none.
         trains: Whether a parameter of the backbone, by its name, is trained while its group is. The head's
             always are.
+        new_head: Whether `prepare` gives the network another head, for which nothing can be taken over.
         l2_sp: Strength of the penalty on what was loaded, where the settings name none; None for a recipe
             that leaves what was loaded as it is, so that there is nothing to penalise.
     """
@@ -47,6 +48,7 @@ class Recipe:
     prepare: Callable[[EcgNetwork, Any], None] = _leave
     options: type[Any] | None = None
     trains: Callable[[str], bool] = _all
+    new_head: bool = False
     l2_sp: float | None = 0.0
 
     @property

@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Literal
 
 from ecg_tl.errors import SettingError
+from ecg_tl.transfer.attention_probe import ATTENTION_PROBE
 from ecg_tl.transfer.lora import LORA
 from ecg_tl.transfer.phases import Phase, Phases, read_phases, resolve_phases
 from ecg_tl.transfer.recipe import Recipe
@@ -44,6 +45,7 @@ RECIPES: dict[str, Recipe] = {
     # Li et al., "Explicit Inductive Bias for Transfer Learning with Convolutional Networks", ICML 2018.
     "l2_sp": Recipe("all layers, with weights pulled towards the upstream's", _everything, l2_sp=0.01),
     "lora": LORA,
+    "attention_probe": ATTENTION_PROBE,
 }
 
 if TYPE_CHECKING:
