@@ -71,13 +71,13 @@ class PatientResamples:
         """Give the test set of one split, a part of these records, under the same weights of its patients.
 
         Args:
-            targets: `(records, classes)` of the part.
+            targets: `(records, classes)` of the part; NaN for no answer.
             patient_of: `(records,)`: positions among these patients.
         """
-        flags = np.asarray(targets).astype(bool)
-        by_side = carriers(flags, patient_of, self.patients).sum(axis=0).reshape(2, -1)
-        scored = (by_side >= LEAST_PATIENTS).all(axis=0)
-        return PatientResamples(flags, patient_of, self.weights, scored, self)
+        flags, answered = _flags(targets)
+        by_side = carriers(flags, answered, patient_of, self.patients).sum(axis=0).reshape(2, -1)
+        scored = np.asarray((by_side >= LEAST_PATIENTS).all(axis=0))
+        return PatientResamples(flags, answered, patient_of, self.weights, scored, self)
 
     @property
     def patients(self) -> int:
@@ -145,8 +145,7 @@ def resample_patients(
         resamples: Rounded up to a multiple of `CHUNK`.
         seed: Of the draws.
     """
-    answered = ~np.isnan(np.asarray(targets, dtype=np.float64))
-    flags = np.asarray(targets).astype(bool) & answered
+    flags, answered = _flags(targets)
     patient_of = np.unique(patient_ids, return_inverse=True)[1].astype(np.int64)
     patients = int(patient_of.max()) + 1
     sides = carriers(flags, answered, patient_of, patients)
@@ -163,6 +162,12 @@ def resample_patients(
             chunk[members] = _draw(len(members), rng)
     scored = np.asarray((by_side >= LEAST_PATIENTS).all(axis=0))
     return PatientResamples(flags, answered, patient_of, weights, scored)
+
+
+def _flags(targets: NDArray[Any]) -> tuple[Flags, Flags]:
+    """Say which answers are positive, and which questions were answered at all."""
+    answered = ~np.isnan(np.asarray(targets, dtype=np.float64))
+    return np.asarray(targets).astype(bool) & answered, answered
 
 
 def _groups(sides: Flags, number: NDArray[np.int64]) -> Rows:

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
-from ecg_tl.statistics.components import Scale, pooled
+from ecg_tl.statistics.components import Components, Scale, pooled
 from ecg_tl.study.design.runs import Plan
 from ecg_tl.study.design.settings import StudySettings
 from ecg_tl.study.design.sizes import PartSizes
@@ -29,12 +30,12 @@ def foresee(
         sizes: Records of each run's parts; test records stand for test patients.
         pilot: A study whose finished runs say how much gains vary; this one if None.
     """
-    known = {}
+    known: dict[str, list[Components]] = {}
     folder = Path((pilot or settings).folder)
     results = load_results(folder) if (folder / "runs").is_dir() else None
     if results is not None and results.runs:
         own = {run.run["dataset"] for run in results.runs} | set(settings.downstreams)
-        names = {name: {} for name in own if name}
+        names: dict[str, dict[str, Any]] = {name: {} for name in own if name}
         study = Analysis(results, replace(pilot or settings, downstreams=names), RESAMPLES)
         for one, components in study.once(components_in):
             known.setdefault(one.comparison.downstream, []).append(components)

@@ -133,3 +133,16 @@ def test_a_class_of_fewer_than_two_patients_is_not_scored(positives: int) -> Non
     targets[:positives, 1] = True
     draws = resample_patients(targets, np.arange(60), resamples=CHUNK)
     assert draws.scored.tolist() == [True, False]
+
+
+def test_a_part_leaves_out_what_was_not_answered_as_the_whole_does() -> None:
+    rng = np.random.default_rng(0)
+    targets = rng.integers(0, 2, (40, 3)).astype(float)
+    targets[rng.random(targets.shape) < 0.3] = np.nan
+    whole = resample_patients(targets, np.arange(40))
+    part = whole.part(targets[:20], np.arange(20))
+    for name in ("targets", "answered"):
+        np.testing.assert_array_equal(getattr(part, name), getattr(whole, name)[:20])
+    alone = resample_patients(targets[:20], np.arange(20))
+    np.testing.assert_array_equal(part.scored, alone.scored)
+    np.testing.assert_array_equal(part.patients_by_class, alone.patients_by_class)

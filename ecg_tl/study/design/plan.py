@@ -233,6 +233,8 @@ class _Planner:
         """Judge each pair and network once more as the paper does, from the same upstream runs."""
         settings = self.settings
         arm, axes, seed = primary_arm(settings), default_axes(settings), settings.seeds[0]
+        if arm is None:
+            return
         for run in list(self._runs.values()):
             if (run.arm, run.size, run.seed, run.axes, run.split) == (arm, None, seed, axes, 0):
                 block = len(settings.grid)

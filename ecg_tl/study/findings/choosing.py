@@ -104,7 +104,7 @@ class Choosing:
         if not validation:
             return nothing
         moved = np.stack([sample.resampled.mean(axis=0) - sample.mean for sample in samples])
-        return np.nan_to_num(moved) * math.sqrt(len(first.record_ids) / validation)
+        return np.asarray(np.nan_to_num(moved) * math.sqrt(len(first.record_ids) / validation))
 
     def shares(self, of: Callable[[Option], bool]) -> dict[Cell, float]:
         """Give how often each of some options is the best of them."""
