@@ -24,7 +24,7 @@ RUN_ARGS ?=
 FIT = $(ECG_TL) fit -c $(DATA) -c $(MODEL) -c $(PROTOCOL) --data.root $(ROOT) --seed_everything $(SEED) --runs_dir $(RUNS)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-slow coverage docs lint format types data synthesize prepare check pretrain pretrain-ssl finetune scratch \
+.PHONY: help setup ask demo test test-slow coverage docs lint format types data synthesize prepare check pretrain pretrain-ssl finetune scratch \
         study bench bench-gpu fuzz tensorboard clean
 
 help: ## list the targets
@@ -38,6 +38,9 @@ $(STAMP): pyproject.toml constraints.txt
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --constraint constraints.txt --editable '.[dev]'
 	touch $@
+
+ask: setup ## fine-tune, or train from scratch? from the records in ROOT to the answer
+	$(ECG_TL) ask $(ROOT) $(ARGS)
 
 demo: setup ## the main job on synthetic records, from files to a report
 	$(ECG_TL) demo $(ARGS)

@@ -15,6 +15,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from ecg_tl.asking.question import ask
     from ecg_tl.face.data import datamodule, list_datasets
     from ecg_tl.face.model import open_model
     from ecg_tl.face.networks import list_networks
@@ -30,6 +31,7 @@ __all__ = [
     "EcgClassifier",
     "TransferLearning",
     "__version__",
+    "ask",
     "datamodule",
     "list_datasets",
     "list_networks",
@@ -44,6 +46,7 @@ __all__ = [
 _MODULES = {
     "EcgClassifier": "ecg_tl.tasks",
     "TransferLearning": "ecg_tl.transfer.callback",
+    "ask": "ecg_tl.asking.question",
     "datamodule": "ecg_tl.face.data",
     "list_datasets": "ecg_tl.face.data",
     "list_networks": "ecg_tl.face.networks",

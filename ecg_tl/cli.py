@@ -40,6 +40,7 @@ _COMMANDS = {
         "write a checkpoint as ONNX or a torch program, checked for equal numbers",
     ),
     "card": ("ecg_tl.commands.card", "write a checkpoint's model card: data, recipe, scores, limits"),
+    "ask": ("ecg_tl.commands.ask", "fine-tune, or train from scratch? one command on a folder of records"),
     "demo": ("ecg_tl.commands.demo", "the main job on synthetic records, from files to a table of scores"),
 }
 _DISK_FAULTS = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM, errno.ENOTDIR)

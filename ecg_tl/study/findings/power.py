@@ -31,6 +31,9 @@ USUAL_WORDS = (
     "in the sample study; upstream 0.012; split 0.020, not measured)"
 )
 
+WORTHLESS = 0.3
+"""A difference that no study hopes for."""
+
 FOLDS = (2, 4, 8)
 SEEDS = (3, 5, 10)
 SPLITS = (3, 5, 10)
@@ -80,19 +83,22 @@ def _patients(scale: Scale) -> Iterator[tuple[int, Scale]]:
     return ((k, replace(scale, test_patients=k * scale.test_patients)) for k in FOLDS)
 
 
+def smallest_words(smallest: float | None) -> str:
+    """Write the smallest difference that is shown; half the range of an AUROC is as good as none."""
+    if smallest is None:
+        return "nothing (one training each gives no verdict)"
+    return "next to nothing" if smallest > WORTHLESS else f"a difference of {smallest:.3f} in macro AUROC"
+
+
 def power_lines(rows: Sequence[PowerRow], source: str) -> list[str]:
     """Say it in lines for a terminal."""
     lines = []
     for downstream in dict.fromkeys(row.downstream for row in rows):
         own = [row for row in rows if row.downstream == downstream]
         now, more = own[0], own[1:]
-        known = (
-            "nothing (one training each gives no verdict)"
-            if now.smallest is None
-            else (f"a difference of {now.smallest:.3f} in macro AUROC")
-        )
-        lines.append(f"{downstream}: shows {known} with 80 % probability, by variances {source}.")
-        bought = [f"{row.change} {row.smallest:.3f}" for row in more if row.smallest is not None]
+        shown = smallest_words(now.smallest)
+        lines.append(f"{downstream}: shows {shown} with 80 % probability, by variances {source}.")
+        bought = [f"{row.change} {row.smallest:.3f}" for row in more if (row.smallest or 1) <= WORTHLESS]
         lines.append(f"  With more: {', '.join(bought)}.")
     return lines
 

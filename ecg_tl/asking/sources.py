@@ -1,0 +1,100 @@
+"""What lies in a folder of records, as the section `data` of a config."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from ecg_tl.datasets import DATASETS, get_dataset
+from ecg_tl.errors import EcgTlError, SettingError
+from ecg_tl.files import read_regular
+from ecg_tl.limits import shown
+from ecg_tl.parsing import load_yaml
+
+DATASET_FILE = "dataset.yaml"
+"""How the records of a folder are read, as `ecg-tl data init` writes it."""
+
+
+def find_source(folder: Path, dataset: str | None = None) -> dict[str, Any]:
+    """Say how a folder's records are read: by its `dataset.yaml`, or as a dataset whose files they are.
+
+    Args:
+        folder: The folder, or a YAML that says it.
+        dataset: Name of the dataset, where its files could be those of several.
+
+    Returns:
+        `class_path` and `init_args` of a datamodule, with the `root`.
+
+    Raises:
+        SettingError: If it is no folder, or of no dataset that is known, or of several.
+    """
+    if folder.is_file():
+        return _from_yaml(folder)
+    if not folder.is_dir():
+        raise SettingError(folder, "no such folder", "a folder of records", "Name the folder they lie in.")
+    if dataset is None and (folder / DATASET_FILE).is_file():
+        return _from_yaml(folder / DATASET_FILE)
+    named = [dataset] if dataset is not None else _recognised(folder)
+    if dataset is not None and dataset not in DATASETS:
+        raise SettingError(
+            "dataset", shown(dataset), f"one of {', '.join(DATASETS)}", "Choose one, or leave it out."
+        )
+    if not named:
+        raise SettingError(
+            folder,
+            f"no {DATASET_FILE}, and files of no dataset that is known",
+            f"{DATASET_FILE}, or the files of one of {', '.join(DATASETS)}",
+            f"`ecg-tl data init {folder}` looks at recordings and a table of labels, and writes it.",
+        )
+    if len(named) > 1:
+        raise SettingError(
+            folder,
+            f"files that may be of {', '.join(named)}",
+            "those of one dataset",
+            f"Say which: `--dataset {named[0]}`.",
+        )
+    return {"class_path": datamodule_name(named[0]), "init_args": {"root": str(folder.resolve())}}
+
+
+def datamodule_name(dataset: str) -> str:
+    """Give the name of a dataset's datamodule, as configs have it."""
+    return DATASETS[dataset].datamodule_path.rpartition(":")[2]
+
+
+def _recognised(folder: Path) -> list[str]:
+    """List the datasets whose files lie in a folder; the one that it is named after, if there is one."""
+    found = []
+    for name in DATASETS:
+        reader = get_dataset(name)
+        try:
+            files = list(islice(reader.source_files(folder), 2))
+            if files and len(reader.scan(folder).records):
+                found.append(name)
+        except (EcgTlError, OSError):
+            continue
+    called = re.sub(r"[^a-z0-9]", "", folder.resolve().name.lower())
+    return [name for name in found if re.sub(r"[^a-z0-9]", "", name) == called] or found
+
+
+def _from_yaml(file: Path) -> dict[str, Any]:
+    expected = "a section `data` with a `class_path`"
+    try:
+        content = load_yaml(read_regular(file).decode("utf-8"))
+    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        said = " ".join(str(error).split())
+        raise SettingError(file, said, expected, "Correct it, or write it anew.") from error
+    data = content.get("data") if isinstance(content, Mapping) else None
+    if not isinstance(data, Mapping) or not isinstance(data.get("class_path"), str):
+        raise SettingError(file, shown(content), expected, "`ecg-tl data init` writes one.")
+    init_args = data.get("init_args") or {}
+    if not isinstance(init_args, Mapping):
+        raise SettingError(file, f"{shown(init_args)} as `init_args`", "settings by name", "Correct it.")
+    root = init_args.get("root")
+    if isinstance(root, str):  # as the YAML says it: beside itself
+        init_args = {**init_args, "root": str((file.parent / root).resolve())}
+    return {"class_path": data["class_path"], "init_args": dict(init_args)}

@@ -1,0 +1,71 @@
+"""`ecg-tl ask`: from a folder of records to the answer, in one command."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from jsonargparse import auto_cli
+
+from ecg_tl.commands.arguments import argument_errors, path_argument
+
+
+def ask(
+    folder: str,
+    upstreams: str | None = None,
+    budget: str | None = None,
+    target: str = "auroc_macro",
+    quick: bool = False,
+    dataset: str | None = None,
+    out: str | None = None,
+    plan: bool = False,
+    progress: bool = True,
+) -> int:
+    """Fine-tune, or train from scratch? Look at a folder of records, plan what fits the time, do it, answer.
+
+    The study is written as a YAML, so that one can go on from there (`ecg-tl study`). Called again, it goes
+    on where it was stopped. Nothing is chosen by test records.
+
+    Args:
+        folder: Of records, with a `dataset.yaml` as `ecg-tl data init` writes it, or of a known dataset.
+        upstreams: Folders of records to pre-train on, with commas between: `data/ptbxl,data/georgia`; the
+            datasets beside the folder if not given.
+        budget: Time that it may take on this machine, `30min` or `2h` (2h): it decides how much is compared.
+        target: Validation score that epochs and candidates are chosen by: auroc_macro, auprc_macro, f1_macro,
+            f1_weighted.
+        quick: Do the least, with few epochs: to see that all works, not to go by.
+        dataset: Name of the dataset in the folder, where that is not clear.
+        out: Folder of the study and its report; `answers/NAME` if not given.
+        plan: Write the study and say what would be done; train nothing.
+        progress: Whether to show how far it is.
+    """
+    from ecg_tl import terminal
+    from ecg_tl.asking.question import ask as answer
+    from ecg_tl.asking.question import prepare
+
+    path = path_argument("folder", folder)
+    listed = [] if upstreams is None else upstreams.split(",")
+    named = [path_argument("--upstreams", one) for one in listed]
+    place = None if out is None else path_argument("--out", out)
+    if plan:
+        question = prepare(path, named, budget=budget, target=target, quick=quick, dataset=dataset, out=place)
+        for line in (*question.lines, f"study   {question.file}"):
+            terminal.console().print(line, highlight=False, markup=False, soft_wrap=True)
+        return 0
+    result = answer(
+        path,
+        upstreams=named,
+        budget=budget,
+        target=target,
+        quick=quick,
+        dataset=dataset,
+        out=place,
+        progress=progress,
+    )
+    return 1 if result.findings.missing else 0
+
+
+def run(words: Sequence[str]) -> int:
+    """Run `ask`."""
+    with argument_errors("ask", list(words[1:]), [ask]):
+        status: int = auto_cli(ask, args=list(words[1:]), prog="ecg-tl ask")
+    return status

@@ -1,0 +1,139 @@
+"""From a folder of records to the study that is asked of it."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import replace
+from itertools import pairwise
+from pathlib import Path
+
+import pytest
+import yaml
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ecg_tl.asking.designs import LADDER, QUICK, Step, as_yaml, describe, study_of
+from ecg_tl.asking.question import parse_budget, prepare
+from ecg_tl.asking.sources import find_source
+from ecg_tl.errors import SettingError
+from ecg_tl.study.design.check import check_runs
+from ecg_tl.study.design.plan import make_plan
+from ecg_tl.study.design.settings import StudySettings, read_study
+
+
+def study(step: Step, tmp_path: Path, records: int = 500) -> StudySettings:
+    data = {"class_path": "LudbDataModule", "init_args": {"root": "/records"}}
+    upstream = {"class_path": "PtbXlDataModule", "init_args": {"root": "/ptbxl"}}
+    return study_of(
+        step,
+        name="mine",
+        folder=tmp_path,
+        downstream=data,
+        upstreams={"ptbxl": upstream},
+        records=records,
+        target="f1_macro",
+    )
+
+
+@pytest.mark.parametrize("step", [QUICK, *LADDER], ids=str)
+def test_every_step_is_a_study_that_its_yaml_says(step: Step, tmp_path: Path) -> None:
+    settings = study(step, tmp_path)
+    file = tmp_path / "study.yaml"
+    file.write_text(yaml.safe_dump(as_yaml(settings), sort_keys=False))
+    read = read_study(file)
+    assert [run.id for run in make_plan(read).runs] == [run.id for run in make_plan(settings).runs]
+    assert read.downstreams["mine"]["data"]["init_args"]["split"] == {"fractions": [0.5, 0.2, 0.3]}
+    assert read.settings["checkpoint"]["monitor"] == "val/f1_macro"
+    runs = make_plan(read).runs
+    assert {run.network for run in runs if run.kind == "scratch"} == {*step.scratch, *step.tuned}
+    assert {run.arm for run in runs if run.kind == "fine-tuned"} == set(step.recipes)
+    assert len({(run.seed, run.split) for run in runs if run.kind != "upstream"}) == step.seeds * step.splits
+    assert any(", ".join(step.scratch) in line for line in describe(step, ["ptbxl"]))
+
+
+def test_the_highest_step_passes_the_checks_of_a_study(tmp_path: Path) -> None:
+    check_runs(make_plan(replace(study(LADDER[-1], tmp_path), seeds=(0,), splits=1)).runs)
+
+
+def test_each_step_of_the_ladder_has_what_the_one_below_has() -> None:
+    for lower, higher in pairwise(LADDER):
+        assert set(lower.scratch) <= set(higher.scratch)
+        assert set(lower.tuned) <= set(higher.tuned)
+        assert set(lower.recipes) <= set(higher.recipes)
+        assert (lower.seeds, lower.splits) <= (higher.seeds, higher.splits)
+        assert lower != higher
+
+
+@pytest.mark.parametrize(
+    ("text", "seconds"), [("2h", 7200), ("90min", 5400), ("45 s", 45), ("1.5h", 5400), ("1d", 86400)]
+)
+def test_a_time_is_read(text: str, seconds: float) -> None:
+    assert parse_budget(text) == seconds
+
+
+@given(st.text(max_size=12))
+def test_what_is_no_time_is_refused_in_one_line(text: str) -> None:
+    if re.fullmatch(r"\s*[\d.]+\s*(s|min|m|h|d)\s*", text):
+        return
+    with pytest.raises(SettingError, match="budget"):
+        parse_budget(text)
+
+
+def test_a_known_dataset_and_a_dataset_yaml_are_found(
+    ptbxl_root: Path, cpsc2018_root: Path, tmp_path: Path
+) -> None:
+    found = find_source(ptbxl_root)
+    assert found["class_path"] == "PtbXlDataModule"
+    assert found["init_args"] == {"root": str(ptbxl_root.resolve())}
+    own = tmp_path / "mine"
+    own.mkdir()
+    (own / "dataset.yaml").write_text(
+        f"data: {{class_path: Cpsc2018DataModule, init_args: {{root: {cpsc2018_root}, batch_size: 8}}}}"
+    )
+    assert find_source(own)["init_args"] == {"root": str(cpsc2018_root), "batch_size": 8}
+    assert find_source(own / "dataset.yaml") == find_source(own)
+    assert find_source(cpsc2018_root, "cpsc2018")["class_path"] == "Cpsc2018DataModule"
+
+
+@pytest.mark.parametrize(
+    "content", ["", "data: 3", "data: {init_args: {}}", "- 1", "{", "data: {class_path: X, init_args: 2}"]
+)
+def test_a_dataset_yaml_that_says_nothing_is_refused(content: str, tmp_path: Path) -> None:
+    (tmp_path / "dataset.yaml").write_text(content)
+    with pytest.raises(SettingError) as caught:
+        find_source(tmp_path)
+    assert "dataset.yaml" in str(caught.value)
+
+
+def test_what_is_no_folder_of_records_is_refused(tmp_path: Path) -> None:
+    for place, dataset in ((tmp_path / "nowhere", None), (tmp_path, None), (tmp_path, "ptb-xl")):
+        with pytest.raises(SettingError):
+            find_source(place, dataset)
+
+
+@pytest.mark.slow
+def test_a_question_is_planned_by_its_time_and_another_one_is_not_mixed_with_it(
+    ptbxl_root: Path, cpsc2018_root: Path, tmp_path: Path
+) -> None:
+    out = tmp_path / "out"
+    with pytest.raises(SettingError, match="budget"):
+        prepare(cpsc2018_root, [ptbxl_root], budget="1s", dataset="cpsc2018", out=out)
+    assert not (out / "study.yaml").exists()
+    question = prepare(cpsc2018_root, [ptbxl_root], quick=True, dataset="cpsc2018", out=out)
+    assert any("9 classes" in line for line in question.lines)
+    assert any("80 % probability" in line for line in question.lines)
+    again = prepare(cpsc2018_root, [ptbxl_root], quick=True, dataset="cpsc2018", out=out)
+    assert [run.id for run in again.plan.runs] == [run.id for run in question.plan.runs]
+    with pytest.raises(SettingError, match="another question"):
+        prepare(cpsc2018_root, [ptbxl_root], budget="9h", dataset="cpsc2018", out=out)
+
+
+def test_without_anything_to_fine_tune_from_it_says_what_to_name(cpsc2018_root: Path, tmp_path: Path) -> None:
+    own = tmp_path / "alone" / "mine"
+    own.mkdir(parents=True)
+    (own / "dataset.yaml").write_text(
+        f"data: {{class_path: Cpsc2018DataModule, init_args: {{root: {cpsc2018_root}}}}}"
+    )
+    with pytest.raises(SettingError, match="upstreams"):
+        prepare(own, out=tmp_path / "out")
+    assert not (tmp_path / "out").exists()
