@@ -350,7 +350,7 @@ class PretrainingData(LightningDataModule):
             if has_labels(source):
                 source.setup()
                 train = np.intersect1d(source.parts.split.train, one.train)
-                return Labelled(self, source, train, source.parts.split.validation)
+                return Labelled(self, source, train)
         return None
 
     # Provenance -----------------------------------------------------------------------------------------
@@ -434,20 +434,18 @@ class Labelled:
     Attributes:
         data: The pre-training's, which says what of a record the network sees.
         source: The dataset, set up.
-        train: Rows to fit on.
-        validation: Rows to score on.
+        train: Rows to fit on, which were fed.
     """
 
     data: PretrainingData
     source: EcgDataModule
     train: Rows
-    validation: Rows
 
     def batches(
-        self, part: Literal["train", "validation"], device: torch.device, limit: int | None = None
+        self, part: Literal["train", "validation", "test"], device: torch.device, limit: int | None = None
     ) -> Iterator[tuple[Tensor, NDArray[np.float32]]]:
         """Give the middles of records `(batch, leads, samples)` in mV, and targets `(batch, classes)`."""
-        rows = np.sort(self.train if part == "train" else self.validation)[:limit]
+        rows = np.sort(self.train if part == "train" else self.source.parts.split.parts()[part])[:limit]
         signals, size = self.source.store.signals(), self.source.batch_size
         for start in range(0, len(rows), size):
             taken = rows[start : start + size]

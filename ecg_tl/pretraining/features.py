@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 import torch
@@ -14,7 +14,9 @@ from ecg_tl.metrics import multilabel_scores
 
 if TYPE_CHECKING:
     from ecg_tl.pretraining.base import Pretraining
-    from ecg_tl.pretraining.data import PretrainingData
+    from ecg_tl.pretraining.data import Labelled, PretrainingData
+
+Values = NDArray[np.float64]
 
 LEAST_RANK = 1.5
 """Below it, all records lie on one line."""
@@ -75,9 +77,6 @@ def feature_spread(features: Tensor) -> FeatureSpread:
 def probe(module: Pretraining, data: PretrainingData) -> float | None:
     """Score a linear probe of the features, fitted on training records and scored on validation records.
 
-    It is a ridge regression on the targets, which has one solution: the least squares of standardised
-    features with a penalty of `RIDGE`, in double precision.
-
     Args:
         module: Whose features.
         data: After `setup`.
@@ -89,28 +88,60 @@ def probe(module: Pretraining, data: PretrainingData) -> float | None:
     parts = data.labelled()
     if parts is None:
         return None
-    features: dict[str, NDArray[np.float64]] = {}
-    targets: dict[str, NDArray[np.float64]] = {}
+    fitted = encode_labelled(module, parts, "train", PROBED_RECORDS)
+    return probe_auroc(*fitted, *encode_labelled(module, parts, "validation"))
+
+
+def encode_labelled(
+    module: Pretraining,
+    parts: Labelled,
+    part: Literal["train", "validation", "test"],
+    limit: int | None = None,
+) -> tuple[Values, Values]:
+    """Encode the middles of records: features `(records, features)`, targets `(records, classes)`."""
     training = module.training
     module.eval()
     with torch.no_grad():
-        for part in ("train", "validation"):
-            limit = PROBED_RECORDS if part == "train" else None
-            batches = list(parts.batches(part, module.device, limit))
-            made = [module(signal).float().cpu() for signal, _ in batches]
-            features[part] = torch.cat(made).double().numpy()
-            targets[part] = np.concatenate([target for _, target in batches]).astype(np.float64)
+        batches = list(parts.batches(part, module.device, limit))
+        features = torch.cat([module(signal).float().cpu() for signal, _ in batches]).double().numpy()
     module.train(training)
-    return probe_auroc(features["train"], targets["train"], features["validation"], targets["validation"])
+    return features, np.concatenate([target for _, target in batches]).astype(np.float64)
 
 
-def probe_auroc(
-    features: NDArray[np.float64],
-    targets: NDArray[np.float64],
-    other: NDArray[np.float64],
-    other_targets: NDArray[np.float64],
-) -> float | None:
-    """Fit a ridge regression on some records and score it on others by macro AUROC.
+def fit_probe(features: Values, targets: Values, other: Values) -> Values:
+    """Fit a ridge regression of targets on features, and say what it makes of other records.
+
+    It has one solution: the least squares of standardised features with a penalty of `RIDGE` and a free
+    mean, for each class by itself, in double precision.
+
+    Args:
+        features: `(records, features)`.
+        targets: `(records, classes)` of 0 and 1; NaN where a question was not answered.
+        other: `(others, features)`.
+
+    Returns:
+        `(others, classes)`; about the chance of each class, not held to 0 and 1. 0 for a class without any
+        answer.
+    """
+    mean, deviation = features.mean(axis=0), features.std(axis=0)
+    deviation[deviation == 0] = 1.0
+    scaled, scaled_other = (features - mean) / deviation, (other - mean) / deviation
+    said = np.zeros((len(other), targets.shape[1]))
+    for column in range(targets.shape[1]):
+        known = np.isfinite(targets[:, column])
+        if not known.any():
+            continue
+        rows, answers = scaled[known], targets[known, column]
+        centre = rows.mean(axis=0)
+        rows = rows - centre
+        gram = rows.T @ rows + RIDGE * np.eye(rows.shape[1])
+        weights = np.linalg.solve(gram, rows.T @ (answers - answers.mean()))
+        said[:, column] = answers.mean() + (scaled_other - centre) @ weights
+    return said
+
+
+def probe_auroc(features: Values, targets: Values, other: Values, other_targets: Values) -> float | None:
+    """Fit a probe on some records and score it on others by macro AUROC.
 
     Args:
         features: `(records, features)` to fit on.
@@ -121,20 +152,15 @@ def probe_auroc(
     Returns:
         Over the classes that have positives and negatives on both sides; None if there is none.
     """
-    mean, deviation = features.mean(axis=0), features.std(axis=0)
-    deviation[deviation == 0] = 1.0
-    scaled, scaled_other = (features - mean) / deviation, (other - mean) / deviation
+    said = fit_probe(features, targets, other)
     scores = []
     for column in range(targets.shape[1]):
-        known, judged = np.isfinite(targets[:, column]), np.isfinite(other_targets[:, column])
-        fitted, truth = targets[known, column], other_targets[judged, column]
-        if not (0 < fitted.sum() < len(fitted) and 0 < truth.sum() < len(truth)):
+        fitted, judged = targets[:, column], np.isfinite(other_targets[:, column])
+        truth = other_targets[judged, column]
+        if not ((fitted == 1).any() and (fitted == 0).any() and 0 < truth.sum() < len(truth)):
             continue
-        rows = scaled[known]
-        gram = rows.T @ rows + RIDGE * np.eye(rows.shape[1])
-        weights = np.linalg.solve(gram, rows.T @ (fitted - fitted.mean()))
-        # Whatever rises with the score will do for a rank; the logistic of it is a probability.
-        said = torch.from_numpy(scaled_other[judged] @ weights).sigmoid()[:, None]
-        known_truth = torch.from_numpy(truth)[:, None].float()
-        scores.append(multilabel_scores(said.float(), known_truth, ["one"]).auroc_macro)
+        # Whatever rises with what was said will do for a rank; the logistic of it lies between 0 and 1.
+        ranked = torch.from_numpy(said[judged, column]).sigmoid()[:, None]
+        found = multilabel_scores(ranked, torch.from_numpy(truth)[:, None], ["one"])
+        scores.append(found.auroc_macro)
     return float(np.mean(scores)) if scores else None

@@ -77,7 +77,8 @@ def choose_records(
                 source.setup()
                 split = source.parts.split
                 held.append((source, np.concatenate((split.validation, split.test))))
-    held += [_named(one, [*sources, *others]) for one in exclude]
+    for one in exclude:
+        held += _named(one, [*sources, *others])
     return [_choose(source, records, held) for source in sources]
 
 
@@ -136,8 +137,8 @@ def _same_store(one: EcgDataModule, other: EcgDataModule) -> bool:
     return one.store.path == other.store.path
 
 
-def _named(name: str, known: Sequence[EcgDataModule]) -> tuple[EcgDataModule, Rows]:
-    """Find what an entry of `exclude` names."""
+def _named(name: str, known: Sequence[EcgDataModule]) -> list[tuple[EcgDataModule, Rows]]:
+    """Find what an entry of `exclude` names: of every dataset of that name, of which there may be several."""
     part, of, dataset = name.partition(" of ")
     found = [one for one in known if one.dataset.name == dataset]
     if not of or part not in PARTS or not found:
@@ -148,13 +149,15 @@ def _named(name: str, known: Sequence[EcgDataModule]) -> tuple[EcgDataModule, Ro
             f"`PART of DATASET`: a part out of {', '.join(PARTS)}, a dataset out of {names}",
             "Correct it, or give the dataset under `excluded_data`.",
         )
-    source = found[-1]  # of the same name, what is given to be excluded goes before what is trained on
-    if not has_labels(source):
-        raise SettingError(
-            "exclude", f"{name!r}, a dataset without labels", "one that has a split", "Remove it."
-        )
-    source.setup()
-    return source, source.parts.split.parts()[part]
+    held = []
+    for source in found:
+        if not has_labels(source):
+            raise SettingError(
+                "exclude", f"{name!r}, a dataset without labels", "one that has a split", "Remove it."
+            )
+        source.setup()
+        held.append((source, source.parts.split.parts()[part]))
+    return held
 
 
 def _labelled(source: EcgDataModule) -> NDArray[np.bool_]:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from jsonargparse import ArgumentParser
 from lightning.pytorch.callbacks import Callback
 from lightning.pytorch.cli import LightningArgumentParser
 
@@ -21,7 +22,13 @@ from ecg_tl.pretraining.simclr import SimClrPretraining
 from ecg_tl.run_defaults import TRAINER_DEFAULTS, run_callbacks
 from ecg_tl.run_folder import SaveRunConfig
 from ecg_tl.training import EcgCLI, data_seed
-from ecg_tl.trust import config_is_trusted, config_trust, parsing_limits, without_trust_option
+from ecg_tl.trust import (
+    config_is_trusted,
+    config_trust,
+    parsing_limits,
+    require_known_kinds,
+    without_trust_option,
+)
 
 METHODS: dict[str, type[Pretraining]] = {
     one.method: one for one in (JepaPretraining, CpcPretraining, SimClrPretraining)
@@ -52,6 +59,29 @@ class PretrainCLI(EcgCLI):
 
     def take_up_transfer(self, config: Any) -> None:
         """Begin as initialised: a pre-training starts from no upstream."""
+
+
+def make_pretraining(config: Mapping[str, Any]) -> tuple[PretrainingData, Pretraining]:
+    """Make data and model of a config of `ecg-tl pretrain`, without reading any record.
+
+    Args:
+        config: Of which the sections `data` and `model` are looked at.
+
+    Raises:
+        SettingError: If a setting makes no sense.
+        jsonargparse.ArgumentError: If there is no such setting, or a value is of another type.
+    """
+    of_data = ArgumentParser(exit_on_error=False)
+    of_data.add_class_arguments(PretrainingData, "data")
+    data: PretrainingData = of_data.instantiate(of_data.parse_object({"data": dict(config["data"])})).data
+    linked = {name: getattr(data, name) for name in LINKED_TO_DATA}
+    model = {**config["model"], "init_args": {**config["model"].get("init_args", {}), **linked}}
+    of_model = ArgumentParser(exit_on_error=False)
+    of_model.add_subclass_arguments(Pretraining, "model", required=True)
+    parsed = of_model.parse_object({"model": model})
+    require_known_kinds(parsed)
+    made: Pretraining = of_model.instantiate(parsed).model
+    return data, made
 
 
 def pretrain(

@@ -19,7 +19,9 @@ from ecg_tl.datamodules import EcgDataModule, SplitSettings
 from ecg_tl.errors import EcgTlError, SettingError
 from ecg_tl.models import require_options
 from ecg_tl.parsing import hint, own_error, short_message
+from ecg_tl.pretraining.running import make_pretraining
 from ecg_tl.study.design.overlay import digest
+from ecg_tl.study.design.pretraining import PRETRAINING, pretraining_config
 from ecg_tl.study.design.runs import Run
 from ecg_tl.study.design.settings import Overlay
 from ecg_tl.tasks import EcgClassifier
@@ -59,6 +61,9 @@ def check_runs(runs: Iterable[Run]) -> None:
                     f"Add it to the {of}.",
                 )
         for section, content in run.config.items():
+            if section == PRETRAINING:
+                _check_pretraining(run)
+                continue
             if section not in _SECTIONS:
                 close = get_close_matches(section, _SECTIONS, n=1)
                 raise SettingError(
@@ -77,6 +82,25 @@ def check_runs(runs: Iterable[Run]) -> None:
                 # A network waits for its data: it is parsed, and not made.
                 parser = parsers[section == "data"]
                 _parse(parser, section, content, f"{run.id}: {section}", make=section != "model")
+
+
+def _check_pretraining(run: Run) -> None:
+    """Make what a pre-training is made of, without reading any data.
+
+    Raises:
+        SettingError: If a setting is not one of its method's, or the network is not one that it trains.
+    """
+    where = f"{run.id}: {PRETRAINING}"
+    try:
+        with parsing_limits():
+            make_pretraining(pretraining_config(run.config))
+    except EcgTlError as error:
+        raise _at(where, error) from error
+    except (ArgumentError, ValueError, TypeError) as error:
+        own = own_error(error)
+        if own is not None:
+            raise _at(where, own) from error
+        raise _refusal(where, short_message(str(error))) from error
 
 
 def _require_an_end(trainer: Mapping[str, Any], run: Run) -> None:

@@ -8,6 +8,7 @@ from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 from ecg_tl.errors import SettingError
+from ecg_tl.study.design.pretraining import COST, PRETRAINING
 from ecg_tl.study.design.runs import Run
 from ecg_tl.transfer.words import is_transfer
 
@@ -70,6 +71,8 @@ def run_seconds(run: Run, sizes: PartSizes, speed: MeasuredSpeed) -> float:
     judged = sizes.validation + (sizes.test if run.kind != "upstream" else 0)
     # Behind layers that are frozen there is no backward pass.
     training = backward / speed.train + (epochs - backward) / speed.evaluate
+    if PRETRAINING in run.config:
+        training *= COST[run.config[PRETRAINING]["method"]]
     return (
         START_SECONDS
         + epochs * EPOCH_SECONDS

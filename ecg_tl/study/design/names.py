@@ -7,6 +7,7 @@ from difflib import get_close_matches
 
 from ecg_tl.errors import SettingError
 from ecg_tl.limits import SEED, require
+from ecg_tl.study.design.pretraining import check_pretrained, is_pretrained_here, known_datasets
 from ecg_tl.study.design.settings import ALL_RECORDS, Block, StudySettings
 
 MOST_SPLITS = 100
@@ -48,6 +49,9 @@ def check_names(settings: StudySettings) -> None:
         raise SettingError(
             "margin", str(settings.margin), "a difference of AUROC, above 0 and below 0.5", "Correct it."
         )
+    for name, upstream in settings.upstreams.items():
+        if is_pretrained_here(upstream):
+            check_pretrained(name, upstream, known_datasets(settings))
     _check_arms(settings)
     _check_axes(settings)
     for number, block in enumerate(settings.grid):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping
 from copy import deepcopy
 from hashlib import sha256
@@ -23,6 +24,8 @@ _NOT_DECISIVE = (
     *(f"checkpoint.{name}" for name in ("dirpath", "filename", "save_last", "verbose")),
     *("runs_dir", "experiment", "pictures", "curves"),
 )
+_OF_A_SOURCE = re.compile(r"^pretraining\.(?:sources|excluded)\.[^.]+\.")
+"""Datasets of a pre-training, beside the one under `data`."""
 _NOT_DECISIVE_PREFIXES = ("trainer.enable_",)
 
 
@@ -66,7 +69,7 @@ def _kept(config: Mapping[str, Any], where: str) -> Overlay:
     kept: Overlay = {}
     for key, value in config.items():
         path = f"{where}.{key}" if where else key
-        if path in _NOT_DECISIVE or path.startswith(_NOT_DECISIVE_PREFIXES):
+        if _OF_A_SOURCE.sub("data.", path) in _NOT_DECISIVE or path.startswith(_NOT_DECISIVE_PREFIXES):
             continue
         inner = _kept(value, path) if isinstance(value, Mapping) else value
         if inner != {}:  # nothing said, which is as good as a key that is not there

@@ -12,6 +12,13 @@ from ecg_tl import shipped
 from ecg_tl.errors import SettingError
 from ecg_tl.study.design.names import check_names
 from ecg_tl.study.design.overlay import decisive, digest, layered, papers_judgement
+from ecg_tl.study.design.pretraining import (
+    data_section,
+    is_pretrained_here,
+    is_transductive,
+    known_datasets,
+    pretraining_section,
+)
 from ecg_tl.study.design.runs import Plan, Run, RunKind, Selection
 from ecg_tl.study.design.settings import Arm, Block, Overlay, StudySettings
 from ecg_tl.transfer.words import TRANSFER, first_form_of_config, present_config
@@ -145,7 +152,8 @@ class _Planner:
         transfer: Overlay = {}
         if arm.transfer is not None:
             # The path of the upstream's checkpoint is known when the run starts.
-            callback = {"class_path": TRANSFER, "init_args": {**arm.transfer, "upstream": None}}
+            settled = layered(arm.transfer, _overlap_allowed(settings, cell))
+            callback = {"class_path": TRANSFER, "init_args": {**settled, "upstream": None}}
             transfer = {"trainer": {"callbacks": [callback]}}
         size: Overlay = {"data": {"init_args": {"split": {"train_records": cell.size}}}}
         config = layered(
@@ -160,6 +168,7 @@ class _Planner:
             {} if cell.size is None else size,
             {} if cell.size is None else settings.size_settings.get(str(cell.size), {}),
             papers_judgement() if protocol == "second_opinion" else {},
+            _allowed(settings, cell),
             self._paths(settings.downstreams[cell.downstream]),
             {"seed_everything": cell.seed},
         )
@@ -194,13 +203,18 @@ class _Planner:
         """Add an upstream run, which arms, sizes and seeds share."""
         seeds = self.settings.upstream_seeds or (self.settings.upstream_seed,)
         seed = seeds[cell.turn % len(seeds)]
-        key = (upstream, cell.network, cell.axes, seed)
+        key: tuple[object, ...] = (upstream, cell.network, cell.axes, seed)
+        if is_pretrained_here(self.settings.upstreams[upstream]):
+            key = (*key, cell.split)
         if key not in self._upstreams:
             self._upstreams[key] = self._make_upstream(cell, upstream, seed)
         return self._upstreams[key]
 
     def _make_upstream(self, cell: _Cell, upstream: str, seed: int) -> Run:
         settings = self.settings
+        own = settings.upstreams[upstream]
+        if is_pretrained_here(own):
+            return self._make_pretraining(cell, upstream, own, seed)
         config = layered(
             shipped.protocol(settings.protocol),
             settings.settings,
@@ -211,7 +225,37 @@ class _Planner:
             self._paths(settings.upstreams[upstream]),
             {"seed_everything": seed},
         )
-        words = [upstream, cell.network, UPSTREAM_ARM, *self._axis_words(cell), f"s{seed}"]
+        return self._keep_upstream(cell, upstream, config, seed)
+
+    def _make_pretraining(self, cell: _Cell, upstream: str, own: Overlay, seed: int) -> Run:
+        """Make a run that pre-trains without labels: a training on its first dataset, and what differs."""
+        settings = self.settings
+        axes = self._axis_overlays(cell)
+        sections = {
+            name: data_section(settings, name, (*axes, self._paths(dataset)))
+            for name, dataset in known_datasets(settings).items()
+        }
+        if cell.split:  # the downstreams are divided anew, and so is what is kept from the upstream
+            for name in settings.downstreams:
+                config: Overlay = {"data": sections[name]}
+                sections[name] = layered(config, _another_split(config, cell.split))["data"]
+        config = layered(
+            shipped.protocol(settings.protocol),
+            settings.settings,
+            settings.upstream_settings,
+            settings.networks[cell.network],
+            *axes,
+            {key: own[key] for key in ("trainer", "speed") if key in own},
+            {"seed_everything": seed},
+        )
+        config["data"] = sections[own["data"][0]]
+        config |= pretraining_section(settings, own, sections)
+        return self._keep_upstream(cell, upstream, config, seed, cell.split)
+
+    def _keep_upstream(self, cell: _Cell, upstream: str, config: Overlay, seed: int, split: int = 0) -> Run:
+        words = [upstream, cell.network, UPSTREAM_ARM]
+        words += [f"split{split}"] if split else []
+        words += [*self._axis_words(cell), f"s{seed}"]
         run = Run(
             id=_identify(words, config, None),
             kind="upstream",
@@ -222,10 +266,11 @@ class _Planner:
             size=None,
             seed=seed,
             axes=dict(cell.axes),
-            protocol=settings.protocol,
+            protocol=self.settings.protocol,
             needs=None,
             after=None,
             config=config,
+            split=split,
         )
         return self._keep(run, cell.block)
 
@@ -236,6 +281,8 @@ class _Planner:
         if arm is None:
             return
         for run in list(self._runs.values()):
+            if run.upstream is not None and is_pretrained_here(settings.upstreams[run.upstream]):
+                continue  # the paper's test records are among those that it was fed
             if (run.arm, run.size, run.seed, run.axes, run.split) == (arm, None, seed, axes, 0):
                 block = len(settings.grid)
                 for name, upstream in ((self.scratch, None), (arm, run.upstream)):
@@ -302,6 +349,21 @@ class _Planner:
                 f"Add `{self.scratch}` to the block's arms, or a block that has it.",
             )
         return replace(run, after=after)
+
+
+def _is_transductive(settings: StudySettings, cell: _Cell) -> bool:
+    return cell.upstream is not None and is_transductive(settings.upstreams[cell.upstream])
+
+
+def _overlap_allowed(settings: StudySettings, cell: _Cell) -> Overlay:
+    """Let an upstream that was fed test records be one; results are marked with the overlap."""
+    return {"match": {"allow_overlap": True}} if _is_transductive(settings, cell) else {}
+
+
+def _allowed(settings: StudySettings, cell: _Cell) -> Overlay:
+    if not _is_transductive(settings, cell):
+        return {}
+    return {"data": {"init_args": {"allow_overlap": True}}}
 
 
 def _named(names: Sequence[str] | None, known: Iterable[str]) -> Sequence[str]:

@@ -97,7 +97,9 @@ class StudySettings:
         store_dir: Folder of prepared stores; `stores` in `folder` if null.
         protocol: `strict` chooses everything on validation data; `paper` repeats the paper's, which chooses
             the epoch on test data, and is marked so.
-        upstreams: For each its settings (`data`, and what else differs from `settings`).
+        upstreams: For each its settings (`data`, and what else differs from `settings`); or
+            `pretraining`, for one that the study pre-trains without labels: see
+            `ecg_tl.study.design.pretraining`.
         downstreams: For each its settings. One of the same name as an upstream is no pair with it.
         networks: For each its settings (`model`).
         arms: What is compared. One must have neither `transfer` nor a control: scratch.
@@ -220,7 +222,8 @@ def _overlays(settings: StudySettings) -> Iterator[tuple[str, Any]]:
         yield name, getattr(settings, name)
     for name in ("size_settings", "upstreams", "downstreams", "networks"):
         for key, overlay in getattr(settings, name).items():
-            yield f"{name}.{key}", overlay
+            if name != "upstreams" or "pretraining" not in overlay:  # of another form, and checked as such
+                yield f"{name}.{key}", overlay
     axes: dict[str, Any] = settings.axes  # null is taken by the parser for a value of any type
     for axis, values in axes.items():
         if not isinstance(values, dict):

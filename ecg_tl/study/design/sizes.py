@@ -15,6 +15,7 @@ from ecg_tl.datamodules import EcgDataModule
 from ecg_tl.errors import DatasetError, SettingError
 from ecg_tl.study.design.check import make_data
 from ecg_tl.study.design.overlay import digest
+from ecg_tl.study.design.pretraining import PRETRAINING
 from ecg_tl.study.design.runs import Run
 
 
@@ -61,6 +62,15 @@ def measure_sizes(runs: Iterable[Run]) -> StudySizes:
         if divided is not None:
             data[run.id] = divided
             parts[run.id] = _sizes(run, divided)
+            for section in run.config.get(PRETRAINING, {}).get("sources", {}).values():
+                also = replace(run, config={"data": section})
+                key = digest(section)
+                if key not in known:
+                    known[key] = _divided(also, absent)
+                more = known[key]
+                if more is not None:
+                    of_run = parts[run.id]
+                    parts[run.id] = replace(of_run, train=of_run.train + len(more.parts.split.train))
     return StudySizes(parts, absent, data)
 
 

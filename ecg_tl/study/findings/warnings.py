@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from ecg_tl.published.declared import declared_overlaps
 from ecg_tl.statistics.replication import count_splits, seed_of
+from ecg_tl.study.design.pretraining import is_transductive
 from ecg_tl.study.design.settings import StudySettings
 from ecg_tl.study.findings.grid import SECOND_OPINION
 from ecg_tl.study.findings.sentences import counted
@@ -24,6 +25,12 @@ def page_warnings(results: StudyResults, settings: StudySettings) -> list[str]:
         for run in results.runs
     ):
         warnings.append("Some runs choose their epoch on test records: their scores are too high.")
+    fed = [name for name, one in settings.upstreams.items() if is_transductive(one)]
+    if fed:
+        warnings.append(
+            f"Transductive: {', '.join(fed)} was pre-trained, without labels, on the very records on which "
+            "downstreams are validated and tested. What starts from it is no estimate for other records."
+        )
     failed = sum(m.state == "failed" for m in results.missing)
     planned = len(results.runs) + len(results.missing)
     if results.missing:

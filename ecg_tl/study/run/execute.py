@@ -21,12 +21,15 @@ from ecg_tl import printing
 from ecg_tl.errors import CheckpointError, EcgTlError, SettingError, StoreError
 from ecg_tl.files import write_text
 from ecg_tl.lock import try_lock
+from ecg_tl.pretraining.running import pretrain
 from ecg_tl.study.design.folder import ATTEMPTS_FILE, ERROR_FILE, FIT_FILE, LOG_FILE, RunFolder
+from ecg_tl.study.design.pretraining import PRETRAINING, pretraining_config
 from ecg_tl.study.design.speed import chosen_precision
 from ecg_tl.study.run.attempts import Stopwatch
 from ecg_tl.study.run.hardware import reset_peak_memory
 from ecg_tl.study.run.job import Job, JobReport
 from ecg_tl.study.run.kept import Kept, read_kept, starts_anew
+from ecg_tl.study.run.pretrained import probe_upstream
 from ecg_tl.study.run.result import read_mapping, write_result
 from ecg_tl.study.run.second_opinion import TestScoresByEpoch
 from ecg_tl.training import silence_noise, train
@@ -174,7 +177,8 @@ def complete_config(job: Job, before: Mapping[str, Any] | None = None) -> dict[s
         SettingError: If the run asks for several devices (a study runs several runs at once instead), or for
             validations in the middle of an epoch.
     """
-    config: dict[str, Any] = deepcopy(job.run.config)
+    pretrains = PRETRAINING in job.run.config
+    config: dict[str, Any] = pretraining_config(job.run.config) if pretrains else deepcopy(job.run.config)
     before = before or {}
     trainer = config.setdefault("trainer", {})
     if trainer.get("devices", 1) not in (1, "1", "auto"):
@@ -196,7 +200,8 @@ def complete_config(job: Job, before: Mapping[str, Any] | None = None) -> dict[s
     trainer.setdefault("accelerator", "auto")
     # A study's figures are those of its report.
     config.setdefault("pictures", {}).setdefault("records", 0)
-    config.setdefault("curves", {}).setdefault("every_n_epochs", 0)
+    if not pretrains:
+        config.setdefault("curves", {}).setdefault("every_n_epochs", 0)
     speed = config.setdefault("speed", {})
     if trainer.get("precision") is None and speed.get("precision", "auto") == "auto":
         speed["precision"] = before.get("precision") or chosen_precision(job.run)
@@ -235,18 +240,25 @@ def _train(job: Job, run_folder: RunFolder, stopwatch: Stopwatch) -> None:
     if job.score_test_by_epoch:
         callbacks.append(TestScoresByEpoch())
     _reset_switches()
+    if PRETRAINING in job.run.config:
+        pretrain(words[1:], folder=run_folder.path, callbacks=callbacks, result_file=FIT_FILE)
+        return
     train(words, folder=run_folder.path, callbacks=callbacks, result_file=FIT_FILE)
 
 
 def _test(job: Job, run_folder: RunFolder, stopwatch: Stopwatch) -> None:
     if run_folder.test.is_dir():  # of an attempt that was cut off here
         shutil.rmtree(run_folder.test)
-    words = ["test", "-c", str(run_folder.config), "--ckpt_path", str(run_folder.best), "--verbose", "false"]
     _reset_switches()
-    tested = train(words, folder=run_folder.test)
     trained_in = yaml.safe_load(run_folder.config.read_text(encoding="utf-8"))
-    precision = trained_in["trainer"].get("precision") or trained_in["speed"]["precision"]
-    write_result(job, run_folder, stopwatch, tested.model, tested.datamodule, str(precision))
+    precision = str(trained_in["trainer"].get("precision") or trained_in["speed"]["precision"])
+    if PRETRAINING in job.run.config:
+        probed = probe_upstream(trained_in, run_folder)
+        write_result(job, run_folder, stopwatch, probed.task, probed.datamodule, precision, probed.data)
+    else:
+        words = ["test", "-c", str(run_folder.config), "--ckpt_path", str(run_folder.best)]
+        tested = train([*words, "--verbose", "false"], folder=run_folder.test)
+        write_result(job, run_folder, stopwatch, tested.model, tested.datamodule, precision)
     run_folder.error.unlink(missing_ok=True)
     run_folder.last.unlink(missing_ok=True)
     if not job.keep_best:

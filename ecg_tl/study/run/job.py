@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Literal
 
 from ecg_tl.study.design.folder import RunFolder, StudyFolder
+from ecg_tl.study.design.pretraining import PRETRAINING
 from ecg_tl.study.design.runs import Plan, Run
 from ecg_tl.study.design.settings import Overlay, StudySettings
 from ecg_tl.trust import config_is_trusted
@@ -94,8 +95,11 @@ def make_jobs(settings: StudySettings, plan: Plan) -> dict[str, Job]:
 def _placed(run: Run) -> Run:
     """Make the paths in a run's config absolute: a worker may have another working directory."""
     config: Overlay = deepcopy(run.config)
-    init_args = config.get("data", {}).get("init_args", {})
-    init_args.update(
-        {key: str(Path(init_args[key]).absolute()) for key in PATH_SETTINGS if init_args.get(key)}
-    )
+    said = config.get(PRETRAINING, {})
+    sections = [config.get("data", {}), *said.get("sources", {}).values(), *said.get("excluded", {}).values()]
+    for section in sections:
+        init_args = section.get("init_args", {})
+        init_args.update(
+            {key: str(Path(init_args[key]).absolute()) for key in PATH_SETTINGS if init_args.get(key)}
+        )
     return Run(**{**vars(run), "config": config})

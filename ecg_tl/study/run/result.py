@@ -42,6 +42,7 @@ def write_result(
     task: EcgClassifier,
     datamodule: EcgDataModule,
     precision: str,
+    data: Mapping[str, Any] | None = None,
 ) -> None:
     """Gather what training and test have left, and write `result.json`: then the run is finished.
 
@@ -52,6 +53,7 @@ def write_result(
         task: The tested network.
         datamodule: The data that it was tested on, set up.
         precision: That it was trained in.
+        data: What is said of the data otherwise than the training said.
 
     Raises:
         StoreError: If a file is missing or damaged, or the disk is full.
@@ -85,7 +87,7 @@ def write_result(
         "peak_device_memory_bytes": attempts.peak_device_memory_bytes,
         "transfer": _transfer(run_folder),
         "transferability": transferability,
-        "data": fit["data"],
+        "data": {**fit["data"], **(data or {})},
         "versions": describe_versions(),
         "hardware": describe_hardware(),
         "attempts": len(attempts.all),
