@@ -96,4 +96,6 @@ def probe_upstream(config: Mapping[str, Any], run_folder: RunFolder) -> Probed:
         network_options=dict(config["model"]["init_args"].get("network_options") or {}),
     )
     kept = ("class_names", "class_codes", "code_system", "support", "split_hash", "task")
-    return Probed(task, source, {name: described[name] for name in kept if name in described})
+    said_otherwise = {name: described[name] for name in kept if name in described}
+    said_otherwise["pretraining"] = {"method": module.method, **data.describe_records()}
+    return Probed(task, source, said_otherwise)
