@@ -12,7 +12,7 @@ from ecg_tl import printing
 from ecg_tl.commands.arguments import argument_errors, path_argument
 from ecg_tl.downloading.fetching import Fetched, fetch
 from ecg_tl.downloading.progress import byte_progress
-from ecg_tl.downloading.sources import ByHand, Packaged, locate
+from ecg_tl.downloading.sources import ByHand, Packaged, copy_packaged, locate
 from ecg_tl.errors import DownloadError, SettingError
 from ecg_tl.files import json_text
 from ecg_tl.outputs import check_outputs
@@ -165,7 +165,7 @@ def download(name: str, to: str | None, file: str | None = None) -> int:
             f"Open the page{kept}, and run `ecg-tl upstream check FILE --as {name}`.",
         )
     if isinstance(entry.source, Packaged):
-        return _say_fetched(entry.source.find(), name)
+        return _say_fetched(copy_packaged(entry.source, folder / entry.source.file), name)
     remote, file_name = locate(entry.source, file)
     require_file_name(file_name, remote.page, DownloadError)
     path = folder / file_name

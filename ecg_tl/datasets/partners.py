@@ -70,6 +70,8 @@ DECLARED: dict[str, tuple[str, ...]] = {
     "Chapman": ("chapman",),
     "Ningbo": ("ningbo",),
     "INCART": ("incart",),
+    "LUDB": ("ludb",),
+    "CODE-15": ("code15",),
 }
 """What publications of upstreams call these collections, and which datasets here that is."""
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from base64 import urlsafe_b64decode
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -9,9 +10,10 @@ from importlib.metadata import PackageNotFoundError, distribution
 from pathlib import Path
 from typing import Any, TypeAlias
 
-from ecg_tl.downloading.fetching import INSTALL, Fetched
+from ecg_tl.downloading.fetching import INSTALL, Fetched, kept_checksum_file
 from ecg_tl.downloading.remote import RemoteFile, checksum_of
 from ecg_tl.errors import DownloadError, SettingError
+from ecg_tl.files import write_text, written_whole
 
 _ARCHIVES = {"10.5281": "Zenodo", "10.6084": "figshare"}
 
@@ -148,6 +150,24 @@ class Packaged:
                 path, f"sha256:{digits}", "the checksum that the package gives", "Install the package again."
             )
         return Fetched(path, digits, already=True, compared="the package's sha256")
+
+
+def copy_packaged(source: Packaged, path: Path) -> Fetched:
+    """Copy a package's file to where files of other sources come to, with its checksum beside it.
+
+    Raises:
+        DownloadError: If there is no such file, or another one at `path`.
+        StoreError: If it cannot be written.
+    """
+    found = source.find()
+    if path.exists():
+        if not path.is_file() or checksum_of(path) != f"sha256:{found.sha256}":
+            raise DownloadError(path, "another file", f"that of {source}, or nothing", f"Remove {path}.")
+        return replace(found, path=path)
+    with written_whole(path) as temporary:
+        shutil.copyfile(found.path, temporary)
+    write_text(kept_checksum_file(path), f"{found.sha256}  {path.name}\n")
+    return replace(found, path=path, already=False)
 
 
 Source: TypeAlias = HuggingFace | Archived | Direct | ByHand | Packaged

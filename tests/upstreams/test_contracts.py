@@ -45,8 +45,10 @@ def test_a_short_recording_is_refused_or_filled(name: str) -> None:
 @every_upstream
 def test_missing_leads_are_named(name: str) -> None:
     contract = find_upstream(name).contract.fit([(recording(12, 500), 500, LEADS)])
-    with pytest.raises(SettingError, match="no single lead I"):
-        contract.prepare(recording(12, 500)[1:], 500, LEADS[1:])
+    first = contract.leads[0]
+    others = [row for row, lead in enumerate(LEADS) if lead != first]
+    with pytest.raises(SettingError, match=f"no single lead {first}"):
+        contract.prepare(recording(12, 500)[others], 500, [LEADS[row] for row in others])
 
 
 @every_upstream

@@ -9,12 +9,15 @@ import numpy as np
 import pytest
 import torch
 from scipy.stats import rankdata
+from tiny import HALF_TRAINS, fit_words
 
 import ecg_tl
 from ecg_tl.cli import main
 from ecg_tl.downloading.sources import Packaged
 from ecg_tl.errors import DownloadError
+from ecg_tl.models import create_network
 from ecg_tl.preprocessing import Rank, Signal
+from ecg_tl.synthesis import synthesize
 from ecg_tl.upstreams import check_upstream, find_upstream
 
 FEATURES = (-1.071735739776, -1.976319363186, 0.380642685274, 5.091759374448, -1.99123130388, 3.343976660106)
@@ -70,11 +73,21 @@ def test_its_features_are_those_of_the_packages_own_classes(weights: Path) -> No
     assert torch.allclose(single.double(), features, rtol=1e-5, atol=1e-5)
 
 
-def test_download_says_where_the_package_has_it(weights: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_download_takes_the_file_out_of_the_package(
+    weights: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
     assert main(["upstream", "download", "openecg"]) == 0
     said = capsys.readouterr().out
-    assert f"file        {weights}, which was there" in said
+    file = Path("weights/openecg/codec_v6.pt")
+    assert f"file        {file}\n" in said
     assert "compared    with the package's sha256" in said
+    assert file.read_bytes() == weights.read_bytes()
+    assert main(["upstream", "download", "openecg"]) == 0
+    assert "which was there" in capsys.readouterr().out
+    file.write_bytes(b"")
+    assert main(["upstream", "download", "openecg"]) == 2
+    assert "found another file" in capsys.readouterr().err
 
 
 def test_a_package_that_is_not_installed_says_how_to_get_it() -> None:
@@ -105,6 +118,37 @@ def test_a_file_that_was_changed_is_refused(tmp_path: Path, monkeypatch: pytest.
 
 def test_what_it_declares_has_ludb_and_ptbxl() -> None:
     assert {"LUDB", "QTDB", "MIT-BIH", "PTB-XL"} <= set(find_upstream("openecg").trained_on)
+
+
+@pytest.mark.slow
+def test_fine_tuning_on_ludb_is_refused_until_it_is_allowed(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    torch.manual_seed(0)
+    state = create_network("openecg", 1, 1, 5000).state_dict()
+    encoder = {name: tensor for name, tensor in state.items() if "classifier" not in name}
+    torch.save({"model_state": encoder, "codec_version": "v6"}, tmp_path / "codec_v6.pt")
+    synthesize("ludb", tmp_path / "ludb", 60, progress=False)
+    data = ["--data", "LudbDataModule", "--data.root", str(tmp_path / "ludb")]
+    data += [
+        "--data.store_dir",
+        str(tmp_path / "stores"),
+        "--data.contract",
+        "openecg",
+        "--data.batch_size",
+        "4",
+    ]
+    model = ("--model", "EcgClassifier", "--model.network", "openecg")
+    transfer = ["--transfer.upstream", "openecg", "--transfer.weights", str(tmp_path / "codec_v6.pt")]
+    words = [*HALF_TRAINS, *transfer, "--trainer.limit_train_batches", "1"]
+    words = fit_words(data, tmp_path / "runs", *words, model=model)
+    assert main(words) == 2
+    line = capsys.readouterr().err.strip().splitlines()[-1]
+    assert "LUDB" in line
+    assert "declare" in line
+    assert main([*words, "--transfer.match.allow_overlap", "true"]) == 0
+    (report,) = tmp_path.glob("runs/*/*/transfer_report.json")
+    assert "LUDB" in report.read_text()
 
 
 def test_ranks_are_those_of_each_lead_and_ties_share_theirs() -> None:
