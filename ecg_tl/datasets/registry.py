@@ -128,6 +128,16 @@ DATASETS: dict[str, DatasetEntry] = {
         "ecg_tl.datamodules.brugada_huca:BrugadaHucaDataModule",
         "ecg_tl.synthesis.layouts.brugada_huca:LAYOUT",
     ),
+    "mimic_iv_ecg": DatasetEntry(
+        "ecg_tl.datasets.mimic_iv_ecg:MimicIvEcg",
+        "ecg_tl.datamodules.mimic_iv_ecg:MimicIvEcgDataModule",
+        "ecg_tl.synthesis.layouts.mimic_iv_ecg:LAYOUT",
+    ),
+    "echonext": DatasetEntry(
+        "ecg_tl.datasets.echonext:EchoNext",
+        "ecg_tl.datamodules.echonext:EchoNextDataModule",
+        "ecg_tl.synthesis.layouts.echonext:LAYOUT",
+    ),
     "custom": DatasetEntry(
         "ecg_tl.datasets.custom:Custom",
         "ecg_tl.datamodules.custom:CustomDataModule",

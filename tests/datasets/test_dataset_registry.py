@@ -14,7 +14,7 @@ def test_names_are_the_documented_ones() -> None:
     assert tuple(DATASETS) == (
         *("ptbxl", "cpsc2018", "georgia", "ptb", "code_test", "ludb"),
         *("chapman", "ningbo", "cpsc_extra", "incart", "cinc2021"),
-        *("code15", "sph", "zzu_pecg", "brugada_huca", "custom"),
+        *("code15", "sph", "zzu_pecg", "brugada_huca", "mimic_iv_ecg", "echonext", "custom"),
     )
 
 

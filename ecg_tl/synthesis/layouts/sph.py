@@ -43,7 +43,7 @@ AHA_OF: Mapping[str, str] = {
 """The statement of each condition that the simulator knows; lateral infarction and IVCD have none here."""
 
 
-def statements(labels: frozenset[str]) -> list[str]:
+def aha_statements(labels: frozenset[str]) -> list[str]:
     """Return the statements of what the reader of an ECG wrote, in the order of their numbers."""
     return sorted({AHA_OF[label] for label in labels & set(AHA_OF)}, key=int) or ["1"]
 
@@ -65,7 +65,7 @@ def write(folder: Path, cases: Sequence[Case]) -> Iterator[None]:
             signal = case.signal(SAMPLING_RATE, duration).astype(np.float16)
             with h5py.File(folder / "records" / f"{name}.h5", "w") as file:
                 file["ecg"] = signal
-            said = [f"{code}+310" if code == "60" else code for code in statements(case.labels)]
+            said = [f"{code}+310" if code == "60" else code for code in aha_statements(case.labels)]
             cell = "1;1" if said == ["1"] and rng.random() < 0.2 else ";".join(said)
             person = [f"S{case.patient_index + 1:05d}", f"{case.patient.age:.0f}", case.patient.sex]
             table.writerow([name, cell, *person, signal.shape[1], "2020-01-01"])

@@ -16,7 +16,7 @@ from ecg_tl.signals import LEADS
 from ecg_tl.synthesis.cohort import SOME_RETURN, Case
 from ecg_tl.synthesis.layouts.base import Layout
 from ecg_tl.synthesis.layouts.challenge import WIDE_GROUPS
-from ecg_tl.synthesis.layouts.sph import statements
+from ecg_tl.synthesis.layouts.sph import aha_statements
 from ecg_tl.synthesis.wfdb_files import HeaderStyle, signal_lines, to_steps, write_header, write_samples
 
 SAMPLING_RATE = 500
@@ -48,7 +48,7 @@ def write(folder: Path, cases: Sequence[Case]) -> Iterator[None]:
             leads = [lead for lead in LEADS if lead not in absent]
             signal = case.signal(SAMPLING_RATE, float(rng.choice([5, 10, 30], p=[0.1, 0.7, 0.2])))
             _write_record(folder / "Child_ecg" / name, signal[[LEADS.index(lead) for lead in leads]], leads)
-            findings = [_finding(code) for code in statements(case.labels)]
+            findings = [_finding(code) for code in aha_statements(case.labels)]
             disease = _DISEASES[int(rng.integers(len(_DISEASES)))]
             row = [name, Path(name).name, person, f"{round(case.patient.age * 365.25)}d"]
             row += ["'Female'" if case.patient.sex == "F" else "'Male'", "2020-01-01"]
