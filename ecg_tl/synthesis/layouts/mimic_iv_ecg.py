@@ -74,7 +74,7 @@ def write(folder: Path, cases: Sequence[Case]) -> Iterator[None]:
                 steps[int(rng.integers(12))] = 0
             if rng.random() < 0.3:
                 start = int(rng.integers(4000))
-                steps[int(rng.integers(12)), start : start + 25] = NOT_MEASURED
+                steps[int(rng.integers(12)), start : start + 5] = NOT_MEASURED
             write_samples(path.with_suffix(".dat"), steps)
             lines = signal_lines(f"{study}.dat", LEAD_ORDER, steps, _STYLE, [GAIN] * 12, [0] * 12)
             write_header(path.with_suffix(".hea"), SAMPLING_RATE, steps.shape[1], lines)
