@@ -128,8 +128,8 @@ def run(words: Sequence[str]) -> int:
     if config.word == "inspect":
         return print_checkpoint(Path(config.inspect.checkpoint), as_json=config.inspect.json)
     if config.word == "audit":
-        paths = (path_argument(name, config.audit[name]) for name in ("before", "after"))
-        return print_audit(*paths, upstream=config.audit["as"], as_json=config.audit.json)
+        before, after = (path_argument(name, config.audit[name]) for name in ("before", "after"))
+        return print_audit(before, after, upstream=config.audit["as"], as_json=config.audit.json)
     settings = config.rank
     try:
         with parsing_limits():

@@ -102,7 +102,7 @@ class BrugadaHuca(EcgDataset):
         known = frozenset({"brugada", "atypical", "basal_pattern", "sudden_death"})
         if task == "brugada_or_atypical":
             return LabelRule((LabelClass("BRU", frozenset({"brugada", "atypical"})),), known)
-        classes = (LabelClass("BRU", frozenset({"brugada"})),)
+        classes: tuple[LabelClass, ...] = (LabelClass("BRU", frozenset({"brugada"})),)
         if task == "all":
             classes += tuple(
                 LabelClass(name, frozenset({name})) for name in ("basal_pattern", "sudden_death")

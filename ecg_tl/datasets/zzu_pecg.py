@@ -64,8 +64,8 @@ class ZzuPecg(EcgDataset):
     def scan(self, root: Path) -> Scan:
         """List the rows of the table; whether their files are there is seen when they are read."""
         path = root / _TABLE
-        required = ("Filename", "ECG_ID", "Patient_ID", "Age", "Gender", "Sampling_point", "Lead")
-        required += ("AHA_code", "ICD-10 code")
+        people = ("Patient_ID", "Age", "Gender")
+        required = ("Filename", "ECG_ID", *people, "Sampling_point", "Lead", "AHA_code", "ICD-10 code")
         table = read_text_table(path, required, self.title, others=False)
         rows: list[dict[str, object]] = []
         for number, row in enumerate(table.to_dict("records")):
