@@ -73,7 +73,7 @@ def probe_upstream(config: Mapping[str, Any], run_folder: RunFolder) -> Probed:
         "patient_id": source.store.records["patient_id"].to_numpy()[rows],
     }
     for position, name in enumerate(names):
-        answers = pd.array(targets[:, position], dtype="Int64")
+        answers = pd.Series(targets[:, position]).astype("Int64")
         columns[f"target/{name}"] = answers
         columns[f"probability/{name}"] = probabilities[:, position]
     run_folder.test.mkdir(parents=True, exist_ok=True)

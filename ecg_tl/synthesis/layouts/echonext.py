@@ -10,6 +10,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 
 from ecg_tl.datasets.echonext import COMPOSITE, MEASURED_BY
 from ecg_tl.synthesis.cohort import Case, PatientGroup
@@ -65,11 +66,11 @@ def write(folder: Path, cases: Sequence[Case]) -> Iterator[None]:
         np.save(folder / f"EchoNext_{split}_waveforms.npy", stacked)
 
 
-def standardised(case: Case) -> np.ndarray:
+def standardised(case: Case) -> NDArray[np.float32]:
     """Return `float32 (samples, leads)` with mean 0 and deviation 1 in every lead."""
     signal = case.signal(SAMPLING_RATE, DURATION, mains_frequency=60.0)
     scaled = (signal - signal.mean(axis=1, keepdims=True)) / signal.std(axis=1, keepdims=True)
-    return scaled.T.astype(np.float32)
+    return np.asarray(scaled.T, dtype=np.float32)
 
 
 LAYOUT = Layout(GROUPS, write)
