@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from ecg_tl.face.training import trainer
     from ecg_tl.face.upstreams import list_upstreams, load_upstream, upstream
     from ecg_tl.study.from_python import study
+    from ecg_tl.survey.initial import init_data
     from ecg_tl.tasks import EcgClassifier
     from ecg_tl.transfer.callback import TransferLearning
 
@@ -33,6 +34,7 @@ __all__ = [
     "__version__",
     "ask",
     "datamodule",
+    "init_data",
     "list_datasets",
     "list_networks",
     "list_upstreams",
@@ -48,6 +50,7 @@ _MODULES = {
     "TransferLearning": "ecg_tl.transfer.callback",
     "ask": "ecg_tl.asking.question",
     "datamodule": "ecg_tl.face.data",
+    "init_data": "ecg_tl.survey.initial",
     "list_datasets": "ecg_tl.face.data",
     "list_networks": "ecg_tl.face.networks",
     "list_upstreams": "ecg_tl.face.upstreams",

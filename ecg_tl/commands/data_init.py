@@ -2,15 +2,10 @@
 
 from __future__ import annotations
 
-import re
-from pathlib import Path
-
 from ecg_tl import printing, terminal
 from ecg_tl.commands.arguments import path_argument
-from ecg_tl.datasets.custom import listed
-from ecg_tl.recordings.settings import recorded
-from ecg_tl.survey import ColumnsSaid, survey_folder, write_dataset_yaml
 from ecg_tl.survey.folder import LOOK_AT
+from ecg_tl.survey.initial import init_data
 from ecg_tl.survey.rendering import render_folder
 
 
@@ -56,31 +51,27 @@ def init(
         output: The config to write; `dataset.yaml` in the folder if not given.
         overwrite: Whether a config that is there is replaced.
     """
-    leads = None if recorded_leads is None else tuple(re.findall(r"[^\s,]+", recorded_leads))
-    reading = recorded(leads, recorded_rate, recorded_units)
-    said = ColumnsSaid(
-        record=record_column,
-        patient=patient_column,
-        fold=fold_column,
-        age=age_column,
-        sex=sex_column,
-        site=site_column,
-        labels=() if label_columns is None else listed(label_columns),
-        codes=codes_column,
-        separator=code_separator,
-    )
-    found = survey_folder(
+    found, path = init_data(
         path_argument("folder", folder),
         table=table,
-        said=said,
+        record_column=record_column,
+        patient_column=patient_column,
+        fold_column=fold_column,
+        age_column=age_column,
+        sex_column=sex_column,
+        site_column=site_column,
+        label_columns=label_columns,
+        codes_column=codes_column,
+        code_separator=code_separator,
         patient_pattern=patient_pattern,
-        reading=reading,
+        recorded_leads=recorded_leads,
+        recorded_rate=recorded_rate,
+        recorded_units=recorded_units,
         look_at=look_at,
+        output=output,
+        overwrite=overwrite,
     )
     terminal.console().print(render_folder(found), highlight=False)
-    where = None if output is None else Path(output)
-    path = write_dataset_yaml(found, where, reading, overwrite=overwrite)
-    printing.say(
-        f"Wrote {printing.visible(path)}: ecg-tl fit -c {printing.visible(path)} -c resnet1d18", error=True
-    )
+    shown = printing.visible(path)
+    printing.say(f"Wrote {shown}. Next: ecg-tl fit -c {shown} -c resnet1d18", error=True)
     return 0

@@ -31,7 +31,8 @@ from ecg_tl.errors import DatasetError, RecordError, SettingError
 from ecg_tl.recordings import read_record
 from ecg_tl.recordings.finding import is_wfdb
 from ecg_tl.recordings.settings import recorded
-from ecg_tl.recordings.wfdb_header import header_path, read_header
+from ecg_tl.recordings.wfdb_header import header_path
+from ecg_tl.recordings.wfdb_segments import wfdb_extent
 from ecg_tl.signals import Recording
 
 TABLE_NAMES = ("labels.csv", "labels.tsv", "labels.xlsx", "labels.parquet")
@@ -206,7 +207,11 @@ class Custom(EcgDataset):
             notes.append(
                 f"{count} recording(s) in the folder are in no row of {path.name}: {shown(unnamed)}."
             )
-        return make_scan(rows, path, left_out, [*notes, *labels.notes])
+        scan = make_scan(rows, path, left_out, [*notes, *labels.notes])
+        for name in self.kept:
+            cells = scan.records[name].astype(object)
+            scan.records[name] = cells.where(cells.notna(), None)
+        return scan
 
     def read(self, root: Path, path: str) -> Recording:
         """Read one record."""
@@ -256,8 +261,7 @@ class Custom(EcgDataset):
                 "Restore it, or remove the row.",
             )
         if is_wfdb(path):
-            header = read_header(path)
-            return header.sampling_rate, header.length
+            return wfdb_extent(path)
         recording = read_record(path, self.reading).recording
         return recording.sampling_rate, recording.values.shape[1]
 

@@ -79,7 +79,9 @@ def name_columns(
     called = called or {}
     written = [str(name).strip() for name in table.iloc[0]]
     meant = {column_key(called.get(column, column)): column for column in (*required, *optional)}
-    names = [meant.get(column_key(name), name) for name in written]
+    # A column that is called as another one of the layout, which is said to be called otherwise, is none.
+    own = {name: f"{name} [column]" if name in meant.values() else name for name in written}
+    names = [meant.get(column_key(name), own[name]) for name in written]
     missing = [called.get(column, column) for column in required if column not in names]
     if missing:
         raise DatasetError(

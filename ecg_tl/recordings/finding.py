@@ -8,6 +8,7 @@ from pathlib import Path
 from ecg_tl.recordings.folders import list_files
 from ecg_tl.recordings.registry import Format, format_of, formats, read_head
 from ecg_tl.recordings.wfdb_header import header_path
+from ecg_tl.recordings.wfdb_segments import segment_records
 
 HEADER_SUFFIX = ".hea"
 
@@ -84,12 +85,14 @@ def records_among(files: Iterable[Path]) -> tuple[list[Path], list[Path]]:
     files = list(files)
     headers = {file.with_suffix("") for file in files if file.suffix.lower() == HEADER_SUFFIX}
     certain: list[Path] = []
+    segments: set[Path] = set()
     others: list[Path] = []
     for file in files:
         stem = file.with_suffix("")
         if stem in headers:  # a header, or what it names
             if file.suffix.lower() == HEADER_SUFFIX:
                 certain.append(stem)
+                segments.update(_segments(stem, file))
             continue
         try:
             one = format_of(read_head(file), file.suffix)
@@ -98,4 +101,13 @@ def records_among(files: Iterable[Path]) -> tuple[list[Path], list[Path]]:
         if one is None or (not one.certain and file.suffix.lower() not in one.suffixes):
             continue
         (certain if one.certain else others).append(file)
-    return certain, others
+    return [record for record in certain if record not in segments], others
+
+
+def _segments(record: Path, header: Path) -> tuple[Path, ...]:
+    """Return the records that a header of segments names: they are parts of its own."""
+    try:
+        first = read_head(header).split(b"\n", 1)[0].split()
+    except OSError:
+        return ()
+    return segment_records(record) if first and b"/" in first[0] else ()

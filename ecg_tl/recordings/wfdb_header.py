@@ -46,6 +46,14 @@ _SEGMENTS = re.compile(r"[^/]+/(\d+)", re.ASCII)
 _LINE_END = re.compile(r"\r\n|\n|\r")
 
 
+SegmentLine = tuple[str, int]
+"""A line of a header of segments: the segment's record, and its samples."""
+
+
+class SeveralSegmentsError(RecordError):
+    """A header that names segments where one record was asked for; `wfdb_segments` reads it."""
+
+
 @dataclass(frozen=True)
 class SignalLine:
     """One lead's line of a header.
@@ -155,6 +163,29 @@ def read_header(record: Path) -> Header:
     return Header(path, sampling_rate, length, signals, comments)
 
 
+def read_segment_lines(record: Path) -> tuple[float, int, tuple[SegmentLine, ...]]:
+    """Read a header of segments: its rate in Hz, its length in samples (0 if not given), and its lines.
+
+    Raises:
+        RecordError: If it is none.
+    """
+    path = header_path(record)
+    lines, _ = _split_comments(_read_text(path))
+    fields = lines[0].split() if lines else []
+    segments = _SEGMENTS.fullmatch(fields[0]) if fields else None
+    if segments is None or len(lines) - 1 != int(segments[1][:9]):
+        found = f"{len(lines) - 1} segment lines below {shown(lines[0])}" if lines else "an empty file"
+        _refuse(path, found, "as many segments as the record line says")
+    _, rate, length = _parse_numbers(path, lines[0])
+    named: list[SegmentLine] = []
+    for line in lines[1:]:
+        words = line.split()
+        if len(words) < 2 or not _INTEGER.fullmatch(words[1]) or int(words[1]) < 0:
+            _refuse(path, repr(line[:80]), "a segment and its number of samples")
+        named.append((words[0], int(words[1])))
+    return rate, length, tuple(named)
+
+
 def _refuse(path: Path, found: str, expected: str) -> NoReturn:
     raise RecordError(path, found, expected, "Fetch the header again, or leave the record out.")
 
@@ -190,12 +221,20 @@ def _parse_record_line(path: Path, line: str, lines_below: int) -> tuple[int, fl
     The name is not compared with the file's: some published headers say `A0001.mat` for `A0001`, others have
     a folder before it.
     """
-    expected = "a record line: name, number of signals, sampling rate, number of samples"
     fields = line.split()
     segments = _SEGMENTS.fullmatch(fields[0])
     # `mitdb/100` in `100.hea` is a folder and a name, unless lines for a hundred segments follow.
     if segments and not (segments[1] == path.stem and lines_below != int(segments[1][:18])):
-        _refuse(path, f"a record of several segments ({shown(fields[0])})", "a record of one segment")
+        found = f"a record of several segments ({shown(fields[0])})"
+        remedy = "Fetch the header again, or leave the record out."
+        raise SeveralSegmentsError(path, found, "a record of one segment", remedy)
+    return _parse_numbers(path, line)
+
+
+def _parse_numbers(path: Path, line: str) -> tuple[int, float, int]:
+    """Return what follows the name in a record line."""
+    expected = "a record line: name, number of signals, sampling rate, number of samples"
+    fields = line.split()
     if len(fields) < 2 or not _INTEGER.fullmatch(fields[1]):
         _refuse(path, repr(line[:80]), expected)
     signal_count = int(fields[1])

@@ -94,7 +94,15 @@ def files_read(dataset: EcgDataset, root: Path, headers: HeaderNames | None = No
         if name.lower().endswith(".hea"):
             folder = name[: 1 + max(name.rfind("/"), name.rfind(os.sep))]
             for file in headers.named_files(name):
-                yield os.path.join(folder, file)  # noqa: PTH118
+                path = os.path.join(folder, file)  # noqa: PTH118
+                segment = f"{path}.hea"
+                # A header of segments names other records, which have no ending.
+                if "." not in file and segment != name and headers.state(segment) is not None:
+                    yield segment
+                    inside = segment[: 1 + max(segment.rfind("/"), segment.rfind(os.sep))]
+                    yield from (os.path.join(inside, one) for one in headers.named_files(segment))  # noqa: PTH118
+                else:
+                    yield path
 
 
 def store_name(dataset: EcgDataset, settings: StoreSettings, fingerprint: Fingerprint) -> str:

@@ -229,3 +229,30 @@ def test_no_recording_can_be_read(tmp_path: Path) -> None:
         path.write_bytes(path.read_bytes().replace(b"MICROVOLTS", b"PARSECS"))
     with pytest.raises(DatasetError, match="PARSECS"):
         survey_folder(root)
+
+
+def test_from_python_it_does_the_same(tmp_path: Path) -> None:
+    import ecg_tl
+
+    found, path = ecg_tl.init_data(wfdb_with_tsv(tmp_path), site_column="hospital")
+    assert path == tmp_path / "dataset.yaml"
+    assert found.patients == COUNT // 2
+    data = yaml.safe_load(path.read_text(encoding="utf-8"))["data"]
+    module = ecg_tl.datamodule("custom", **data["init_args"])
+    assert module.class_names == ["MI", "NORM"]
+
+
+def test_a_study_takes_the_config(tmp_path: Path) -> None:
+    from ecg_tl.study.design.settings import read_study
+
+    path = write_dataset_yaml(survey_folder(wfdb_with_tsv(tmp_path)))
+    study = tmp_path / "study.yaml"
+    study.write_text("name: s\nfolder: s\ndownstreams: {ours: {data: dataset.yaml}}\narms: {scratch: {}}\n")
+    settings = read_study(study)
+    assert settings.downstreams["ours"]["data"] == yaml.safe_load(path.read_text(encoding="utf-8"))["data"]
+    study.write_text("name: s\nfolder: s\ndownstreams: {ours: {data: nowhere.yaml}}\narms: {scratch: {}}\n")
+    with pytest.raises(SettingError, match=r"downstreams\.ours\.data: found nowhere\.yaml"):
+        read_study(study)
+    (tmp_path / "nowhere.yaml").write_text("model: {}")
+    with pytest.raises(SettingError, match=r"without `data\.class_path`"):
+        read_study(study)

@@ -11,14 +11,20 @@ from ecg_tl.recordings.contents import ReadRecord, ignored, ignored_units, not_u
 from ecg_tl.recordings.registry import Format, register
 from ecg_tl.recordings.remarks import Remark
 from ecg_tl.recordings.settings import ReadSettings
-from ecg_tl.recordings.wfdb_header import header_path, read_header
+from ecg_tl.recordings.wfdb_header import SeveralSegmentsError, header_path, read_header
 from ecg_tl.recordings.wfdb_recording import read_wfdb
+from ecg_tl.recordings.wfdb_segments import read_segmented, read_segments, segment_records
 from ecg_tl.signals import LEADS
 
 
 def read(path: Path, settings: ReadSettings) -> ReadRecord:
     """Read one recording, named without extension."""
-    recording = read_wfdb(path, settings.amplitude)
+    try:
+        recording = read_wfdb(path, settings.amplitude)
+        headers = [read_header(path)]
+    except SeveralSegmentsError:
+        recording = read_segmented(path, read_segments(path), settings.amplitude)
+        headers = [read_header(part) for part in segment_records(path)]
     leads = recording.leads
     remarks = []
     if (
@@ -31,9 +37,9 @@ def read(path: Path, settings: ReadSettings) -> ReadRecord:
         remarks += ignored("leads", settings.leads, leads, contradicts=False)
     rate = recording.sampling_rate
     remarks += ignored("sampling_rate", settings.sampling_rate, rate, contradicts=False)
-    header = read_header(path)
-    remarks += ignored_units(settings, tuple(dict.fromkeys(signal.unit for signal in header.signals)), path)
-    if header.has_filled_checksums:
+    units = dict.fromkeys(signal.unit for header in headers for signal in header.signals)
+    remarks += ignored_units(settings, tuple(units), path)
+    if any(header.has_filled_checksums for header in headers):
         message = "the header's checksums are all 0, which is a filler: damage of the samples is not seen"
         remarks.append(Remark("fillers", message, is_warning=False))
     if settings.first_line is not None:
@@ -44,6 +50,8 @@ def read(path: Path, settings: ReadSettings) -> ReadRecord:
 def files(path: Path) -> Iterator[Path]:
     """Give the header and the files that it names, as far as they can be found."""
     yield header_path(path)
+    for part in segment_records(path):
+        yield from files(part)
     try:
         signals = read_header(path).signals
     except (EcgTlError, OSError):  # said when it is read

@@ -12,8 +12,9 @@ from yaml import YAMLError
 
 from ecg_tl import printing
 from ecg_tl.errors import SettingError
+from ecg_tl.files import read_regular
 from ecg_tl.limits import shown
-from ecg_tl.parsing import hint, short_message
+from ecg_tl.parsing import hint, load_yaml, short_message
 from ecg_tl.shipped import STUDIES, config_folder, config_names, find_config
 from ecg_tl.transfer.words import present_config, remark
 from ecg_tl.trust import parsing_limits
@@ -185,6 +186,10 @@ def read_study(path: str | Path, overrides: Sequence[str] = ()) -> StudySettings
         _require_given(file, name, values)
         for key in sorted(_never_null(kind)):
             _require_given(file, f"{name}.{key}", values.get(key, ""))
+    for section in ("upstreams", "downstreams"):
+        for name, overlay in parsed[section].items():
+            if isinstance(overlay, dict) and isinstance(overlay.get("data"), str):
+                overlay["data"] = _data_of(file, f"{section}.{name}.data", overlay["data"])
     parsed, earlier = present_config(parsed)
     if earlier:
         printing.say(remark(earlier), error=True)
@@ -199,6 +204,33 @@ def read_study(path: str | Path, overrides: Sequence[str] = ()) -> StudySettings
     for name, overlay in _overlays(settings):
         _require_sections(file, name, overlay)
     return settings
+
+
+def _data_of(file: Path, where: str, named: str) -> dict[str, Any]:
+    """Return the data of a config that is named, as `ecg-tl data init` writes one.
+
+    Args:
+        file: The study's; a relative path is looked for beside it first.
+        where: In the study.
+        named: Path of the config.
+
+    Raises:
+        SettingError: If there is none, or it has no `data`.
+    """
+    path = next((one for one in (file.parent / named, Path(named)) if one.is_file()), Path(named))
+    try:
+        content = load_yaml(read_regular(path).decode("utf-8"))
+    except (OSError, ValueError, YAMLError) as error:
+        reason = getattr(error, "strerror", None) or " ".join(str(error).split())[:200]
+        raise SettingError(
+            f"{file}: {where}", f"{named} ({reason})", "a config with `data`", "Name another file."
+        ) from error
+    data = content.get("data") if isinstance(content, dict) else None
+    if not isinstance(data, dict) or "class_path" not in data:
+        raise SettingError(
+            f"{file}: {where}", f"{named} without `data.class_path`", "a config of data", "Name another file."
+        )
+    return data
 
 
 def _examples() -> str:
