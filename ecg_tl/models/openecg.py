@@ -75,7 +75,7 @@ class PackedAttention(nn.Module):
         return projected
 
 
-class Block(nn.Module):
+class CodecBlock(nn.Module):
     """A transformer's block that normalises before attention and before the layers that follow.
 
     Args:
@@ -100,7 +100,7 @@ class Block(nn.Module):
         return summed
 
 
-class Blocks(nn.Module):
+class CodecBlocks(nn.Module):
     """The blocks one after another, named as PyTorch's `TransformerEncoder` names them.
 
     Args:
@@ -110,7 +110,7 @@ class Blocks(nn.Module):
 
     def __init__(self, size: OpenEcgSize, dropout: float) -> None:
         super().__init__()
-        self.layers = nn.ModuleList(Block(size, dropout) for _ in range(size.upper))
+        self.layers = nn.ModuleList(CodecBlock(size, dropout) for _ in range(size.upper))
 
     def forward(self, x: Tensor) -> Tensor:
         """Map tokens `(batch, tokens, dim)` to as many."""
@@ -159,7 +159,7 @@ class OpenEcg(TokenNetwork):
             nn.Conv1d(size.dim, size.dim, KERNEL, padding=KERNEL // 2) for _ in range(size.lower)
         )
         self.lower_norms = nn.ModuleList(nn.LayerNorm(size.dim) for _ in range(size.lower))
-        self.upper_transformer = Blocks(size, dropout)
+        self.upper_transformer = CodecBlocks(size, dropout)
         self.classifier = nn.Linear(size.dim, num_classes)
 
     @property

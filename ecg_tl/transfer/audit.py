@@ -31,7 +31,7 @@ _LISTED = 5
 
 
 @dataclass(frozen=True)
-class Compared:
+class TensorMovement:
     """One tensor in both files.
 
     Attributes:
@@ -113,18 +113,18 @@ class Audit:
     before: Path
     after: Path
     grouped_by: str
-    tensors: tuple[Compared, ...]
+    tensors: tuple[TensorMovement, ...]
     only_before: tuple[str, ...]
     only_after: tuple[str, ...]
     reshaped: tuple[tuple[str, str], ...]
     head: frozenset[str]
     head_known: bool
 
-    def weights(self, *, head: bool) -> list[Compared]:
+    def weights(self, *, head: bool) -> list[TensorMovement]:
         """Return the trained tensors of the head, or of all else."""
         return [one for one in self.tensors if one.kind == "weight" and (one.name in self.head) == head]
 
-    def statistics(self) -> list[Compared]:
+    def statistics(self) -> list[TensorMovement]:
         """Return what batch norms gathered."""
         return [one for one in self.tensors if one.kind == "statistic"]
 
@@ -134,7 +134,7 @@ class Audit:
 
     def groups(self) -> list[GroupMovement]:
         """Sum tensors up by group, in the order of the network."""
-        members: dict[str, list[Compared]] = {}
+        members: dict[str, list[TensorMovement]] = {}
         for one in self.tensors:
             members.setdefault(one.group, []).append(one)
         return [_summed(group, tensors) for group, tensors in members.items()]
@@ -304,7 +304,7 @@ def _kind(name: str, tensor: Tensor) -> Kind:
     return "weight" if tensor.is_floating_point() else "buffer"
 
 
-def _compare(name: str, group: str, before: Tensor, after: Tensor) -> Compared:
+def _compare(name: str, group: str, before: Tensor, after: Tensor) -> TensorMovement:
     kind = _kind(name, after)
     # A file in half precision holds the same weights, rounded.
     narrow = min((before.dtype, after.dtype), key=lambda dtype: dtype.itemsize)
@@ -312,7 +312,7 @@ def _compare(name: str, group: str, before: Tensor, after: Tensor) -> Compared:
     old, new = before.double(), after.double()
     difference = new - old
     distance, length = float(difference.norm()), float(old.norm())
-    return Compared(
+    return TensorMovement(
         name,
         group,
         kind,
@@ -338,7 +338,7 @@ def _factor(old: Tensor, new: Tensor) -> float | None:
     return factor if rest <= 1e-3 * moved and 0 < factor < 1 else None
 
 
-def _summed(group: str, tensors: list[Compared]) -> GroupMovement:
+def _summed(group: str, tensors: list[TensorMovement]) -> GroupMovement:
     weights = [one for one in tensors if one.kind == "weight"]
     statistics = [one for one in tensors if one.kind == "statistic"]
     distance = sum(one.distance**2 for one in weights) ** 0.5

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from ecg_tl.terminal import SIMPLE_HEAD, Table, Text
-from ecg_tl.transfer.audit import Audit, Compared
+from ecg_tl.transfer.audit import Audit, TensorMovement
 
 _LISTED = 5
 
@@ -93,7 +93,7 @@ def table_of(found: Audit) -> Table:
     return table
 
 
-def _values(tensors: Iterable[Compared]) -> str:
+def _values(tensors: Iterable[TensorMovement]) -> str:
     return f"{sum(one.values for one in tensors):,}"
 
 

@@ -182,7 +182,7 @@ def _forbid(event: str, arguments: tuple[object, ...]) -> None:
         raise PermissionError(f"{event} while a file of weights is read")
 
 
-def main(path: str, to: str) -> None:
+def work_apart(path: str, to: str) -> None:
     """Do the work of the other process, and print one line of JSON."""
     torch.zeros(1)  # whatever PyTorch loads late is loaded before anything is forbidden
     sys.addaudithook(_forbid)
@@ -196,4 +196,4 @@ def main(path: str, to: str) -> None:
 
 
 if __name__ == "__main__":
-    main(*sys.argv[1:])
+    work_apart(*sys.argv[1:])

@@ -84,10 +84,10 @@ class Asked:
 
     def of_kind(self, kind: Kind) -> dict[str, int]:
         """Return the names of a kind, sorted."""
-        return {name: count for name, count in sorted(self.names.items()) if kind_of(name) == kind}
+        return {name: count for name, count in sorted(self.names.items()) if name_kind(name) == kind}
 
 
-def kind_of(name: str) -> Kind:
+def name_kind(name: str) -> Kind:
     """Say what a dotted name is. One that nobody knows is an object, which may run code as well."""
     module, _, last = name.rpartition(".")
     parts = module.split(".")

@@ -26,7 +26,7 @@ from ecg_tl.errors import CheckpointError
 from ecg_tl.models import create_network
 from ecg_tl.upstreams import check_upstream
 from ecg_tl.upstreams.conversion import convert, find_tensors
-from ecg_tl.upstreams.pickled_names import COMPUTED, kind_of, read_asked
+from ecg_tl.upstreams.pickled_names import COMPUTED, name_kind, read_asked
 from ecg_tl.upstreams.stand_ins import StandIn
 
 
@@ -122,7 +122,7 @@ def test_a_name_that_is_computed_is_said_to_run_code(tmp_path: Path) -> None:
     ],
 )
 def test_a_name_is_of_a_kind(name: str, kind: str) -> None:
-    assert kind_of(name) == kind
+    assert name_kind(name) == kind
 
 
 def test_tensors_of_a_hostile_file_are_saved_and_nothing_is_executed(

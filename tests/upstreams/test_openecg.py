@@ -85,7 +85,7 @@ def test_download_takes_the_file_out_of_the_package(
     assert file.read_bytes() == weights.read_bytes()
     assert main(["upstream", "download", "openecg"]) == 0
     assert "which was there" in capsys.readouterr().out
-    file.write_bytes(b"")
+    file.write_bytes(b"changed")
     assert main(["upstream", "download", "openecg"]) == 2
     assert "found another file" in capsys.readouterr().err
 
