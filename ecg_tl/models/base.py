@@ -182,6 +182,14 @@ class EcgNetwork(nn.Module, ABC):
         logits: Tensor = self.head(features)
         return logits
 
+    def forward_below_head(self, signal: Tensor) -> Tensor:
+        """Return what the last group of layers begins with: features, or the tokens that it attends to."""
+        return self.forward_features(signal) if self.attention_pool is None else self.forward_tokens(signal)
+
+    def forward_from_below_head(self, below: Tensor) -> Tensor:
+        """Turn what `forward_below_head` gives into logits `(batch, num_classes)`."""
+        return self.forward_head(below if self.attention_pool is None else self.attention_pool(below))
+
     def forward(self, signal: Tensor) -> Tensor:
         """Turn signals `(batch, num_leads, samples)` into logits `(batch, num_classes)`."""
         return self.forward_head(self.forward_features(signal))

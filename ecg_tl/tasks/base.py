@@ -41,6 +41,7 @@ from ecg_tl.models import EcgNetwork, create_network, network_names
 from ecg_tl.models.attention_pool import attend_as_stored
 from ecg_tl.models.low_rank import has_low_rank, merged_state
 from ecg_tl.signals import Batch
+from ecg_tl.tasks.feature_cache import FeatureCache
 from ecg_tl.tasks.links import settings_from
 from ecg_tl.tasks.loss import PosWeight, answers_of_batch, classification_loss, positive_weights
 from ecg_tl.tasks.optimization import (
@@ -161,6 +162,7 @@ class EcgClassifier(LightningModule):
         self.lr_decay = lr_decay
         self.lr_by_depth = tuple(lr_by_depth or ())
         self.pos_weight: PosWeight = pos_weight
+        self.feature_cache: FeatureCache | None = None  # while everything below the head stays as it is
         self._positive_weights: Tensor | None = None  # of the training's records
         self.threshold_rule: ThresholdRule = thresholds
         self.threshold_target = threshold_target
@@ -225,7 +227,7 @@ class EcgClassifier(LightningModule):
 
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
         """Return binary cross-entropy, averaged over the answers of all classes and records."""
-        logits, targets, weights = self(batch["signal"]), batch["target"], self._positive_weights
+        logits, targets, weights = self._logits(batch), batch["target"], self._positive_weights
         loss = (
             classification_loss(
                 logits, targets, masked=True, answers=answers_of_batch(targets), positive_weights=weights
@@ -258,8 +260,19 @@ class EcgClassifier(LightningModule):
 
     def judge(self, batch: Batch) -> Tensor:
         """Return logits `(batch, classes)` of records, those of several windows joined to one."""
-        logits: Tensor = self(batch["signal"])
+        logits = self._logits(batch)
         return join_windows(logits, batch["windows"]) if "windows" in batch else logits
+
+    def _logits(self, batch: Batch) -> Tensor:
+        if self.feature_cache is None:
+            logits: Tensor = self(batch["signal"])
+            return logits
+
+        def below_head(chosen: Tensor | None) -> Tensor:
+            signal = batch["signal"] if chosen is None else batch["signal"][chosen]
+            return self.network.forward_below_head(self.normalization(signal))
+
+        return self.network.forward_from_below_head(self.feature_cache.take(batch["index"], below_head))
 
     def _evaluate(self, stage: str, batch: Batch) -> None:
         self._batches[stage].append(on_device(batch["index"], self.judge(batch), batch["target"]))

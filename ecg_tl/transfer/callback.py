@@ -22,6 +22,7 @@ from ecg_tl.files import write_json
 from ecg_tl.models import EcgNetwork
 from ecg_tl.models.low_rank import merge
 from ecg_tl.tasks.base import EcgClassifier
+from ecg_tl.tasks.feature_cache import FeatureCache
 from ecg_tl.transfer.freezing import (
     freeze_batch_norm,
     require_all_optimized,
@@ -35,13 +36,14 @@ from ecg_tl.transfer.movement import cka_by_group, features_by_group, l2_by_grou
 from ecg_tl.transfer.phases import Phases, phase_warnings, resolve_phases
 from ecg_tl.transfer.published import read_for, require_file_of_its_own, require_published
 from ecg_tl.transfer.recipes import RecipeName, get_recipe
-from ecg_tl.transfer.report import TAKEN, TrainedReport, TransferReport
+from ecg_tl.transfer.report import HEAD, TAKEN, TrainedReport, TransferReport
 from ecg_tl.transfer.summary import markdown_report, print_report
 from ecg_tl.transfer.trainer_rules import (
     callbacks_of,
     earliest_stop,
     require_order,
     require_strategy,
+    what_changes_features,
     wrap_again,
 )
 from ecg_tl.transfer.warmup import groups_of_optimizer, scale_steps, warm_up
@@ -151,6 +153,7 @@ class TransferLearning(Callback):
         self._signals: Tensor | None = None
         self._features: dict[str, Tensor] | None = None
         self._remove_warm_up: Callable[[], None] | None = None
+        self._cache_announced: str | None = None
 
     # Before the first step ------------------------------------------------------------------------------
 
@@ -171,6 +174,7 @@ class TransferLearning(Callback):
         ):
             rank_zero_warn(warning)
         self._trained_since, self._signals, self._features, self._refusal = {}, None, None, None
+        task.feature_cache, self._cache_announced = None, None
         if trainer.ckpt_path is None:
             try:
                 self._load(trainer, task)
@@ -289,8 +293,27 @@ class TransferLearning(Callback):
             freeze_batch_norm(network, trained)
         if self.train.dropout == "frozen_eval":
             rest_dropout(network, trained)
+        self._cache_features(trainer, _classifier(pl_module), trained)
         groups = sorted(self.phases.trained(trainer.current_epoch))
         self._trained_since = {group: self._trained_since.get(group, trainer.global_step) for group in groups}
+
+    def _cache_features(self, trainer: Trainer, task: EcgClassifier, trained: frozenset[str]) -> None:
+        """Let what lies below the head be computed once, while the head alone is trained."""
+        if not trained <= frozenset(task.network.layer_groups()[HEAD]):
+            task.feature_cache = None
+            return
+        changes = what_changes_features(trainer, self.train)
+        if self._cache_announced != changes:
+            said = f"off ({changes})" if changes else "on (all layers below the head are frozen)"
+            rank_zero_info(f"feature_cache: {said}")
+            self._cache_announced = changes
+        if changes:
+            task.feature_cache = None
+        elif task.feature_cache is None:
+            datamodule: EcgDataModule = trainer.datamodule  # type: ignore[attr-defined]  # Lightning's
+            split = datamodule.parts.split
+            records = len(set(split.train.tolist()) | set(split.validation.tolist()))
+            task.feature_cache = FeatureCache(len(datamodule.store), records, task.device)
 
     def _warm_up(self, group: str, step: int) -> float:
         since = self._trained_since.get(group)
@@ -310,7 +333,8 @@ class TransferLearning(Callback):
                 parameter.grad.add_(parameter.detach() - start, alpha=self.l2_sp)
 
     def on_train_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Leave the optimizer as it was."""
+        """Leave the optimizer and the task as they were."""
+        _classifier(pl_module).feature_cache = None
         if self._remove_warm_up is not None:
             self._remove_warm_up()
             self._remove_warm_up = None

@@ -13,6 +13,7 @@ HeadPolicy = Literal["reset", "by_diagnosis", "keep"]
 StemPolicy = Literal["error", "select", "mean"]
 BatchNormPolicy = Literal["frozen_eval", "train"]
 DropoutPolicy = Literal["frozen_eval", "train"]
+CachePolicy = Literal["auto", "off"]
 
 COMPARED = ("leads", "sampling_rate", "units", "preprocessing", "normalization")
 """What of an upstream's signals is compared with the downstream's."""
@@ -81,6 +82,10 @@ class Training:
         batch_norm: Of frozen groups: `frozen_eval` keeps their statistics; `train` goes on updating them.
         dropout: Of frozen groups, stochastic depth included: `frozen_eval` drops nothing; `train` goes on
             dropping.
+        cache: Whether, while the head alone is trained, what lies below it is computed once for each record
+            and kept; the results are the same. `auto` does so where it stays the same: without augmentation,
+            crops, averages of weights, or batch norms and dropout of frozen layers that go on. `off` is for a
+            task of one's own that changes its signals.
         l2_sp: Strength of a penalty `l2_sp / 2 * |w - w_upstream|^2` on what was loaded (Li et al., "Explicit
             Inductive Bias for Transfer Learning with Convolutional Networks", ICML 2018). It takes the place
             of weight decay, which should then be 0. Null takes the recipe's.
@@ -94,13 +99,15 @@ class Training:
     warmup_steps: int = 0
     batch_norm: BatchNormPolicy = "frozen_eval"
     dropout: DropoutPolicy = "frozen_eval"
+    cache: CachePolicy = "auto"
     l2_sp: float | None = None
 
     def __post_init__(self) -> None:
         if self.phases is not None:
             object.__setattr__(self, "phases", read_phases(self.phases))  # frozen for all others
         _require_choice("transfer.train.batch_norm", self.batch_norm, get_args(BatchNormPolicy))
-        _require_choice("dropout", self.dropout, get_args(DropoutPolicy))
+        _require_choice("transfer.train.dropout", self.dropout, get_args(DropoutPolicy))
+        _require_choice("transfer.train.cache", self.cache, get_args(CachePolicy))
         require_settings(
             "transfer.train",
             warmup_steps=(STEPS, self.warmup_steps),

@@ -15,7 +15,9 @@ from lightning.pytorch.strategies import (
 )
 from torch.nn.parallel import DistributedDataParallel
 
+from ecg_tl.datamodules.base import EcgDataModule
 from ecg_tl.errors import SettingError
+from ecg_tl.transfer.groups import Training
 
 
 def wrap_again(trainer: Trainer) -> None:
@@ -84,3 +86,29 @@ def earliest_stop(trainer: Trainer) -> int | None:
         if isinstance(callback, EarlyStopping)
     ]
     return min(epochs, default=None)
+
+
+def what_changes_features(trainer: Trainer, settings: Training) -> str:
+    """Say why frozen layers give another output in each epoch, so that none is kept; empty if they do not.
+
+    Args:
+        trainer: With its datamodule.
+        settings: Of the transfer.
+    """
+    datamodule = getattr(trainer, "datamodule", None)
+    if settings.cache == "off":
+        return "as set"
+    if not isinstance(datamodule, EcgDataModule):
+        return "a training without a datamodule"
+    if not datamodule.augmentation.is_off:
+        return "augmentation gives other signals in each epoch"
+    if datamodule.crops is not None:
+        return "each epoch sees other crops"
+    if settings.batch_norm == "train":
+        return "batch norms of frozen layers go on (train.batch_norm)"
+    if settings.dropout == "train":
+        return "frozen layers go on dropping values (train.dropout)"
+    averages = [type(one).__name__ for one in callbacks_of(trainer) if isinstance(one, WeightAveraging)]
+    if averages:
+        return f"{averages[0]} validates other weights"
+    return ""
