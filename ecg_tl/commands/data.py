@@ -1,4 +1,4 @@
-"""`ecg-tl data init | list | synthesize | prepare | check | verify | overlap`."""
+"""`ecg-tl data init | list | download | synthesize | prepare | check | verify | overlap`."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from jsonargparse import auto_cli
 
 from ecg_tl import terminal
 from ecg_tl.commands.arguments import argument_errors, path_argument
+from ecg_tl.commands.data_download import download
 from ecg_tl.commands.data_init import init
 from ecg_tl.datasets import DATASETS, get_dataset, layout_names
 from ecg_tl.datasets.base import EcgDataset
@@ -190,6 +191,7 @@ def overlap(store_a: str, store_b: str, csv: str | None = None) -> int:
 COMMANDS: dict[str, Any] = {
     "init": init,
     "list": list_datasets,
+    "download": download,
     "synthesize": synthesize,
     "prepare": prepare,
     "check": check,
