@@ -10,7 +10,8 @@ import torch
 from lightning.pytorch.callbacks import ModelCheckpoint
 from small import METHODS, data, module, trainer
 
-from ecg_tl.pretraining.features import feature_spread
+from ecg_tl.pretraining.features import feature_spread, probe
+from ecg_tl.synthesis import synthesize
 
 
 def weights(of: Any) -> dict[str, torch.Tensor]:
@@ -61,3 +62,43 @@ def test_a_collapse_is_said(ludb_root: Path, stores: Path, tmp_path: Path) -> No
     with pytest.warns(UserWarning, match="collapsed"):
         trainer(tmp_path, max_epochs=1).fit(trained, of)
     assert trained.spread.collapsed
+
+
+LEARNS: dict[str, dict[str, Any]] = {
+    "jepa": {"learning_rate": 2e-3, "momentum": 0.98, "final_momentum": 0.998},
+    "cpc": {"learning_rate": 3e-3},
+    "simclr": {"learning_rate": 3e-3},
+}
+EPOCHS = {"jepa": 60, "cpc": 12, "simclr": 30}
+CROPS: dict[str, dict[str, Any]] = {"jepa": {}, "cpc": {"crop_seconds": 4}, "simclr": {"crop_seconds": 8}}
+MARGIN = 0.02
+"""Of macro AUROC, by which a probe of each method's features is better than one of a random network's."""
+
+
+@pytest.fixture(scope="module")
+def many(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """400 records in CPSC2018's layout, with rhythms and blocks among their classes."""
+    root = tmp_path_factory.mktemp("many") / "cpsc2018"
+    synthesize("cpsc2018", root, 400, seed=6, progress=False)
+    return root
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("method", METHODS)
+def test_features_tell_more_than_a_random_networks_and_do_not_collapse(
+    method: str, many: Path, stores: Path, tmp_path: Path
+) -> None:
+    split = {"kind": "patient", "fractions": [0.6, 0.35, 0.05]}
+    source = {"dataset": "cpsc2018", "root": str(many), "split": split}
+    of = data(many, stores, sources=[source], batch_size=32, **CROPS[method])
+    of.prepare_data()
+    of.setup()
+    trained = module(method, of, probe_every=0, **LEARNS[method])
+    before = probe(trained, of)
+    trainer(tmp_path, max_epochs=EPOCHS[method], check_val_every_n_epoch=EPOCHS[method]).fit(trained, of)
+    after = probe(trained, of)
+    assert before is not None
+    assert after is not None
+    assert trained.spread is not None
+    assert not trained.spread.collapsed, str(trained.spread)
+    assert after > before + MARGIN, f"{before:.3f} to {after:.3f}; {trained.spread}"
