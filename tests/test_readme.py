@@ -114,7 +114,7 @@ def test_every_command_of_the_readme_runs(tmp_path: Path, monkeypatch: pytest.Mo
         assert program in ("ecg-tl", "make"), command
         if program == "make":
             words = words_behind_make(command)
-        if words[0] == "fit":
+        if words[0] in ("fit", "pretrain"):
             words += CUT_SHORT
         if words[0] == "study":
             words += SHORT_STUDY
