@@ -12,7 +12,13 @@ import pytest
 BENCHMARKS = Path(__file__).parents[1] / "benchmarks"
 PARTS = {"timing", "stores"}  # of the others
 ON_REAL_RECORDS = {"fingerprints"}
-OF_STATISTICS = {"interval_coverage", "null_studies", "repeated_splits", "verdicts"}  # not of speed
+OF_STATISTICS = {
+    "interval_coverage",
+    "null_studies",
+    "repeated_splits",
+    "verdicts",
+    "ask_answers",
+}  # not of speed
 OF_FAULTS = {"fuzz"}
 NAMES = sorted(
     {path.stem for path in BENCHMARKS.glob("*.py")} - PARTS - ON_REAL_RECORDS - OF_STATISTICS - OF_FAULTS

@@ -7,7 +7,7 @@ one division of the records.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Literal, get_args
@@ -83,7 +83,7 @@ def study_of(
         name: Of the downstream.
         folder: Of the study.
         downstream: How its records are read: a section `data`.
-        upstreams: The same of each upstream, by name.
+        upstreams: Of each upstream its settings in the study, by name: `data`, or a file.
         records: Of the downstream.
         target: One of `TARGETS`.
     """
@@ -100,7 +100,7 @@ def study_of(
         name=name,
         title=f"{name}: fine-tune, or train from scratch?",
         folder=str(folder),
-        upstreams={upstream: {"data": dict(how)} for upstream, how in upstreams.items()},
+        upstreams={upstream: dict(how) for upstream, how in upstreams.items()},
         downstreams={name: {"data": data}},
         networks={
             network: {"model": {"class_path": "EcgClassifier", "init_args": {"network": network}}}
@@ -144,12 +144,19 @@ def _plain(value: Any) -> Any:
     return value
 
 
-def describe(step: Step, upstreams: Sequence[str]) -> list[str]:
+def describe(step: Step, upstreams: Mapping[str, Mapping[str, Any]]) -> list[str]:
     """Say in lines what a step compares."""
     splits = f" on each of {step.splits} patient-wise splits" if step.splits > 1 else ""
+    trained = [name for name, how in upstreams.items() if "data" in how]
+    files = [name for name in upstreams if name not in trained]
+    recipes = ", ".join(step.recipes)
+    lines = [f"from scratch: {', '.join(step.scratch)}"]
+    if trained:
+        lines.append(f"pre-trained on {', '.join(trained)}: {', '.join(step.tuned)}, with {recipes}")
+    if files:
+        lines.append(f"from {', '.join(files)}, each on its own network, also from scratch: {recipes}")
     return [
-        f"from scratch: {', '.join(step.scratch)}",
-        f"fine-tuned from {', '.join(upstreams)}: {', '.join(step.tuned)}, with {', '.join(step.recipes)}",
+        *lines,
         f"{step.seeds} seeds{splits}; all is chosen by validation records; a run scores its test records "
         "once, at its end",
     ]

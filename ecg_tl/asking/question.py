@@ -11,7 +11,7 @@ import yaml
 
 from ecg_tl import terminal
 from ecg_tl.asking.designs import LADDER, QUICK, TARGETS, Step, as_yaml, describe, study_of
-from ecg_tl.asking.sources import find_source
+from ecg_tl.asking.sources import find_source, name_of
 from ecg_tl.errors import EcgTlError, SettingError
 from ecg_tl.files import write_text
 from ecg_tl.study.design.check import check_runs
@@ -120,7 +120,7 @@ def prepare(
         raise SettingError("target", repr(target), f"one of {', '.join(TARGETS)}", "Choose one of these.")
     seconds = USUAL_BUDGET if budget is None else parse_budget(budget)
     downstream = find_source(folder, dataset)
-    name = _name_of(folder)
+    name = name_of(folder)
     sources = _upstreams(folder, upstreams, name)
     place = Path("answers") / name if out is None else Path(out)
     told = f"{', '.join(sources)}; target {target}; " + ("quick" if quick else f"budget {seconds:g} s")
@@ -155,7 +155,7 @@ def prepare(
     write_text(file, head + note + body)
     lines = [
         *first_lines,
-        *(f"  {line}" for line in describe(step, list(sources))),
+        *(f"  {line}" for line in describe(step, sources)),
         *_time_lines(plan, ahead),
         *foresee(settings, plan, ahead.sizes),
     ]
@@ -176,28 +176,22 @@ def parse_budget(text: str) -> float:
     return float(found[1]) * _UNITS[found[2]]
 
 
-def _name_of(folder: Path) -> str:
-    place = folder.resolve()
-    called = (place.parent if place.is_file() else place).name
-    return re.sub(r"[^A-Za-z0-9_.]+", "-", called).strip("-.") or "records"
-
-
 def _upstreams(folder: Path, named: Sequence[str | Path], downstream: str) -> dict[str, dict[str, object]]:
     """Find how the upstreams' records are read; without any named, those beside the folder."""
     found: dict[str, dict[str, object]] = {}
     for one in named:
-        name = _name_of(Path(one))
+        name, settings = name_of(Path(one)), {"data": find_source(Path(one))}
         name = f"{name}-upstream" if name == downstream else name
         if name in found:
             raise SettingError("upstreams", f"two named {name}", "names that differ", "Rename a folder.")
-        found[name] = find_source(Path(one))
+        found[name] = settings
     if not named:
         place = folder.resolve()
         own = place.parent if place.is_file() else place
         for beside in sorted(own.parent.iterdir()):
             if beside.is_dir() and beside != own:
                 try:
-                    found[_name_of(beside)] = find_source(beside)
+                    found[name_of(beside)] = {"data": find_source(beside, survey=False)}
                 except EcgTlError:
                     continue
     if not found:

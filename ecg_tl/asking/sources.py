@@ -15,23 +15,26 @@ from ecg_tl.errors import EcgTlError, SettingError
 from ecg_tl.files import read_regular
 from ecg_tl.limits import shown
 from ecg_tl.parsing import load_yaml
+from ecg_tl.survey import dataset_config, survey_folder
 
 DATASET_FILE = "dataset.yaml"
 """How the records of a folder are read, as `ecg-tl data init` writes it."""
 
 
-def find_source(folder: Path, dataset: str | None = None) -> dict[str, Any]:
-    """Say how a folder's records are read: by its `dataset.yaml`, or as a dataset whose files they are.
+def find_source(folder: Path, dataset: str | None = None, *, survey: bool = True) -> dict[str, Any]:
+    """Say how a folder's records are read: by its `dataset.yaml`, as a known dataset, or as they look.
 
     Args:
         folder: The folder, or a YAML that says it.
         dataset: Name of the dataset, where its files could be those of several.
+        survey: Whether recordings and a table of labels are looked at, where there is no `dataset.yaml`.
 
     Returns:
         `class_path` and `init_args` of a datamodule, with the `root`.
 
     Raises:
         SettingError: If it is no folder, or of no dataset that is known, or of several.
+        DatasetError: If what lies there is not clear.
     """
     if folder.is_file():
         return _from_yaml(folder)
@@ -44,6 +47,8 @@ def find_source(folder: Path, dataset: str | None = None) -> dict[str, Any]:
         raise SettingError(
             "dataset", shown(dataset), f"one of {', '.join(DATASETS)}", "Choose one, or leave it out."
         )
+    if not named and survey:
+        return dataset_config(survey_folder(folder))
     if not named:
         raise SettingError(
             folder,
@@ -59,6 +64,13 @@ def find_source(folder: Path, dataset: str | None = None) -> dict[str, Any]:
             f"Say which: `--dataset {named[0]}`.",
         )
     return {"class_path": datamodule_name(named[0]), "init_args": {"root": str(folder.resolve())}}
+
+
+def name_of(place: Path) -> str:
+    """Name a folder of records, or the one that a file says how to read, for a study."""
+    place = place.resolve()
+    called = (place.parent if place.is_file() else place).name
+    return re.sub(r"[^A-Za-z0-9_.]+", "-", called).strip("-.") or "records"
 
 
 def datamodule_name(dataset: str) -> str:

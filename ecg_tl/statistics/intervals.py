@@ -88,6 +88,11 @@ HOLDS_FOR = (
     "interval here; another split or another hospital would change more."
 )
 
+HOLDS_BEYOND = (
+    "Intervals are over test patients, seeds, and those of splits and trainings of the upstream that were "
+    "repeated. They hold for divisions of these records; another hospital would change more."
+)
+
 PATIENTS_AND_SEEDS = "patients and seeds"
 PATIENTS_ONLY = "patients only"
 

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from ecg_tl.asking.designs import LADDER, QUICK, Step, as_yaml, describe, study_of
 from ecg_tl.asking.question import parse_budget, prepare
 from ecg_tl.asking.sources import find_source
-from ecg_tl.errors import SettingError
+from ecg_tl.errors import EcgTlError, SettingError
 from ecg_tl.study.design.check import check_runs
 from ecg_tl.study.design.plan import make_plan
 from ecg_tl.study.design.settings import StudySettings, read_study
@@ -29,7 +29,7 @@ def study(step: Step, tmp_path: Path, records: int = 500) -> StudySettings:
         name="mine",
         folder=tmp_path,
         downstream=data,
-        upstreams={"ptbxl": upstream},
+        upstreams={"ptbxl": {"data": upstream}},
         records=records,
         target="f1_macro",
     )
@@ -48,7 +48,7 @@ def test_every_step_is_a_study_that_its_yaml_says(step: Step, tmp_path: Path) ->
     assert {run.network for run in runs if run.kind == "scratch"} == {*step.scratch, *step.tuned}
     assert {run.arm for run in runs if run.kind == "fine-tuned"} == set(step.recipes)
     assert len({(run.seed, run.split) for run in runs if run.kind != "upstream"}) == step.seeds * step.splits
-    assert any(", ".join(step.scratch) in line for line in describe(step, ["ptbxl"]))
+    assert any(", ".join(step.scratch) in line for line in describe(step, read.upstreams))
 
 
 def test_the_highest_step_passes_the_checks_of_a_study(tmp_path: Path) -> None:
@@ -107,8 +107,10 @@ def test_a_dataset_yaml_that_says_nothing_is_refused(content: str, tmp_path: Pat
 
 def test_what_is_no_folder_of_records_is_refused(tmp_path: Path) -> None:
     for place, dataset in ((tmp_path / "nowhere", None), (tmp_path, None), (tmp_path, "ptb-xl")):
-        with pytest.raises(SettingError):
+        with pytest.raises(EcgTlError):
             find_source(place, dataset)
+    with pytest.raises(SettingError, match="data init"):
+        find_source(tmp_path, survey=False)
 
 
 @pytest.mark.slow

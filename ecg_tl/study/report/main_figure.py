@@ -12,7 +12,7 @@ from ecg_tl.figures.forest import WIDE, Row, RowGroup, Scale, paint_forest, pain
 from ecg_tl.figures.svg import Picture, drawing, picture, to_svg
 from ecg_tl.figures.theme import MARKERS, light
 from ecg_tl.files import write_text, written_whole
-from ecg_tl.statistics.intervals import Interval
+from ecg_tl.statistics.intervals import HOLDS_BEYOND, HOLDS_FOR, Interval
 from ecg_tl.statistics.replication import count_splits
 from ecg_tl.study.findings.compared import Comparison, at_largest_size
 from ecg_tl.study.findings.findings import Findings
@@ -34,6 +34,12 @@ def claimed_axes(findings: Findings) -> Axes:
     """Give the values of the axes that the claims are tested at."""
     primary = [one for one in findings.comparisons if one.primary]
     return next((one.axes for one in (*primary, *findings.comparisons)), ())
+
+
+def holds_for(findings: Findings) -> str:
+    """Say what the intervals hold for."""
+    several = any(answer.splits > 1 for answer in findings.answers)
+    return HOLDS_BEYOND if several else HOLDS_FOR
 
 
 def main_comparisons(findings: Findings) -> list[Comparison]:

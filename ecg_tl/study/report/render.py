@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import datetime
 from pathlib import Path
 
@@ -14,7 +14,7 @@ from ecg_tl.figures.theme import declarations
 from ecg_tl.files import write_text
 from ecg_tl.outputs import check_outputs
 from ecg_tl.printing import visible
-from ecg_tl.statistics.intervals import HOLDS_FOR, Interval
+from ecg_tl.statistics.intervals import Interval
 from ecg_tl.study.findings import wording
 from ecg_tl.study.findings.answers import candidates_table
 from ecg_tl.study.findings.claims.drafting import Claim
@@ -22,13 +22,15 @@ from ecg_tl.study.findings.classes import class_tables, negative_transfer
 from ecg_tl.study.findings.data import support_table
 from ecg_tl.study.findings.findings import Findings, all_topics
 from ecg_tl.study.findings.record import versions_table
-from ecg_tl.study.findings.tables import axis_words
+from ecg_tl.study.findings.tables import Table, axis_words
 from ecg_tl.study.report.csv_files import csv_tables, rows_as_csv
 from ecg_tl.study.report.figures import make_figures
-from ecg_tl.study.report.main_figure import claimed_axes, counts, interval_text, main_comparisons
+from ecg_tl.study.report.latex import tables_as_latex
+from ecg_tl.study.report.main_figure import claimed_axes, counts, holds_for, interval_text, main_comparisons
 from ecg_tl.study.report.sections import sections_of
 
 PAGE = "index.html"
+LATEX = "tables.tex"
 
 _TEMPLATES = Path(__file__).with_name("templates")
 
@@ -49,7 +51,7 @@ def write_report(findings: Findings, folder: Path, inputs: Iterable[Path] = ()) 
         SettingError: If a file of the report is an input.
     """
     found = csv_tables(findings)
-    names = [PAGE, *(f"{name}.csv" for name in found)]
+    names = [PAGE, LATEX, *(f"{name}.csv" for name in found)]
     if folder.is_dir():  # one that cannot be made is said below
         check_outputs({f"report {name}": folder / name for name in names}, inputs)
     page = render_page(findings, [name for name, rows in found.items() if rows])
@@ -61,6 +63,7 @@ def write_report(findings: Findings, folder: Path, inputs: Iterable[Path] = ()) 
                 _write(path, rows_as_csv(rows))
             else:
                 path.unlink(missing_ok=True)  # of an earlier report
+        _write(folder / LATEX, tables_as_latex(tables_by_file(findings)))
         _write(folder / PAGE, page)
     except OSError as error:
         remedy = "Free some space, or name a folder that can be written."
@@ -99,7 +102,7 @@ def render_page(findings: Findings, csv_names: list[str]) -> str:
         "interval_text": interval_text,
     }
     default = claimed_axes(findings)
-    tables_of = {topic.name: topic.tables(findings.of(topic.name), default) for topic in all_topics()}
+    tables_of = _tables_of(findings)
     return environment.get_template("page.html.j2").render(
         findings=findings,
         record=findings.record,
@@ -115,15 +118,25 @@ def render_page(findings: Findings, csv_names: list[str]) -> str:
         claim_text=_claim_text,
         certainties=CERTAINTIES,
         certainty_meanings=CERTAINTY_MEANINGS,
-        holds_for=HOLDS_FOR,
+        holds_for=holds_for(findings),
         candidates_table=candidates_table,
         support_table=support_table,
         class_tables=class_tables(findings.comparisons),
         sections=sections_of(findings),
-        tables={file: table for own in tables_of.values() for file, table in own.items()},
+        tables=tables_by_file(findings),
         tables_of=tables_of,
         versions=versions_table(findings.record),
     )
+
+
+def _tables_of(findings: Findings) -> dict[str, Mapping[str, Table | None]]:
+    default = claimed_axes(findings)
+    return {topic.name: topic.tables(findings.of(topic.name), default) for topic in all_topics()}
+
+
+def tables_by_file(findings: Findings) -> dict[str, Table | None]:
+    """Give the tables by the name of the CSV file that holds their numbers."""
+    return {file: table for own in _tables_of(findings).values() for file, table in own.items()}
 
 
 CLAIM_TONES = {

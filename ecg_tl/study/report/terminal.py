@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from ecg_tl.statistics.intervals import HOLDS_FOR
 from ecg_tl.study.findings.compared import Comparison
 from ecg_tl.study.findings.findings import Findings
 from ecg_tl.study.findings.tables import axis_words
 from ecg_tl.study.findings.values import Axes
 from ecg_tl.study.findings.wording import number, p_value, signed, span, typeset
-from ecg_tl.study.report.main_figure import claimed_axes
+from ecg_tl.study.report.main_figure import claimed_axes, holds_for
 from ecg_tl.terminal import Table, Text
 
 _TONES = {"win": "green", "loss": "red", "equivalent": "cyan", "open": ""}
@@ -25,7 +24,7 @@ def summarize(findings: Findings) -> Iterator[Table | Text]:
         yield Text(typeset(answer.explanation))
     if findings.comparisons:
         yield _comparisons(findings)
-        yield Text(typeset(HOLDS_FOR), style="dim")
+        yield Text(typeset(holds_for(findings)), style="dim")
     yield _claims(findings)
 
 

@@ -19,8 +19,9 @@ from hypothesis import strategies as st
 
 from ecg_tl.errors import SettingError, StoreError
 from ecg_tl.figures.theme import COLOURS
+from ecg_tl.study.report.latex import latex_text
 from ecg_tl.study.report.main_figure import main_figure
-from ecg_tl.study.report.render import write_report
+from ecg_tl.study.report.render import tables_by_file, write_report
 from ecg_tl.study.run.results import Missing
 
 VOID = {"meta", "link", "br", "img"}
@@ -178,6 +179,7 @@ def test_an_earlier_report_leaves_nothing_behind(tmp_path: Path) -> None:
         "claims.csv",
         "missing.csv",
         "notes.txt",
+        "tables.tex",
     }
     assert "comparisons.csv" not in page.read_text(encoding="utf-8")
 
@@ -272,3 +274,26 @@ def test_gain_and_loss_stay_apart_without_red_or_green_cones(dark: bool) -> None
         for one, other in ((0, 1), (0, 2), (1, 2)):
             distance = sum((a - b) ** 2 for a, b in zip(seen[one], seen[other], strict=True)) ** 0.5
             assert distance > 45
+
+
+@given(st.text(max_size=60))
+def test_any_text_is_text_in_latex(text: str) -> None:
+    written = latex_text(text)
+    assert "\n" not in written
+    assert not re.search(r"(?<!\\)[#%&_]", written.replace(r"\textasciitilde{}", "").replace("$-$", ""))
+    unescaped = re.sub(r"\\[{}]", "", written)
+    assert unescaped.count("{") == unescaped.count("}")
+
+
+def test_latex_has_every_table_with_as_many_cells_as_columns(tmp_path: Path) -> None:
+    findings = make_findings()
+    write_report(findings, tmp_path)
+    text = (tmp_path / "tables.tex").read_text()
+    tables = [table for table in tables_by_file(findings).values() if table is not None]
+    assert text.count(r"\begin{table}") == text.count(r"\end{table}") == len(tables)
+    labels = re.findall(r"\\label\{(.*?)\}", text)
+    assert len(set(labels)) == len(labels)
+    for table, body in zip(tables, re.findall(r"\\midrule\n(.*?)\n\\bottomrule", text, re.S), strict=True):
+        rows = body.split("\n")
+        assert len(rows) == len(table.rows)
+        assert {len(re.findall(r"(?<!\\)&", row)) + 1 for row in rows} == {len(table.columns)}
