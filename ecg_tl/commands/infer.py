@@ -184,9 +184,10 @@ def _parser() -> ArgumentParser:
         "records",
         type=str,
         nargs="+",
-        help="WFDB records (with or without extension), CSV or NumPy files (.npy, .npz), or folders of them.",
+        help="WFDB records (with or without extension), CSV, NumPy or HDF5 files, files of carts (DICOM, "
+        "EDF, MUSE XML, ...), or folders of them.",
     )
-    files = parser.add_argument_group("what CSV and NumPy files do not say themselves")
+    files = parser.add_argument_group("what CSV, NumPy and HDF5 files do not say themselves")
     files.add_argument(
         "--leads",
         type=str,

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import cart_files
 import numpy as np
 import onnx
 import pandas as pd
@@ -197,6 +198,27 @@ def test_notes_and_warnings_are_on_the_terminal(infer: Infer, ecg: Recording, tm
     assert "III, aVR, aVL, aVF computed from I and II" in out
     assert "warning: 8 s long, padded with zeros" in out
     assert "warning: flat lead: V4" in out
+
+
+def test_files_of_carts_give_the_answer_of_the_same_array(
+    infer: Infer, ecg: Recording, array: Path, tmp_path: Path
+) -> None:
+    folder = tmp_path / "carts"
+    folder.mkdir()
+    values = ecg.values.astype(np.float64)
+    steps = np.rint(values * 1000).astype(np.int16)
+    cart_files.write_dicom(folder / "1.2.3", steps, sensitivity=1.0)
+    cart_files.write_edf(folder / "a.edf", values)
+    eight = [LEADS.index(lead) for lead in ("I", "II", *LEADS[6:])]
+    (folder / "muse.xml").write_bytes(cart_files.muse_xml(steps[eight], per_bit="1"))
+    found = as_json(infer(folder, "--json", "-"))["records"]
+    (expected,) = as_json(infer(array, *ARRAY, "--json", "-"))["records"]
+    assert len(found) == 3
+    for one in found:
+        for given, wanted in zip(one["classes"], expected["classes"], strict=True):
+            assert given["probability"] == pytest.approx(wanted["probability"], abs=2e-3)
+    computed = [one["record"] for one in found if "computed_leads" in {note["kind"] for note in one["notes"]}]
+    assert [Path(record).name for record in computed] == ["muse.xml"]
 
 
 def test_a_network_that_was_never_validated_says_so(infer: Infer, run_copy: Path, ptbxl_root: Path) -> None:
