@@ -9,11 +9,16 @@ from pathlib import Path
 
 import pytest
 import torch
+from lightning.pytorch.cli import LightningArgumentParser
 from simulated import option_words
 
 from ecg_tl.cli import main
+from ecg_tl.datamodules.ptbxl import PtbXlDataModule
 from ecg_tl.models import create_network
-from ecg_tl.study.design.check import check_runs
+from ecg_tl.parsing import load_yaml
+from ecg_tl.published import UPSTREAMS
+from ecg_tl.shipped import find_config, fragment_kinds
+from ecg_tl.study.design.check import _run_parser, check_runs
 from ecg_tl.study.design.plan import make_plan
 from ecg_tl.study.design.settings import read_study
 from ecg_tl.synthesis import synthesize
@@ -77,7 +82,8 @@ def upstream(workplace: Path) -> Path:
 
 
 def test_every_folder_of_configs_is_tested_here() -> None:
-    tested = {"data", "model", "pretraining", "protocol", "trainer", "transfer", "experiment", "study"}
+    tested = {"data", "model", "pretraining", "protocol", "trainer", "transfer", "upstream"}
+    tested |= {"experiment", "study"}
     assert {path.name for path in CONFIGS.iterdir()} == tested
     assert all(yamls(folder) for folder in tested)
 
@@ -145,6 +151,35 @@ def test_each_method_pre_trains(here: Path, method: str) -> None:
     words += [] if method == "jepa" else ["--data.crop_seconds", "1"]
     assert main([*words, "--experiment", method]) == 0
     assert (here / "runs" / method / "version_0" / "checkpoints" / "best.ckpt").is_file()
+
+
+def test_each_published_upstream_has_a_config() -> None:
+    assert set(yamls("upstream")) == set(UPSTREAMS)
+
+
+@pytest.fixture(scope="module")
+def parser() -> LightningArgumentParser:
+    return _run_parser()
+
+
+@pytest.mark.parametrize("name", yamls("upstream"))
+def test_each_published_upstream_is_its_network_under_its_contract(
+    name: str, parser: LightningArgumentParser
+) -> None:
+    """Nothing is trained: the networks are large. `tests/transfer/test_published_upstreams.py` trains one."""
+    config = load_yaml(find_config(f"upstream/{name}", fragment_kinds()).read_text())
+    entry = UPSTREAMS[name]
+    config["data"]["class_path"] = "PtbXlDataModule"
+    parsed = parser.parse_object(config)
+    assert (parsed.transfer.upstream, parsed.model.init_args.network) == (name, entry.network)
+    data = PtbXlDataModule(contract=parsed.data.init_args.contract)
+    assert data.contract is not None
+    assert data.contract.contract == entry.contract
+    options = parsed.model.init_args.network_options or {}
+    assert options == dict(entry.options)
+    with torch.device("meta"):
+        network = create_network(entry.network, 5, data.num_leads, data.num_samples, **options)
+    assert network.num_leads == len(entry.contract.leads)
 
 
 @pytest.mark.parametrize("experiment", yamls("experiment"))

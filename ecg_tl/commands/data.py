@@ -78,6 +78,7 @@ def prepare(
     num_samples: int = 1000,
     resampling: Literal["polyphase", "stride"] = "polyphase",
     short: Literal["pad", "drop"] = "pad",
+    contract: str | None = None,
     bad_records: Literal["skip", "error"] = "skip",
     workers: int | None = None,
     options: dict[str, bool | int | float | str | None] | None = None,
@@ -93,15 +94,21 @@ def prepare(
         num_samples: Length of every stored record.
         resampling: `polyphase` filters before it decimates; `stride` takes every k-th sample, as the paper.
         short: Whether shorter records are padded with zeros or left out.
+        contract: Name of a published upstream (`ecg-tl upstream list`), whose contract decides all of these.
         bad_records: Whether a record that cannot be read is listed and left out, or stops.
         workers: Processes that read; one a core if not given.
         options: Of the dataset, such as `{"source_rate": 100}` for ptbxl.
     """
+    from ecg_tl.published import find_upstream
     from ecg_tl.store.build import prepare as build
     from ecg_tl.store.settings import StoreSettings
     from ecg_tl.store.summary import render_store
 
-    settings = StoreSettings(leads, sampling_rate, num_samples, resampling, short)
+    settings = (
+        StoreSettings(leads, sampling_rate, num_samples, resampling, short)
+        if contract is None
+        else StoreSettings.under(find_upstream(contract).contract)
+    )
     store = build(
         get_dataset(dataset, **(options or {})),
         _root(dataset, root),

@@ -20,6 +20,7 @@ from ecg_tl.metrics import multilabel_scores
 from ecg_tl.robustness.conditions import Disturbance, Recorder, make_kinds
 from ecg_tl.robustness.predictions import DisturbedPredictions, predict_disturbed
 from ecg_tl.robustness.subjects import Subject, make_subject
+from ecg_tl.signals import MILLIVOLTS
 from ecg_tl.statistics.intervals import Interval, mean_interval, score_interval
 from ecg_tl.statistics.resampling import PatientResamples, resample_patients
 from ecg_tl.statistics.scoring import AVERAGES, PRIMARY, Sample, sample_of, score_run, subtract
@@ -145,7 +146,19 @@ def evaluate(
         datamodule.store_settings.resampling,
         mains_frequency,
     )
+    if datamodule.store_settings.units != MILLIVOLTS:
+        raise SettingError(
+            "data.contract",
+            f"signals that are {datamodule.store_settings.units}",
+            "signals in millivolts, as disturbances are",
+            "Their contract scales before its last step; what a disturbance would be there is not known.",
+        )
     made, remarks = make_kinds(recorder, kinds)
+    if datamodule.contract is not None:
+        remarks.append(
+            f"The contract {datamodule.contract.name} prepares signals first: disturbances meet what its "
+            "filters have left, and are not filtered."
+        )
     datamodule.prepare_data()
     datamodule.setup()
     called = names or [path.stem for path in checkpoints]

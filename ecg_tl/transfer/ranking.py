@@ -19,15 +19,12 @@ from ecg_tl.checkpoints.reading import read_checkpoint
 from ecg_tl.contamination import OverlapReport, TrainingSet, find_overlap, read_training_sets
 from ecg_tl.datamodules import EcgDataModule
 from ecg_tl.errors import CheckpointError, SettingError
-from ecg_tl.limits import require_each_once
+from ecg_tl.limits import require_each_once, shown
 from ecg_tl.store.progress import record_progress
 from ecg_tl.tasks import EcgClassifier
 from ecg_tl.tasks.predictions import join_windows
 from ecg_tl.tasks.restoring import restore_task
 from ecg_tl.transfer.transferability import Melep, ScoresByClass, linear_probe_score, logme, melep
-
-UNITS = "mV"
-"""What an `EcgDataModule` gives."""
 
 MOST_FEATURE_VALUES = 2**27
 """Features of all records together, a gigabyte in double precision; longer vectors are sketched."""
@@ -137,9 +134,19 @@ def read_candidate(path: Path, datamodule: EcgDataModule) -> Candidate:
         "leads": datamodule.leads,
         "sampling_rate": datamodule.sampling_rate,
         "num_samples": datamodule.num_samples,
-        "units": UNITS,
+        "units": datamodule.store_settings.units,
+        "preprocessing": None
+        if datamodule.contract is None
+        else datamodule.contract.contract.stored.to_json(),
     }
     unlike = [field for field in at_hand if data.get(field) != at_hand[field]]
+    if "preprocessing" in unlike and data.get("preprocessing") is not None:
+        raise CheckpointError(
+            path,
+            f"a network trained under the contract {shown((data.get('contract') or {}).get('name'))}",
+            f"one trained on signals as the downstream data ({datamodule.dataset.name}) have them",
+            f"Prepare the data under its contract (--data.contract {path}), or leave it out.",
+        )
     if unlike:
         flags = [f"--data.{field} {_as_flag(data.get(field))}" for field in unlike if field != "units"]
         raise CheckpointError(
@@ -311,3 +318,7 @@ def _worst_last(ranked: Ranked, sort_by: SortBy) -> tuple[bool, float]:
 
 def _as_flag(value: object) -> str:
     return f"'[{', '.join(map(str, value))}]'" if isinstance(value, list) else str(value)
+
+
+def _preprocessing(datamodule: EcgDataModule) -> list[dict[str, Any]] | None:
+    return None if datamodule.contract is None else datamodule.contract.contract.stored.to_json()

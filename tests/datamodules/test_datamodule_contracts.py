@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 import torch
 
+from ecg_tl.cli import main
 from ecg_tl.datamodules.contracts import NamedContract, find_contract, fit_scaling
 from ecg_tl.datamodules.ptbxl import PtbXlDataModule
 from ecg_tl.datasets.ptbxl import PtbXl
@@ -117,6 +118,14 @@ def data(root: Path, stores: Path, **settings: Any) -> PtbXlDataModule:
     made.prepare_data()
     made.setup()
     return made
+
+
+def test_data_prepare_makes_the_store_that_a_datamodule_opens(ptbxl_root: Path, tmp_path: Path) -> None:
+    words = ["data", "prepare", "ptbxl", "--root", str(ptbxl_root), "--store_dir", str(tmp_path)]
+    assert main([*words, "--contract", "ked"]) == 0
+    (path,) = tmp_path.glob("ptbxl-*/")
+    assert data(ptbxl_root, tmp_path, contract="ked").store.path == path
+    assert main([*words, "--contract", "kedd"]) == 2
 
 
 def test_statistics_are_those_of_the_training_records(ptbxl_root: Path, tmp_path: Path) -> None:

@@ -11,19 +11,24 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from tiny import QUIET
+from tiny import NUM_SAMPLES, QUIET, SAMPLING_RATE
 
 from ecg_tl.cli import main
+from ecg_tl.contamination import TRAINED_ON, find_overlap, read_training_sets, require_no_overlap
 from ecg_tl.datamodules.contracts import find_contract
+from ecg_tl.datamodules.ptbxl import PtbXlDataModule
+from ecg_tl.datasets.partners import datasets_declared
 from ecg_tl.datasets.ptbxl import PtbXl
 from ecg_tl.errors import EcgTlError
 from ecg_tl.inference.checkpoint_model import CheckpointModel
+from ecg_tl.inference.opening import open_model
 from ecg_tl.inference.windows import cut_windows
 from ecg_tl.models import create_network
 from ecg_tl.published import UPSTREAMS, find_upstream
 from ecg_tl.signals import Recording
 from ecg_tl.transfer.callback import TransferLearning
 from ecg_tl.transfer.inspection import inspect_checkpoint
+from ecg_tl.upstreams.loading import declared_sets
 
 TINY = {"size": "tiny"}
 NETWORK = (
@@ -36,11 +41,14 @@ NETWORK = (
 )
 
 
+ALLOWED = ("--transfer.match.allow_overlap", "true")
+
+
 @pytest.fixture(scope="module")
 def small_founder() -> Iterator[None]:
-    """ECGFounder's entry with a small network; contract and file layout are its own."""
+    """ECGFounder's entry with a small network, and more training data; contract and layout are its own."""
     whole = UPSTREAMS["ecgfounder"]
-    UPSTREAMS["ecgfounder"] = replace(whole, options=TINY)
+    UPSTREAMS["ecgfounder"] = replace(whole, options=TINY, trained_on=("HEEDB", "PTB-XL"))
     yield
     UPSTREAMS["ecgfounder"] = whole
 
@@ -66,10 +74,11 @@ def words(root: Path, stores: Path, runs: Path, *more: str) -> list[str]:
 
 @pytest.fixture(scope="module")
 def run(weights: Path, ptbxl_root: Path, prepared: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A run of one epoch from the published file, under its contract; read, never write."""
+    """A run of one epoch from the published file, by the shipped config; read, never write."""
     runs = tmp_path_factory.mktemp("runs")
-    more = ("--data.contract", "ecgfounder", "--transfer.upstream", "ecgfounder")
-    assert main(words(ptbxl_root, prepared, runs, *more, "--transfer.weights", str(weights))) == 0
+    whole = words(ptbxl_root, prepared, runs, "--transfer.weights", str(weights), *ALLOWED)
+    whole[1:3] = ["-c", "data/ptbxl", "-c", "upstream/ecgfounder"]
+    assert main(whole) == 0
     (folder,) = runs.glob("*/version_*")
     return folder
 
@@ -92,6 +101,9 @@ def test_every_tensor_of_the_file_is_taken_but_the_head(run: Path) -> None:
         "reinitialised",
     }
     assert report["overlap"]["declared_elsewhere"] == ["HEEDB"]
+    assert report["overlap"]["records"] == 0
+    of_parts = {one["part"]: one["overlap"] for one in report["overlap"]["declared"]}
+    assert of_parts == {name: part["records"] for name, part in report["overlap"]["parts"].items()}
 
 
 def test_the_checkpoint_says_its_contract(best: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -104,6 +116,7 @@ def test_the_checkpoint_says_its_contract(best: Path, capsys: pytest.CaptureFixt
     out = capsys.readouterr().out
     assert "ecgfounder" in out
     assert "median_baseline" in out
+    assert "PTB-XL, as the upstream's authors declare" in " ".join(out.split())
 
 
 def test_infer_gives_the_network_what_the_contract_prepares(best: Path, ptbxl_root: Path) -> None:
@@ -168,6 +181,10 @@ def test_senseless_settings_are_one_line(settings: dict[str, Any], message: str)
         ),
         (("--transfer.upstream", "ecgfounder", "--transfer.weights", "W"), "--data.contract ecgfounder"),
         (("--transfer.upstream", "ecgfounder", "--transfer.weights", "none.pth"), "no such file"),
+        (
+            ("--data.contract", "ecgfounder", "--transfer.upstream", "ecgfounder", "--transfer.weights", "W"),
+            "as its authors declare",
+        ),
     ],
 )
 def test_what_does_not_go_together_is_one_line(
@@ -181,14 +198,91 @@ def test_what_does_not_go_together_is_one_line(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     given = [str(weights) if word == "W" else word for word in more]
-    data = ("--data.sampling_rate", "25", "--data.num_samples", "250")
+    under = "--data.contract" in more
+    data = () if under else ("--data.sampling_rate", "25", "--data.num_samples", "250")
     assert main(words(ptbxl_root, prepared, tmp_path, *data, *given)) == 2
     err = capsys.readouterr().err.strip().splitlines()
     assert message in err[-1]
     assert "Traceback" not in "\n".join(err)
 
 
-def test_a_license_that_forbids_commerce_is_printed(
+def data_words(root: Path, stores: Path, contract: Path | str) -> list[str]:
+    return [
+        *("--data", "PtbXlDataModule", "--data.root", str(root), "--data.store_dir", str(stores)),
+        *("--data.split.kind", "patient", "--data.split.fractions", "[0.5, 0.25, 0.25]"),
+        *("--data.contract", str(contract), "--data.allow_overlap", "true"),
+    ]
+
+
+def test_exported_it_takes_what_the_contract_prepares(best: Path, ptbxl_root: Path, tmp_path: Path) -> None:
+    records = str(next((ptbxl_root / "records500").rglob("*.hea")))
+    path = tmp_path / "model.pt2"
+    words = ["export", str(best), "--format", "torch", "--output", str(path), "--records", records]
+    assert main(words) == 0
+    exported, model = open_model(path, trust_program=True), CheckpointModel(best)
+    assert exported.description == model.description
+    windows = cut_windows(first_recording(ptbxl_root), model.description, "all", "record")
+    signal = windows.signal(slice(None))
+    np.testing.assert_allclose(exported.logits(signal), model.logits(signal), atol=1e-4)
+
+
+def test_every_command_takes_it(
+    best: Path, ptbxl_root: Path, prepared: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    data = data_words(ptbxl_root, prepared, "ecgfounder")
+    record = str(next((ptbxl_root / "records500").rglob("*.hea")))
+    assert main(["infer", str(best), record]) == 0
+    assert main(["card", str(best), "--output", str(tmp_path / "card.md")]) == 0
+    card = (tmp_path / "card.md").read_text()
+    assert "ecgfounder" in card
+    assert "median\\_baseline" in card or "median_baseline" in card
+    assert "declare" in card
+    assert main(["robustness", str(best), *data, "--kinds", "wander", "--resamples", "0"]) == 0
+    assert "disturbances meet what its filters have left" in " ".join(capsys.readouterr().out.split())
+    assert main(["transfer", "rank", "--checkpoints", str(best), *data]) == 0
+    plain = [word for word in data if word not in ("--data.contract", "ecgfounder")]
+    assert main(["transfer", "rank", "--checkpoints", str(best), *plain]) == 2
+    assert "Prepare the data under its contract" in capsys.readouterr().err
+
+
+def of_ptbxl(root: Path, stores: Path) -> PtbXlDataModule:
+    sizes = {"sampling_rate": SAMPLING_RATE, "num_samples": NUM_SAMPLES}
+    data = PtbXlDataModule(root=str(root), store_dir=str(stores), **sizes)  # type: ignore[arg-type]
+    data.setup()
+    return data
+
+
+PARTS = ("train", "validation", "test")
+
+
+def test_what_authors_declare_is_refused_until_it_is_allowed(
+    ptbxl_root: Path, prepared: Path, ptbxl_store: object
+) -> None:
+    data, sets = of_ptbxl(ptbxl_root, prepared), declared_sets(find_upstream("ecg-fm"))
+    with pytest.raises(EcgTlError, match=r"train records \(PTB-XL\).*as its authors declare"):
+        require_no_overlap(sets, data, PARTS, allow=False, where="file", setting="allow_overlap: true")
+    report = require_no_overlap(sets, data, PARTS, allow=True, where="file", setting="allow_overlap: true")
+    assert report.records == 0
+    of_ptbxl_alone = [one for one in report.declared if one.dataset == "PTB-XL"]
+    assert sum(one.overlap for one in of_ptbxl_alone) == sum(part.records for part in report.parts)
+    assert any("as its authors declare" in line for line in report.lines())
+
+
+def test_of_declared_folds_only_their_records_count(
+    ptbxl_root: Path, prepared: Path, ptbxl_store: object
+) -> None:
+    data, sets = of_ptbxl(ptbxl_root, prepared), declared_sets(find_upstream("xresnet1d50-ptbxl"))
+    report = find_overlap(sets, data, PARTS)
+    assert [(one.part, one.overlap) for one in report.declared] == [("train", len(data.parts.split.train))]
+    assert read_training_sets({TRAINED_ON: [sets[0].as_dict()]}, "file")[0].same_as(sets[0])
+
+
+def test_a_declared_collection_counts_in_a_collection_that_holds_it() -> None:
+    assert "cinc2021" in datasets_declared("PTB-XL")
+    assert datasets_declared("LUDB") == {"ludb"}
+
+
+def test_a_licence_that_forbids_commerce_is_printed(
     capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:
     from ecg_tl.upstreams import read_published

@@ -8,7 +8,7 @@ from difflib import get_close_matches
 from ecg_tl.errors import SettingError
 from ecg_tl.limits import SEED, require
 from ecg_tl.study.design.pretraining import check_pretrained, is_pretrained_here, known_datasets
-from ecg_tl.study.design.settings import ALL_RECORDS, Block, StudySettings
+from ecg_tl.study.design.settings import ALL_RECORDS, Block, StudySettings, is_a_file
 
 MOST_SPLITS = 100
 
@@ -19,13 +19,24 @@ def check_names(settings: StudySettings) -> None:
     Raises:
         SettingError: If not; it names the place and the nearest name that there is.
     """
+    files = {
+        name: one for name, one in settings.upstreams.items() if isinstance(one, dict) and is_a_file(one)
+    }
     for what, names in (
         ("downstreams", settings.downstreams),
-        ("networks", settings.networks),
+        ("networks", {**settings.networks, **files}),
         ("arms", settings.arms),
     ):
         if not names:
             raise SettingError(what, "none", "at least one", f"Name some under `{what}`.")
+    both = [name for name in files if name in settings.networks]
+    if both:
+        raise SettingError(
+            f"upstreams.{both[0]}",
+            f"a file, and a network that is called {both[0]}",
+            "two names: runs with a file are named by it in the place of a network",
+            "Rename one of them.",
+        )
     if not settings.seeds:
         raise SettingError("seeds", "none", "at least one", "Name some, such as `seeds: [0, 1, 2, 3, 4]`.")
     _check_repeated("seeds", settings.seeds)
@@ -75,10 +86,11 @@ def _check_arms(settings: StudySettings) -> None:
             "upstreams", "none", f"one at least for the arm(s) {', '.join(pretrained)}", "Name one."
         )
     for name, arm in arms.items():
-        if arm.transfer is not None and "upstream" in arm.transfer:
+        said = [key for key in ("upstream", "weights") if key in (arm.transfer or {})]
+        if said:
             raise SettingError(
                 f"arms.{name}.transfer",
-                "`upstream`",
+                f"`{said[0]}`",
                 "none: the study gives each run its own upstream's checkpoint",
                 "Remove it; for a control on the network as initialised, write `pretrained: false`.",
             )

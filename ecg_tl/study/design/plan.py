@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import product
 from pathlib import Path
 
 from ecg_tl import shipped
 from ecg_tl.errors import SettingError
+from ecg_tl.study.design.file_upstreams import file_upstreams
 from ecg_tl.study.design.names import check_names
 from ecg_tl.study.design.overlay import decisive, digest, layered, papers_judgement
 from ecg_tl.study.design.pretraining import (
@@ -21,7 +22,7 @@ from ecg_tl.study.design.pretraining import (
 )
 from ecg_tl.study.design.runs import Plan, Run, RunKind, Selection
 from ecg_tl.study.design.settings import Arm, Block, Overlay, StudySettings
-from ecg_tl.transfer.words import TRANSFER, first_form_of_config, present_config
+from ecg_tl.transfer.words import TRANSFER, first_form_of_config, is_transfer, present_config
 
 UPSTREAM_ARM = "upstream"
 """The arm of a run that trains an upstream."""
@@ -100,6 +101,7 @@ class _Planner:
     def __init__(self, settings: StudySettings) -> None:
         self.settings = settings
         self.scratch = scratch_arm(settings)
+        self.files = file_upstreams(settings)
         self._runs: dict[str, Run] = {}
         self._first_block: dict[str, int] = {}
         self._upstreams: dict[tuple[object, ...], Run] = {}
@@ -122,8 +124,9 @@ class _Planner:
             ):
                 upstreams: Sequence[str | None] = (None,)
                 if kind_of(settings.arms[arm]) == "fine-tuned":
-                    # A dataset is no upstream of itself.
-                    upstreams = [u for u in _named(block.upstreams, settings.upstreams) if u != downstream]
+                    # A dataset is no upstream of itself, and a file one of its own network alone.
+                    named = _named(block.upstreams, settings.upstreams)
+                    upstreams = [u for u in named if u != downstream and u not in self.files]
                 for upstream, values in product(upstreams, product(*(axes[axis] for axis in settings.axes))):
                     yield _Cell(
                         block=number,
@@ -138,6 +141,35 @@ class _Planner:
                         turn=split + seeds.index(seed),
                     )
 
+            yield from self._cells_of_files(number, block, axes)
+
+    def _cells_of_files(
+        self, number: int, block: Block, axes: Mapping[str, tuple[str, ...]]
+    ) -> Iterator[_Cell]:
+        """Yield the runs of each file's network: those that start from it, and those that do not."""
+        settings = self.settings
+        seeds = settings.seeds if block.seeds is None else block.seeds
+        for downstream, upstream, arm, size, seed, split in product(
+            _named(block.downstreams, settings.downstreams),
+            [u for u in _named(block.upstreams, settings.upstreams) if u in self.files],
+            _named(block.arms, settings.arms),
+            block.sizes,
+            seeds,
+            range(settings.splits),
+        ):
+            for values in product(*(axes[axis] for axis in settings.axes)):
+                yield _Cell(
+                    block=number,
+                    downstream=downstream,
+                    upstream=upstream if kind_of(settings.arms[arm]) == "fine-tuned" else None,
+                    network=upstream,
+                    arm=arm,
+                    size=size if isinstance(size, int) else None,
+                    seed=seed,
+                    axes=tuple(zip(settings.axes, values, strict=True)),
+                    split=split,
+                )
+
     # Runs -----------------------------------------------------------------------------------------------
 
     def add(self, cell: _Cell, protocol: Selection | None = None) -> Run:
@@ -145,7 +177,9 @@ class _Planner:
         settings = self.settings
         arm = settings.arms[cell.arm]
         needs, upstream_seed = None, None
-        if cell.upstream is not None:
+        file = self.files.get(cell.network)
+        starts_from = file if cell.upstream is not None else None
+        if cell.upstream is not None and file is None:
             upstream = self._add_upstream(cell, cell.upstream)
             needs = upstream.id
             upstream_seed = upstream.seed if len(settings.upstream_seeds) > 1 else None
@@ -160,9 +194,10 @@ class _Planner:
             shipped.protocol(settings.protocol),
             settings.settings,
             settings.downstream_settings,
-            settings.networks[cell.network],
+            settings.networks[cell.network] if file is None else file.model,
             settings.downstreams[cell.downstream],
             *self._axis_overlays(cell),
+            {} if file is None else file.data,
             arm.settings,
             transfer,
             {} if cell.size is None else size,
@@ -180,8 +215,14 @@ class _Planner:
         words += [f"split{cell.split}"] if cell.split else []
         words += [*self._axis_words(cell), f"s{cell.seed}"]
         words += ["second", "opinion"] if protocol == "second_opinion" else []
+        # The file itself decides the numbers, and not where it lies.
+        run_id = _identify(words, config, needs if starts_from is None else f"file {starts_from.digest}")
+        if starts_from is not None:
+            for callback in config["trainer"]["callbacks"]:
+                if is_transfer(callback["class_path"]):
+                    callback["init_args"] |= starts_from.transfer
         run = Run(
-            id=_identify(words, config, needs),
+            id=run_id,
             kind=kind_of(arm),
             dataset=cell.downstream,
             upstream=cell.upstream,
@@ -196,6 +237,7 @@ class _Planner:
             config=present_config(config)[0],
             split=cell.split,
             upstream_seed=upstream_seed,
+            file=None if starts_from is None else (starts_from.path, starts_from.digest),
         )
         return self._keep(run, cell.block)
 

@@ -126,12 +126,13 @@ def dependencies(plan: Plan) -> str:
     """Say what depends on what, in a sentence."""
     upstreams = sum(run.kind == "upstream" for run in plan.runs)
     tuned = sum(run.needs is not None for run in plan.runs)
+    from_files = sum(run.file is not None for run in plan.runs)
     said = f"{len(plan.runs)} runs"
-    if tuned:
-        said += (
-            f": {upstreams} train an upstream, from which {tuned} start; "
-            f"the other {len(plan.runs) - upstreams - tuned} start from nothing"
-        )
+    parts = [f"{upstreams} train an upstream, from which {tuned} start"] if tuned else []
+    parts += [f"{from_files} start from a file"] if from_files else []
+    if parts:
+        rest = len(plan.runs) - upstreams - tuned - from_files
+        said += f": {'; '.join(parts)}; the other {rest} start from nothing"
     return said + "."
 
 

@@ -70,10 +70,13 @@ class Run(PlannedRun):
     """One training with its test.
 
     Attributes:
-        config: Complete config for `ecg-tl fit`, without folders and without the upstream's path.
+        config: Complete config for `ecg-tl fit`, without folders and without the path of an upstream that the
+            study trains.
+        file: Path and SHA-256 of the file that it starts from; None if it starts from a run, or from nothing.
     """
 
     config: Overlay
+    file: tuple[str, str] | None = None
 
     @property
     def threads(self) -> int:

@@ -98,7 +98,11 @@ class StudySettings:
         store_dir: Folder of prepared stores; `stores` in `folder` if null.
         protocol: `strict` chooses everything on validation data; `paper` repeats the paper's, which chooses
             the epoch on test data, and is marked so.
-        upstreams: For each its settings (`data`, and what else differs from `settings`); or
+        upstreams: For each its settings (`data`, and what else differs from `settings`), by which the study
+            trains it; or a file: `checkpoint: best.ckpt`, or `published: ecgfounder` with `weights: FILE`. A
+            file brings its network and the signals that it takes, and what else is said of it is laid over
+            the runs that start from it and their partners from scratch. Paths are those of the working
+            folder; or
             `pretraining`, for one that the study pre-trains without labels: see
             `ecg_tl.study.design.pretraining`.
         downstreams: For each its settings. One of the same name as an upstream is no pair with it.
@@ -152,6 +156,16 @@ class StudySettings:
     primary_arm: str | None = None
     margin: float = 0.01
     keep: Keep = "upstreams"
+
+
+FILE_KEYS = ("checkpoint", "published", "weights")
+"""Of an upstream that is a file: a checkpoint of this project, or a published upstream and its weights."""
+
+
+def is_a_file(upstream: Overlay) -> bool:
+    """Say whether an upstream is a file; `checkpoint` may also be the section of a config."""
+    is_path = not isinstance(upstream.get("checkpoint", {}), dict)
+    return is_path or "published" in upstream or "weights" in upstream
 
 
 def read_study(path: str | Path, overrides: Sequence[str] = ()) -> StudySettings:
@@ -254,8 +268,11 @@ def _overlays(settings: StudySettings) -> Iterator[tuple[str, Any]]:
         yield name, getattr(settings, name)
     for name in ("size_settings", "upstreams", "downstreams", "networks"):
         for key, overlay in getattr(settings, name).items():
-            if name != "upstreams" or "pretraining" not in overlay:  # of another form, and checked as such
-                yield f"{name}.{key}", overlay
+            if name == "upstreams" and "pretraining" in overlay:
+                continue  # of another form, and checked as such
+            if name == "upstreams" and isinstance(overlay, dict) and is_a_file(overlay):
+                overlay = {part: one for part, one in overlay.items() if part not in FILE_KEYS}
+            yield f"{name}.{key}", overlay
     axes: dict[str, Any] = settings.axes  # null is taken by the parser for a value of any type
     for axis, values in axes.items():
         if not isinstance(values, dict):

@@ -79,7 +79,7 @@ def _order(grid: Grid, cell: Cell) -> tuple[object, ...]:
         cell.axes,
         position(settings.arms, cell.arm),
         position(settings.upstreams, cell.upstream),
-        position(settings.networks, cell.network),
+        position({**settings.networks, **settings.upstreams}, cell.network),
         -grid.train_records(cell),
     )
 

@@ -22,6 +22,7 @@ from ecg_tl.errors import CheckpointError, EcgTlError, SettingError, StoreError
 from ecg_tl.files import write_text
 from ecg_tl.lock import try_lock
 from ecg_tl.pretraining.running import pretrain
+from ecg_tl.study.design.file_upstreams import require_unchanged
 from ecg_tl.study.design.folder import ATTEMPTS_FILE, ERROR_FILE, FIT_FILE, LOG_FILE, RunFolder
 from ecg_tl.study.design.pretraining import PRETRAINING, pretraining_config
 from ecg_tl.study.design.speed import chosen_precision
@@ -177,6 +178,8 @@ def complete_config(job: Job, before: Mapping[str, Any] | None = None) -> dict[s
         SettingError: If the run asks for several devices (a study runs several runs at once instead), or for
             validations in the middle of an epoch.
     """
+    if job.run.file is not None:
+        require_unchanged(Path(job.run.file[0]), job.run.file[1])
     pretrains = PRETRAINING in job.run.config
     config: dict[str, Any] = pretraining_config(job.run.config) if pretrains else deepcopy(job.run.config)
     before = before or {}
@@ -208,7 +211,7 @@ def complete_config(job: Job, before: Mapping[str, Any] | None = None) -> dict[s
     if speed.get("threads", "auto") == "auto":
         speed["threads"] = before.get("threads") or job.run.threads
     for callback in trainer.get("callbacks") or []:
-        if is_transfer(callback["class_path"]):
+        if is_transfer(callback["class_path"]) and job.run.file is None:
             upstream = None if job.run.needs is None else str(job.run_folder_of(job.run.needs).best)
             callback["init_args"] = {**callback.get("init_args", {}), "upstream": upstream}
     return config
