@@ -101,9 +101,8 @@ class StudySettings:
         upstreams: For each its settings (`data`, and what else differs from `settings`), by which the study
             trains it; or a file: `checkpoint: best.ckpt`, or `published: ecgfounder` with `weights: FILE`. A
             file brings its network and the signals that it takes, and what else is said of it is laid over
-            the runs that start from it and their partners from scratch. Paths are those of the working
-            folder; or
-            `pretraining`, for one that the study pre-trains without labels: see
+            the runs that start from it and their partners from scratch. Relative paths begin in the working
+            folder. Or `pretraining`, for one that the study pre-trains without labels: see
             `ecg_tl.study.design.pretraining`.
         downstreams: For each its settings. One of the same name as an upstream is no pair with it.
         networks: For each its settings (`model`).
