@@ -14,11 +14,11 @@ from ecg_tl.study.design.file_upstreams import file_upstreams
 from ecg_tl.study.design.names import check_names
 from ecg_tl.study.design.overlay import decisive, digest, layered, papers_judgement
 from ecg_tl.study.design.pretraining import (
-    data_section,
     is_pretrained_here,
     is_transductive,
     known_datasets,
     pretraining_section,
+    section_of_dataset,
 )
 from ecg_tl.study.design.runs import Plan, Run, RunKind, Selection
 from ecg_tl.study.design.settings import Arm, Block, Overlay, StudySettings
@@ -274,7 +274,7 @@ class _Planner:
         settings = self.settings
         axes = self._axis_overlays(cell)
         sections = {
-            name: data_section(settings, name, (*axes, self._paths(dataset)))
+            name: section_of_dataset(settings, name, (*axes, self._paths(dataset)))
             for name, dataset in known_datasets(settings).items()
         }
         if cell.split:  # the downstreams are divided anew, and so is what is kept from the upstream

@@ -164,7 +164,7 @@ def pretraining_config(config: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-def data_section(settings: StudySettings, dataset: str, above: tuple[Overlay, ...]) -> Overlay:
+def section_of_dataset(settings: StudySettings, dataset: str, above: tuple[Overlay, ...]) -> Overlay:
     """Return the section `data` of a dataset as its downstream runs have it, without size and augmentation.
 
     Args:
