@@ -15,6 +15,7 @@ from ecg_tl.store.manifest import Counts, DatasetCard, Manifest
 from ecg_tl.store.reader import Store, open_store
 from ecg_tl.store.settings import StoreSettings
 from ecg_tl.store.table import column_kinds
+from ecg_tl.store.traces import TRACE_BYTES
 from ecg_tl.store.writer import StoreWriter
 
 _AT_ONCE = 1000
@@ -67,5 +68,6 @@ def write_noise_store(folder: Path, records: int, num_samples: int = 1000, seed:
         for start in range(0, records, _AT_ONCE):
             writer.append(noise[: min(_AT_ONCE, records - start)])
         fingerprints = rng.integers(-100, 100, (records, FINGERPRINT_BYTES), dtype=np.int8)
-        writer.finish(table, fingerprints, manifest)
+        traces = np.zeros((records, TRACE_BYTES), dtype=np.uint8)  # noise has none
+        writer.finish(table, fingerprints, traces, manifest)
     return open_store(folder)

@@ -2,7 +2,8 @@
 
 Every checkpoint carries its training sets: its own, and those of the upstream that it began with, and of that
 one's upstream. Record ids alone would not do, as collections hold each other's recordings under other names,
-so each record's fingerprint goes with them (`ecg_tl.store.identity`).
+so each record's trace goes with them (`ecg_tl.store.traces`), in which a copy is found wherever it begins. So
+does its fingerprint (`ecg_tl.store.identity`), which earlier checkpoints have alone and are compared by.
 """
 
 from __future__ import annotations
@@ -21,8 +22,10 @@ from torch import Tensor
 from ecg_tl.datasets.partners import DECLARED, datasets_declared, partners_of, same_records
 from ecg_tl.errors import CheckpointError
 from ecg_tl.limits import fits_type
-from ecg_tl.store.identity import FINGERPRINT_BYTES, FINGERPRINT_LEADS, FINGERPRINT_VERSION, SHORTEST
+from ecg_tl.store.copies import first_copies
+from ecg_tl.store.identity import FINGERPRINT_BYTES, FINGERPRINT_VERSION
 from ecg_tl.store.matching import comparable, first_matches
+from ecg_tl.store.traces import SHORTEST_TRACE, TRACE_BYTES, TRACE_LEADS, TRACE_VERSION, has_trace
 
 if TYPE_CHECKING:
     from ecg_tl.datamodules.base import EcgDataModule
@@ -49,6 +52,7 @@ class TrainingSet:
             same records is what it is for, and no overlap.
         declared: Whether all that is known is that the authors name this dataset.
         folds: Of a declared dataset, the folds that they name; all of it if there are none.
+        traces: Of the same records, `uint8 (records, TRACE_BYTES)`; None if an earlier version wrote it.
     """
 
     dataset: str
@@ -57,6 +61,7 @@ class TrainingSet:
     labels: bool = True
     declared: bool = False
     folds: tuple[int, ...] = ()
+    traces: Tensor | None = None
 
     @property
     def is_known(self) -> bool:
@@ -83,6 +88,7 @@ class TrainingSet:
             "record_ids": list(self.record_ids),
             "fingerprints": self.fingerprints,
             **declared,
+            **({} if self.traces is None else {"trace_version": TRACE_VERSION, "traces": self.traces}),
         }
         return kept if self.labels else kept | {"labels": False}
 
@@ -133,8 +139,10 @@ class OverlapReport:
         parts: Of the split at hand.
         allowed: Whether an overlap is no error.
         unknown: Upstreams that do not say what they were trained on, so that nothing could be compared.
-        without_fingerprint: Records of these parts that are too short for a fingerprint, or have none of its
-            leads: a copy of one under another name is not found.
+        without_fingerprint: Records of these parts that are too short for a trace or a fingerprint, or have
+            none of its leads: a copy of one under another name is not found.
+        unshifted: Datasets of which an earlier version kept fingerprints and no traces: copies that begin
+            elsewhere are not found among their records.
         declared: What nobody found, but the upstream's authors declare.
         declared_elsewhere: Datasets that they declare and that are others; records were not compared.
     """
@@ -145,6 +153,7 @@ class OverlapReport:
     without_fingerprint: int = 0
     declared: tuple[DeclaredOverlap, ...] = ()
     declared_elsewhere: tuple[str, ...] = ()
+    unshifted: tuple[str, ...] = ()
 
     @property
     def records(self) -> int:
@@ -176,9 +185,13 @@ class OverlapReport:
         if self.without_fingerprint:
             total = sum(part.records for part in self.parts)
             lines.append(
-                f"{self.without_fingerprint:,} of {total:,} records have no fingerprint (under {SHORTEST:g} "
-                f"s of {', '.join(FINGERPRINT_LEADS)}): overlap excluded by dataset and id alone"
+                f"{self.without_fingerprint:,} of {total:,} records have no fingerprint (under "
+                f"{SHORTEST_TRACE:g} s of {', '.join(TRACE_LEADS)}): overlap excluded by dataset and id alone"
             )
+        lines += [
+            f"fingerprints of an earlier version, copies that begin elsewhere not excluded: {name}"
+            for name in self.unshifted
+        ]
         return lines
 
     def _declared_dict(self) -> dict[str, Any]:
@@ -197,6 +210,7 @@ class OverlapReport:
             "unknown": list(self.unknown),
             "without_fingerprint": self.without_fingerprint,
             **self._declared_dict(),
+            **({"unshifted": list(self.unshifted)} if self.unshifted else {}),
             "parts": {
                 part.part: {
                     "records": part.records,
@@ -226,6 +240,7 @@ def training_set(datamodule: EcgDataModule) -> TrainingSet:
         datamodule.dataset.name,
         tuple(map(str, datamodule.parts.record_ids[rows])),
         torch.from_numpy(np.array(datamodule.store.fingerprints()[rows])),
+        traces=torch.from_numpy(np.array(datamodule.store.traces()[rows])),
     )
 
 
@@ -269,9 +284,9 @@ def find_overlap(
 ) -> OverlapReport:
     """Find the records of a split that weights were trained on.
 
-    Records match by fingerprint. Where a record has none, it is the same if dataset and id are, or if the two
-    datasets are known to hold each other's records under such ids (`ecg_tl.datasets.partners`). Training
-    records may be among those of a pre-training without labels.
+    Records match by trace, or by fingerprint where the weights have no traces. Where a record has none, it is
+    the same if dataset and id are, or if the two datasets are known to hold each other's records under such
+    ids (`ecg_tl.datasets.partners`). Training records may be among those of a pre-training without labels.
 
     Args:
         sets: What the weights were trained on.
@@ -280,25 +295,41 @@ def find_overlap(
         allow: Noted in the report.
     """
     rows_of = datamodule.parts.split.parts()
-    fingerprints = datamodule.store.fingerprints()
     known = [one for one in sets if one.is_known]
+    by_fingerprint = [one for one in known if one.traces is None]
+    fingerprints = datamodule.store.fingerprints()
+    traces = datamodule.store.traces() if len(by_fingerprint) < len(known) or not known else None
     found = []
     without = 0
     for part in parts:
         rows = np.sort(rows_of[part])
-        record_ids = [str(record_id) for record_id in datamodule.parts.record_ids[rows]]
-        without += int((~comparable(np.array(fingerprints[rows]))).sum())
+        here = _Here(
+            datamodule.dataset.name,
+            tuple(str(record_id) for record_id in datamodule.parts.record_ids[rows]),
+            np.array(fingerprints[rows]),
+            None if traces is None else np.array(traces[rows]),
+        )
+        without += int(
+            (~comparable(here.fingerprints) if here.traces is None else ~has_trace(here.traces)).sum()
+        )
         met: dict[int, tuple[str, str, str]] = {}
         for one in known:
             if part == "train" and not one.labels:
                 continue
-            matches = _matches(datamodule.dataset.name, record_ids, np.array(fingerprints[rows]), one)
-            for row, trained in matches:
-                met.setdefault(row, (record_ids[row], one.dataset, one.record_ids[trained]))
+            for row, trained in _matches(here, one):
+                met.setdefault(row, (here.record_ids[row], one.dataset, one.record_ids[trained]))
         found.append(PartOverlap(part, len(rows), tuple(met[row] for row in sorted(met))))
     unknown = tuple(dict.fromkeys(one.dataset for one in sets if not one.is_known and not one.declared))
     declared, elsewhere = _declared_overlap(sets, datamodule, parts)
-    return OverlapReport(tuple(found), allow, unknown, without, declared, elsewhere)
+    return OverlapReport(
+        tuple(found),
+        allow,
+        unknown,
+        without,
+        declared,
+        elsewhere,
+        unshifted=tuple(dict.fromkeys(one.dataset for one in by_fingerprint)),
+    )
 
 
 def _declared_overlap(
@@ -401,17 +432,32 @@ def _judge_declared(report: OverlapReport, allow: bool, where: object, setting: 
     )
 
 
-def _matches(
-    dataset: str, record_ids: Sequence[str], fingerprints: NDArray[np.int8], trained: TrainingSet
-) -> list[tuple[int, int]]:
+@dataclass(frozen=True, eq=False)
+class _Here:
+    """Records at hand, as `TrainingSet`."""
+
+    dataset: str
+    record_ids: tuple[str, ...]
+    fingerprints: NDArray[np.int8]
+    traces: NDArray[np.uint8] | None
+
+
+def _matches(here: _Here, trained: TrainingSet) -> list[tuple[int, int]]:
     """Return pairs of rows: of the records at hand, and of a training set."""
-    theirs = trained.fingerprints.numpy()
-    matches = first_matches(fingerprints, theirs)
-    pairs = list(zip(matches.one.tolist(), matches.other.tolist(), strict=True))
-    if trained.dataset == dataset or trained.dataset in partners_of(dataset):
-        row_of = {trained.record_ids[row]: row for row in np.flatnonzero(~comparable(theirs)).tolist()}
-        for row in np.flatnonzero(~comparable(fingerprints)).tolist():
-            names = same_records(dataset, record_ids[row], trained.dataset)
+    if trained.traces is not None and here.traces is not None:
+        theirs = trained.traces.numpy()
+        one, other = first_copies(here.traces, theirs)
+        nameless, without = ~has_trace(here.traces), ~has_trace(theirs)
+    else:
+        prints = trained.fingerprints.numpy()
+        matches = first_matches(here.fingerprints, prints)
+        one, other = matches.one, matches.other
+        nameless, without = ~comparable(here.fingerprints), ~comparable(prints)
+    pairs = list(zip(one.tolist(), other.tolist(), strict=True))
+    if trained.dataset == here.dataset or trained.dataset in partners_of(here.dataset):
+        row_of = {trained.record_ids[row]: row for row in np.flatnonzero(without).tolist()}
+        for row in np.flatnonzero(nameless).tolist():
+            names = same_records(here.dataset, here.record_ids[row], trained.dataset)
             pairs += [(row, row_of[name]) for name in names if name in row_of]
     return pairs
 
@@ -439,7 +485,13 @@ def _read_set(values: object, where: object) -> TrainingSet:
     declared, folds = values.get("declared", False), values.get("folds", [])
     if not fits_type(declared, bool) or not fits_type(folds, list[int]) or (declared and ids):
         raise _malformed(where, "a declared dataset of another kind")
-    return TrainingSet(dataset, tuple(ids), prints.cpu(), labels, declared, tuple(folds))
+    traces = values.get("traces") if values.get("trace_version") == TRACE_VERSION else None
+    if traces is not None:
+        shape = (len(ids), TRACE_BYTES)
+        if not isinstance(traces, Tensor) or traces.dtype != torch.uint8 or tuple(traces.shape) != shape:
+            raise _malformed(where, "traces of another kind")
+        traces = traces.cpu()
+    return TrainingSet(dataset, tuple(ids), prints.cpu(), labels, declared, tuple(folds), traces)
 
 
 def _malformed(where: object, found: str) -> CheckpointError:

@@ -363,6 +363,7 @@ class PretrainingData(LightningDataModule):
                 tuple(map(str, source.store.records["record_id"].to_numpy()[one.train])),
                 torch.from_numpy(np.array(source.store.fingerprints()[one.train])),
                 labels=False,
+                traces=torch.from_numpy(np.array(source.store.traces()[one.train])),
             )
             for source, one in zip(self.sources, self.chosen, strict=True)
         )

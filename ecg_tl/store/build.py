@@ -27,11 +27,11 @@ from ecg_tl.errors import DatasetError, RecordError, SettingError, StoreError
 from ecg_tl.lock import exclusive_lock
 from ecg_tl.signals import LARGEST_PEAK, SMALLEST_PEAK
 from ecg_tl.store.conform import StoredSignal, TooShort, conform, read_recording
+from ecg_tl.store.copies import first_of_recording
 from ecg_tl.store.encoding import SIGNAL_DTYPE
 from ecg_tl.store.fingerprint import Fingerprint, source_fingerprint, store_name
 from ecg_tl.store.header_names import HeaderNames, names_file
 from ecg_tl.store.manifest import Counts, DatasetCard, Manifest, read_manifest
-from ecg_tl.store.matching import first_of_recording
 from ecg_tl.store.parallel import count_workers, map_ordered, refuse_unguarded_script
 from ecg_tl.store.progress import record_progress
 from ecg_tl.store.reader import Store, open_store
@@ -141,6 +141,7 @@ class _Tally:
     kept: list[int] = field(default_factory=list)
     signal_hashes: list[str] = field(default_factory=list)
     fingerprints: list[NDArray[np.int8]] = field(default_factory=list)
+    traces: list[NDArray[np.uint8]] = field(default_factory=list)
     nan_samples: list[int] = field(default_factory=list)
     padded_samples: list[int] = field(default_factory=list)
     clipped_samples: list[int] = field(default_factory=list)
@@ -153,6 +154,7 @@ class _Tally:
         self.kept.append(row)
         self.signal_hashes.append(signal.signal_hash)
         self.fingerprints.append(signal.fingerprint)
+        self.traces.append(signal.trace)
         self.nan_samples.append(signal.nan_samples)
         self.padded_samples.append(signal.padded_samples)
         self.clipped_samples.append(signal.clipped_samples)
@@ -206,11 +208,11 @@ def _build(
                 "Prepare again when they are complete.",
             )
         headers.keep()
-        fingerprints = np.stack(tally.fingerprints)
-        first_row = first_of_recording(fingerprints, tally.signal_hashes)
+        fingerprints, traces = np.stack(tally.fingerprints), np.stack(tally.traces)
+        first_row = first_of_recording(traces, tally.signal_hashes)
         records = _stored_records(scan.records, tally, first_row)
         manifest = _manifest(dataset, root, settings, source, scan, rules, tally, records)
-        writer.finish(records, fingerprints, manifest)
+        writer.finish(records, fingerprints, traces, manifest)
 
 
 def _read_and_conform(

@@ -20,6 +20,7 @@ from ecg_tl.store.gaps import fill_gaps
 from ecg_tl.store.identity import recording_fingerprint
 from ecg_tl.store.resample import Window, find_window, resample
 from ecg_tl.store.settings import StoreSettings
+from ecg_tl.store.traces import recording_trace
 
 
 @dataclass(frozen=True)
@@ -30,6 +31,7 @@ class StoredSignal:
         steps: `int16 (leads, samples)`, 1 µV a step.
         signal_hash: Of `steps`.
         fingerprint: Of the recording as it was read: `int8 (FINGERPRINT_BYTES,)`.
+        trace: Of the recording as it was read: `uint8 (TRACE_BYTES,)`.
         nan_samples: Missing samples that were interpolated, over all leads, at the record's own rate.
         clipped_samples: Samples beyond the range of int16.
         padded_samples: Zeros appended to each lead.
@@ -40,6 +42,7 @@ class StoredSignal:
     steps: NDArray[np.int16]
     signal_hash: str
     fingerprint: NDArray[np.int8]
+    trace: NDArray[np.uint8]
     nan_samples: int
     clipped_samples: int
     padded_samples: int
@@ -104,6 +107,7 @@ def conform(recording: Recording, settings: StoreSettings, where: object) -> Sto
         steps=steps,
         signal_hash=signal_hash(steps),
         fingerprint=recording_fingerprint(recording),
+        trace=recording_trace(recording),
         nan_samples=nan_samples,
         clipped_samples=clipped,
         padded_samples=settings.num_samples - window.length,

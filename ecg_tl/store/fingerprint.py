@@ -14,14 +14,16 @@ from ecg_tl.errors import DatasetError
 from ecg_tl.store.header_names import HeaderNames
 from ecg_tl.store.settings import StoreSettings
 
-FORMAT_VERSION = 4
+FORMAT_VERSION = 5
 """Raised whenever the same files and settings would give another content, in `store` or in a reader."""
 
-READABLE_FORMATS = (3, 4)
-"""Format 3 has patients as the files write them (`7` beside `7.0`, `NA`); `open_store` puts them right."""
+READABLE_FORMATS = (3, 4, 5)
+"""Format 3 has patients as the files write them (`7` beside `7.0`, `NA`); `open_store` puts them right.
+Before format 5 there were no traces; `Store.traces` makes them of the stored signals."""
 
 SIGNALS_FILE = "signals.i16"
 FINGERPRINTS_FILE = "fingerprints.i8"
+TRACES_FILE = "traces.u8"
 RECORDS_FILE = "records.csv"
 MANIFEST_FILE = "store.json"
 

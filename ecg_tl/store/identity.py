@@ -68,7 +68,7 @@ def recording_fingerprint(recording: Recording) -> NDArray[np.int8]:
         if lead in recording.leads:
             values = recording.values[recording.leads.index(lead), :samples]
             if _changing_samples(values) >= SHORTEST * recording.sampling_rate:
-                signal[row] = _bridged(values)
+                signal[row] = bridged(values)
     band = _band_passed(signal, recording.sampling_rate)
     strength = np.sqrt(np.mean(band**2, axis=1, keepdims=True))
     heard = strength > _SMALLEST_LEAD * strength.max()
@@ -88,7 +88,7 @@ def _changing_samples(values: NDArray[np.float32]) -> int:
     return int(changes[-1] - changes[0] + 2) if len(changes) else 0
 
 
-def _bridged(values: NDArray[np.float32]) -> NDArray[np.float64]:
+def bridged(values: NDArray[np.float32]) -> NDArray[np.float64]:
     """Return a lead without missing samples, its mean taken away."""
     signal = values.astype(np.float64)
     present = np.isfinite(signal)

@@ -20,10 +20,12 @@ from ecg_tl.store.fingerprint import (
     READABLE_FORMATS,
     RECORDS_FILE,
     SIGNALS_FILE,
+    TRACES_FILE,
     Fingerprint,
 )
 from ecg_tl.store.identity import FINGERPRINT_BYTES
 from ecg_tl.store.settings import StoreSettings
+from ecg_tl.store.traces import TRACE_BYTES
 
 REMEDY = (
     "Copy the store again, or run `ecg-tl data verify STORE --repair true`, which prepares it again where "
@@ -32,7 +34,12 @@ REMEDY = (
 """It keeps the damaged store until the new one is complete: the files may be elsewhere by now."""
 UNREADABLE = "Correct its permissions, or look after the disk; the store need not be prepared again."
 
-DIGESTED_FILES = (SIGNALS_FILE, FINGERPRINTS_FILE, RECORDS_FILE)
+DIGESTED_FILES = {
+    3: frozenset[str](),
+    4: frozenset({SIGNALS_FILE, FINGERPRINTS_FILE, RECORDS_FILE}),
+    5: frozenset({SIGNALS_FILE, FINGERPRINTS_FILE, TRACES_FILE, RECORDS_FILE}),
+}
+"""Which files a store of each format has digests of."""
 
 _COUNT = Limit("count", 0, 10**15, whole=True)  # of samples as well
 _RULE_TYPES: Mapping[str, Any] = {
@@ -121,8 +128,8 @@ class Manifest:
         too_short: Ids of the records that `short="drop"` left out.
         unknown_codes: Codes that the dataset's vocabulary does not know, and in how many records.
         identical: Groups of ids of records whose stored signals are the same, sample for sample.
-        duplicates: Groups of ids of records that are the same recording: those, and others whose fingerprints
-            match.
+        duplicates: Groups of ids of records that are the same recording: those, and others whose traces are
+            alike.
         notes: The dataset's remarks on these files.
         digests: Of the store's other files, by name; none in a store of format 3.
         format_version: Of the store.
@@ -156,6 +163,11 @@ class Manifest:
         """Size of the signals' file."""
         records, leads, samples = self.shape
         return records * leads * samples * SIGNAL_DTYPE.itemsize
+
+    @property
+    def has_traces(self) -> bool:
+        """Whether the store has a file of traces."""
+        return self.format_version >= 5
 
     @property
     def fingerprints_bytes(self) -> int:
@@ -240,7 +252,7 @@ class Manifest:
             format_version=values["format_version"],
         )
         sizes = (manifest.signals_bytes, manifest.fingerprints_bytes)
-        if manifest.format_version > 3 and set(manifest.digests) != set(DIGESTED_FILES):
+        if set(manifest.digests) != DIGESTED_FILES[manifest.format_version]:
             raise ValueError(f"digests of {', '.join(manifest.digests) or 'no file'}")
         if sizes != (values["signals_bytes"], values["fingerprints_bytes"]) or not manifest.rules:
             raise ValueError("counts that contradict each other")
@@ -278,6 +290,8 @@ def read_manifest(store: Path) -> Manifest:
         ) from error
     _check_size(store / SIGNALS_FILE, manifest.signals_bytes, remedy)
     _check_size(store / FINGERPRINTS_FILE, manifest.fingerprints_bytes, remedy)
+    if manifest.has_traces:
+        _check_size(store / TRACES_FILE, manifest.counts.stored * TRACE_BYTES, remedy)
     return manifest
 
 

@@ -1,8 +1,11 @@
-"""Which records of one or two collections are the same recording, by their fingerprints."""
+"""Which records of two collections are the same recording, by their fingerprints.
+
+For checkpoints that have no traces (`ecg_tl.store.alignment`): every pair is looked at.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterable, Iterator, Sequence
+from collections.abc import Hashable, Iterable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -18,9 +21,6 @@ _BLOCK = 4096
 
 _ROWS_AT_ONCE = 256
 """Of a block, whose pairs are listed at once: a million pairs, 8 MB a column, where all records are alike."""
-
-_PAIRS_AT_ONCE = 200_000
-"""That are kept before they are joined to groups."""
 
 _EVERY_LEAD = np.full((1, 1), len(FINGERPRINT_LEADS), dtype=np.float32)
 
@@ -56,11 +56,6 @@ def find_matches(one: Fingerprints, other: Fingerprints) -> Matches:
     return _collect(_matches_of_blocks(one, other, within=False))
 
 
-def find_duplicates(fingerprints: Fingerprints) -> Matches:
-    """Compare the records of one collection with each other; `one < other` in every pair."""
-    return _collect(_matches_of_blocks(fingerprints, fingerprints, within=True))
-
-
 def first_matches(one: Fingerprints, other: Fingerprints) -> Matches:
     """Return of each record of one collection the first one in another that it matches, if there is any.
 
@@ -78,79 +73,14 @@ def first_matches(one: Fingerprints, other: Fingerprints) -> Matches:
     return Matches(found, first[found], similarity[found])
 
 
-@dataclass(frozen=True, eq=False)
-class Common:
-    """What two collections have in common.
-
-    Attributes:
-        matches: The pairs; where there are very many, some of them.
-        pairs: How many there are.
-        one: Which records of the first collection are in a pair.
-        other: Which records of the second.
-    """
-
-    matches: Matches
-    pairs: int
-    one: NDArray[np.bool_]
-    other: NDArray[np.bool_]
-
-
-def find_common(one: Fingerprints, other: Fingerprints, most_pairs: int) -> Common:
-    """Compare two collections, and keep at most about `most_pairs` of the pairs."""
-    in_one, in_other = np.zeros(len(one), dtype=bool), np.zeros(len(other), dtype=bool)
-    kept = []
-    pairs = 0
-    for rows, columns, values in _matches_of_blocks(one, other, within=False):
-        in_one[rows] = in_other[columns] = True
-        if pairs < most_pairs:
-            kept.append((rows, columns, values))
-        pairs += len(rows)
-    return Common(_collect(iter(kept)), pairs, in_one, in_other)
-
-
-def first_of_recording(fingerprints: Fingerprints, signal_hashes: Sequence[str]) -> NDArray[np.int64]:
-    """Return for each record the first row that holds the same recording; its own where there is none before.
-
-    Rows are of one recording if their fingerprints match or their stored signals are the same sample for
-    sample, directly or through others. Memory grows with the records, however many are alike.
-
-    Args:
-        fingerprints: Of all rows.
-        signal_hashes: Of all rows' stored signals.
-    """
-    by_hash = _first_of_equals(signal_hashes)
-    known = np.flatnonzero(comparable(fingerprints))
-    by_print = np.arange(len(by_hash))
-    by_print[known] = known[_first_of_equals(fingerprints[row].tobytes() for row in known)]
-    group = _join(
-        _join(np.arange(len(by_hash)), np.arange(len(by_hash)), by_hash), np.arange(len(by_hash)), by_print
-    )
-    # Each fingerprint once: what is equal is joined already.
-    different = np.flatnonzero(by_print == np.arange(len(by_print)))
-    waiting: list[tuple[NDArray[np.int64], NDArray[np.int64]]] = []
-    prints = fingerprints[different]
-    for rows, columns, _ in _matches_of_blocks(prints, prints, within=True):
-        rows, columns = different[rows], different[columns]
-        apart = group[rows] != group[columns]
-        if apart.any():
-            waiting.append((rows[apart], columns[apart]))
-        if sum(len(rows) for rows, _ in waiting) > _PAIRS_AT_ONCE:
-            group = _join(group, *map(np.concatenate, zip(*waiting, strict=True)))
-            waiting = []
-    if waiting:
-        group = _join(group, *map(np.concatenate, zip(*waiting, strict=True)))
-    _, first = np.unique(group, return_index=True)
-    return np.asarray(first[group], dtype=np.int64)
-
-
-def _first_of_equals(values: Iterable[Hashable]) -> NDArray[np.int64]:
+def first_of_equals(values: Iterable[Hashable]) -> NDArray[np.int64]:
     """Return for each value the position of the first that is equal."""
     first: dict[Hashable, int] = {}
     positions = [first.setdefault(value, position) for position, value in enumerate(values)]
     return np.asarray(positions, dtype=np.int64)
 
 
-def _join(group: NDArray[np.int64], one: NDArray[np.int64], other: NDArray[np.int64]) -> NDArray[np.int64]:
+def join(group: NDArray[np.int64], one: NDArray[np.int64], other: NDArray[np.int64]) -> NDArray[np.int64]:
     """Return the groups, numbered from 0, after joining those of each pair of rows."""
     if np.array_equal(one, other):
         return group

@@ -5,12 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
 import pandas as pd
 
 from ecg_tl.csv_text import write_csv
-from ecg_tl.store.matching import comparable, find_common
+from ecg_tl.store.copies import find_common
 from ecg_tl.store.reader import Store
+from ecg_tl.store.traces import has_trace
 from ecg_tl.terminal import Group, RenderableType, Table, Text
 
 FIRST = 20
@@ -30,8 +30,9 @@ class StoreOverlap:
         datasets: Names of what they hold.
         records: How many records each has.
         matched: How many records of each are in the other.
-        incomparable: How many records of each have no fingerprint, so that nothing is known of them.
-        pairs: A row a pair: `record_id_a`, `record_id_b`, `similarity` (0.85 to 1).
+        incomparable: How many records of each have no trace, so that nothing is known of them.
+        pairs: A row a pair: `record_id_a`, `record_id_b`, `similarity` (0.9 to 1), and `lag_s`: the
+            seconds by which B begins later than A.
         pairs_in_all: How many pairs there are; where there are over `MOST_PAIRS`, `pairs` holds some of them.
     """
 
@@ -45,26 +46,26 @@ class StoreOverlap:
 
 
 def compare_stores(a: Store, b: Store) -> StoreOverlap:
-    """Compare every record of one store with every record of another by fingerprint.
+    """Compare every record of one store with every record of another by trace.
 
     The stores may differ in everything else: dataset, leads, rate, length.
     """
-    prints_a, prints_b = np.array(a.fingerprints()), np.array(b.fingerprints())
-    common = find_common(prints_a, prints_b, MOST_PAIRS)
-    matches = common.matches
+    traces_a, traces_b = a.traces(), b.traces()
+    common = find_common(traces_a, traces_b, MOST_PAIRS)
     pairs = pd.DataFrame(
         {
-            "record_id_a": a.records["record_id"].to_numpy()[matches.one],
-            "record_id_b": b.records["record_id"].to_numpy()[matches.other],
-            "similarity": matches.similarity.round(4).astype(float).round(4),
+            "record_id_a": a.records["record_id"].to_numpy()[common.one],
+            "record_id_b": b.records["record_id"].to_numpy()[common.other],
+            "similarity": common.similarity.astype(float).round(4),
+            "lag_s": common.lag.astype(float).round(3),
         }
     )
     return StoreOverlap(
         paths=(a.path, b.path),
         datasets=(a.manifest.dataset.name, b.manifest.dataset.name),
         records=(len(a), len(b)),
-        matched=(int(common.one.sum()), int(common.other.sum())),
-        incomparable=(int((~comparable(prints_a)).sum()), int((~comparable(prints_b)).sum())),
+        matched=(int(common.in_one.sum()), int(common.in_other.sum())),
+        incomparable=(int((~has_trace(traces_a)).sum()), int((~has_trace(traces_b)).sum())),
         pairs=pairs,
         pairs_in_all=common.pairs,
     )
@@ -95,9 +96,9 @@ def render_overlap(overlap: StoreOverlap) -> RenderableType:
         )
     if overlap.pairs.empty:
         return Group(counts, Text("No recording is in both.", style="green"))
-    pairs = Table("A", "B", "similarity", box=None)
-    for record_a, record_b, similarity in overlap.pairs.head(FIRST).itertuples(index=False):
-        pairs.add_row(str(record_a), str(record_b), f"{similarity:.3f}")
+    pairs = Table("A", "B", "similarity", "B begins later by", box=None)
+    for record_a, record_b, similarity, lag in overlap.pairs.head(FIRST).itertuples(index=False):
+        pairs.add_row(str(record_a), str(record_b), f"{similarity:.3f}", f"{lag:.2f} s")
     rest = overlap.pairs_in_all - FIRST
     listed = f"; the table has {len(overlap.pairs):,} of them" * (len(overlap.pairs) < overlap.pairs_in_all)
     title = Text(f"{overlap.pairs_in_all:,} pairs of the same recording{listed}", style="red")

@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from ecg_tl.datasets.identifiers import identifier
-from ecg_tl.store.encoding import SIGNAL_DTYPE
-from ecg_tl.store.fingerprint import FINGERPRINTS_FILE, RECORDS_FILE, SIGNALS_FILE
+from ecg_tl.signals import Recording
+from ecg_tl.store.encoding import SIGNAL_DTYPE, STEPS_PER_MILLIVOLT
+from ecg_tl.store.fingerprint import FINGERPRINTS_FILE, RECORDS_FILE, SIGNALS_FILE, TRACES_FILE
 from ecg_tl.store.identity import FINGERPRINT_BYTES
 from ecg_tl.store.manifest import Manifest, read_manifest
 from ecg_tl.store.table import read_table
+from ecg_tl.store.traces import TRACE_BYTES, recording_trace
 from ecg_tl.store.verification import verify_once
 
 
@@ -45,6 +49,26 @@ class Store:
         """Map what identifies the recordings, read-only: `int8 (records, FINGERPRINT_BYTES)`."""
         shape = (len(self), FINGERPRINT_BYTES)
         return np.memmap(self.path / FINGERPRINTS_FILE, dtype=np.int8, mode="r", shape=shape)
+
+    def traces(self) -> NDArray[np.uint8]:
+        """Give what recordings look like, `uint8 (records, TRACE_BYTES)`: mapped, read-only.
+
+        A store of an earlier format has none: they are made of the stored signals, as far as these have the
+        leads, a millisecond a record.
+        """
+        if self.manifest.has_traces:
+            shape = (len(self), TRACE_BYTES)
+            return np.memmap(self.path / TRACES_FILE, dtype=np.uint8, mode="r", shape=shape)
+        return self._made_traces
+
+    @cached_property
+    def _made_traces(self) -> NDArray[np.uint8]:
+        settings, signals = self.manifest.settings, self.signals()
+        traces = np.zeros((len(self), TRACE_BYTES), dtype=np.uint8)
+        for row in range(len(self)):
+            values = signals[row].astype(np.float32) / np.float32(STEPS_PER_MILLIVOLT)
+            traces[row] = recording_trace(Recording(values, settings.leads, settings.sampling_rate))
+        return traces
 
 
 def open_store(path: str | Path, *, verify: bool = True) -> Store:

@@ -10,11 +10,10 @@ import numpy as np
 
 from ecg_tl.datasets.base import LeftOut
 from ecg_tl.store.check import CheckReport
-from ecg_tl.store.identity import FINGERPRINT_LEADS, SHORTEST
 from ecg_tl.store.inspection import ERRORS, FindingKind
 from ecg_tl.store.manifest import Manifest
-from ecg_tl.store.matching import comparable
 from ecg_tl.store.reader import Store
+from ecg_tl.store.traces import SHORTEST_TRACE, TRACE_LEADS, has_trace
 from ecg_tl.store.verification import StoreCheck
 from ecg_tl.terminal import Group, RenderableType, Table, Text
 
@@ -52,12 +51,12 @@ def render_store(store: Store) -> RenderableType:
     rows.append(("patients", _patients(store)))
     rows.append(("unknown codes", _codes(manifest.unknown_codes)))
     rows.append(("duplicates", _duplicates(manifest)))
-    without = int((~comparable(store.fingerprints())).sum())
+    without = int((~has_trace(store.traces())).sum())
     if without:
         rows.append(
             (
                 "no fingerprint",
-                f"{without:,} records: under {SHORTEST:g} s, or without {', '.join(FINGERPRINT_LEADS)}",
+                f"{without:,} records: under {SHORTEST_TRACE:g} s, or without {', '.join(TRACE_LEADS)}",
             )
         )
     rows += [("note", note) for note in manifest.notes]

@@ -15,9 +15,10 @@ from pathlib import Path
 from ecg_tl.errors import StoreError
 from ecg_tl.files import read_json, write_json
 from ecg_tl.store.digests import FileDigest, damaged_blocks, digest_of_values
-from ecg_tl.store.fingerprint import FINGERPRINTS_FILE, MANIFEST_FILE, SIGNALS_FILE
+from ecg_tl.store.fingerprint import FINGERPRINTS_FILE, MANIFEST_FILE, SIGNALS_FILE, TRACES_FILE
 from ecg_tl.store.identity import FINGERPRINT_BYTES
-from ecg_tl.store.manifest import DIGESTED_FILES, REMEDY, UNREADABLE, Manifest, read_manifest
+from ecg_tl.store.manifest import REMEDY, UNREADABLE, Manifest, read_manifest
+from ecg_tl.store.traces import TRACE_BYTES
 
 NOTE_FILE = ".verified.json"
 
@@ -37,8 +38,8 @@ def verify_once(folder: Path, manifest: Manifest) -> None:
         return
     folder = folder.absolute()
     noted = {**_read_note(folder / NOTE_FILE), **_noted.get(folder, {})}
-    states = {name: _state(folder / name, manifest.digests[name]) for name in DIGESTED_FILES}
-    changed = [name for name in DIGESTED_FILES if noted.get(name) != states[name]]
+    states = {name: _state(folder / name, digest) for name, digest in manifest.digests.items()}
+    changed = [name for name in states if noted.get(name) != states[name]]
     if not changed:
         return
     faults = [fault for name in changed if (fault := find_damage(folder, manifest, name))]
@@ -89,6 +90,7 @@ def find_damage(folder: Path, manifest: Manifest, name: str) -> tuple[str, str] 
     bytes_a_row = {
         SIGNALS_FILE: manifest.signals_bytes // max(1, manifest.counts.stored),
         FINGERPRINTS_FILE: FINGERPRINT_BYTES,
+        TRACES_FILE: TRACE_BYTES,
     }.get(name)
     if bytes_a_row:
         first = damaged[0] * expected.block_bytes // bytes_a_row

@@ -20,12 +20,19 @@ from numpy.typing import NDArray
 from ecg_tl.errors import StoreError
 from ecg_tl.files import json_text
 from ecg_tl.store.digests import BlockHasher, digest_file
-from ecg_tl.store.fingerprint import FINGERPRINTS_FILE, MANIFEST_FILE, RECORDS_FILE, SIGNALS_FILE
+from ecg_tl.store.fingerprint import (
+    FINGERPRINTS_FILE,
+    MANIFEST_FILE,
+    RECORDS_FILE,
+    SIGNALS_FILE,
+    TRACES_FILE,
+)
 from ecg_tl.store.manifest import Manifest
 from ecg_tl.store.table import write_table
+from ecg_tl.store.traces import TRACE_BYTES
 
-TABLE_BYTES_PER_RECORD = 512
-"""About what a record's line in the table, its fingerprint and its share of the manifest take."""
+TABLE_BYTES_PER_RECORD = 512 + TRACE_BYTES
+"""About what a record's line in the table, its fingerprint, its trace and its share of the manifest take."""
 
 
 class StoreWriter:
@@ -72,10 +79,17 @@ class StoreWriter:
             self._signals.write(content)
             self._hasher.update(content)
 
-    def finish(self, records: pd.DataFrame, fingerprints: NDArray[np.int8], manifest: Manifest) -> None:
-        """Write the table, `fingerprints (records, FINGERPRINT_BYTES)` and the manifest; name the folder.
+    def finish(
+        self,
+        records: pd.DataFrame,
+        fingerprints: NDArray[np.int8],
+        traces: NDArray[np.uint8],
+        manifest: Manifest,
+    ) -> None:
+        """Write the table, fingerprints, traces and the manifest; name the folder.
 
-        All of it is on the disk before the folder gets its name.
+        `fingerprints` are `(records, FINGERPRINT_BYTES)`, `traces (records, TRACE_BYTES)`. All of it is on
+        the disk before the folder gets its name.
         """
         assert self._signals is not None, "entered"
         assert self._partial is not None, "entered"
@@ -85,12 +99,15 @@ class StoreWriter:
             self._signals.close()
             write_table(records, manifest.columns, self._partial / RECORDS_FILE)
             _sync(self._partial / RECORDS_FILE)
-            (self._partial / FINGERPRINTS_FILE).write_bytes(fingerprints.tobytes())
-            _sync(self._partial / FINGERPRINTS_FILE)
+            for name, rows in ((FINGERPRINTS_FILE, fingerprints), (TRACES_FILE, traces)):
+                (self._partial / name).write_bytes(rows.tobytes())
+                _sync(self._partial / name)
             digests = {
                 SIGNALS_FILE: self._hasher.digest(),  # of what was to be written, not of what the disk holds
-                FINGERPRINTS_FILE: digest_file(self._partial / FINGERPRINTS_FILE),
-                RECORDS_FILE: digest_file(self._partial / RECORDS_FILE),
+                **{
+                    name: digest_file(self._partial / name)
+                    for name in (FINGERPRINTS_FILE, TRACES_FILE, RECORDS_FILE)
+                },
             }
             # Escapes to ASCII: a file's name need not be text in any encoding.
             text = json_text(replace(manifest, digests=digests).to_json(), indent=1)

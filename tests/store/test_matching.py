@@ -11,13 +11,7 @@ from hypothesis import strategies as st
 
 from ecg_tl.store import matching
 from ecg_tl.store.identity import FINGERPRINT_BYTES, MATCH_THRESHOLD, VALUES_PER_LEAD
-from ecg_tl.store.matching import (
-    find_common,
-    find_duplicates,
-    find_matches,
-    first_matches,
-    first_of_recording,
-)
+from ecg_tl.store.matching import find_matches, first_matches
 
 
 def unrelated(records: int, seed: int = 0) -> np.ndarray:
@@ -36,14 +30,6 @@ def test_all_pairs_are_found_whatever_the_blocks() -> None:
     matches = find_matches(one, other)
     assert list(zip(matches.one, matches.other, strict=True)) == [(0, 13), (7, 2), (7, 9)]
     assert matches.similarity == pytest.approx(1)
-
-
-@pytest.mark.usefixtures("_blocks")
-def test_a_record_is_no_duplicate_of_itself_and_each_pair_counts_once() -> None:
-    prints = unrelated(11)
-    prints[10] = prints[4] = prints[3]
-    found = find_duplicates(prints)
-    assert list(zip(found.one, found.other, strict=True)) == [(3, 4), (3, 10), (4, 10)]
 
 
 def test_the_similarity_is_the_mean_cosine_over_common_leads() -> None:
@@ -79,15 +65,8 @@ def _cosine(one: np.ndarray, other: np.ndarray) -> float:
 def test_nothing_matches_nothing() -> None:
     empty = unrelated(0)
     assert len(find_matches(empty, unrelated(3))) == len(find_matches(unrelated(3), empty)) == 0
-    assert len(find_duplicates(np.zeros((4, FINGERPRINT_BYTES), np.int8))) == 0
-
-
-def test_recordings_are_told_by_fingerprint_and_by_signal_directly_or_through_others() -> None:
-    prints = unrelated(7)
-    prints[5] = prints[1]
-    prints[[2, 6]] = 0  # without any of the leads
-    hashes = ["a", "b", "same", "c", "d", "d", "same"]
-    assert first_of_recording(prints, hashes).tolist() == [0, 1, 2, 3, 1, 1, 2]
+    blank = np.zeros((4, FINGERPRINT_BYTES), np.int8)
+    assert len(find_matches(blank, blank)) == 0
 
 
 COLLECTIONS = st.lists(st.tuples(st.integers(0, 5), st.integers(0, 2), st.integers(0, 2)), max_size=14)
@@ -128,7 +107,6 @@ def test_every_way_to_compare_agrees_with_comparing_one_by_one(
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(matching, "_BLOCK", block)
         patch.setattr(matching, "_ROWS_AT_ONCE", 3)
-        patch.setattr(matching, "_PAIRS_AT_ONCE", 2)
         pairs = brute_force(a, b)
         found = find_matches(a, b)
         assert set(zip(found.one.tolist(), found.other.tolist(), strict=True)) == pairs
@@ -136,21 +114,6 @@ def test_every_way_to_compare_agrees_with_comparing_one_by_one(
         assert dict(zip(first.one.tolist(), first.other.tolist(), strict=True)) == {
             i: min(k for j, k in pairs if j == i) for i, _ in pairs
         }
-        common = find_common(a, b, 2)
-        assert (common.pairs, len(common.matches) >= min(2, len(pairs))) == (len(pairs), True)
-        assert set(np.flatnonzero(common.one)) == {i for i, _ in pairs}
-        assert set(np.flatnonzero(common.other)) == {j for _, j in pairs}
-        hashes = [f"{row // 3 if row % 3 else row}" for row in range(len(a))]
-        equal = [(i, j) for i in range(len(a)) for j in range(len(a)) if hashes[i] == hashes[j]]
-        assert first_of_recording(a, hashes).tolist() == components(len(a), [*brute_force(a, a), *equal])
-
-
-def components(rows: int, pairs: list[tuple[int, int]]) -> list[int]:
-    first = list(range(rows))
-    for _ in range(rows):
-        for i, j in pairs:
-            first[i] = first[j] = min(first[i], first[j])
-    return first
 
 
 @pytest.mark.parametrize("noise", [0, 5])
@@ -158,14 +121,8 @@ def test_memory_grows_with_the_records_and_not_with_their_pairs(noise: int) -> N
     """5,000 records that are all alike are 12 million pairs: 500 MB as a sorted table."""
     rng = np.random.default_rng(0)
     prints = (0.5 * unrelated(1) + rng.normal(0, noise, (5000, FINGERPRINT_BYTES))).astype(np.int8)
-    hashes = [str(row) for row in range(5000)]
-    for compare in (
-        lambda: first_of_recording(prints, hashes).max(),
-        lambda: first_matches(prints, prints).other.max(),
-        lambda: find_common(prints, prints, 1000).pairs - 5000**2,
-    ):
-        tracemalloc.start()
-        assert compare() == 0
-        peak = tracemalloc.get_traced_memory()[1]
-        tracemalloc.stop()
-        assert peak < 250e6
+    tracemalloc.start()
+    assert first_matches(prints, prints).other.max() == 0
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 250e6

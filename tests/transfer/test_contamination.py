@@ -27,9 +27,11 @@ from ecg_tl.datamodules import EcgDataModule, SplitSettings
 from ecg_tl.datamodules.custom import CustomDataModule
 from ecg_tl.datasets import get_dataset
 from ecg_tl.errors import CheckpointError
-from ecg_tl.signals import LEADS
+from ecg_tl.signals import LEADS, Recording
 from ecg_tl.splits import Split
-from ecg_tl.store.identity import FINGERPRINT_BYTES
+from ecg_tl.store.identity import FINGERPRINT_BYTES, recording_fingerprint
+from ecg_tl.store.traces import TRACE_BYTES, recording_trace
+from ecg_tl.synthesis.simulator import simulate
 from ecg_tl.synthesis.wfdb_files import HeaderStyle, signal_lines, to_steps, write_header, write_matlab
 from ecg_tl.transfer.callback import TransferLearning
 from ecg_tl.transfer.summary import markdown_report
@@ -320,7 +322,7 @@ def test_what_is_kept_is_what_is_read() -> None:
 
 
 def test_records_without_a_fingerprint_are_told_by_dataset_and_id() -> None:
-    def at_hand(dataset: str) -> Any:
+    def with_blanks(dataset: str) -> Any:
         split = Split(np.array([0]), np.array([1]), np.array([2, 3]))
         record_ids = np.array(["a", "b", "c", "d"], dtype=object)
         prints = np.zeros((4, FINGERPRINT_BYTES), np.int8)
@@ -331,9 +333,9 @@ def test_records_without_a_fingerprint_are_told_by_dataset_and_id() -> None:
         )
 
     trained = TrainingSet("x", ("z", "d"), torch.zeros(2, FINGERPRINT_BYTES, dtype=torch.int8))
-    (found,) = find_overlap([trained], at_hand("x"), ["test"]).parts
+    (found,) = find_overlap([trained], with_blanks("x"), ["test"]).parts
     assert found.pairs == (("d", "x", "d"),)
-    assert find_overlap([trained], at_hand("y"), ["test"]).records == 0
+    assert find_overlap([trained], with_blanks("y"), ["test"]).records == 0
 
 
 def test_records_without_a_fingerprint_are_found_in_a_collection_that_holds_them() -> None:
@@ -349,3 +351,58 @@ def test_records_without_a_fingerprint_are_found_in_a_collection_that_holds_them
     trained = TrainingSet("ptbxl", ("6", "7"), torch.zeros(2, FINGERPRINT_BYTES, dtype=torch.int8))
     (found,) = find_overlap([trained], challenge, ["test"]).parts
     assert found.pairs == (("HR00007", "ptbxl", "7"),)
+
+
+def at_hand(signals: list[np.ndarray]) -> Any:
+    """Make what `find_overlap` asks of a datamodule, of records that are all tested on."""
+    recordings = [Recording(signal, LEADS, 500.0) for signal in signals]
+    names = np.array([f"here{row}" for row in range(len(signals))], dtype=object)
+    blank = np.array([], dtype=np.int64)
+    return SimpleNamespace(
+        dataset=SimpleNamespace(name="here"),
+        parts=SimpleNamespace(
+            split=SimpleNamespace(
+                parts=lambda: {"train": blank, "validation": blank, "test": np.arange(len(signals))}
+            ),
+            record_ids=names,
+        ),
+        store=SimpleNamespace(
+            fingerprints=lambda: np.stack([recording_fingerprint(one) for one in recordings]),
+            traces=lambda: np.stack([recording_trace(one) for one in recordings]),
+        ),
+    )
+
+
+def trained_set(signals: list[np.ndarray], *, with_traces: bool) -> TrainingSet:
+    recordings = [Recording(signal, LEADS, 500.0) for signal in signals]
+    return TrainingSet(
+        "there",
+        tuple(f"there{row}" for row in range(len(signals))),
+        torch.from_numpy(np.stack([recording_fingerprint(one) for one in recordings])),
+        traces=torch.from_numpy(np.stack([recording_trace(one) for one in recordings]))
+        if with_traces
+        else None,
+    )
+
+
+def test_a_copy_that_begins_elsewhere_is_found_by_a_checkpoint_with_traces_alone() -> None:
+    signals = list(simulate([set(), {"AF"}, {"LBBB"}], seed=3))
+    here = at_hand([signals[0][:, 700:], signals[1], signals[2][:, 5:]])
+    (found,) = find_overlap([trained_set(signals[:2], with_traces=True)], here, ["test"]).parts
+    assert found.pairs == (("here0", "there", "there0"), ("here1", "there", "there1"))
+    earlier = find_overlap([trained_set(signals[:2], with_traces=False)], here, ["test"])
+    assert earlier.parts[0].pairs == (("here1", "there", "there1"),)
+    assert earlier.unshifted == ("there",)
+    assert any("begin elsewhere not excluded: there" in line for line in earlier.lines())
+
+
+def test_training_sets_with_traces_come_back_and_other_traces_are_refused() -> None:
+    one = trained_set(list(simulate([set()], seed=3)), with_traces=True)
+    (again,) = read_training_sets({TRAINED_ON: [one.as_dict()]}, "some.ckpt")
+    assert again.traces is not None
+    assert torch.equal(again.traces, one.traces)
+    for wrong in (torch.zeros(1, 7, dtype=torch.uint8), torch.zeros(1, TRACE_BYTES), [1]):
+        with pytest.raises(CheckpointError, match="traces of another kind"):
+            read_training_sets({TRAINED_ON: [one.as_dict() | {"traces": wrong}]}, "some.ckpt")
+    (later,) = read_training_sets({TRAINED_ON: [one.as_dict() | {"trace_version": 99}]}, "some.ckpt")
+    assert later.traces is None

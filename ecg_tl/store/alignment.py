@@ -1,0 +1,316 @@
+"""Which recordings are the same at some lag: by their traces, in time that grows with the records.
+
+Candidates come from the surroundings of landmarks (`ecg_tl.store.traces`). What a trace is for a second to
+both sides of a landmark becomes a code of 64 signs of random projections, so that alike surroundings have
+codes that differ in few bits. Codes are sorted eight times, each time from another of their bytes on, and
+each is compared with its next neighbours: a copy's codes begin alike in one of the orders, however many
+records there are. Two recordings become candidates where two landmarks meet at one lag.
+
+A candidate is decided on the traces themselves: at the lag, to a fraction of a sample, they have a
+correlation for each lead that both have, of which the size counts and not the sign. The similarity is the
+mean over leads. That of the better two of three leads counts a little less, so that one lead that was
+exchanged does not matter; I and II are also taken for each other, as they are where an arm and the leg were
+exchanged.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import lru_cache
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ecg_tl.store.traces import TRACE_LEADS, TRACE_RATE, TRACE_SAMPLES, Traces, unpack
+
+SAME_TRACE = 0.9
+"""Similarity from which two traces are of the same recording."""
+
+EXCEPTION = 0.05
+"""What is taken off a similarity for which something unusual must be supposed: that one lead of three is
+another, or that two recordings are excerpts of which neither holds the other."""
+
+SHORT = 0.03
+"""What is taken off where less than `SHORT_OVERLAP` seconds overlap, as different ones are more alike."""
+SHORT_OVERLAP = 4.5
+
+SHORTEST_OVERLAP = 4.0
+"""Seconds that two traces must have in common, or `OVERLAP_SHARE` of the shorter one, if that is less."""
+OVERLAP_SHARE = 0.9
+
+MOST_DIFFERENT_BITS = 10
+"""Of the 64 of two codes that are looked at further. Of copies through a causal filter 2 to 8 differ."""
+
+NEIGHBOURS = 4
+"""In each order, with which a code is compared."""
+
+_REACH = 50  # samples to both sides of a landmark
+_SUPPORT = 2 * _REACH + 2
+_PHASES = 8  # positions of a landmark between two samples
+_LEAST_SUPPORT = 0.7  # of the surroundings that must lie in the trace
+_BITS = 64
+_LAG_TOLERANCE = 1.5  # samples, between two pairs of landmarks of one copy
+_LAGS = np.arange(-7, 8)  # samples around a candidate's lag, between which the correlation is interpolated
+_FINE_LAGS = np.arange(-1.0, 1.0 + 1e-9, 0.125)
+_AT_ONCE = 2048  # traces that are decoded, and candidates that are decided, at a time
+
+
+@dataclass(frozen=True, eq=False)
+class Alignments:
+    """Pairs of rows that are the same recording; `one < other` in every pair, ordered by both.
+
+    Attributes:
+        one: Rows, int64.
+        other: Rows, in step.
+        similarity: Of each pair, `SAME_TRACE` to 1 (rounding of traces can bring it over 1: it is cut off).
+        lag: Seconds by which the other's begin lies after the one's.
+    """
+
+    one: NDArray[np.int64]
+    other: NDArray[np.int64]
+    similarity: NDArray[np.float32]
+    lag: NDArray[np.float32]
+
+    def __len__(self) -> int:
+        return len(self.one)
+
+
+def find_alignments(
+    traces: NDArray[np.uint8], side: NDArray[np.int8] | None = None, least: float = SAME_TRACE
+) -> Alignments:
+    """Find the pairs of records that are the same recording at some lag.
+
+    Of more than `NEIGHBOURS` records that are all the same, each is in some pair and not in all: what they
+    have in common follows from pair to pair.
+
+    Args:
+        traces: `uint8 (records, TRACE_BYTES)`; those without a trace are in no pair.
+        side: Of each record; records of one side are not compared. All with all if None.
+        least: Similarity from which a pair is given.
+    """
+    one, other, lag = _candidates(traces, side)
+    kept: list[tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.float32], NDArray[np.float32]]] = []
+    for start in range(0, len(one), _AT_ONCE):
+        part = slice(start, start + _AT_ONCE)
+        rows, inverse = np.unique(np.concatenate([one[part], other[part]]), return_inverse=True)
+        unpacked = unpack(traces[rows])
+        half = len(inverse) // 2
+        similarity, at = compare_traces(unpacked, inverse[:half], inverse[half:], lag[part])
+        same = similarity >= least
+        kept.append((one[part][same], other[part][same], similarity[same], at[same]))
+    if not kept:
+        empty = np.zeros(0, dtype=np.int64)
+        return Alignments(empty, empty, np.zeros(0, np.float32), np.zeros(0, np.float32))
+    rows_one, rows_other, similarity, lags = (np.concatenate(part) for part in zip(*kept, strict=True))
+    # A pair with several lags: the best.
+    order = np.lexsort((-similarity, rows_other, rows_one))
+    rows_one, rows_other = rows_one[order], rows_other[order]
+    first = np.ones(len(order), dtype=bool)
+    first[1:] = (rows_one[1:] != rows_one[:-1]) | (rows_other[1:] != rows_other[:-1])
+    return Alignments(
+        rows_one[first],
+        rows_other[first],
+        np.minimum(similarity[order][first], 1.0).astype(np.float32),
+        (lags[order][first] / TRACE_RATE).astype(np.float32),
+    )
+
+
+def compare_traces(
+    traces: Traces, one: NDArray[np.int64], other: NDArray[np.int64], lag: NDArray[np.floating]
+) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """Compare pairs of traces around a lag.
+
+    Args:
+        traces: Unpacked.
+        one: Rows of these.
+        other: Rows, in step.
+        lag: Samples by which the other's begin lies after the one's, `(pairs,)`.
+
+    Returns:
+        Similarity and the exact lag in samples, each `float32 (pairs,)`; 0 where too little overlaps.
+    """
+    whole = np.rint(lag).astype(np.int64)
+    straight = _correlations(traces, one, other, whole, tuple(range(len(TRACE_LEADS))))
+    crossed = straight.copy()
+    crossed[:, :2] = _correlations(traces, one, other, whole, (1, 0))  # I for II
+    off = _taken_off(traces, one, other, whole)
+    interpolation = _interpolation()
+    best = np.zeros(len(one), dtype=np.float32)
+    at = np.zeros(len(one), dtype=np.float32)
+    for correlations, unusual in ((straight, 0.0), (crossed, EXCEPTION)):
+        fine = np.abs(correlations @ interpolation)  # (pairs, leads, fine lags)
+        there = np.isfinite(fine[:, :, 0])
+        number = there.sum(axis=1)
+        known = np.where(there[:, :, None], fine, 0.0)
+        total = known.sum(axis=1)
+        mean = total / np.maximum(number, 1)[:, None]
+        if (number == len(TRACE_LEADS)).any():
+            without_worst = (total - known.min(axis=1)) / (len(TRACE_LEADS) - 1) - EXCEPTION
+            mean = np.where((number == len(TRACE_LEADS))[:, None], np.maximum(mean, without_worst), mean)
+        greatest = mean.argmax(axis=1)
+        value = (mean[np.arange(len(mean)), greatest] - off - unusual).astype(np.float32)
+        better = value > best
+        best = np.where(better, value, best)
+        at = np.where(better, whole + _FINE_LAGS[greatest], at).astype(np.float32)
+    return best, at
+
+
+def _taken_off(
+    traces: Traces, one: NDArray[np.int64], other: NDArray[np.int64], lag: NDArray[np.int64]
+) -> NDArray[np.float64]:
+    """Return what is taken off the similarity of each pair for how little of it overlaps, `(pairs,)`."""
+    lengths_one, lengths_other = traces.lengths[one].max(axis=1), traces.lengths[other].max(axis=1)
+    overlap = np.minimum(lengths_one, lengths_other + lag) - np.maximum(lag, 0)
+    is_short = overlap < SHORT_OVERLAP * TRACE_RATE
+    in_part = overlap < OVERLAP_SHARE * np.minimum(lengths_one, lengths_other)
+    return np.where(is_short, SHORT, 0.0) + np.where(in_part, EXCEPTION, 0.0)
+
+
+def _correlations(
+    traces: Traces,
+    one: NDArray[np.int64],
+    other: NDArray[np.int64],
+    lag: NDArray[np.int64],
+    leads: tuple[int, ...],
+) -> NDArray[np.float32]:
+    """Correlate leads 0, 1, ... of the one with `leads` of the other, `(pairs, leads, len(_LAGS))`.
+
+    NaN where a lead is missing or too little overlaps.
+    """
+    here = traces.values[one][:, : len(leads)].astype(np.float32)
+    there = traces.values[other][:, list(leads)].astype(np.float32)
+    reach = int(_LAGS[-1])
+    # The other laid at the lag, with as many samples more on both sides as the lag is varied by.
+    columns = np.arange(-reach, TRACE_SAMPLES + reach)[None, :] - lag[:, None]
+    inside = (columns >= 0) & (columns < TRACE_SAMPLES)
+    rows = np.arange(len(one))[:, None, None]
+    laid = there[rows, np.arange(len(leads))[None, :, None], np.where(inside, columns, 0)[:, None, :]]
+    laid *= inside[:, None, :]
+    views = np.lib.stride_tricks.sliding_window_view(laid, TRACE_SAMPLES, axis=2)[:, :, ::-1]
+    products = np.einsum("pls,plks->plk", here, views, optimize=True)
+    lengths_one = traces.lengths[one][:, : len(leads)]
+    lengths_other = traces.lengths[other][:, list(leads)]
+    begin = np.maximum(lag, 0)[:, None]
+    end = np.minimum(lengths_one, lengths_other + lag[:, None])
+    overlap = end - begin
+    positions = np.arange(TRACE_SAMPLES)[None, None, :]
+    common = (positions >= begin[:, :, None]) & (positions < end[:, :, None])
+    middle = laid[:, :, reach : reach + TRACE_SAMPLES]
+    energy = (here**2 * common).sum(axis=2) * (middle**2 * common).sum(axis=2)
+    least = np.minimum(SHORTEST_OVERLAP * TRACE_RATE, OVERLAP_SHARE * np.minimum(lengths_one, lengths_other))
+    enough = (overlap >= np.maximum(least, 1)) & (energy > 0)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        scaled = products / np.sqrt(energy)[:, :, None]
+    return np.asarray(np.where(enough[:, :, None], scaled, np.nan), dtype=np.float32)
+
+
+@lru_cache(maxsize=1)
+def _interpolation() -> NDArray[np.float32]:
+    """Return what turns correlations at whole lags into those at `_FINE_LAGS`, `(lags, fine lags)`."""
+    distance = _FINE_LAGS[None, :] - _LAGS[:, None]
+    window = np.cos(np.pi / 2 * np.clip(distance / (_LAGS[-1] + 1), -1, 1)) ** 2
+    return np.asarray(np.sinc(distance) * window, dtype=np.float32)
+
+
+# Candidates -----------------------------------------------------------------------------------------------
+
+
+def _candidates(
+    traces: NDArray[np.uint8], side: NDArray[np.int8] | None
+) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.float32]]:
+    """Return rows and lags at which two landmarks of two records meet."""
+    hits: list[tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.float32], NDArray[np.int64]]] = []
+    landmarks = 0
+    for lead in range(len(TRACE_LEADS)):
+        codes, rows, marks = _codes(traces, lead)
+        hits += [
+            (rows[a], rows[b], marks[a] - marks[b], a + landmarks) for a, b in _neighbours(codes, rows, side)
+        ]
+        landmarks += len(codes)
+    if not hits:
+        empty = np.zeros(0, dtype=np.int64)
+        return empty, empty, np.zeros(0, dtype=np.float32)
+    one, other, lag, landmark = (np.concatenate(part) for part in zip(*hits, strict=True))
+    order = np.lexsort((landmark, lag, other, one))
+    one, other, lag, landmark = one[order], other[order], lag[order], landmark[order]
+    same_pair = (one[1:] == one[:-1]) & (other[1:] == other[:-1])
+    # Several orders may find the same two landmarks: that is one meeting.
+    meets = same_pair & (lag[1:] - lag[:-1] <= _LAG_TOLERANCE) & (landmark[1:] != landmark[:-1])
+    first = meets.copy()
+    first[1:] &= ~(meets[:-1] & same_pair[1:])
+    found = np.flatnonzero(first)
+    return one[found], other[found], (lag[found] + lag[found + 1]) / 2
+
+
+def _codes(
+    traces: NDArray[np.uint8], lead: int
+) -> tuple[NDArray[np.uint64], NDArray[np.int64], NDArray[np.float32]]:
+    """Return the codes of a lead's landmarks, of which records they are, and where in their traces."""
+    kept: list[tuple[NDArray[np.uint64], NDArray[np.int64], NDArray[np.float32]]] = []
+    projections = _projections()
+    for start in range(0, len(traces), _AT_ONCE):
+        unpacked = unpack(traces[start : start + _AT_ONCE])
+        marks = unpacked.landmarks[:, lead]
+        lengths = unpacked.lengths[:, lead, None]
+        inside = np.minimum(marks + _REACH, lengths) - np.maximum(marks - _REACH, 0)
+        there = np.isfinite(marks) & (inside >= _LEAST_SUPPORT * 2 * _REACH)
+        rows, numbers = np.nonzero(there)
+        at = marks[rows, numbers]
+        fine = np.floor(at * _PHASES + 0.5).astype(np.int64)
+        whole, phase = fine // _PHASES, fine % _PHASES
+        padded = np.pad(unpacked.values[:, lead], ((0, 0), (_REACH, _REACH + 2))).astype(np.float32)
+        windows = np.lib.stride_tricks.sliding_window_view(padded, _SUPPORT, axis=1)
+        codes = np.empty(len(rows), dtype=np.uint64)
+        for number in range(_PHASES):
+            chosen = np.flatnonzero(phase == number)
+            signs = windows[rows[chosen], whole[chosen]] @ projections[number] > 0
+            signs ^= signs[:, :1]  # a turned lead has all bits turned
+            codes[chosen] = np.packbits(signs, axis=1).view(np.uint64).reshape(-1)
+        kept.append((codes, rows + start, at))
+    codes, rows, marks = (np.concatenate(part) for part in zip(*kept, strict=True)) if kept else _NOTHING
+    return codes, rows, marks
+
+
+_NOTHING = (np.zeros(0, np.uint64), np.zeros(0, np.int64), np.zeros(0, np.float32))
+
+
+@lru_cache(maxsize=1)
+def _projections() -> NDArray[np.float32]:
+    """Return random waves within the traces' band, `(phases, _SUPPORT, bits)`."""
+    rng = np.random.default_rng(20_240_217)
+    frequencies = rng.uniform(1.5, 20.0, (24, _BITS))
+    angles = rng.uniform(0, 2 * np.pi, (24, _BITS))
+    weights = rng.normal(size=(24, _BITS))
+    phases = np.arange(_PHASES)[:, None, None, None] / _PHASES
+    instants = (np.arange(_SUPPORT)[None, :, None, None] - _REACH - phases) / TRACE_RATE
+    window = np.cos(np.pi / 2 * np.clip(instants / (_REACH / TRACE_RATE + 0.02), -1, 1)) ** 2
+    waves = (weights * np.cos(2 * np.pi * frequencies * instants + angles)).sum(axis=2)
+    return np.asarray(window[:, :, 0] * waves, dtype=np.float32)
+
+
+def _neighbours(
+    codes: NDArray[np.uint64],
+    rows: NDArray[np.int64],
+    side: NDArray[np.int8] | None,
+) -> Iterator[tuple[NDArray[np.int64], NDArray[np.int64]]]:
+    """Yield pairs of codes, that of the lower row first, which lie beside each other in one of the orders."""
+    as_bytes = codes.view(np.uint8).reshape(-1, 8)
+    for turn in range(8):
+        keys = (
+            np.ascontiguousarray(np.roll(as_bytes, -turn, axis=1)).view(">u8").reshape(-1).astype(np.uint64)
+        )
+        order = np.argsort(keys, kind="stable")
+        sorted_codes, sorted_rows = codes[order], rows[order]
+        sides = None if side is None else side[sorted_rows]
+        for distance in range(1, NEIGHBOURS + 1):
+            apart = np.bitwise_count(sorted_codes[distance:] ^ sorted_codes[:-distance])
+            near = (apart <= MOST_DIFFERENT_BITS) & (sorted_rows[distance:] != sorted_rows[:-distance])
+            if sides is not None:
+                near &= sides[distance:] != sides[:-distance]
+            left = np.flatnonzero(near)
+            if not len(left):
+                continue
+            a, b = order[left], order[left + distance]
+            turned = rows[a] > rows[b]
+            yield np.where(turned, b, a), np.where(turned, a, b)
