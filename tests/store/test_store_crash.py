@@ -70,8 +70,9 @@ def die_at(monkeypatch: pytest.MonkeyPatch, owner: object, name: str, call: int)
         (writer.os, "fsync", 1),
         (writer.os, "fsync", 2),
         (writer.os, "fsync", 3),
+        (writer.os, "fsync", 4),
         (writer.Path, "rename", 0),
-        (writer.os, "fsync", 5),
+        (writer.os, "fsync", 6),
     ],
 )
 def test_a_kill_at_any_step_leaves_no_half_store(
@@ -83,7 +84,7 @@ def test_a_kill_at_any_step_leaves_no_half_store(
     assert code == -signal.SIGKILL
     # Only after the rename is there a store, and then it is whole.
     found = find_store(FakeDataset(), root, store_dir, SETTINGS)
-    assert (found is not None) == ((name, call) == ("fsync", 5))
+    assert (found is not None) == ((name, call) == ("fsync", 6))
     store = prepare(FakeDataset(), root, store_dir, SETTINGS, progress=False)
     assert store.signals().shape == (8, 12, 1000)
     assert leftovers(store_dir) == []
@@ -184,7 +185,7 @@ def test_too_little_space_is_seen_before_anything_is_read(
     log.mkdir()
     with pytest.raises(StoreError, match="1,000 bytes free") as error:
         prepare(FakeDataset(log=log), root, store_dir, SETTINGS, progress=False)
-    assert f"{8 * 12 * 1000 * 2 + 8 * 512:,} bytes" in str(error.value)
+    assert f"{8 * (12 * 1000 * 2 + writer.TABLE_BYTES_PER_RECORD):,} bytes" in str(error.value)
     assert str(store_dir) in str(error.value)
     assert not list(log.iterdir())
     assert leftovers(store_dir) == []
