@@ -9,6 +9,7 @@ from pathlib import Path
 PACKAGE = Path(__file__).parents[1] / "ecg_tl"
 SHARED = {
     "as_table": "outcomes of a command as a table for a CSV file",
+    "Clip": "values beyond two bounds brought back, of one record or of a batch",
     "FeatureExtractor": "a published network's convolutions, under the name of its own code",
     "list_datasets": "names of the datasets, printed or returned",
     "MinMax": "from the least and greatest value, on one record or on a batch",
@@ -18,6 +19,7 @@ SHARED = {
     "render": "outcomes of a command for the terminal",
     "run": "what a word of the command line does",
     "synthesize": "simulated records, by the command, from Python, and behind both",
+    "TrainingScale": "by mean and deviation of the training records, of one record or of a batch",
     "verify": "files against their digests: of a store, of a study",
     "write": "records in a dataset's layout",
     "ZScore": "mean 0 and deviation 1, on one record or on a batch",
