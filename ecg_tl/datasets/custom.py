@@ -23,7 +23,7 @@ from ecg_tl.datasets.custom_labels import (
 )
 from ecg_tl.datasets.demographics import parse_age, parse_sex, people_notes
 from ecg_tl.datasets.identifiers import identifier
-from ecg_tl.datasets.named_records import NamedRecords, shown
+from ecg_tl.datasets.named_records import NamedRecords, first_few
 from ecg_tl.datasets.table_files import NOTES, read_cells
 from ecg_tl.datasets.tables import READ_AS, cell_fault, cell_path, name_columns, parse_patient
 from ecg_tl.datasets.vocabulary import Vocabulary
@@ -199,13 +199,13 @@ class Custom(EcgDataset):
                 }
             )
         if without_patient:
-            count, which = len(without_patient), shown(without_patient)
+            count, which = len(without_patient), first_few(without_patient)
             notes.append(f"patient_pattern finds no patient in {count} record(s): {which}.")
         unnamed = records.unnamed(named)
         if unnamed:
             count = len(unnamed)
             notes.append(
-                f"{count} recording(s) in the folder are in no row of {path.name}: {shown(unnamed)}."
+                f"{count} recording(s) in the folder are in no row of {path.name}: {first_few(unnamed)}."
             )
         scan = make_scan(rows, path, left_out, [*notes, *labels.notes])
         for name in self.kept:
@@ -249,7 +249,7 @@ class Custom(EcgDataset):
         if not path.is_file() and (several := records.ambiguous(cell)):
             raise RecordError(
                 path,
-                f"{len(several)} files of this name ({shown(several)})",
+                f"{len(several)} files of this name ({first_few(several)})",
                 "one",
                 "Name them by their paths.",
             )

@@ -111,7 +111,7 @@ def _without_parts(records: Iterable[str]) -> Iterable[str]:
     return [record for record in records if record in stems or str(Path(record).with_suffix("")) not in stems]
 
 
-def shown(names: Iterable[str]) -> str:
+def first_few(names: Iterable[str]) -> str:
     """Name the first few of many."""
     listed = list(names)
     more = f" and {len(listed) - _SHOWN:,} more" if len(listed) > _SHOWN else ""

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from ecg_tl.datasets.named_records import NamedRecords, shown
+from ecg_tl.datasets.named_records import NamedRecords, first_few
 from ecg_tl.datasets.table_files import NOTES, TABLE_SUFFIXES, read_cells
 from ecg_tl.datasets.tables import name_columns
 from ecg_tl.errors import DatasetError
@@ -144,13 +144,14 @@ def _choose_table(
     if len(fitting) == 1:
         return fitting[0]
     if fitting:
+        named = first_few(path.name for path, _, _ in fitting)
         raise DatasetError(
             root,
-            f"{len(fitting)} tables that name its recordings: {shown(path.name for path, _, _ in fitting)}",
+            f"{len(fitting)} tables that name its recordings: {named}",
             "one table of labels",
             f"Say which: --table {fitting[0][0].name}",
         )
-    names = shown(path.name for path in files) or "no table at all"
+    names = first_few(path.name for path in files) or "no table at all"
     because = f"; {refused[0]}" if refused else ""
     raise DatasetError(
         root,
@@ -190,12 +191,12 @@ def _notes(
             "test. Say it with --patient_column NAME or --patient_pattern REGEX"
         )
     if columns.constant:
-        yield f"columns that say the same in each row are no classes: {shown(columns.constant)}"
+        yield f"columns that say the same in each row are no classes: {first_few(columns.constant)}"
     if columns.empty:
         cells = f"{columns.empty} empty cell(s) of classes"
         yield f"{cells} are questions without an answer (empty_cells: unanswered)"
     rare = [name for name, count in {**columns.labels, **columns.code_counts}.items() if count < 10]
     if rare:
-        yield f"classes with fewer than 10 records: {shown(rare)}"
+        yield f"classes with fewer than 10 records: {first_few(rare)}"
     if len(recordings.rates) > 1 or len(recordings.seconds) > 1:
         yield "recordings differ in rate or length: they are resampled, and cut or padded to one length"

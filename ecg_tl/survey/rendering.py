@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from ecg_tl.datasets.named_records import shown
+from ecg_tl.datasets.named_records import first_few
 from ecg_tl.survey.folder import FolderFound
 from ecg_tl.terminal import Table
 
@@ -26,18 +26,18 @@ def render_folder(found: FolderFound) -> Table:
         name, reason = recordings.unreadable[0]
         table.add_row("unreadable", f"{len(recordings.unreadable):,}; the first, {name}: {reason}")
     if recordings.identical:
-        groups = shown(" = ".join(group) for group in recordings.identical)
+        groups = first_few(" = ".join(group) for group in recordings.identical)
         what = f"{len(recordings.identical):,} group(s) of files with the same bytes"
         table.add_row("identical", f"{what}: {groups}")
     table.add_row("table", f"{found.table.name}: {found.rows:,} rows")
     table.add_row("record", f"column {columns.record}")
     if found.without_recording:
-        cells = shown(found.without_recording)
+        cells = first_few(found.without_recording)
         table.add_row("", f"{len(found.without_recording):,} row(s) without a recording: {cells}")
     if found.unnamed:
-        table.add_row("", f"{len(found.unnamed):,} recording(s) in no row: {shown(found.unnamed)}")
+        table.add_row("", f"{len(found.unnamed):,} recording(s) in no row: {first_few(found.unnamed)}")
     if found.twice:
-        table.add_row("", f"{len(found.twice):,} recording(s) in several rows: {shown(found.twice)}")
+        table.add_row("", f"{len(found.twice):,} recording(s) in several rows: {first_few(found.twice)}")
     if found.patients is not None:
         how = f"column {columns.patient}" if columns.patient else f"pattern {found.patient_pattern}"
         missing = f"; {found.without_patient:,} row(s) name none" if found.without_patient else ""
@@ -52,7 +52,7 @@ def render_folder(found: FolderFound) -> Table:
         codes = f"{len(columns.code_counts)} codes (column {columns.codes}, parted by {columns.separator!r})"
         table.add_row("classes", f"{codes}: {_counts(columns.code_counts)}")
     if columns.others:
-        table.add_row("not used", shown(columns.others))
+        table.add_row("not used", first_few(columns.others))
     for note in (*recordings.passed_over, *found.notes):
         table.add_row("note", note)
     return table

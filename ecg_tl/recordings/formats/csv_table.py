@@ -42,7 +42,7 @@ _DELIMITERS = (";", "\t", ",")
 _WITH_UNIT = re.compile(r"(.*?)\s*[\[(]\s*(\S+?)\s*[\])]", re.DOTALL)
 
 
-def read(path: Path, settings: ReadSettings) -> ReadRecord:
+def _read(path: Path, settings: ReadSettings) -> ReadRecord:
     """Read one recording; see `read_csv`."""
     return complete(path, read_csv(path, settings), settings)
 
@@ -278,4 +278,4 @@ def _is_table(head: bytes) -> bool:
     return not any(byte < 9 or 13 < byte < 32 for byte in head) and any(48 <= byte < 58 for byte in head)
 
 
-register(Format("csv", "a table of text", _is_table, read, suffixes=(".csv",), certain=False))
+register(Format("csv", "a table of text", _is_table, _read, suffixes=(".csv",), certain=False))

@@ -17,7 +17,7 @@ _DEFLATED = b"1.2.840.10008.1.2.1.99"
 """The transfer syntax whose data set is compressed as a whole, to any size."""
 
 
-def read(path: Path, settings: ReadSettings) -> ReadRecord:
+def _read(path: Path, settings: ReadSettings) -> ReadRecord:
     """Read the first group of rhythm channels; median beats and further groups are left out."""
     with path.open("rb") as file:
         if _DEFLATED in file.read(2048):
@@ -50,4 +50,4 @@ def _kind(path: Path) -> str:
         return ""
 
 
-register(Format("dicom", _TITLE, lambda head: head[128:132] == b"DICM", read, suffixes=(".dcm", ".dicom")))
+register(Format("dicom", _TITLE, lambda head: head[128:132] == b"DICM", _read, suffixes=(".dcm", ".dicom")))

@@ -14,7 +14,7 @@ from ecg_tl.recordings.settings import ReadSettings
 _TITLE = "EDF"
 
 
-def read(path: Path, settings: ReadSettings) -> ReadRecord:
+def _read(path: Path, settings: ReadSettings) -> ReadRecord:
     """Read one recording; signals of another rate than the ECG's are left out."""
     return read_cart(path, settings, _TITLE, "edf:EDFParser", exact_rate=_exact_rate, check=_refuse_pauses)
 
@@ -38,4 +38,4 @@ def _is_edf(head: bytes) -> bool:
     return head[:8] == b"0       " and head[236:256].strip().replace(b" ", b"").isascii() and len(head) >= 256
 
 
-register(Format("edf", _TITLE, _is_edf, read, suffixes=(".edf", ".rec")))
+register(Format("edf", _TITLE, _is_edf, _read, suffixes=(".edf", ".rec")))

@@ -17,7 +17,7 @@ _RATE = re.compile(
 )
 
 
-def read(path: Path, settings: ReadSettings) -> ReadRecord:
+def _read(path: Path, settings: ReadSettings) -> ReadRecord:
     """Read the rhythm strip; of its eight stored leads the other four are computed, median beats left out."""
     return read_cart(
         path,
@@ -34,4 +34,4 @@ def _require_whole_rate(path: Path, record: Any) -> None:
         whole_rate(path, float(base) * 10.0 ** int(exponent or 0))
 
 
-register(Format("ge_muse", _TITLE, lambda head: is_xml(head, "RestingECG", "MuseInfo"), read, suffixes=()))
+register(Format("ge_muse", _TITLE, lambda head: is_xml(head, "RestingECG", "MuseInfo"), _read, suffixes=()))

@@ -28,7 +28,7 @@ _MOST_DATASETS = 1000
 _LONGEST_LIST = 1000
 
 
-def read(path: Path, settings: ReadSettings) -> ReadRecord:
+def _read(path: Path, settings: ReadSettings) -> ReadRecord:
     """Read one recording; see `read_hdf5`."""
     return complete(path, read_hdf5(path), settings)
 
@@ -166,7 +166,7 @@ register(
         "hdf5",
         "HDF5",
         lambda head: head.startswith(_START),
-        read,
+        _read,
         suffixes=(".h5", ".hdf5"),
         certain=False,
     )

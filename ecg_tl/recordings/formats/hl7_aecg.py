@@ -13,7 +13,7 @@ from ecg_tl.recordings.settings import ReadSettings
 _TITLE = "HL7 aECG"
 
 
-def read(path: Path, settings: ReadSettings) -> ReadRecord:
+def _read(path: Path, settings: ReadSettings) -> ReadRecord:
     """Read the first rhythm series; representative beats are left out."""
     return read_cart(
         path, settings, _TITLE, "hl7_aecg:HL7aECGParser", largest=LARGEST_TEXT, exact_rate=_exact_rate
@@ -27,4 +27,4 @@ def _exact_rate(path: Path, record: Any) -> float | None:
     return float(rate)
 
 
-register(Format("hl7_aecg", _TITLE, lambda head: is_xml(head, "AnnotatedECG"), read, suffixes=()))
+register(Format("hl7_aecg", _TITLE, lambda head: is_xml(head, "AnnotatedECG"), _read, suffixes=()))

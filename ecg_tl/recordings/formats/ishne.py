@@ -13,7 +13,7 @@ from ecg_tl.recordings.settings import ReadSettings
 _TITLE = "ISHNE"
 
 
-def read(path: Path, settings: ReadSettings) -> ReadRecord:
+def _read(path: Path, settings: ReadSettings) -> ReadRecord:
     """Read one recording."""
     return read_cart(path, settings, _TITLE, "ishne_holter:ISHNEHolterParser", check=_require_length)
 
@@ -29,4 +29,4 @@ def _require_length(path: Path, record: Any) -> None:
         raise damaged(path, _TITLE, f"{found:,} of the {said:,} samples a lead that its header says")
 
 
-register(Format("ishne", _TITLE, lambda head: head.startswith(b"ISHNE1.0"), read, suffixes=()))
+register(Format("ishne", _TITLE, lambda head: head.startswith(b"ISHNE1.0"), _read, suffixes=()))

@@ -13,7 +13,7 @@ from ecg_tl.recordings.settings import ReadSettings
 _TITLE = "Kardia JSON"
 
 
-def read(path: Path, settings: ReadSettings) -> ReadRecord:
+def _read(path: Path, settings: ReadSettings) -> ReadRecord:
     """Read the raw leads, not the enhanced ones."""
     return read_cart(
         path,
@@ -34,4 +34,4 @@ def _is_kardia(head: bytes) -> bool:
     return text.startswith("{") and '"recordedAt"' in text
 
 
-register(Format("kardia", _TITLE, _is_kardia, read, suffixes=()))
+register(Format("kardia", _TITLE, _is_kardia, _read, suffixes=()))

@@ -13,7 +13,7 @@ from ecg_tl.recordings.settings import ReadSettings
 _TITLE = "MFER"
 
 
-def read(path: Path, settings: ReadSettings) -> ReadRecord:
+def _read(path: Path, settings: ReadSettings) -> ReadRecord:
     """Read one recording."""
     return read_cart(path, settings, _TITLE, "mfer:MFERParser", exact_rate=_exact_rate)
 
@@ -29,4 +29,4 @@ def _is_mfer(head: bytes) -> bool:
     return head[:1] == b"@" and head[2:6] == b"MFR "
 
 
-register(Format("mfer", _TITLE, _is_mfer, read, suffixes=(".mwf", ".mfer")))
+register(Format("mfer", _TITLE, _is_mfer, _read, suffixes=(".mwf", ".mfer")))

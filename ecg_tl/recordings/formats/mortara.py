@@ -15,7 +15,7 @@ _TITLE = "Mortara XML"
 _RATE = re.compile(r"SAMPLE_FREQ\s*=\s*[\"']\s*([\d.]+)")
 
 
-def read(path: Path, settings: ReadSettings) -> ReadRecord:
+def _read(path: Path, settings: ReadSettings) -> ReadRecord:
     """Read the channels; typical cycles are left out."""
     return read_cart(
         path,
@@ -43,7 +43,7 @@ register(
         lambda head: (
             is_xml(head, "ECG") and any(word in head_text(head).upper() for word in ("CHANNEL", "MORTARA"))
         ),
-        read,
+        _read,
         suffixes=(),
     )
 )

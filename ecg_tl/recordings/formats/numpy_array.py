@@ -19,7 +19,7 @@ _ZIP_START = b"PK"
 _NPY_START = b"\x93NUMPY"
 
 
-def read(path: Path, settings: ReadSettings) -> ReadRecord:
+def _read(path: Path, settings: ReadSettings) -> ReadRecord:
     """Read one recording; see `read_numpy`."""
     return complete(path, read_numpy(path), settings)
 
@@ -105,4 +105,4 @@ def _is_numpy(head: bytes) -> bool:
     return head.startswith(_NPY_START) or (head.startswith(_ZIP_START) and b".npy" in head)
 
 
-register(Format("numpy", "NumPy arrays", _is_numpy, read, suffixes=(".npy", ".npz"), certain=False))
+register(Format("numpy", "NumPy arrays", _is_numpy, _read, suffixes=(".npy", ".npz"), certain=False))

@@ -14,7 +14,7 @@ from ecg_tl.recordings.settings import ReadSettings
 _TITLE = "SCP-ECG"
 
 
-def read(path: Path, settings: ReadSettings) -> ReadRecord:
+def _read(path: Path, settings: ReadSettings) -> ReadRecord:
     """Read the rhythm data of section 6."""
     return read_cart(path, settings, _TITLE, "scp_ecg:SCPECGParser", check=_refuse_shifted)
 
@@ -32,4 +32,4 @@ def _is_scp(head: bytes) -> bool:
     return len(head) >= 32 and head[8:10] == b"\0\0" and head[22:24] == b"\0\0" and head[28:32] == b"\7\0\0\0"
 
 
-register(Format("scp", _TITLE, _is_scp, read, suffixes=(".scp",)))
+register(Format("scp", _TITLE, _is_scp, _read, suffixes=(".scp",)))

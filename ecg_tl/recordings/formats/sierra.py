@@ -23,7 +23,7 @@ _CODE_BITS = 10
 _HEADER_BYTES = 8
 
 
-def read(path: Path, settings: ReadSettings) -> ReadRecord:
+def _read(path: Path, settings: ReadSettings) -> ReadRecord:
     """Read the rhythm strip; representative beats are left out."""
     if path.stat().st_size <= LARGEST_TEXT:
         _require_growth(path)
@@ -75,4 +75,4 @@ def unpacked_bytes(packed: bytes) -> int:
     return total
 
 
-register(Format("sierra", _TITLE, lambda head: is_xml(head, "restingecgdata"), read, suffixes=()))
+register(Format("sierra", _TITLE, lambda head: is_xml(head, "restingecgdata"), _read, suffixes=()))

@@ -17,7 +17,7 @@ from ecg_tl.recordings.wfdb_segments import read_segmented, read_segments, segme
 from ecg_tl.signals import LEADS
 
 
-def read(path: Path, settings: ReadSettings) -> ReadRecord:
+def _read(path: Path, settings: ReadSettings) -> ReadRecord:
     """Read one recording, named without extension."""
     try:
         recording = read_wfdb(path, settings.amplitude)
@@ -59,4 +59,4 @@ def files(path: Path) -> Iterator[Path]:
     yield from {path.with_name(signal.file_name) for signal in signals}
 
 
-register(Format("wfdb", "WFDB", lambda head: False, read, suffixes=(".hea",), files=files))
+register(Format("wfdb", "WFDB", lambda head: False, _read, suffixes=(".hea",), files=files))
