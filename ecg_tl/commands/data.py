@@ -10,7 +10,7 @@ from jsonargparse import auto_cli
 
 from ecg_tl import terminal
 from ecg_tl.commands.arguments import argument_errors, path_argument
-from ecg_tl.commands.data_download import download
+from ecg_tl.commands.data_download import download_dataset
 from ecg_tl.commands.data_init import init
 from ecg_tl.datasets import DATASETS, get_dataset, layout_names
 from ecg_tl.datasets.base import EcgDataset
@@ -198,7 +198,7 @@ def overlap(store_a: str, store_b: str, csv: str | None = None) -> int:
 COMMANDS: dict[str, Any] = {
     "init": init,
     "list": list_datasets,
-    "download": download,
+    "download": download_dataset,
     "synthesize": synthesize,
     "prepare": prepare,
     "check": check,

@@ -12,7 +12,7 @@ from ecg_tl import printing, terminal
 from ecg_tl.commands.arguments import path_argument
 from ecg_tl.datasets import DATASETS, get_dataset
 from ecg_tl.datasets.publications import PUBLICATIONS, SUMS, ByLogIn, Deposit, PhysioNetProject
-from ecg_tl.downloading.many import Wanted, fetch_all, read_sums, unpack
+from ecg_tl.downloading.many import Wanted, fetch_all, read_sums, unpack_zip
 from ecg_tl.downloading.remote import RemoteFile, checksum_of
 from ecg_tl.downloading.sources import Archived, locate
 from ecg_tl.errors import DownloadError, SettingError
@@ -24,7 +24,7 @@ AT_ONCE = Limit("workers", 1, 16, whole=True)
 """Publishers turn away who asks for more at once."""
 
 
-def download(
+def download_dataset(
     name: PublicationName,
     root: str | None = None,
     records: int | None = None,
@@ -107,7 +107,7 @@ def _fetch_deposit(
     count = _fetch(files, deposit.doi, workers)
     for item in files:
         if item.path.suffix == ".zip" and not deposit.remark:
-            printing.say(f"unpacked    {unpack(item.path, folder):,} file(s) of {item.path.name}")
+            printing.say(f"unpacked    {unpack_zip(item.path, folder):,} file(s) of {item.path.name}")
     return count
 
 

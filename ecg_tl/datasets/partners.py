@@ -72,6 +72,8 @@ DECLARED: dict[str, tuple[str, ...]] = {
     "INCART": ("incart",),
     "LUDB": ("ludb",),
     "CODE-15": ("code15",),
+    "CODE": ("code15",),
+    "MIMIC-IV-ECG": ("mimic_iv_ecg",),
 }
 """What publications of upstreams call these collections, and which datasets here that is."""
 

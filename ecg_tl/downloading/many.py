@@ -107,7 +107,7 @@ def _no_sums(path: Path, found: str) -> DownloadError:
     return DownloadError(path, found, "64 hex digits and a path below it in each line", f"Remove {path}.")
 
 
-def unpack(archive: Path, root: Path) -> int:
+def unpack_zip(archive: Path, root: Path) -> int:
     """Unpack a zip archive below a folder; files that are there in their size are left. Returns how many.
 
     Raises:

@@ -19,7 +19,7 @@ from ecg_tl.commands import data_download
 from ecg_tl.datasets import DATASETS, get_dataset
 from ecg_tl.datasets.publications import PUBLICATIONS, SUMS, ByLogIn, Deposit, PhysioNetProject
 from ecg_tl.downloading import fetching
-from ecg_tl.downloading.many import Wanted, fetch_all, read_sums, unpack
+from ecg_tl.downloading.many import Wanted, fetch_all, read_sums, unpack_zip
 from ecg_tl.downloading.remote import RemoteFile
 from ecg_tl.errors import DownloadError, StoreError
 from ecg_tl.synthesis import synthesize
@@ -248,15 +248,15 @@ def test_archives_that_are_hostile_or_damaged_are_one_error(tmp_path: Path) -> N
     path = tmp_path / "x.zip"
     path.write_bytes(zipped({"../outside": b"1"}))
     with pytest.raises(DownloadError, match=r"an entry '\.\./outside'"):
-        unpack(path, tmp_path / "root")
+        unpack_zip(path, tmp_path / "root")
     path.write_bytes(zipped({"bomb": bytes(2**29)}))
     with pytest.raises(DownloadError, match="bytes in a file of"):
-        unpack(path, tmp_path / "root")
+        unpack_zip(path, tmp_path / "root")
     content = bytearray(zipped({"a": bytes(range(256)) * 40}))
     content[60] ^= 0xFF
     path.write_bytes(bytes(content))
     with pytest.raises((DownloadError, StoreError)):
-        unpack(path, tmp_path / "root")
+        unpack_zip(path, tmp_path / "root")
     assert not (tmp_path / "outside").exists()
     assert not (tmp_path / "root" / "a").exists()
 

@@ -49,6 +49,8 @@ def test_records_of_other_collections_and_those_that_ids_do_not_tell_are_not_nam
 def test_what_publications_call_a_collection_is_found_with_those_that_hold_it() -> None:
     assert datasets_declared("PTB-XL folds 1-8") == {"ptbxl", "cinc2021"}
     assert datasets_declared("HEEDB") == set()
+    assert datasets_declared("MIMIC-IV-ECG") == {"mimic_iv_ecg"}
+    assert datasets_declared("CODE") == {"code15"}  # which is 15 % of it
     assert all(set(names) <= set(DATASETS) for names in DECLARED.values())
     named = {name for upstream in ecg_tl.list_upstreams() for name in ecg_tl.upstream(upstream).trained_on}
     assert {name for name in named if datasets_declared(name)} >= {"PTB-XL folds 1-8", "Ningbo", "INCART"}

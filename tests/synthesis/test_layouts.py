@@ -13,6 +13,7 @@ import wfdb
 from simulated import reader_of
 
 from ecg_tl.datasets import get_dataset, layout_names
+from ecg_tl.datasets.hdf5_signals import SignalArray
 from ecg_tl.errors import SettingError
 from ecg_tl.signals import LEADS, select_leads
 from ecg_tl.synthesis import synthesize
@@ -108,6 +109,19 @@ def test_the_reader_finds_the_labels_that_were_given(roots: dict[str, Path], lay
         np.testing.assert_array_equal(
             infarcted, [bool(case.labels & {"AMI", "IMI", "LMI"}) for case in readable]
         )
+
+
+@layouts
+def test_scanning_reads_no_signal(
+    roots: dict[str, Path], layout: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: object, **__: object) -> None:
+        raise AssertionError("a signal is read")
+
+    monkeypatch.setattr(np, "fromfile", refuse)
+    monkeypatch.setattr(SignalArray, "read", refuse)
+    monkeypatch.setattr(np.memmap, "__getitem__", refuse)
+    assert len(reader_of(layout).scan(roots[layout]).records) > 0
 
 
 @layouts
