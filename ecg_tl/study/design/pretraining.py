@@ -24,7 +24,7 @@ from ecg_tl.datasets import DATASETS
 from ecg_tl.errors import SettingError
 from ecg_tl.limits import shown
 from ecg_tl.study.design.overlay import layered
-from ecg_tl.study.design.settings import Overlay, StudySettings
+from ecg_tl.study.design.settings import Overlay, StudySettings, is_a_file
 
 PRETRAINING = "pretraining"
 """The key that says so: of an upstream its method, of a run's config all that its training differs by."""
@@ -89,7 +89,11 @@ def check_pretrained(name: str, upstream: Mapping[str, Any], known: Mapping[str,
 
 def known_datasets(settings: StudySettings) -> dict[str, Overlay]:
     """Return the datasets that a pre-training can be fed, by name: downstreams, and supervised upstreams."""
-    upstreams = {name: one for name, one in settings.upstreams.items() if not is_pretrained_here(one)}
+    upstreams = {
+        name: one
+        for name, one in settings.upstreams.items()
+        if not is_pretrained_here(one) and not is_a_file(one)  # which has no records
+    }
     return {**upstreams, **settings.downstreams}
 
 
