@@ -22,7 +22,7 @@ import numpy as np
 import pandas as pd
 from scipy.stats import norm
 
-from ecg_tl.asking.designs import LADDER, Step, study_of
+from ecg_tl.asking.designs import LADDER, Rung, study_of
 from ecg_tl.statistics.resampling import Floats
 from ecg_tl.study.design.plan import make_plan
 from ecg_tl.study.design.runs import Run
@@ -40,7 +40,7 @@ PREVALENCE = (0.35, 0.25, 0.15)
 EPOCHS = 10
 
 
-def simulate(step: Step, gain: float, patients: int, rng: np.random.Generator) -> Findings:
+def simulate(step: Rung, gain: float, patients: int, rng: np.random.Generator) -> Findings:
     """Make up the runs of the study that `ask` plans, and find what its report would say.
 
     Args:
@@ -135,7 +135,7 @@ def _result(run: Run, validation: float, tested: int) -> Mapping[str, Any]:
     }
 
 
-def actions(truth: str, step: Step, patients: int, studies: int, rng: np.random.Generator) -> Sequence[str]:
+def actions(truth: str, step: Rung, patients: int, studies: int, rng: np.random.Generator) -> Sequence[str]:
     """Give what the answers of some studies say to do."""
     return [simulate(step, TRUTHS[truth], patients, rng).answers[0].action for _ in range(studies)]
 

@@ -26,7 +26,7 @@ MANY_RECORDS = 5000
 
 
 @dataclass(frozen=True)
-class Step:
+class Rung:
     """How much is compared.
 
     Attributes:
@@ -52,22 +52,22 @@ _RECIPES = ("full", "lp_ft", "linear_probe")
 _STRONG = ("resnet1d18", "xresnet1d101", "inception1d")
 _ALL = (*_STRONG, "s4")
 
-QUICK = Step(("resnet1d18",), ("resnet1d18",), ("full",), seeds=2, epochs=5, upstream_epochs=4)
+QUICK = Rung(("resnet1d18",), ("resnet1d18",), ("full",), seeds=2, epochs=5, upstream_epochs=4)
 """A look at whether everything works: too few epochs for an answer to be trusted."""
 
 LADDER = (
-    Step(("resnet1d18",), ("resnet1d18",), ("full",), seeds=3),
-    Step(("resnet1d18",), ("resnet1d18",), _RECIPES, seeds=3),
-    Step(_STRONG, ("resnet1d18",), _RECIPES, seeds=3),
-    Step(_ALL, ("resnet1d18",), _RECIPES, seeds=3),
-    Step(_ALL, ("resnet1d18", "xresnet1d101"), _RECIPES, seeds=3),
-    Step(_ALL, ("resnet1d18", "xresnet1d101"), _RECIPES, seeds=3, splits=3),
-    Step(_ALL, ("resnet1d18", "xresnet1d101"), _RECIPES, seeds=5, splits=5),
+    Rung(("resnet1d18",), ("resnet1d18",), ("full",), seeds=3),
+    Rung(("resnet1d18",), ("resnet1d18",), _RECIPES, seeds=3),
+    Rung(_STRONG, ("resnet1d18",), _RECIPES, seeds=3),
+    Rung(_ALL, ("resnet1d18",), _RECIPES, seeds=3),
+    Rung(_ALL, ("resnet1d18", "xresnet1d101"), _RECIPES, seeds=3),
+    Rung(_ALL, ("resnet1d18", "xresnet1d101"), _RECIPES, seeds=3, splits=3),
+    Rung(_ALL, ("resnet1d18", "xresnet1d101"), _RECIPES, seeds=5, splits=5),
 )
 
 
 def study_of(
-    step: Step,
+    step: Rung,
     *,
     name: str,
     folder: Path,
@@ -144,7 +144,7 @@ def _plain(value: Any) -> Any:
     return value
 
 
-def describe(step: Step, upstreams: Mapping[str, Mapping[str, Any]]) -> list[str]:
+def rung_lines(step: Rung, upstreams: Mapping[str, Mapping[str, Any]]) -> list[str]:
     """Say in lines what a step compares."""
     splits = f" on each of {step.splits} patient-wise splits" if step.splits > 1 else ""
     trained = [name for name, how in upstreams.items() if "data" in how]

@@ -10,7 +10,7 @@ from pathlib import Path
 import yaml
 
 from ecg_tl import terminal
-from ecg_tl.asking.designs import LADDER, QUICK, TARGETS, Step, as_yaml, describe, study_of
+from ecg_tl.asking.designs import LADDER, QUICK, TARGETS, Rung, as_yaml, rung_lines, study_of
 from ecg_tl.asking.sources import find_source, name_of
 from ecg_tl.errors import EcgTlError, SettingError
 from ecg_tl.files import write_text
@@ -133,7 +133,7 @@ def prepare(
         lines = [f"Going on with {file}."]
         return Question(file, settings, plan, ahead, (*lines, *_time_lines(plan, ahead)))
 
-    def settings_of(step: Step, records: int) -> StudySettings:
+    def settings_of(step: Rung, records: int) -> StudySettings:
         return study_of(
             step,
             name=name,
@@ -155,7 +155,7 @@ def prepare(
     write_text(file, head + note + body)
     lines = [
         *first_lines,
-        *(f"  {line}" for line in describe(step, sources)),
+        *(f"  {line}" for line in rung_lines(step, sources)),
         *_time_lines(plan, ahead),
         *foresee(settings, plan, ahead.sizes),
     ]
@@ -242,10 +242,10 @@ def _look_at(settings: StudySettings, name: str) -> tuple[int, list[str]]:
 
 
 def _fitting(
-    steps: Sequence[Step], settings_of: Callable[[Step], StudySettings], seconds: float, quick: bool
-) -> tuple[Step, StudySettings, Plan, Forecast]:
+    steps: Sequence[Rung], settings_of: Callable[[Rung], StudySettings], seconds: float, quick: bool
+) -> tuple[Rung, StudySettings, Plan, Forecast]:
     """Take the highest step that fits into the time."""
-    chosen: tuple[Step, StudySettings, Plan, Forecast] | None = None
+    chosen: tuple[Rung, StudySettings, Plan, Forecast] | None = None
     for step in steps:
         settings = settings_of(step)
         plan, ahead = _look_ahead(settings)

@@ -9,7 +9,7 @@ from jsonargparse import auto_cli
 from ecg_tl.commands.arguments import argument_errors, path_argument
 
 
-def ask(
+def ask_folder(
     folder: str,
     upstreams: str | None = None,
     budget: str | None = None,
@@ -66,6 +66,6 @@ def ask(
 
 def run(words: Sequence[str]) -> int:
     """Run `ask`."""
-    with argument_errors("ask", list(words[1:]), [ask]):
-        status: int = auto_cli(ask, args=list(words[1:]), prog="ecg-tl ask")
+    with argument_errors("ask", list(words[1:]), [ask_folder]):
+        status: int = auto_cli(ask_folder, args=list(words[1:]), prog="ecg-tl ask")
     return status

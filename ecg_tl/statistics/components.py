@@ -119,7 +119,7 @@ def _between(values: np.ndarray, groups: np.ndarray, inside: float) -> float | N
 
 
 @dataclass(frozen=True)
-class Scale:
+class StudyScale:
     """How much of everything a study has.
 
     Attributes:
@@ -135,7 +135,7 @@ class Scale:
     upstreams: int = 1
 
 
-def smallest_difference(components: Components, scale: Scale, power: float = POWER) -> float | None:
+def smallest_difference(components: Components, scale: StudyScale, power: float = POWER) -> float | None:
     """Give the smallest difference that a study of this scale shows with that probability, at 5 %, two-sided.
 
     None with one training in all, which shows nothing. What is run once is left out, as it is in the study's

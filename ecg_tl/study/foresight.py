@@ -7,7 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from ecg_tl.statistics.components import Components, Scale, pooled
+from ecg_tl.statistics.components import Components, StudyScale, pooled
 from ecg_tl.study.design.runs import Plan
 from ecg_tl.study.design.settings import StudySettings
 from ecg_tl.study.design.sizes import PartSizes
@@ -52,7 +52,9 @@ def foresee(
             else replace(found, split=USUAL.split if found.split is None else found.split)
         )
         seeds = len({run.seed for run in runs})
-        scale = Scale(sum(tested) / len(tested), seeds, settings.splits, len(settings.upstream_seeds) or 1)
+        scale = StudyScale(
+            sum(tested) / len(tested), seeds, settings.splits, len(settings.upstream_seeds) or 1
+        )
         rows[USUAL_WORDS if found is None else ""] += power_curve(downstream, components, scale)
     finished = "as the finished runs show them"
     return [line for source, own in rows.items() for line in power_lines(own, source or finished)]

@@ -12,7 +12,7 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ecg_tl.asking.designs import LADDER, QUICK, Step, as_yaml, describe, study_of
+from ecg_tl.asking.designs import LADDER, QUICK, Rung, as_yaml, rung_lines, study_of
 from ecg_tl.asking.question import parse_budget, prepare
 from ecg_tl.asking.sources import find_source
 from ecg_tl.errors import EcgTlError, SettingError
@@ -21,7 +21,7 @@ from ecg_tl.study.design.plan import make_plan
 from ecg_tl.study.design.settings import StudySettings, read_study
 
 
-def study(step: Step, tmp_path: Path, records: int = 500) -> StudySettings:
+def study(step: Rung, tmp_path: Path, records: int = 500) -> StudySettings:
     data = {"class_path": "LudbDataModule", "init_args": {"root": "/records"}}
     upstream = {"class_path": "PtbXlDataModule", "init_args": {"root": "/ptbxl"}}
     return study_of(
@@ -36,7 +36,7 @@ def study(step: Step, tmp_path: Path, records: int = 500) -> StudySettings:
 
 
 @pytest.mark.parametrize("step", [QUICK, *LADDER], ids=str)
-def test_every_step_is_a_study_that_its_yaml_says(step: Step, tmp_path: Path) -> None:
+def test_every_step_is_a_study_that_its_yaml_says(step: Rung, tmp_path: Path) -> None:
     settings = study(step, tmp_path)
     file = tmp_path / "study.yaml"
     file.write_text(yaml.safe_dump(as_yaml(settings), sort_keys=False))
@@ -48,7 +48,7 @@ def test_every_step_is_a_study_that_its_yaml_says(step: Step, tmp_path: Path) ->
     assert {run.network for run in runs if run.kind == "scratch"} == {*step.scratch, *step.tuned}
     assert {run.arm for run in runs if run.kind == "fine-tuned"} == set(step.recipes)
     assert len({(run.seed, run.split) for run in runs if run.kind != "upstream"}) == step.seeds * step.splits
-    assert any(", ".join(step.scratch) in line for line in describe(step, read.upstreams))
+    assert any(", ".join(step.scratch) in line for line in rung_lines(step, read.upstreams))
 
 
 def test_the_highest_step_passes_the_checks_of_a_study(tmp_path: Path) -> None:

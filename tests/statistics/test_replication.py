@@ -15,7 +15,7 @@ sys.path.insert(0, str(Path(__file__).parents[2] / "benchmarks"))
 
 from repeated_splits import Regime, components, held, simulate
 
-from ecg_tl.statistics.components import Components, Scale, smallest_difference
+from ecg_tl.statistics.components import Components, StudyScale, smallest_difference
 from ecg_tl.statistics.intervals import mean_interval, spread
 from ecg_tl.statistics.replication import STRIDE, number_of, seed_of, split_of, unit_variances
 
@@ -82,17 +82,17 @@ KNOWN = Components(
 
 
 def test_more_of_anything_shows_smaller_differences() -> None:
-    usual = smallest_difference(KNOWN, Scale(100, 3))
+    usual = smallest_difference(KNOWN, StudyScale(100, 3))
     assert usual is not None
-    for more in (Scale(400, 3), Scale(100, 10)):
+    for more in (StudyScale(400, 3), StudyScale(100, 10)):
         less = smallest_difference(KNOWN, more)
         assert less is not None
         assert less < usual
-    ten, three = (smallest_difference(KNOWN, Scale(100, 3, splits)) for splits in (10, 3))
+    ten, three = (smallest_difference(KNOWN, StudyScale(100, 3, splits)) for splits in (10, 3))
     assert ten is not None
     assert three is not None
     assert ten < three
-    assert smallest_difference(KNOWN, Scale(100, 1)) is None
+    assert smallest_difference(KNOWN, StudyScale(100, 1)) is None
 
 
 @pytest.mark.slow
@@ -100,7 +100,7 @@ def test_a_difference_that_can_be_shown_is_shown_as_often_as_is_said() -> None:
     """Power of the rule itself, with normal noise of known variance and three seeds."""
     rng = np.random.default_rng(4)
     known = replace(KNOWN, patients=0.0, rest=0.0)
-    smallest = smallest_difference(known, Scale(100, 5))
+    smallest = smallest_difference(known, StudyScale(100, 5))
     assert smallest is not None
     means = smallest + rng.normal(size=(4000, 5)) * known.seed**0.5  # type: ignore[operator]
     t = means.mean(axis=1) / (means.std(axis=1, ddof=1) / 5**0.5)

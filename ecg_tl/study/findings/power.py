@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
-from ecg_tl.statistics.components import Components, Scale, pooled, smallest_difference
+from ecg_tl.statistics.components import Components, StudyScale, pooled, smallest_difference
 from ecg_tl.study.findings.tables import Line, Table, make_table
 from ecg_tl.study.findings.topic import Analysis, Topic, one_file, register_topic
 from ecg_tl.study.findings.values import Axes
@@ -62,10 +62,10 @@ class PowerRow:
     smallest: float | None
 
 
-def power_curve(downstream: str, components: Components, scale: Scale) -> tuple[PowerRow, ...]:
+def power_curve(downstream: str, components: Components, scale: StudyScale) -> tuple[PowerRow, ...]:
     """Give what a design of this scale can show, and what more of one thing at a time would let it show."""
 
-    def row(change: str, other: Scale) -> PowerRow:
+    def row(change: str, other: StudyScale) -> PowerRow:
         smallest = smallest_difference(components, other)
         return PowerRow(
             downstream, change, other.test_patients, other.seeds, other.splits, other.upstreams, smallest
@@ -79,7 +79,7 @@ def power_curve(downstream: str, components: Components, scale: Scale) -> tuple[
     )
 
 
-def _patients(scale: Scale) -> Iterator[tuple[int, Scale]]:
+def _patients(scale: StudyScale) -> Iterator[tuple[int, StudyScale]]:
     return ((k, replace(scale, test_patients=k * scale.test_patients)) for k in FOLDS)
 
 
@@ -109,7 +109,7 @@ def _rows(study: Analysis) -> tuple[PowerRow, ...]:
     for downstream in dict.fromkeys(one.comparison.downstream for one, _ in found):
         own = pooled([c for one, c in found if one.comparison.downstream == downstream])
         assert own is not None
-        scale = Scale(own.test_patients, own.trainings // own.splits, own.splits, own.upstreams)
+        scale = StudyScale(own.test_patients, own.trainings // own.splits, own.splits, own.upstreams)
         known = replace(own, split=USUAL.split if own.split is None else own.split)
         rows += power_curve(downstream, known, scale)
     return tuple(rows)
