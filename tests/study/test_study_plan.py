@@ -19,7 +19,7 @@ from ecg_tl.study.design import check
 from ecg_tl.study.design.overlay import decisive, digest, layered
 from ecg_tl.study.design.plan import make_plan, primary_arm
 from ecg_tl.study.design.runs import Plan, Run
-from ecg_tl.study.design.settings import Arm, Block, Protocol, StudySettings
+from ecg_tl.study.design.settings import Arm, Block, Protocol, StudySettings, read_study
 
 CONFIGS = Path(__file__).parents[2] / "configs"
 
@@ -519,3 +519,14 @@ def test_trainings_of_the_upstream_take_turns() -> None:
 def test_repetitions_that_make_no_sense_are_refused(changes: dict[str, Any]) -> None:
     with pytest.raises(SettingError):
         make_plan(replace(STUDY, **changes))
+
+
+def test_the_protocol_of_ecg_fm_benchmarking_crops_and_chooses_on_validation_data() -> None:
+    plan = make_plan(read_study("strict", ["--protocol", "fm_benchmark"]))
+    assert {run.protocol for run in plan.runs} == {"fm_benchmark"}
+    for run in plan.runs:
+        data, model = run.config["data"]["init_args"], run.config["model"]["init_args"]
+        assert (data["crop_seconds"], data["split"]["kind"], data["batch_size"]) == (2.5, "auto", 64)
+        assert (model["learning_rate"], model["weight_decay"], model["schedule"]) == (1e-3, 1e-3, "constant")
+        assert run.config["trainer"]["max_epochs"] == 100
+        assert run.config["checkpoint"]["monitor"] == "val/auroc_macro"

@@ -180,7 +180,7 @@ def test_batch_norms_of_frozen_groups_follow_their_policy(study, cnn_upstream, t
             assert equal(before[name], after[name]), name
 
 
-def test_only_batch_norms_are_put_in_evaluation_mode(study, cnn_upstream, tmp_path):
+def test_only_batch_norms_and_what_drops_values_are_put_in_evaluation_mode(study, cnn_upstream, tmp_path):
     # cuDNN refuses the backward pass of a recurrent layer in evaluation mode.
     modes = []
 
@@ -192,8 +192,8 @@ def test_only_batch_norms_are_put_in_evaluation_mode(study, cnn_upstream, tmp_pa
     run(study, tmp_path, transfer, "cnn", epochs=2, callbacks=[Watch()])
     for mode in modes:
         for name, training in mode.items():
-            frozen_norm = (".bn" in f".{name}" or "downsample.1" in name) and not name.startswith("layer4")
-            assert training != frozen_norm, name
+            rests = ".bn" in f".{name}" or "downsample.1" in name or "stochastic_depth" in name
+            assert training != (rests and not name.startswith("layer4")), name
 
 
 # Optimizers, schedules of rates, precisions, averages ---------------------------------------------------

@@ -19,7 +19,7 @@ from ecg_tl.study.design.folder import StudyFolder
 from ecg_tl.study.design.overlay import digest
 from ecg_tl.study.design.plan import make_plan
 from ecg_tl.study.design.runs import ADDED, Plan, PlannedRun, RunKind, Selection
-from ecg_tl.study.design.settings import Protocol, StudySettings
+from ecg_tl.study.design.settings import StudySettings
 
 FORMAT = 1
 """The only one that is read; to be raised when the same settings give other runs or ids."""
@@ -57,7 +57,9 @@ def planned_runs(settings: StudySettings) -> tuple[PlannedRun, ...]:
 def _digest_of(settings: StudySettings) -> str:
     """Digest all that a plan follows from: the settings, and what the protocols lay below them."""
     asked = {name: value for name, value in asdict(settings).items() if name not in _PATHS}
-    return digest([asked, {name: protocol(name) for name in get_args(Protocol)}])
+    # `paper` is what a second opinion goes by.
+    followed = {name: protocol(name) for name in ("strict", "paper", settings.protocol)}
+    return digest([asked, followed])
 
 
 def _read(path: Path, settings: str) -> tuple[PlannedRun, ...] | None:

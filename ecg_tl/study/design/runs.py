@@ -15,7 +15,7 @@ ADDED = ("split", "upstream_seed")
 """Attributes of a run that are written down where they are not the usual, so that results of a study without
 them stay as they were."""
 
-Selection = Literal["strict", "paper", "second_opinion"]
+Selection = Literal["strict", "paper", "fm_benchmark", "second_opinion"]
 
 
 @dataclass(frozen=True)

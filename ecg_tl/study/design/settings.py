@@ -27,7 +27,7 @@ if not TYPE_CHECKING:
     # the class's defaults over the layers below.
     Overlay = dict
 
-Protocol = Literal["strict", "paper"]
+Protocol = Literal["strict", "paper", "fm_benchmark"]
 Keep = Literal["upstreams", "best"]
 
 ALL_RECORDS: Final = "all"
@@ -97,7 +97,8 @@ class StudySettings:
         data_root: Folder below which the relative `root` of each dataset lies.
         store_dir: Folder of prepared stores; `stores` in `folder` if null.
         protocol: `strict` chooses everything on validation data; `paper` repeats the paper's, which chooses
-            the epoch on test data, and is marked so.
+            the epoch on test data, and is marked so; `fm_benchmark` is that of ecg-fm-benchmarking, with
+            crops, and everything chosen on validation data.
         upstreams: For each its settings (`data`, and what else differs from `settings`), by which the study
             trains it; or a file: `checkpoint: best.ckpt`, or `published: ecgfounder` with `weights: FILE`. A
             file brings its network and the signals that it takes, and what else is said of it is laid over

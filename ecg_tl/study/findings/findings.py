@@ -42,7 +42,7 @@ class Findings:
     Attributes:
         name: Of the study.
         title: The question.
-        protocol: `strict` or `paper`.
+        protocol: `strict`, `paper` or `fm_benchmark`.
         generated: ISO time at which the findings were computed.
         runs: Finished runs.
         planned: Runs of the plan.

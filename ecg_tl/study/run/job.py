@@ -85,7 +85,7 @@ def make_jobs(settings: StudySettings, plan: Plan) -> dict[str, Job]:
             folder=folder,
             keep_best=run.kind == "upstream" or settings.keep == "best",
             score_test_by_epoch=run.kind != "upstream"
-            and (settings.second_opinion or run.protocol != "strict"),
+            and (settings.second_opinion or run.protocol in ("paper", "second_opinion")),
             measure_transferability=first and run.needs is not None,  # of a file's head nothing is known
             trust_config=config_is_trusted(),
         )

@@ -111,7 +111,7 @@ FIELDS: dict[str, FieldKind] = {
     "run.split": SOME_WHOLE,
     "run.upstream_seed": SOME_WHOLE,
     "run.axes": FieldKind("a mapping of texts", _table_of(_is_text), needed=True),
-    "run.protocol": _one_of("strict", "paper", "second_opinion"),
+    "run.protocol": _one_of("strict", "paper", "fm_benchmark", "second_opinion"),
     "run.needs": SOME_TEXT,
     "run.after": SOME_TEXT,
     "study": SOME_TEXT,
