@@ -172,12 +172,12 @@ def test_global_state_of_matplotlib_is_left_alone() -> None:
     assert subprocess.run([sys.executable, "-c", imports], check=False).returncode == 0
 
 
-def test_drawing_takes_less_than_a_second() -> None:
+def test_drawing_takes_less_than_a_second_of_the_processor() -> None:
     signal = beats(rate=500.0)
     figure_to_image(ecg_figure(signal, LEADS, 500.0))
-    start = time.perf_counter()
+    start = time.process_time()  # another program's time is no fault
     figure_to_image(ecg_figure(signal, LEADS, 500.0, true=["NORM"], predicted={"NORM": 0.5}))
-    assert time.perf_counter() - start < 1.0
+    assert time.process_time() - start < 1.0
 
 
 @pytest.mark.parametrize(

@@ -187,6 +187,6 @@ def test_what_cannot_be_scored_is_named(p: object, y: object, names: list[str], 
 def test_a_full_task_is_scored_quickly() -> None:
     rng = np.random.default_rng(0)
     p, y = rng.random((2000, 71)), (rng.random((2000, 71)) < 0.03).astype(float)
-    start = time.perf_counter()
+    start = time.process_time()
     score(p, y)
-    assert time.perf_counter() - start < 1.0
+    assert time.process_time() - start < 1.0
