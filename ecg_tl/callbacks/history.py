@@ -20,7 +20,7 @@ from lightning_utilities.core.rank_zero import rank_zero_warn
 from ecg_tl.csv_text import write_csv
 from ecg_tl.errors import SettingError
 from ecg_tl.files import digests_of, write_json
-from ecg_tl.store.digests import with_digest
+from ecg_tl.store.digests import with_own_digest
 from ecg_tl.tasks.base import EcgClassifier
 from ecg_tl.validation_predictions import VALIDATION_FILE
 
@@ -204,7 +204,7 @@ class RunHistory(Callback):
                 f"{Path(checkpoint.best_model_path).name} is of the last epoch ({best.epoch}), which is not "
                 "known to be the best."
             )
-        write_json(folder / self.result_file, with_digest(result))
+        write_json(folder / self.result_file, with_own_digest(result))
         for logger in trainer.loggers:
             if isinstance(logger, TensorBoardLogger):
                 averages = {

@@ -22,7 +22,7 @@ from functools import lru_cache
 import numpy as np
 from numpy.typing import NDArray
 
-from ecg_tl.store.traces import TRACE_LEADS, TRACE_RATE, TRACE_SAMPLES, Traces, unpack
+from ecg_tl.store.traces import TRACE_LEADS, TRACE_RATE, TRACE_SAMPLES, Traces, unpack_traces
 
 SAME_TRACE = 0.9
 """Similarity from which two traces are of the same recording."""
@@ -94,7 +94,7 @@ def find_alignments(
     for start in range(0, len(one), _AT_ONCE):
         part = slice(start, start + _AT_ONCE)
         rows, inverse = np.unique(np.concatenate([one[part], other[part]]), return_inverse=True)
-        unpacked = unpack(traces[rows])
+        unpacked = unpack_traces(traces[rows])
         half = len(inverse) // 2
         similarity, at = compare_traces(unpacked, inverse[:half], inverse[half:], lag[part])
         same = similarity >= least
@@ -250,7 +250,7 @@ def _codes(
     kept: list[tuple[NDArray[np.uint64], NDArray[np.int64], NDArray[np.float32]]] = []
     projections = _projections()
     for start in range(0, len(traces), _AT_ONCE):
-        unpacked = unpack(traces[start : start + _AT_ONCE])
+        unpacked = unpack_traces(traces[start : start + _AT_ONCE])
         marks = unpacked.landmarks[:, lead]
         lengths = unpacked.lengths[:, lead, None]
         inside = np.minimum(marks + _REACH, lengths) - np.maximum(marks - _REACH, 0)

@@ -119,13 +119,13 @@ OWN_DIGEST = "digest"
 """Field of a JSON file that holds the digest of all others."""
 
 
-def with_digest(values: Mapping[str, Any]) -> dict[str, Any]:
+def with_own_digest(values: Mapping[str, Any]) -> dict[str, Any]:
     """Return JSON values with the digest of themselves."""
     return {**values, OWN_DIGEST: digest_of_values(values)}
 
 
 def is_as_written(values: Mapping[str, Any]) -> bool:
-    """Say whether what `with_digest` gave is unchanged; so is what never had a digest."""
+    """Say whether what `with_own_digest` gave is unchanged; so is what never had a digest."""
     return values.get(OWN_DIGEST) is None or values[OWN_DIGEST] == digest_of_values(values)
 
 

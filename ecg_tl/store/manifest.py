@@ -11,7 +11,7 @@ from ecg_tl.datasets.base import LabelClass, LabelRule, LeftOut
 from ecg_tl.errors import SettingError, StoreError
 from ecg_tl.files import read_json
 from ecg_tl.limits import Limit, fits_type, shown
-from ecg_tl.store.digests import OWN_DIGEST, FileDigest, digest_of_values, with_digest
+from ecg_tl.store.digests import OWN_DIGEST, FileDigest, digest_of_values, with_own_digest
 from ecg_tl.store.encoding import SIGNAL_DTYPE
 from ecg_tl.store.fingerprint import (
     FINGERPRINTS_FILE,
@@ -213,7 +213,7 @@ class Manifest:
             "rules": {task: _rule_to_json(rule) for task, rule in self.rules.items()},
             "digests": {name: digest.to_json() for name, digest in self.digests.items()},
         }
-        return with_digest(values)
+        return with_own_digest(values)
 
     @classmethod
     def from_json(cls, values: Mapping[str, Any]) -> Manifest:

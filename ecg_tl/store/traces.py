@@ -115,7 +115,7 @@ def recording_trace(recording: Recording) -> NDArray[np.uint8]:
 
 
 def pack(traces: Traces) -> NDArray[np.uint8]:
-    """Pack traces into `(records, TRACE_BYTES)`; `unpack` undoes it, to the steps of landmarks."""
+    """Pack traces into `(records, TRACE_BYTES)`; `unpack_traces` undoes it, to the steps of landmarks."""
     there = np.arange(TRACE_SAMPLES) < traces.lengths[..., None]
     nibbles = np.where(there, traces.values + np.int8(_LEVELS + 1), np.int8(0)).astype(np.uint8)
     steps = np.rint(np.nan_to_num(traces.landmarks, nan=-1) * (LANDMARK_STEPS / TRACE_RATE)) + 1
@@ -129,7 +129,7 @@ def has_trace(traces: NDArray[np.uint8]) -> NDArray[np.bool_]:
     return np.asarray(traces.any(axis=1))
 
 
-def unpack(traces: NDArray[np.uint8]) -> Traces:
+def unpack_traces(traces: NDArray[np.uint8]) -> Traces:
     """Unpack `(records, TRACE_BYTES)`."""
     by_lead = np.ascontiguousarray(traces).reshape(-1, len(TRACE_LEADS), _LEAD_BYTES)
     packed = by_lead[..., :_VALUE_BYTES]

@@ -16,7 +16,7 @@ from ecg_tl.recordings.wfdb_recording import read_wfdb
 from ecg_tl.signals import LEADS, Recording
 from ecg_tl.store.alignment import SAME_TRACE, find_alignments
 from ecg_tl.store.copies import find_common, first_copies, first_of_recording
-from ecg_tl.store.traces import LANDMARKS, TRACE_BYTES, has_trace, recording_trace, unpack
+from ecg_tl.store.traces import LANDMARKS, TRACE_BYTES, has_trace, recording_trace, unpack_traces
 from ecg_tl.synthesis.patients import draw_patient
 from ecg_tl.synthesis.simulator import simulate
 
@@ -145,13 +145,13 @@ def test_what_is_flat_missing_or_not_finite_does_no_harm(originals: list[Signal]
     signal[LEADS.index("II"), 100:120] = np.nan
     signal[LEADS.index("V1")] = np.inf
     made = trace(signal)[None]
-    assert (unpack(made).lengths > 0).tolist() == [[False, True, False]]
+    assert (unpack_traces(made).lengths > 0).tolist() == [[False, True, False]]
     assert first_copies(made, traces)[1].tolist() == [1]
     assert not trace(originals[0], leads=tuple(f"X{number}" for number in range(12))).any()
 
 
 def test_landmarks_lie_in_the_trace_and_are_apart(traces: np.ndarray) -> None:
-    unpacked = unpack(traces)
+    unpacked = unpack_traces(traces)
     for lengths, marks in zip(
         unpacked.lengths.ravel(), unpacked.landmarks.reshape(-1, LANDMARKS), strict=True
     ):
@@ -166,7 +166,7 @@ def test_the_trace_is_what_it_was() -> None:
     """Checkpoints carry traces: another one for the same signal needs another version."""
     seconds = np.arange(5000) / 500
     waves = np.stack([np.sin(2 * np.pi * (3 + lead) * seconds) for lead in range(12)])
-    values = unpack(trace(waves)[None]).values[0, :, 10:18]
+    values = unpack_traces(trace(waves)[None]).values[0, :, 10:18]
     assert np.abs(values.astype(int) - EXPECTED).max() <= 1
 
 

@@ -16,7 +16,7 @@ import pytest
 from fake_study import FakeStudy
 
 from ecg_tl.errors import StoreError
-from ecg_tl.store.digests import OWN_DIGEST, digest_of_values, with_digest
+from ecg_tl.store.digests import OWN_DIGEST, digest_of_values, with_own_digest
 from ecg_tl.study.design.folder import RunFolder, StudyFolder
 from ecg_tl.study.find import find
 from ecg_tl.study.run.result_schema import FIELDS
@@ -225,7 +225,7 @@ def test_a_result_that_was_changed_since_is_refused_and_one_without_a_digest_is_
 ) -> None:
     path = study.folder / "runs" / study.ids[0] / "result.json"
     content = json.loads(path.read_text())
-    path.write_text(json.dumps(with_digest(content)))
+    path.write_text(json.dumps(with_own_digest(content)))
     assert load_results(study.folder).runs
     for name in sorted(content.keys() - {"format", "run"}):
         changed = {key: value for key, value in content.items() if key != name}

@@ -16,7 +16,7 @@ from ecg_tl.datamodules import EcgDataModule
 from ecg_tl.errors import EcgTlError, StoreError
 from ecg_tl.files import digests_of, write_json
 from ecg_tl.models import find_network
-from ecg_tl.store.digests import with_digest
+from ecg_tl.store.digests import with_own_digest
 from ecg_tl.study.design.folder import NOT_ITS_OWN, TEST_FOLDER, RunFolder, unreadable
 from ecg_tl.study.run.attempts import Stopwatch
 from ecg_tl.study.run.hardware import describe_hardware
@@ -94,7 +94,7 @@ def write_result(
         "digests": digests_of(run_folder.path, DIGESTED),
         "finished": datetime.now(UTC).isoformat(timespec="seconds"),
     }
-    write_json(run_folder.result, with_digest(result))
+    write_json(run_folder.result, with_own_digest(result))
 
 
 def read_mapping(path: Path) -> dict[str, Any]:
