@@ -180,7 +180,8 @@ def _upstreams(folder: Path, named: Sequence[str | Path], downstream: str) -> di
     """Find how the upstreams' records are read; without any named, those beside the folder."""
     found: dict[str, dict[str, object]] = {}
     for one in named:
-        name, settings = name_of(Path(one)), {"data": find_source(Path(one))}
+        name = name_of(Path(one))
+        settings: dict[str, object] = {"data": find_source(Path(one))}
         name = f"{name}-upstream" if name == downstream else name
         if name in found:
             raise SettingError("upstreams", f"two named {name}", "names that differ", "Rename a folder.")

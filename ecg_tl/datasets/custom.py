@@ -209,8 +209,8 @@ class Custom(EcgDataset):
             )
         scan = make_scan(rows, path, left_out, [*notes, *labels.notes])
         for name in self.kept:
-            cells = scan.records[name].astype(object)
-            scan.records[name] = cells.where(cells.notna(), None)
+            column = scan.records[name].astype(object)
+            scan.records[name] = column.where(column.notna(), None)
         return scan
 
     def read(self, root: Path, path: str) -> Recording:

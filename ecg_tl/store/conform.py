@@ -132,6 +132,7 @@ def _through_chain(
         steps=steps,
         signal_hash=signal_hash(steps),
         fingerprint=recording_fingerprint(recording),
+        trace=recording_trace(recording),
         nan_samples=nan_samples,
         clipped_samples=window.clipped,
         padded_samples=padded,

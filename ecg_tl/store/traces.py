@@ -93,7 +93,7 @@ def recording_trace(recording: Recording) -> NDArray[np.uint8]:
     signal = signal[:, : int((TRACE_SAMPLES / TRACE_RATE + _MARGIN) * rate)]
     length = min(TRACE_SAMPLES, int(signal.shape[1] * TRACE_RATE / rate + 1e-6))
     if not rows or length < SHORTEST_TRACE * TRACE_RATE:
-        return pack(Traces(values, lengths, landmarks))[0]
+        return np.asarray(pack(Traces(values, lengths, landmarks))[0])
     fine, margin = _filtered(np.stack([bridged(lead) for lead in signal]), rate)
     inner = fine[:, margin : margin + length * _FINE_RATE // TRACE_RATE]
     strength = np.sqrt(np.mean(inner**2, axis=1))
@@ -111,7 +111,7 @@ def recording_trace(recording: Recording) -> NDArray[np.uint8]:
             values[0, row, :length], lengths[0, row] = kept[number], length
             found = _landmarks(inner[number])
             landmarks[0, row, : len(found)] = found
-    return pack(Traces(values, lengths, landmarks))[0]
+    return np.asarray(pack(Traces(values, lengths, landmarks))[0])
 
 
 def pack(traces: Traces) -> NDArray[np.uint8]:

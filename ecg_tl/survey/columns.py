@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -231,7 +232,7 @@ def _usual(
     return found[0] if found else None
 
 
-def _answers(cells: pd.Series) -> Counter[str] | None:  # type: ignore[type-arg]
+def _answers(cells: pd.Series[Any]) -> Counter[str] | None:
     """Count the answers of a column that holds 0 and 1, or false and true, alone; None if it holds others."""
     counts = Counter((identifier(cell) or "").casefold() for cell in cells)
     counts.pop("", None)
@@ -241,7 +242,7 @@ def _answers(cells: pd.Series) -> Counter[str] | None:  # type: ignore[type-arg]
     return Counter({word: count for word, count in (("1", yes), ("0", no)) if count})
 
 
-def _separator(cells: pd.Series) -> str:  # type: ignore[type-arg]
+def _separator(cells: pd.Series[Any]) -> str:
     """Return what parts the codes: that of the usual separators which most cells hold."""
     counts = {one: sum(one in cell for cell in cells) for one in _SEPARATORS}
     return max(_SEPARATORS, key=lambda one: counts[one])
