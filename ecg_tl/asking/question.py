@@ -11,7 +11,7 @@ import yaml
 
 from ecg_tl import terminal
 from ecg_tl.asking.designs import LADDER, QUICK, TARGETS, Rung, as_yaml, rung_lines, study_of
-from ecg_tl.asking.sources import find_source, name_of
+from ecg_tl.asking.sources import find_source, name_of, upstream_source
 from ecg_tl.errors import EcgTlError, SettingError
 from ecg_tl.files import write_text
 from ecg_tl.study.design.check import check_runs
@@ -71,7 +71,8 @@ def ask(
 
     Args:
         folder: Of records, with a `dataset.yaml` as `ecg-tl data init` writes it, or a dataset that is known.
-        upstreams: Folders of records to pre-train on. If there are none, the datasets beside `folder`.
+        upstreams: Folders of records to pre-train on, checkpoints, and published upstreams (`ecgfounder`, or
+            `ecgfounder=FILE`). If there are none, the datasets beside `folder`.
         budget: Time that it may take on this machine: `30min`, `2h`; it decides how much is compared.
         target: Validation score that epochs and candidates are chosen by: `auroc_macro`, `f1_macro`, ...
         quick: Whether to do the least, with few epochs: to see that all works, not to go by.
@@ -180,8 +181,7 @@ def _upstreams(folder: Path, named: Sequence[str | Path], downstream: str) -> di
     """Find how the upstreams' records are read; without any named, those beside the folder."""
     found: dict[str, dict[str, object]] = {}
     for one in named:
-        name = name_of(Path(one))
-        settings: dict[str, object] = {"data": find_source(Path(one))}
+        name, settings = upstream_source(str(one))
         name = f"{name}-upstream" if name == downstream else name
         if name in found:
             raise SettingError("upstreams", f"two named {name}", "names that differ", "Rename a folder.")

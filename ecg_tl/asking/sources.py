@@ -15,6 +15,7 @@ from ecg_tl.errors import EcgTlError, SettingError
 from ecg_tl.files import read_regular
 from ecg_tl.limits import shown
 from ecg_tl.parsing import load_yaml
+from ecg_tl.published import UPSTREAMS
 from ecg_tl.survey import dataset_config, survey_folder
 
 DATASET_FILE = "dataset.yaml"
@@ -66,6 +67,40 @@ def find_source(folder: Path, dataset: str | None = None, *, survey: bool = True
     return {"class_path": datamodule_name(named[0]), "init_args": {"root": str(folder.resolve())}}
 
 
+def upstream_source(word: str) -> tuple[str, dict[str, Any]]:
+    """Say what an upstream is: records to pre-train on, a checkpoint, or a published upstream.
+
+    Args:
+        word: A folder of records, a checkpoint's path, the name of a published upstream whose file lies in
+            `weights/NAME` (where `ecg-tl upstream download` puts it), or `NAME=FILE`.
+
+    Returns:
+        Its name in the study, and its settings there.
+
+    Raises:
+        SettingError: If it is none of these.
+    """
+    name, equals, file = word.partition("=")
+    if equals and name in UPSTREAMS:
+        return name, {"published": name, "weights": str(_file(Path(file)))}
+    place = Path(word)
+    if word in UPSTREAMS and not place.exists():
+        folder = Path("weights", word)
+        files = [one for one in sorted(folder.glob("*")) if one.is_file()] if folder.is_dir() else []
+        if len(files) != 1:
+            raise SettingError(
+                "upstreams",
+                f"{len(files)} files in {folder}",
+                f"the one of {word}",
+                f"`ecg-tl upstream download {word}` fetches it; or name it: `{word}=FILE`.",
+            )
+        return word, {"published": word, "weights": str(files[0].resolve())}
+    if place.suffix == ".ckpt":
+        file = _file(place)
+        return _run_of(file), {"checkpoint": str(file)}
+    return name_of(place), {"data": find_source(place)}
+
+
 def name_of(place: Path) -> str:
     """Name a folder of records, or the one that a file says how to read, for a study."""
     place = place.resolve()
@@ -110,3 +145,15 @@ def _from_yaml(file: Path) -> dict[str, Any]:
     if isinstance(root, str):  # as the YAML says it: beside itself
         init_args = {**init_args, "root": str((file.parent / root).resolve())}
     return {"class_path": data["class_path"], "init_args": dict(init_args)}
+
+
+def _run_of(checkpoint: Path) -> str:
+    """Name a checkpoint by its run: `pretrained` for `runs/pretrained/version_0/checkpoints/best.ckpt`."""
+    own = [one for one in checkpoint.parents if not re.fullmatch(r"checkpoints|version_\d+", one.name)]
+    return name_of(own[0])
+
+
+def _file(path: Path) -> Path:
+    if not path.is_file():
+        raise SettingError(path, "no such file", "a file of weights", "Correct the path.")
+    return path.resolve()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
@@ -20,7 +21,29 @@ from ecg_tl.trust import UntrustedConfigError
 SECTIONS = ("trainer", "checkpoint", "pictures", "curves", "speed", "transfer")
 """Of a config of `fit`: settings by name, whatever class they are of."""
 
+_BOOLEANS = ("true", "false", "yes", "no")
+
 _KEY = re.compile(r'"([\w.]+)"')
+
+
+def with_bare_flags(words: Sequence[str], functions: Iterable[Callable[..., Any]]) -> list[str]:
+    """Let `--quick` alone mean `--quick true`, wherever a parameter of that name is true or false.
+
+    Args:
+        words: Of a command line.
+        functions: Whose parameters are its flags.
+    """
+    kinds: dict[str, set[bool]] = {}
+    for function in functions:
+        for name, parameter in inspect.signature(function).parameters.items():
+            kinds.setdefault(f"--{name}", set()).add(parameter.annotation in (bool, "bool"))
+    flags = {flag for flag, are_bool in kinds.items() if are_bool == {True}}
+    completed: list[str] = []
+    for word, following in pairwise([*words, ""]):
+        completed.append(word)
+        if word in flags and following.lower() not in _BOOLEANS:
+            completed.append("true")
+    return completed
 
 
 @contextmanager

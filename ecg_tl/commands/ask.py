@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from jsonargparse import auto_cli
 
-from ecg_tl.commands.arguments import argument_errors, path_argument
+from ecg_tl.commands.arguments import argument_errors, path_argument, with_bare_flags
 
 
 def ask_folder(
@@ -27,8 +27,9 @@ def ask_folder(
 
     Args:
         folder: Of records, with a `dataset.yaml` as `ecg-tl data init` writes it, or of a known dataset.
-        upstreams: Folders of records to pre-train on, with commas between: `data/ptbxl,data/georgia`; the
-            datasets beside the folder if not given.
+        upstreams: With commas between: folders of records to pre-train on (`data/ptbxl`), checkpoints
+            (`best.ckpt`), published upstreams (`ecgfounder`, or `ecgfounder=FILE`); the datasets beside the
+            folder if not given.
         budget: Time that it may take on this machine, `30min` or `2h` (2h): it decides how much is compared.
         target: Validation score that epochs and candidates are chosen by: auroc_macro, auprc_macro, f1_macro,
             f1_weighted.
@@ -67,5 +68,5 @@ def ask_folder(
 def run(words: Sequence[str]) -> int:
     """Run `ask`."""
     with argument_errors("ask", list(words[1:]), [ask_folder]):
-        status: int = auto_cli(ask_folder, args=list(words[1:]), prog="ecg-tl ask")
+        status: int = auto_cli(ask_folder, args=with_bare_flags(words[1:], [ask_folder]), prog="ecg-tl ask")
     return status

@@ -9,7 +9,7 @@ from typing import Any, Literal, TypeAlias
 from jsonargparse import auto_cli
 
 from ecg_tl import terminal
-from ecg_tl.commands.arguments import argument_errors, path_argument
+from ecg_tl.commands.arguments import argument_errors, path_argument, with_bare_flags
 from ecg_tl.commands.data_download import download_dataset
 from ecg_tl.commands.data_init import init
 from ecg_tl.datasets import DATASETS, get_dataset, layout_names
@@ -211,7 +211,11 @@ def run(words: Sequence[str]) -> int:
     """Run `data` and one of its words."""
     with argument_errors("data", words[1:], COMMANDS.values()):
         status: int = auto_cli(
-            COMMANDS, args=list(words[1:]), prog="ecg-tl data", set_defaults=None, exit_on_error=False
+            COMMANDS,
+            args=with_bare_flags(words[1:], COMMANDS.values()),
+            prog="ecg-tl data",
+            set_defaults=None,
+            exit_on_error=False,
         )
     return status
 

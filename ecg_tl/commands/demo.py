@@ -9,6 +9,7 @@ from pathlib import Path
 from jsonargparse import auto_cli
 
 from ecg_tl import terminal
+from ecg_tl.commands.arguments import with_bare_flags
 from ecg_tl.shipped import STUDIES, find_config
 from ecg_tl.terminal import Console
 
@@ -83,5 +84,5 @@ def _announce(console: Console, words: Sequence[str]) -> None:
 
 def run(words: Sequence[str]) -> int:
     """Run `demo`."""
-    status: int = auto_cli(demo, args=list(words[1:]), prog="ecg-tl demo")
+    status: int = auto_cli(demo, args=with_bare_flags(words[1:], [demo]), prog="ecg-tl demo")
     return status

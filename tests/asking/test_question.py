@@ -14,7 +14,9 @@ from hypothesis import strategies as st
 
 from ecg_tl.asking.designs import LADDER, QUICK, Rung, as_yaml, rung_lines, study_of
 from ecg_tl.asking.question import parse_budget, prepare
-from ecg_tl.asking.sources import find_source
+from ecg_tl.asking.sources import find_source, upstream_source
+from ecg_tl.cli import main
+from ecg_tl.commands.arguments import with_bare_flags
 from ecg_tl.errors import EcgTlError, SettingError
 from ecg_tl.study.design.check import check_runs
 from ecg_tl.study.design.plan import make_plan
@@ -139,3 +141,42 @@ def test_without_anything_to_fine_tune_from_it_says_what_to_name(cpsc2018_root: 
     with pytest.raises(SettingError, match="upstreams"):
         prepare(own, out=tmp_path / "out")
     assert not (tmp_path / "out").exists()
+
+
+def test_an_upstream_is_records_a_checkpoint_or_published_weights(
+    ptbxl_root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "old").mkdir()
+    for file in ("old/best.ckpt", "some.pth"):
+        (tmp_path / file).write_bytes(b"1")
+    assert upstream_source(str(ptbxl_root))[1]["data"]["class_path"] == "PtbXlDataModule"
+    assert upstream_source("old/best.ckpt") == ("old", {"checkpoint": str(tmp_path / "old" / "best.ckpt")})
+    kept = tmp_path / "runs" / "pretrained" / "version_0" / "checkpoints" / "last.ckpt"
+    kept.parent.mkdir(parents=True)
+    kept.write_bytes(b"1")
+    assert upstream_source(str(kept))[0] == "pretrained"
+    named = ("ecgfounder", {"published": "ecgfounder", "weights": str(tmp_path / "some.pth")})
+    assert upstream_source("ecgfounder=some.pth") == named
+    with pytest.raises(SettingError, match="upstream download ecgfounder"):
+        upstream_source("ecgfounder")
+    kept = tmp_path / "weights" / "ecgfounder" / "file.pth"
+    kept.parent.mkdir(parents=True)
+    kept.write_bytes(b"1")
+    assert upstream_source("ecgfounder")[1]["weights"] == str(kept)
+    with pytest.raises(SettingError):
+        upstream_source("ecgfounder=nowhere.pth")
+
+
+@pytest.mark.parametrize("word", ["--quick", "--quick=true"])
+def test_a_flag_alone_is_true(word: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["ask", "nowhere", word, "--plan"]) == 2
+    assert "nowhere: found no such folder" in capsys.readouterr().err
+
+
+def test_only_what_is_true_or_false_stands_alone() -> None:
+    def some(folder: str, quick: bool = False, out: str | None = None) -> None:
+        """Take some parameters."""
+
+    words = ["a", "--out", "--quick", "b", "--quick", "false", "--quick"]
+    assert with_bare_flags(words, [some]) == [*words[:3], "true", *words[3:], "true"]
