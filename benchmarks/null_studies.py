@@ -189,6 +189,7 @@ def _trainings(
             patient_ids=tested.ids,
             unknown_patients=0,
             targets=tested.targets,
+            answered=np.ones_like(tested.targets, dtype=bool),
             probabilities=1 / (1 + np.exp(-logits)),
             class_names=names,
             history=history,

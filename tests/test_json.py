@@ -22,6 +22,7 @@ NO_FILES = {
     "store/digests.py": "a hash, of a manifest that is read from JSON",
     "store/table.py": "cells of a store's table, which are read back as they were",
     "study/design/overlay.py": "a hash",
+    "commands/pretrain.py": "settings that are parsed as a flag are",
     "study/from_python.py": "a setting that is parsed as a flag is",
     "study/findings/data.py": "a key in memory",
 }

@@ -55,7 +55,9 @@ class CheckpointDescription:
 
     def as_dict(self) -> dict[str, Any]:
         """Give it in primitives."""
-        format = FORMAT if (self.data or {}).get("preprocessing") is None else WITH_CHAIN
+        # What is read out of a file may be anything.
+        has_chain = isinstance(self.data, Mapping) and self.data.get("preprocessing") is not None
+        format = WITH_CHAIN if has_chain else FORMAT
         return asdict(self) | {"class_names": list(self.class_names), "format": format}
 
 

@@ -54,7 +54,7 @@ def read_cells(path: Path) -> pd.DataFrame:
             path,
             f"a table for which the package {error.name} is not installed",
             "the packages of the formats",
-            'Install them: pip install "ecg-tl[formats]"; or save the table as CSV.',
+            'Install them: pip install "ecg-tl[formats,parquet]"; or save the table as CSV.',
         ) from None
     except (OSError, ValueError, KeyError, IndexError, BadZipFile, RecursionError, MemoryError) as error:
         reason = " ".join(str(error).split())[:200] or type(error).__name__

@@ -24,7 +24,8 @@ NO_OUTPUT = {
     *("robustness checkpoints", "transfer rank --checkpoints", "transfer inspect checkpoint"),
     *("data synthesize root", "data prepare root", "data prepare dataset", "data check root"),
     *("data prepare store_dir", "data check dataset", "data overlap store_a", "data overlap store_b"),
-    "data verify store",
+    *("data verify store", "data download root"),
+    "data init output",  # a file that is there is refused, but with --overwrite
     *("demo root", "demo study"),
 }
 """Options whose help speaks of files, and that write none, or only into a folder that is new or theirs."""

@@ -359,7 +359,7 @@ def test_wrong_units_are_told_with_those_that_fit(
         ({"leads": ()}, "a lead twice, or none"),
         ({"leads": ("-",)}, "a lead twice, or none"),
         ({"units": "furlong"}, "the unit 'furlong'"),
-        ({"sampling_rate": 0.0}, "found 0,"),
+        ({"sampling_rate": 0.0}, "found 0.0,"),
         ({"sampling_rate": float("nan")}, "found nan,"),
     ],
 )
