@@ -29,7 +29,7 @@ settings.load_profile("unhurried")
 
 @pytest.fixture(autouse=True)
 def _no_process_group_is_left() -> Iterator[None]:
-    """End what a training with a strategy for several processes began in this one: the next is alone again."""
+    """End what a strategy for several processes began in this one: the next training is alone again."""
     yield
     if torch.distributed.is_available() and torch.distributed.is_initialized():
         torch.distributed.destroy_process_group()
