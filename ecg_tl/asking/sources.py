@@ -96,8 +96,8 @@ def upstream_source(word: str) -> tuple[str, dict[str, Any]]:
             )
         return word, {"published": word, "weights": str(files[0].resolve())}
     if place.suffix == ".ckpt":
-        file = _file(place)
-        return _run_of(file), {"checkpoint": str(file)}
+        checkpoint = _file(place)
+        return _run_of(checkpoint), {"checkpoint": str(checkpoint)}
     return name_of(place), {"data": find_source(place)}
 
 
