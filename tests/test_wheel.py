@@ -74,7 +74,8 @@ def test_commands_work_from_the_wheel_in_an_empty_folder(installed: Path, tmp_pa
     assert Path(where.strip()).is_relative_to(installed)
     assert "ptbxl" in ecg_tl(installed, tmp_path, "data", "list")
     assert "132 runs" in ecg_tl(installed, tmp_path, "study", "plan", "paper")
-    assert not list(tmp_path.iterdir())
+    files = [path.relative_to(tmp_path).as_posix() for path in tmp_path.rglob("*") if path.is_file()]
+    assert files == ["studies/paper/plan.json"]  # what its runs are called; no data, nothing else
 
 
 @pytest.mark.slow

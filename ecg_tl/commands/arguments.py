@@ -21,8 +21,6 @@ from ecg_tl.trust import UntrustedConfigError
 SECTIONS = ("trainer", "checkpoint", "pictures", "curves", "speed", "transfer")
 """Of a config of `fit`: settings by name, whatever class they are of."""
 
-_BOOLEANS = ("true", "false", "yes", "no")
-
 _KEY = re.compile(r'"([\w.]+)"')
 
 
@@ -41,7 +39,7 @@ def with_bare_flags(words: Sequence[str], functions: Iterable[Callable[..., Any]
     completed: list[str] = []
     for word, following in pairwise([*words, ""]):
         completed.append(word)
-        if word in flags and following.lower() not in _BOOLEANS:
+        if word in flags and (not following or following.startswith("--")):
             completed.append("true")
     return completed
 

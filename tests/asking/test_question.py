@@ -178,5 +178,5 @@ def test_only_what_is_true_or_false_stands_alone() -> None:
     def some(folder: str, quick: bool = False, out: str | None = None) -> None:
         """Take some parameters."""
 
-    words = ["a", "--out", "--quick", "b", "--quick", "false", "--quick"]
-    assert with_bare_flags(words, [some]) == [*words[:3], "true", *words[3:], "true"]
+    words = ["a", "--quick", "5", "--quick", "false", "--quick", "--out", "b", "--quick"]
+    assert with_bare_flags(words, [some]) == [*words[:6], "true", *words[6:], "true"]
