@@ -6,7 +6,7 @@ import logging
 import shlex
 import threading
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -355,19 +355,39 @@ def _train(
     return EcgCLI(
         EcgClassifier,
         EcgDataModule,
-        folder=folder,
-        words=words,
-        subclass_mode_model=True,
         subclass_mode_data=True,
-        auto_configure_optimizers=False,
-        seed_everything_default=0,
-        trainer_defaults={**TRAINER_DEFAULTS, "callbacks": [*run_callbacks(result_file), *callbacks]},
-        # Raised, an error of the parser is told as any other.
-        parser_kwargs={
-            "prog": "ecg-tl",
-            "exit_on_error": False,
-            **{name: {"exit_on_error": False, "epilog": epilog} for name in _asked_for(words)},
-        },
-        save_config_callback=SaveRunConfig if folder is None else None,
-        args=list(words),
+        **run_settings(
+            words, folder, callbacks, result_file, {name: {"epilog": epilog} for name in _asked_for(words)}
+        ),
     )
+
+
+def run_settings(
+    words: Sequence[str],
+    folder: Path | None,
+    callbacks: Sequence[Callback],
+    result_file: str,
+    commands: Mapping[str, Mapping[str, str]],
+) -> dict[str, Any]:
+    """Give what `EcgCLI` and the command lines that are made of it are made with.
+
+    Args:
+        words: The command and its arguments.
+        folder: As of `train`.
+        callbacks: As of `train`.
+        result_file: As of `train`.
+        commands: Of the trainer's commands that may be asked for, what their parsers are made with.
+    """
+    # Raised, an error of the parser is said as any other.
+    own = {name: {"exit_on_error": False, **made_with} for name, made_with in commands.items()}
+    return {
+        "folder": folder,
+        "words": list(words),
+        "subclass_mode_model": True,
+        "auto_configure_optimizers": False,
+        "seed_everything_default": 0,
+        "trainer_defaults": {**TRAINER_DEFAULTS, "callbacks": [*run_callbacks(result_file), *callbacks]},
+        "parser_kwargs": {"prog": "ecg-tl", "exit_on_error": False, **own},
+        "save_config_callback": SaveRunConfig if folder is None else None,
+        "args": list(words),
+    }

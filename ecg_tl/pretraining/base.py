@@ -10,10 +10,10 @@ import torch
 from lightning.pytorch import LightningModule
 from lightning.pytorch.trainer.states import TrainerFn
 from lightning.pytorch.utilities.types import OptimizerLRScheduler
-from lightning_utilities.core.rank_zero import rank_zero_info, rank_zero_warn
+from lightning_utilities.core.rank_zero import rank_zero_warn
 from torch import Tensor, nn
 
-from ecg_tl.acceleration import Auto, choose_fused_optimizer
+from ecg_tl.acceleration import Auto
 from ecg_tl.checkpoints.description import (
     THREADS,
     CheckpointDescription,
@@ -34,10 +34,9 @@ from ecg_tl.tasks.optimization import (
     OptimizerName,
     ParameterGroup,
     ScheduleName,
-    make_optimizer,
-    make_schedule,
     parameter_groups,
     require_planned_steps,
+    scheduled_optimizer,
 )
 from ecg_tl.tasks.predictions import Predictions, gather, on_device
 from ecg_tl.tasks.randomness import random_states, restore_random_state
@@ -253,18 +252,19 @@ class Pretraining(LightningModule):
         """Train the network and what belongs to the objective at one rate."""
         groups = parameter_groups(self.trained_network, self.learning_rate, self.weight_decay)  # type: ignore[arg-type]  # a network
         groups += _own_groups(self.own_modules(), self.learning_rate, self.weight_decay)
-        fused = choose_fused_optimizer(self.fused_optimizer, self.network, self.trainer.precision)
-        rank_zero_info(f"fused_optimizer: {fused}")
-        optimizer = make_optimizer(self.optimizer_name, groups, fused=fused.value)
-        schedule = make_schedule(self.schedule, optimizer, int(self.trainer.estimated_stepping_batches))
-        if schedule is None:
-            return optimizer
-        return {"optimizer": optimizer, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
+        return scheduled_optimizer(
+            self.trainer,
+            self.network,
+            groups,
+            optimizer=self.optimizer_name,
+            schedule=self.schedule,
+            fused=self.fused_optimizer,
+        )
 
     def on_train_start(self) -> None:
         """Go on with the random numbers that come next, and not with a schedule planned for other steps."""
-        if self._random_states is not None and self.trainer.ckpt_path is not None:
-            restore_random_state(self._random_states, self.trainer.global_rank)
+        if self.trainer.ckpt_path is not None:
+            restore_random_state(self._random_states or (), self.trainer.global_rank)
         self._random_states = None
         require_planned_steps(self.trainer)
 

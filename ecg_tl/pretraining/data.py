@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Sequence
+from dataclasses import asdict
 from itertools import pairwise
 from typing import Any, Literal
 
 import numpy as np
 import torch
-from jsonargparse import ArgumentError, ArgumentParser
 from lightning.pytorch import LightningDataModule
 from lightning_utilities.core.rank_zero import rank_zero_info, rank_zero_warn
 from numpy.typing import NDArray
@@ -17,32 +16,17 @@ from torch import Tensor
 from torch.utils.data import DataLoader
 
 from ecg_tl.contamination import TrainingSet
-from ecg_tl.datamodules import datamodule_class
-from ecg_tl.datamodules.base import EcgDataModule
 from ecg_tl.datamodules.batches import Residency, ShardSampler, StoredBatch, as_is, choose_residency
 from ecg_tl.datamodules.crops import make_crops
-from ecg_tl.datasets import DATASETS
 from ecg_tl.errors import SettingError
-from ecg_tl.limits import BATCH_SIZE, RECORDS, SEED, WORKERS, Limit, require, shown
-from ecg_tl.parsing import own_error, short_message
+from ecg_tl.limits import BATCH_SIZE, RECORDS, SEED, WORKERS, require
+from ecg_tl.pretraining.labelled import Labelled
 from ecg_tl.pretraining.records import TRANSDUCTIVE, Chosen, Records, Rows, choose_records, has_labels
 from ecg_tl.pretraining.sampling import MixedRows, WeightedSampler
-from ecg_tl.signals import LEADS, MICROVOLTS_PER_STEP, Batch
+from ecg_tl.pretraining.sources import SHARED, lengths_of, make_source, weight_of
+from ecg_tl.signals import LEADS, Batch
 from ecg_tl.store.settings import Resampling, Short
 from ecg_tl.transforms import create_normalization
-
-_MILLIVOLTS_PER_STEP = MICROVOLTS_PER_STEP / 1000.0
-_WEIGHT = Limit("weight", 1e-9, 1e9)
-
-SHARED = (
-    *("store_dir", "leads", "sampling_rate", "num_samples", "resampling", "short", "bad_records"),
-    *("normalization", "normalization_options", "batch_size", "seed", "residency", "num_workers"),
-    "prepare_workers",
-)
-"""Settings of a dataset that all datasets of a pre-training share, so that they are set once."""
-
-_NOT_HERE = ("augmentation", "allow_overlap", "crop_seconds", "crop_stride_seconds", *SHARED)
-"""What an entry of `sources` does not have."""
 
 LOOKED_AT = 256
 """Training records on which features are looked at where no dataset has a validation part."""
@@ -120,7 +104,7 @@ class PretrainingData(LightningDataModule):
         given = locals()
         shared = {name: given[name] for name in SHARED}
         self.sources = [make_source(one, shared) for one in sources]
-        self.weights = [_weight(one) for one in sources]
+        self.weights = [weight_of(one) for one in sources]
         self.crops = make_crops(crop_seconds, None, sampling_rate, num_samples)
         self.others = [make_source(one, shared) for one in excluded_data or []]
         self.records: Records = records
@@ -290,7 +274,7 @@ class PretrainingData(LightningDataModule):
         held = self._held.get(self._part)
         stored = held[batch["index"]] if isinstance(held, Tensor) else batch["signal"]
         return {
-            "signal": stored.float() * _MILLIVOLTS_PER_STEP,
+            "signal": stored.float() * self.sources[0].store_settings.resolution,
             "target": batch["target"],
             "index": batch["index"],
         }
@@ -337,7 +321,7 @@ class PretrainingData(LightningDataModule):
             if position < len(rows):
                 row = int(rows[position])
                 signal = torch.from_numpy(np.array(source.store.signals()[[row]])).float()
-                middle = self.middle_of(signal * _MILLIVOLTS_PER_STEP, lengths_of(source)[[row]])
+                middle = self.middle_of(signal * source.store_settings.resolution, lengths_of(source)[[row]])
                 return middle[
                     0
                 ].numpy(), f"{source.dataset.name} {source.store.records['record_id'].iloc[row]}"
@@ -426,88 +410,3 @@ class PretrainingData(LightningDataModule):
             "unlabelled": sum(one.unlabelled for one in chosen),
             "unlabelled_dropped": False,
         }
-
-
-@dataclass(frozen=True, eq=False)
-class Labelled:
-    """A dataset with labels, for the linear probe.
-
-    Attributes:
-        data: The pre-training's, which says what of a record the network sees.
-        source: The dataset, set up.
-        train: Rows to fit on, which were fed.
-    """
-
-    data: PretrainingData
-    source: EcgDataModule
-    train: Rows
-
-    def batches(
-        self, part: Literal["train", "validation", "test"], device: torch.device, limit: int | None = None
-    ) -> Iterator[tuple[Tensor, NDArray[np.float32]]]:
-        """Give the middles of records `(batch, leads, samples)` in mV, and targets `(batch, classes)`."""
-        rows = np.sort(self.train if part == "train" else self.source.parts.split.parts()[part])[:limit]
-        signals, size = self.source.store.signals(), self.source.batch_size
-        for start in range(0, len(rows), size):
-            taken = rows[start : start + size]
-            signal = torch.from_numpy(np.array(signals[taken])).to(device).float() * _MILLIVOLTS_PER_STEP
-            signal = self.data.middle_of(signal, lengths_of(self.source)[taken])
-            yield signal, self.source.parts.targets[taken]
-
-
-def lengths_of(source: EcgDataModule) -> Rows:
-    """Return the samples of each stored record of a dataset that are no padding."""
-    padded = source.store.records["padded_samples"].to_numpy(np.int64)
-    lengths: Rows = source.record_samples - padded
-    return lengths
-
-
-def make_source(table: Mapping[str, Any], shared: Mapping[str, Any]) -> EcgDataModule:
-    """Make one dataset of a pre-training.
-
-    Args:
-        table: As an entry of `sources`.
-        shared: What all datasets share, by the names of `SHARED`.
-
-    Raises:
-        SettingError: If there is no such dataset or setting, or a value makes no sense.
-    """
-    name = table.get("dataset")
-    if not isinstance(name, str) or name not in DATASETS:
-        raise SettingError(
-            "sources", f"the dataset {shown(name)}", f"one of {', '.join(DATASETS)}", "Choose one of these."
-        )
-    own = {key: value for key, value in table.items() if key not in ("dataset", "weight")}
-    twice = [key for key in own if key in _NOT_HERE]
-    if twice:
-        raise SettingError(
-            f"data of {name}",
-            ", ".join(twice),
-            "settings of this dataset alone: signals and batches are the same for all, crops and "
-            "augmentation are the model's",
-            "Set it once, beside `sources`, or leave it out.",
-        )
-    made = datamodule_class(name)
-    parser = ArgumentParser(exit_on_error=False)
-    parser.add_class_arguments(made, skip={*_NOT_HERE})
-    try:
-        parsed = parser.instantiate(parser.parse_object(own))
-    except (ArgumentError, ValueError) as error:
-        own_fault = own_error(error)
-        if own_fault is not None:
-            raise own_fault from error
-        raise SettingError(
-            f"data of {name}",
-            short_message(str(error)),
-            f"settings of the dataset {name}",
-            "Correct it; `ecg-tl fit --data " + made.__name__ + " --help` lists them.",
-        ) from error
-    return made(**vars(parsed), **shared)
-
-
-def _weight(table: Mapping[str, Any]) -> float | None:
-    weight = table.get("weight")
-    if weight is None:
-        return None
-    require(_WEIGHT, weight, f"weight of {shown(table.get('dataset'))}", remedy="Correct the weight.")
-    return float(weight)

@@ -14,7 +14,8 @@ from ecg_tl.metrics import multilabel_scores
 
 if TYPE_CHECKING:
     from ecg_tl.pretraining.base import Pretraining
-    from ecg_tl.pretraining.data import Labelled, PretrainingData
+    from ecg_tl.pretraining.data import PretrainingData
+    from ecg_tl.pretraining.labelled import Labelled
 
 Values = NDArray[np.float64]
 

@@ -19,9 +19,7 @@ from ecg_tl.pretraining.data import PretrainingData
 from ecg_tl.pretraining.jepa import JepaPretraining
 from ecg_tl.pretraining.pictures import PretrainingPictures
 from ecg_tl.pretraining.simclr import SimClrPretraining
-from ecg_tl.run_defaults import TRAINER_DEFAULTS, run_callbacks
-from ecg_tl.run_folder import SaveRunConfig
-from ecg_tl.training import EcgCLI, data_seed
+from ecg_tl.training import EcgCLI, data_seed, run_settings
 from ecg_tl.trust import (
     config_is_trusted,
     config_trust,
@@ -105,23 +103,6 @@ def pretrain(
     """
     words, trusted = without_trust_option(words)
     with config_trust(trusted or config_is_trusted()), parsing_limits():
-        return PretrainCLI(
-            Pretraining,
-            PretrainingData,
-            folder=folder,
-            words=["fit", *words],
-            subclass_mode_model=True,
-            auto_configure_optimizers=False,
-            seed_everything_default=0,
-            trainer_defaults={**TRAINER_DEFAULTS, "callbacks": [*run_callbacks(result_file), *callbacks]},
-            parser_kwargs={
-                "prog": "ecg-tl",
-                "exit_on_error": False,
-                "fit": {
-                    "exit_on_error": False,
-                    "usage": "ecg-tl pretrain [options] --data NAME [--data NAME ...]",
-                },
-            },
-            save_config_callback=SaveRunConfig if folder is None else None,
-            args=["fit", *words],
-        )
+        usage = "ecg-tl pretrain [options] --data NAME [--data NAME ...]"
+        settings = run_settings(["fit", *words], folder, callbacks, result_file, {"fit": {"usage": usage}})
+        return PretrainCLI(Pretraining, PretrainingData, **settings)

@@ -13,7 +13,7 @@ from lightning.pytorch.utilities.types import OptimizerLRScheduler
 from lightning_utilities.core.rank_zero import rank_zero_info
 from torch import Tensor
 
-from ecg_tl.acceleration import Auto, choose_fused_optimizer
+from ecg_tl.acceleration import Auto
 from ecg_tl.calibration import Calibration, ThresholdRule, calibrate, check_threshold_rule
 from ecg_tl.checkpoints.description import (
     THREADS,
@@ -47,10 +47,9 @@ from ecg_tl.tasks.loss import PosWeight, answers_of_batch, classification_loss, 
 from ecg_tl.tasks.optimization import (
     OptimizerName,
     ScheduleName,
-    make_optimizer,
-    make_schedule,
     parameter_groups,
     require_planned_steps,
+    scheduled_optimizer,
 )
 from ecg_tl.tasks.predictions import Predictions, gather, join_windows, on_device
 from ecg_tl.tasks.randomness import random_states, restore_random_state
@@ -335,18 +334,19 @@ class EcgClassifier(LightningModule):
         groups = parameter_groups(
             self.network, self.learning_rate, self.weight_decay, self.lr_decay, self.lr_by_depth
         )
-        fused = choose_fused_optimizer(self.fused_optimizer, self.network, self.trainer.precision)
-        rank_zero_info(f"fused_optimizer: {fused}")
-        optimizer = make_optimizer(self.optimizer_name, groups, fused=fused.value)
-        schedule = make_schedule(self.schedule, optimizer, int(self.trainer.estimated_stepping_batches))
-        if schedule is None:
-            return optimizer
-        return {"optimizer": optimizer, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
+        return scheduled_optimizer(
+            self.trainer,
+            self.network,
+            groups,
+            optimizer=self.optimizer_name,
+            schedule=self.schedule,
+            fused=self.fused_optimizer,
+        )
 
     def on_train_start(self) -> None:
         """Go on with the random numbers that come next, and not with a schedule planned for other steps."""
-        if self._random_states is not None and self.trainer.ckpt_path is not None:
-            restore_random_state(self._random_states, self.trainer.global_rank)
+        if self.trainer.ckpt_path is not None:
+            restore_random_state(self._random_states or (), self.trainer.global_rank)
         self._random_states = None
         require_planned_steps(self.trainer)
 

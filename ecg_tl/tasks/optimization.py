@@ -6,10 +6,13 @@ from collections.abc import Iterable, Sequence
 from typing import Any, Literal, TypedDict
 
 from lightning.pytorch import Trainer
+from lightning.pytorch.utilities.types import OptimizerLRScheduler
+from lightning_utilities.core.rank_zero import rank_zero_info
 from torch import nn
 from torch.optim import SGD, Adam, AdamW, Optimizer
 from torch.optim.lr_scheduler import CosineAnnealingLR, LRScheduler, OneCycleLR
 
+from ecg_tl.acceleration import Auto, choose_fused_optimizer
 from ecg_tl.errors import SettingError
 from ecg_tl.models import EcgNetwork
 
@@ -99,6 +102,34 @@ def make_schedule(name: ScheduleName, optimizer: Optimizer, total_steps: int) ->
     if name == "cosine":
         return CosineAnnealingLR(optimizer, T_max=max(total_steps, MIN_STEPS))
     return None
+
+
+def scheduled_optimizer(
+    trainer: Trainer,
+    network: nn.Module,
+    groups: Iterable[ParameterGroup],
+    *,
+    optimizer: OptimizerName,
+    schedule: ScheduleName,
+    fused: bool | Auto,
+) -> OptimizerLRScheduler:
+    """Make what `configure_optimizers` returns: the schedule is stepped after every optimizer step.
+
+    Args:
+        trainer: Whose steps are planned.
+        network: On its device, which decides whether a step is one kernel where `fused` leaves it open.
+        groups: What is optimized.
+        optimizer: As of `make_optimizer`.
+        schedule: As of `make_schedule`.
+        fused: As of `choose_fused_optimizer`.
+    """
+    choice = choose_fused_optimizer(fused, network, trainer.precision)
+    rank_zero_info(f"fused_optimizer: {choice}")
+    made = make_optimizer(optimizer, groups, fused=choice.value)
+    rates = make_schedule(schedule, made, int(trainer.estimated_stepping_batches))
+    if rates is None:
+        return made
+    return {"optimizer": made, "lr_scheduler": {"scheduler": rates, "interval": "step"}}
 
 
 def planned_steps(schedule: object) -> int | None:

@@ -133,7 +133,7 @@ def pretraining_config(config: Mapping[str, Any]) -> dict[str, Any]:
     """
     said = config[PRETRAINING]
     own = dict(config["data"].get("init_args", {}))
-    from ecg_tl.pretraining.data import SHARED  # with torch, which a plan has no use for
+    from ecg_tl.pretraining.sources import SHARED  # with torch, which a plan has no use for
 
     sections = {said["dataset"]: config["data"], **said["sources"]}
     names = {name: _dataset_of(section) for name, section in {**sections, **said["excluded"]}.items()}
@@ -190,7 +190,7 @@ def section_of_dataset(settings: StudySettings, dataset: str, above: tuple[Overl
 
 
 def _source(dataset: str, section: Mapping[str, Any]) -> dict[str, Any]:
-    from ecg_tl.pretraining.data import SHARED
+    from ecg_tl.pretraining.sources import SHARED
 
     apart = (*SHARED, "augmentation", "allow_overlap", "crop_seconds", "crop_stride_seconds")
     own = {name: value for name, value in section.get("init_args", {}).items() if name not in apart}

@@ -36,8 +36,8 @@ def first_page(findings: Findings) -> Iterator[str]:
         for one in findings.of("worth"):
             if one.downstream == answer.downstream:
                 yield (
-                    f"  Why           weights of {one.upstream}: {effect_words(one.effect)} against the same "
-                    f"{one.network} from scratch ({worth_words(one)})"
+                    f"  Why           weights of {one.upstream} on {one.network}: {effect_words(one.effect)} "
+                    f"against the same network from scratch ({worth_words(one)})"
                 )
         power = [row for row in findings.of("power") if row.downstream == answer.downstream]
         yield f"  Surer         {what_would_help(answer, power)}"
