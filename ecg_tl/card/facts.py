@@ -13,7 +13,7 @@ import yaml
 from ecg_tl.card.scores import PREDICTIONS_FILE, SCORES_FILE, TEST_FOLDER, Evaluation, read_test
 from ecg_tl.checkpoints.names import is_in_a_run, run_of
 from ecg_tl.checkpoints.reading import read_checkpoint
-from ecg_tl.contamination import TrainingSet, read_training_sets
+from ecg_tl.contamination.training_sets import TrainingSet, read_training_sets
 from ecg_tl.datasets.base import LeftOut
 from ecg_tl.errors import CheckpointError, EcgTlError
 from ecg_tl.files import read_regular

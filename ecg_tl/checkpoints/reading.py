@@ -19,7 +19,7 @@ from torch import Tensor
 from ecg_tl.checkpoints.description import CheckpointDescription, read_description
 from ecg_tl.checkpoints.digest import require_weights_digest, require_whole_archive
 from ecg_tl.checkpoints.settings import PRETRAINING, require_stored_settings
-from ecg_tl.contamination import TrainingSet, read_training_sets
+from ecg_tl.contamination.training_sets import TrainingSet, read_training_sets
 from ecg_tl.errors import CheckpointError
 from ecg_tl.limits import require_tree, shown
 from ecg_tl.models.low_rank import merged_state

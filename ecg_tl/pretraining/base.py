@@ -24,7 +24,7 @@ from ecg_tl.checkpoints.description import (
 )
 from ecg_tl.checkpoints.digest import DIGEST, weights_digest
 from ecg_tl.checkpoints.settings import PRETRAINING
-from ecg_tl.contamination import TRAINED_ON
+from ecg_tl.contamination.training_sets import TRAINED_ON
 from ecg_tl.limits import COUNT, LEARNING_RATE, SEED, WEIGHT_DECAY, require, require_settings
 from ecg_tl.models import create_network, network_names
 from ecg_tl.pretraining.draws import AUGMENTATIONS, Draws

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.utils.data import DataLoader
 
-from ecg_tl.contamination import TrainingSet
+from ecg_tl.contamination.training_sets import TrainingSet
 from ecg_tl.datamodules.batches import Residency, ShardSampler, StoredBatch, as_is, choose_residency
 from ecg_tl.datamodules.crops import make_crops
 from ecg_tl.errors import SettingError

@@ -11,7 +11,9 @@ from numpy.typing import NDArray
 
 from ecg_tl.calibration import DEFAULT_THRESHOLD, Calibration
 from ecg_tl.checkpoints.description import check_fits, read_description
-from ecg_tl.contamination import OverlapReport, read_training_sets, require_no_overlap
+from ecg_tl.contamination.overlap import require_no_overlap
+from ecg_tl.contamination.report import OverlapReport
+from ecg_tl.contamination.training_sets import read_training_sets
 from ecg_tl.datamodules import EcgDataModule
 from ecg_tl.errors import CheckpointError
 from ecg_tl.tasks import EcgClassifier

@@ -25,13 +25,13 @@ from ecg_tl.checkpoints.description import (
 )
 from ecg_tl.checkpoints.digest import DIGEST, weights_digest
 from ecg_tl.checkpoints.settings import declare_task
-from ecg_tl.contamination import (
+from ecg_tl.contamination.overlap import require_no_overlap
+from ecg_tl.contamination.report import OverlapReport
+from ecg_tl.contamination.training_sets import (
     TRAINED_ON,
-    OverlapReport,
     TrainingSet,
     join_sets,
     read_training_sets,
-    require_no_overlap,
     training_set,
 )
 from ecg_tl.errors import CheckpointError, SettingError

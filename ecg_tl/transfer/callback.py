@@ -15,7 +15,8 @@ from torch.optim import Optimizer
 
 from ecg_tl.callbacks.history import run_folder
 from ecg_tl.checkpoints.reading import Upstream, read_upstream
-from ecg_tl.contamination import OverlapReport, require_no_overlap
+from ecg_tl.contamination.overlap import require_no_overlap
+from ecg_tl.contamination.report import OverlapReport
 from ecg_tl.datamodules.base import EcgDataModule
 from ecg_tl.errors import CheckpointError, SettingError
 from ecg_tl.files import write_json

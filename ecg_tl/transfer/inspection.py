@@ -12,7 +12,7 @@ from ecg_tl.checkpoints.description import read_description
 from ecg_tl.checkpoints.digest import DIGEST
 from ecg_tl.checkpoints.reading import read_checkpoint
 from ecg_tl.checkpoints.settings import task_class
-from ecg_tl.contamination import TrainingSet, read_training_sets
+from ecg_tl.contamination.training_sets import TrainingSet, read_training_sets
 from ecg_tl.errors import CheckpointError
 from ecg_tl.preprocessing.chain import steps_in_words
 from ecg_tl.temperature import AT_RANGE_END, is_at_range_end

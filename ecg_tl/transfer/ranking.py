@@ -16,7 +16,9 @@ from torch import Tensor
 
 from ecg_tl.checkpoints.description import CheckpointDescription, read_description
 from ecg_tl.checkpoints.reading import read_checkpoint
-from ecg_tl.contamination import OverlapReport, TrainingSet, find_overlap, read_training_sets
+from ecg_tl.contamination.overlap import find_overlap
+from ecg_tl.contamination.report import OverlapReport
+from ecg_tl.contamination.training_sets import TrainingSet, read_training_sets
 from ecg_tl.datamodules import EcgDataModule
 from ecg_tl.errors import CheckpointError, SettingError
 from ecg_tl.limits import require_each_once, shown

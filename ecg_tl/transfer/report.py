@@ -6,7 +6,7 @@ from dataclasses import asdict, dataclass
 from math import prod
 from typing import Any, Literal
 
-from ecg_tl.contamination import OverlapReport
+from ecg_tl.contamination.report import OverlapReport
 
 State = Literal["loaded", "renamed", "adapted", "reinitialised", "shape-skipped", "missing", "unexpected"]
 

@@ -18,7 +18,7 @@ from torch import Tensor
 
 from ecg_tl import printing
 from ecg_tl.checkpoints.reading import Upstream, read_weights_file
-from ecg_tl.contamination import TrainingSet, declared_set, unknown_set
+from ecg_tl.contamination.training_sets import TrainingSet, declared_set, unknown_set
 from ecg_tl.datamodules.contracts import NamedContract
 from ecg_tl.errors import CheckpointError
 from ecg_tl.models import EcgNetwork, create_network

@@ -17,7 +17,7 @@ from ecg_tl.checkpoints.digest import DIGEST
 from ecg_tl.checkpoints.reading import read_checkpoint
 from ecg_tl.cli import main
 from ecg_tl.commands.transfer import short_names
-from ecg_tl.contamination import TRAINED_ON
+from ecg_tl.contamination.training_sets import TRAINED_ON
 from ecg_tl.datamodules import SplitSettings
 from ecg_tl.datamodules.cpsc2018 import Cpsc2018DataModule
 from ecg_tl.errors import CheckpointError

@@ -15,10 +15,10 @@ from scipy.signal import resample
 from trainings import Study
 
 from ecg_tl.callbacks import PredictionTables
-from ecg_tl.contamination import (
+from ecg_tl.contamination.overlap import find_overlap
+from ecg_tl.contamination.training_sets import (
     TRAINED_ON,
     TrainingSet,
-    find_overlap,
     join_sets,
     read_training_sets,
     training_set,

@@ -14,7 +14,8 @@ import torch
 from tiny import NUM_SAMPLES, QUIET, SAMPLING_RATE
 
 from ecg_tl.cli import main
-from ecg_tl.contamination import TRAINED_ON, find_overlap, read_training_sets, require_no_overlap
+from ecg_tl.contamination.overlap import find_overlap, require_no_overlap
+from ecg_tl.contamination.training_sets import TRAINED_ON, read_training_sets, training_set
 from ecg_tl.datamodules.contracts import find_contract
 from ecg_tl.datamodules.ptbxl import PtbXlDataModule
 from ecg_tl.datasets.partners import datasets_declared
@@ -266,6 +267,21 @@ def test_what_authors_declare_is_refused_until_it_is_allowed(
     of_ptbxl_alone = [one for one in report.declared if one.dataset == "PTB-XL"]
     assert sum(one.overlap for one in of_ptbxl_alone) == sum(part.records for part in report.parts)
     assert any("as its authors declare" in line for line in report.lines())
+
+
+def test_what_was_found_is_named_beside_what_is_declared(
+    ptbxl_root: Path, prepared: Path, ptbxl_store: object
+) -> None:
+    data = of_ptbxl(ptbxl_root, prepared)
+    sets = [*declared_sets(find_upstream("ecg-fm")), training_set(data)]
+    with pytest.raises(EcgTlError) as refused:
+        require_no_overlap(sets, data, ["train"], allow=False, where="file", setting="allow_overlap: true")
+    records = len(data.parts.split.train)
+    assert f"{records} of {records} train records of ptbxl among what it was trained on: " in str(
+        refused.value
+    )
+    assert f"{records} of {records} train records (PTB-XL)" in str(refused.value)
+    assert "\n" not in str(refused.value)
 
 
 def test_of_declared_folds_only_their_records_count(
