@@ -13,15 +13,24 @@ import time
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
-from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
+from functools import cache, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
-from urllib.parse import urljoin
 
+from ecg_tl.downloading.answers import (
+    RANGE,
+    PassingFaultError,
+    is_chunked,
+    number_in,
+    require_file,
+    require_safe_redirect,
+    short_reason,
+    validator_of,
+)
+from ecg_tl.downloading.part import Part
 from ecg_tl.downloading.remote import RemoteFile, algorithm_of, checksum_of, require_safe
 from ecg_tl.errors import DownloadError, SettingError, StoreError
-from ecg_tl.files import naming, read_json, sync_to_disk, write_json, write_text
+from ecg_tl.files import naming, sync_to_disk, write_text
 from ecg_tl.lock import exclusive_lock
 from ecg_tl.stopping import saying_what_is_left
 
@@ -41,9 +50,6 @@ TIMEOUTS = (20.0, 60.0)
 """Seconds for a connection, and between two pieces of the content."""
 
 _CHUNK = 2**18
-_PASSING = frozenset({408, 425, 429, 500, 502, 503, 504})
-_CLOSED = frozenset({401, 402, 403, 407, 451})
-_RANGE = re.compile(r"bytes (\d+)-(\d+)/(\d+|\*)")
 
 
 @dataclass(frozen=True)
@@ -119,7 +125,7 @@ def fetch(
         with exclusive_lock(lock, waiting), saying_what_is_left(lambda: _left(path)):
             found = _find(remote, path, keep_checksum)
             if found is None:
-                part = _Part(path.with_name(f".{path.name}.part"))
+                part = Part(path.with_name(f".{path.name}.part"))
                 _download(remote, part, report, session or open_session(), wait)
                 found = _take(remote, part, path, keep_checksum)
         # Whoever waited for it finds the file.
@@ -141,13 +147,20 @@ def _find(remote: RemoteFile, path: Path, keep_checksum: bool) -> Fetched | None
         return None
     if not path.is_file():
         raise DownloadError(path, "a folder or a device", "a file, or nothing", "Name another file.")
-    compared = _compare(remote, path, path, keep_checksum, f"Remove {path} and fetch it again.")
-    return Fetched(path, checksum_of(path).partition(":")[2], already=True, compared=compared)
+    sha256, compared = _compare(remote, path, path, keep_checksum, f"Remove {path} and fetch it again.")
+    return Fetched(path, sha256, already=True, compared=compared)
 
 
-def _compare(remote: RemoteFile, content: Path, path: Path, keep_checksum: bool, remedy: str) -> str:
-    """Compare a file with what was published, and with what was fetched before under its name."""
+def _compare(
+    remote: RemoteFile, content: Path, path: Path, keep_checksum: bool, remedy: str
+) -> tuple[str, str]:
+    """Compare a file with what was published, and with what was fetched before under its name.
+
+    Returns:
+        Its SHA-256 in hex digits, and with what it was compared, in words.
+    """
     compared = []
+    sum_by = cache(partial(checksum_of, content))  # a large file is read once for each algorithm
     if remote.size is not None and content.stat().st_size != remote.size:
         raise DownloadError(
             path, f"{content.stat().st_size:,} bytes", f"{remote.size:,}, as published", remedy
@@ -155,7 +168,7 @@ def _compare(remote: RemoteFile, content: Path, path: Path, keep_checksum: bool,
     kept = _kept(path) if keep_checksum else ""
     for checksum, whose in ((remote.checksum, "published"), (kept, "kept")):
         if checksum:
-            found = checksum_of(content, algorithm_of(checksum))
+            found = sum_by(algorithm_of(checksum))
             if found != checksum:
                 if whose == "kept" and content != path:
                     remedy = (
@@ -164,7 +177,7 @@ def _compare(remote: RemoteFile, content: Path, path: Path, keep_checksum: bool,
                     )
                 raise DownloadError(path, found, f"{checksum}, as {whose}", remedy)
             compared.append(f"the {whose} {algorithm_of(checksum)}")
-    return " and ".join(compared)
+    return sum_by("sha256").partition(":")[2], " and ".join(compared)
 
 
 def _kept(path: Path) -> str:
@@ -177,13 +190,13 @@ def _kept(path: Path) -> str:
     return ""
 
 
-def _take(remote: RemoteFile, part: _Part, path: Path, keep_checksum: bool) -> Fetched:
+def _take(remote: RemoteFile, part: Part, path: Path, keep_checksum: bool) -> Fetched:
     try:
-        compared = _compare(remote, part.path, path, keep_checksum, "Nothing was kept of it; fetch it again.")
+        again = "Nothing was kept of it; fetch it again."
+        digits, compared = _compare(remote, part.path, path, keep_checksum, again)
     except DownloadError:
         part.discard()
         raise
-    digits = checksum_of(part.path).partition(":")[2]
     if keep_checksum:
         # First, so that no file is ever there without it.
         write_text(kept_checksum_file(path), f"{digits}  {path.name}\n")
@@ -194,59 +207,8 @@ def _take(remote: RemoteFile, part: _Part, path: Path, keep_checksum: bool) -> F
     return Fetched(path, digits, already=False, compared=compared)
 
 
-class _Part:
-    """What has come of a file, and what the server said of it.
-
-    Attributes:
-        path: The bytes that have come.
-    """
-
-    def __init__(self, path: Path) -> None:
-        self.path = path
-        self._notes = path.with_name(f"{path.name}.json")
-
-    @property
-    def size(self) -> int:
-        """Bytes that have come."""
-        try:
-            return self.path.stat().st_size
-        except FileNotFoundError:
-            return 0
-
-    def discard(self) -> None:
-        """Remove it."""
-        self.path.unlink(missing_ok=True)
-        self._notes.unlink(missing_ok=True)
-
-    def start(self, remote: RemoteFile, validator: str, total: int | None) -> None:
-        """Begin anew with the first byte."""
-        self.path.write_bytes(b"")
-        notes = {"url": remote.url, "checksum": remote.checksum, "validator": validator, "total": total}
-        write_json(self._notes, notes)
-
-    def notes(self, remote: RemoteFile) -> dict[str, Any] | None:
-        """Return what the server said, if this part can be gone on with: it is of the same file for sure."""
-        try:
-            notes = read_json(self._notes)
-        except (OSError, ValueError):
-            return None
-        if not isinstance(notes, dict) or not self.size:
-            return None
-        same = notes.get("url") == remote.url and notes.get("checksum") == remote.checksum
-        known = isinstance(notes.get("validator"), str) and isinstance(notes.get("total"), int | None)
-        return notes if same and known and (notes["validator"] or remote.checksum) else None
-
-
-class _PassingFaultError(Exception):
-    """What may be over at the next try."""
-
-    def __init__(self, fault: str, seconds: float | None = None) -> None:
-        super().__init__(fault)
-        self.seconds = seconds
-
-
 def _download(
-    remote: RemoteFile, part: _Part, report: Report, session: Session, wait: Callable[[float], None]
+    remote: RemoteFile, part: Part, report: Report, session: Session, wait: Callable[[float], None]
 ) -> None:
     """Try until all bytes are there."""
     failures = 0
@@ -255,7 +217,7 @@ def _download(
         try:
             _transfer(remote, part, report, session)
             return
-        except _PassingFaultError as fault:
+        except PassingFaultError as fault:
             gained = part.size - before
             failures = 0 if gained >= WORTHWHILE else failures + 1
             later = fault.seconds is not None and fault.seconds > LONGEST_WAIT
@@ -270,7 +232,7 @@ def _download(
             wait(2.0 ** max(failures - 1, 0) if fault.seconds is None else fault.seconds)
 
 
-def _transfer(remote: RemoteFile, part: _Part, report: Report, session: Session) -> None:
+def _transfer(remote: RemoteFile, part: Part, report: Report, session: Session) -> None:
     """Ask for what is missing, and write what comes."""
     import requests
     from urllib3.exceptions import HTTPError
@@ -285,18 +247,18 @@ def _transfer(remote: RemoteFile, part: _Part, report: Report, session: Session)
         if notes["validator"]:
             headers["If-Range"] = notes["validator"]
     try:
-        hooks = {"response": _require_safe_redirect}
+        hooks = {"response": require_safe_redirect}
         with session.get(remote.url, headers=headers, stream=True, timeout=TIMEOUTS, hooks=hooks) as response:
             if response.status_code == 416 and notes:
                 part.discard()
-                raise _PassingFaultError("a server that has nothing behind the bytes that came")
-            _require_file(remote, response)
+                raise PassingFaultError("a server that has nothing behind the bytes that came")
+            require_file(remote, response)
             total = _begin(remote, part, response, notes)
             _write(remote, part, response, total, report)
     except requests.exceptions.SSLError as error:
         raise DownloadError(
             remote.url,
-            f"no trusted certificate ({_short(error)})",
+            f"no trusted certificate ({short_reason(error)})",
             "a certificate that can be checked",
             "Check the date of this machine, its certificates and its proxy.",
         ) from None
@@ -305,72 +267,26 @@ def _transfer(remote: RemoteFile, part: _Part, report: Report, session: Session)
         requests.Timeout,
         HTTPError,
     ) as error:
-        raise _PassingFaultError(f"a connection that broke ({_short(error)})") from None
+        raise PassingFaultError(f"a connection that broke ({short_reason(error)})") from None
     except requests.RequestException as error:
         raise DownloadError(
-            remote.url, f"no usable answer ({_short(error)})", "the file", "Check the address."
+            remote.url, f"no usable answer ({short_reason(error)})", "the file", "Check the address."
         ) from None
 
 
-def _require_safe_redirect(response: Response, *_: Any, **__: Any) -> None:
-    """Look at where an answer sends us before anybody is asked there."""
-    if response.is_redirect:
-        require_safe(urljoin(response.url, response.headers["Location"]))
-
-
-def _require_file(remote: RemoteFile, response: Response) -> None:
-    status = response.status_code
-    page = f"Open {remote.page} in a browser" if remote.page else "Open the site in a browser"
-    if status in _PASSING:
-        raise _PassingFaultError(
-            f"a server that is busy or at fault (status {status})", _asked_wait(response)
-        )
-    if status in _CLOSED:
-        raise DownloadError(
-            remote.url,
-            f"a server that wants a log-in or an agreement (status {status})",
-            "a file that anybody may fetch",
-            f"{page}, log in or agree there, and save the file by hand.",
-        )
-    if status not in (200, 206):
-        missing = "no such file" if status in (404, 410) else ""
-        raise DownloadError(
-            remote.url,
-            f"{missing or 'an answer'} (status {status})".strip(),
-            "the file",
-            f"{page}: it may have moved.",
-        )
-    kind = response.headers.get("Content-Type", "").partition(";")[0].strip().lower()
-    if kind in ("text/html", "application/xhtml+xml"):
-        raise DownloadError(
-            remote.url,
-            "a web page in the file's place",
-            "the file",
-            f"{page}: it may want a log-in or a click. Save the file by hand.",
-        )
-    encoding = response.headers.get("Content-Encoding", "identity").lower()
-    if encoding != "identity":
-        raise DownloadError(
-            remote.url,
-            f"content that is encoded ({encoding})",
-            "the bytes of the file",
-            f"{page}, and save the file by hand.",
-        )
-
-
-def _begin(remote: RemoteFile, part: _Part, response: Response, notes: dict[str, Any] | None) -> int | None:
+def _begin(remote: RemoteFile, part: Part, response: Response, notes: dict[str, Any] | None) -> int | None:
     """Find where the answer begins, and return the whole file's bytes where they are known."""
-    length = _number(response.headers.get("Content-Length"))
+    length = number_in(response.headers.get("Content-Length"))
     if response.status_code == 206:
-        match = _RANGE.fullmatch(response.headers.get("Content-Range", ""))
-        total = _number(match[3]) if match else None
+        match = RANGE.fullmatch(response.headers.get("Content-Range", ""))
+        total = number_in(match[3]) if match else None
         other = notes is None or match is None or int(match[1]) != part.size
         if other or (notes is not None and notes["total"] not in (None, total)):
             part.discard()
-            raise _PassingFaultError("another part of the file than was asked for")
+            raise PassingFaultError("another part of the file than was asked for")
         return total
     total = length
-    if total is None and not remote.checksum and remote.size is None and not _is_chunked(response):
+    if total is None and not remote.checksum and remote.size is None and not is_chunked(response):
         raise DownloadError(
             remote.url,
             "a file of unknown length and checksum",
@@ -385,11 +301,11 @@ def _begin(remote: RemoteFile, part: _Part, response: Response, notes: dict[str,
             "The publisher may have changed it: read the page before it is used.",
         )
     _require_room(part.path, total)
-    part.start(remote, _validator(response), total)
+    part.start(remote, validator_of(response), total)
     return total
 
 
-def _write(remote: RemoteFile, part: _Part, response: Response, total: int | None, report: Report) -> None:
+def _write(remote: RemoteFile, part: Part, response: Response, total: int | None, report: Report) -> None:
     most = remote.size if total is None and remote.size is not None else (total or MOST_BYTES)
     done = part.size
     report(done, total)
@@ -408,30 +324,7 @@ def _write(remote: RemoteFile, part: _Part, response: Response, total: int | Non
         )
     expected = remote.size if total is None else total
     if expected is not None and done < expected:
-        raise _PassingFaultError("a connection that was closed early")
-
-
-def _is_chunked(response: Response) -> bool:
-    """Whether the end of the content is marked."""
-    return "chunked" in response.headers.get("Transfer-Encoding", "").lower()
-
-
-def _validator(response: Response) -> str:
-    """Return what tells this version of the file from others; empty if nothing does."""
-    tag: str = response.headers.get("ETag", "")
-    # A weak tag is of an equivalent content, not of the same bytes; see RFC 9110, 13.1.5.
-    return tag if tag.startswith('"') else response.headers.get("Last-Modified", "")
-
-
-def _asked_wait(response: Response) -> float | None:
-    """Return the seconds that a server asks to wait, if it does: a number, or a date."""
-    text = response.headers.get("Retry-After", "").strip()
-    if text.isdecimal() and len(text) < 10:
-        return float(text)
-    with suppress(ValueError, TypeError):
-        date = parsedate_to_datetime(text)
-        return max((date.replace(tzinfo=date.tzinfo or UTC) - datetime.now(UTC)).total_seconds(), 0.0)
-    return None
+        raise PassingFaultError("a connection that was closed early")
 
 
 def _require_room(path: Path, total: int | None) -> None:
@@ -443,16 +336,3 @@ def _require_room(path: Path, total: int | None) -> None:
             f"{total:,} for the file",
             "Free space, or name another folder.",
         )
-
-
-def _number(text: str | None) -> int | None:
-    return int(text) if text is not None and text.isdecimal() and len(text) < 19 else None
-
-
-def _short(error: BaseException) -> str:
-    """Return the innermost reason of an error of the library, in a line."""
-    reason: Any = error
-    while (inner := next((x for x in reason.args if isinstance(x, BaseException)), None)) is not None:
-        reason = inner
-    line = str(getattr(reason, "reason", None) or reason).strip().split("\n", 1)[0][:120]
-    return line or type(error).__name__
