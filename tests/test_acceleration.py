@@ -191,6 +191,7 @@ def test_a_run_says_what_was_chosen_and_its_config_keeps_it(
     assert scored.trainer.precision == "32-true"
 
 
+@pytest.mark.slow
 def test_settings_reach_what_they_are_for(words: list[str]) -> None:
     trained = train([*words, *GRU, "--speed.precision", "32-true", "--speed.fused_optimizer", "false"])
     assert trained.trainer.precision == "32-true"

@@ -311,6 +311,7 @@ _VALUES = st.recursive(
 _WRITTEN: dict[str, Any] = Calibration((0.3, 0.5), (True, False), 1.5, "sensitivity", 0.9).as_dict()
 
 
+@pytest.mark.slow
 @settings(max_examples=300, deadline=None)
 @given(entry=st.sampled_from(sorted(_WRITTEN)), value=_VALUES)
 def test_a_strangers_calibration_is_of_the_declared_types_or_refused(entry: str, value: Any) -> None:

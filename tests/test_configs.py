@@ -108,6 +108,7 @@ def test_each_network_trains(here: Path, network: str) -> None:
     assert (here / "runs" / network / "version_0" / "result.json").is_file()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("protocol", yamls("protocol"))
 def test_each_protocol_trains(here: Path, protocol: str) -> None:
     simulate(here, "cpsc2018")
@@ -116,6 +117,7 @@ def test_each_protocol_trains(here: Path, protocol: str) -> None:
     assert main(["fit", *words, *long, *QUIET, *SHORT, "--experiment", f"protocol-{protocol}"]) == 0
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("trainer", [name for name in yamls("trainer") if name != "ddp"])
 def test_each_way_of_training_trains(here: Path, trainer: str) -> None:
     simulate(here, "cpsc2018")
@@ -124,6 +126,7 @@ def test_each_way_of_training_trains(here: Path, trainer: str) -> None:
     assert main(["fit", *words, *SMALL, *QUIET, *last, "--experiment", f"trainer-{trainer}"]) == 0
 
 
+@pytest.mark.slow
 @pytest.mark.ddp
 def test_two_processes_train(here: Path) -> None:
     simulate(here, "cpsc2018")
@@ -135,6 +138,7 @@ def test_two_processes_train(here: Path) -> None:
     assert (here / "runs" / "two" / "version_0" / "checkpoints" / "best.ckpt").is_file()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("recipe", yamls("transfer"))
 def test_each_recipe_fine_tunes(here: Path, upstream: Path, recipe: str) -> None:
     simulate(here, "cpsc2018")
@@ -183,6 +187,7 @@ def test_each_published_upstream_is_its_network_under_its_contract(
     assert network.num_leads == len(entry.contract.leads)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("experiment", yamls("experiment"))
 def test_each_experiment_trains(here: Path, upstream: Path, experiment: str) -> None:
     dataset = experiment.split("-")[0]
@@ -194,6 +199,7 @@ def test_each_experiment_trains(here: Path, upstream: Path, experiment: str) -> 
     assert (here / "runs" / experiment / "version_0" / "config.yaml").is_file()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("study", yamls("study"))
 def test_each_study_can_be_planned(study: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)

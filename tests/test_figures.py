@@ -164,6 +164,7 @@ def test_pixels_are_on_the_grid_and_three_channels() -> None:
     assert 0.2 < reddish.mean() < 0.8, "there is a grid"
 
 
+@pytest.mark.slow
 def test_global_state_of_matplotlib_is_left_alone() -> None:
     before = dict(matplotlib.rcParams)
     figure_to_image(ecg_figure(beats(), LEADS, RATE))

@@ -48,6 +48,7 @@ def without_what_is_not_finite(content: Any) -> Any:
     return content
 
 
+@pytest.mark.slow
 @given(st.dictionaries(st.text(), CONTENTS), st.booleans())
 def test_what_is_written_is_json_and_the_same_but_for_numbers_that_are_not_finite(
     content: dict[str, Any], ensure_ascii: bool
@@ -60,6 +61,7 @@ def test_a_file_holds_null_for_nan(tmp_path: Path) -> None:
     assert strict((tmp_path / "a.json").read_text()) == {"score": None, "scores": [None, 1.0]}
 
 
+@pytest.mark.slow
 def test_nothing_else_in_the_package_writes_json() -> None:
     found = set()
     for path in PACKAGE.rglob("*.py"):

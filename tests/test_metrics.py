@@ -57,6 +57,7 @@ def ece_by_definition(p: np.ndarray, y: np.ndarray) -> float:
     return float(np.mean(per_class))
 
 
+@pytest.mark.slow
 @settings(max_examples=60, deadline=None)
 @given(predictions())
 def test_agrees_with_scikit_learn_and_the_definitions(data: tuple[np.ndarray, np.ndarray]) -> None:

@@ -44,6 +44,7 @@ def _written(tree: Any, twice: tuple[Any, ...] | None, path: tuple[Any, ...] = (
     return yaml.safe_dump(tree, default_flow_style=True, width=1000).partition("\n")[0]
 
 
+@pytest.mark.slow
 @given(tree=_TREES, data=st.data())
 def test_a_key_twice_is_refused_wherever_it_stands(tree: Any, data: st.DataObject) -> None:
     text = f"whole: {_written(tree, None)}"

@@ -46,6 +46,7 @@ def test_what_comes_back_stays_below_the_folder(parts: list[str], joint: str) ->
         assert path_below(below) == below == PurePosixPath(below).as_posix()
 
 
+@pytest.mark.slow
 @given(st.from_regex(_PLAIN, fullmatch=True))
 def test_a_plain_name_is_what_the_whole_rule_makes_of_it(name: str) -> None:
     posix, windows = PurePosixPath(name), PureWindowsPath(name)

@@ -102,6 +102,7 @@ def test_a_name_of_two_kinds_is_refused_with_both(empty: Path, monkeypatch: pyte
     assert find_config("twice", (STUDIES,)).parent.name == STUDIES
 
 
+@pytest.mark.slow
 @given(st.text(min_size=1) | st.text("a./-_" + "ludb", min_size=200, max_size=400))
 def test_any_word_is_a_file_or_refused(word: str) -> None:
     with suppress(SettingError):

@@ -139,6 +139,7 @@ def test_what_libraries_log_and_warn_of_can_be_seen(capsys: pytest.CaptureFixtur
     assert not COMMANDS.search(line)
 
 
+@pytest.mark.slow
 def test_nothing_else_prints_or_makes_a_console() -> None:
     found = []
     for path in PACKAGE.rglob("*.py"):
@@ -177,6 +178,7 @@ def test_a_number_stays_as_it_is(number: object) -> None:
     assert text_cell(number) is number
 
 
+@pytest.mark.slow
 @UNHURRIED
 @given(
     names=st.lists(NAMES, min_size=1, max_size=3, unique=True),
@@ -249,6 +251,7 @@ class _Seen(HTMLParser):
         self.text += data
 
 
+@pytest.mark.slow
 @UNHURRIED
 @given(NAMES)
 def test_a_figure_takes_a_name_as_it_is(tmp_path_factory: pytest.TempPathFactory, name: str) -> None:

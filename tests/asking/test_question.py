@@ -53,6 +53,7 @@ def test_every_step_is_a_study_that_its_yaml_says(step: Rung, tmp_path: Path) ->
     assert any(", ".join(step.scratch) in line for line in rung_lines(step, read.upstreams))
 
 
+@pytest.mark.slow
 def test_the_highest_step_passes_the_checks_of_a_study(tmp_path: Path) -> None:
     check_runs(make_plan(replace(study(LADDER[-1], tmp_path), seeds=(0,), splits=1)).runs)
 

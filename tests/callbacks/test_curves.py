@@ -110,6 +110,7 @@ def test_reliability_and_confusion_are_drawn_with_the_curves(run: Path) -> None:
             assert [image.step for image in loaded.Images(f"{name}/{stage}")] == steps
 
 
+@pytest.mark.slow
 def test_an_ecg_is_drawn_with_what_the_network_looked_at_at_the_start_and_at_the_end(
     run: Path, words: list[str], tmp_path: Path
 ) -> None:
@@ -122,6 +123,7 @@ def test_an_ecg_is_drawn_with_what_the_network_looked_at_at_the_start_and_at_the
     assert len(pictures(plain)[2]) < len(pictures(run)[2]), "colours take room"
 
 
+@pytest.mark.slow
 def test_drawing_changes_nothing_of_a_training(run: Path, words: list[str], tmp_path: Path) -> None:
     plain = fit(words, tmp_path, epochs=4)
     assert not events(plain).Tags()["images"]
@@ -133,11 +135,13 @@ def test_drawing_changes_nothing_of_a_training(run: Path, words: list[str], tmp_
     assert torch.equal(*moments)
 
 
+@pytest.mark.slow
 def test_an_epoch_that_ends_early_is_drawn_as_the_last(words: list[str], tmp_path: Path) -> None:
     stopped = fit(words, tmp_path, "--curves.every_n_epochs", "2", "--trainer.max_steps", "4", epochs=4)
     assert [step for step, _ in pr_curve(stopped, "val/NORM")] == [2, 4]
 
 
+@pytest.mark.slow
 def test_a_trial_run_and_a_run_without_a_logger_draw_nothing(
     words: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -178,6 +182,7 @@ def test_impossible_curves_are_refused() -> None:
 # The terminal -----------------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_a_fit_ends_with_what_its_best_checkpoint_decided(
     words: list[str], tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -202,6 +207,7 @@ def printed(command: str, run: Path, capsys: pytest.CaptureFixture[str], *more: 
     return capsys.readouterr().out
 
 
+@pytest.mark.slow
 def test_a_test_prints_scores_at_one_half_and_at_the_thresholds(
     run: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -222,6 +228,7 @@ def test_a_test_prints_scores_at_one_half_and_at_the_thresholds(
     assert max(map(len, text.splitlines()[:12])) < 130
 
 
+@pytest.mark.slow
 def test_a_validation_prints_nothing_that_was_fitted_on_what_it_scores(
     run: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -230,10 +237,12 @@ def test_a_validation_prints_nothing_that_was_fitted_on_what_it_scores(
     assert "threshold" not in text
 
 
+@pytest.mark.slow
 def test_scores_can_be_kept_from_the_terminal(run: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert "AUROC" not in printed("test", run, capsys, "--verbose", "false")
 
 
+@pytest.mark.slow
 def test_classes_without_scores_are_named(words: list[str], tmp_path: Path) -> None:
     made = train(
         ["fit", *words, *GRU, *QUIET, "--runs_dir", str(tmp_path), *DRAWN, "--trainer.max_epochs", "1"]

@@ -71,6 +71,7 @@ def test_a_score_of_somebodys_own_task_has_the_mode_that_is_given() -> None:
     assert choose_mode("epoch", None, "here") == "max"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("monitor", "best"), [("val/loss", "idxmin"), ("val/brier", "idxmin"), ("val_f1/MI", "idxmax")]
 )
@@ -89,6 +90,7 @@ def test_the_checkpoint_is_of_the_best_epoch_by_any_score(
 # Names that are no score --------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("flag", "monitor", "said"),
     [
@@ -118,6 +120,7 @@ def test_an_unknown_monitor_is_refused_before_training(
     assert monitor in line
 
 
+@pytest.mark.slow
 def test_lightnings_own_early_stopping_is_refused_the_wrong_way_round(
     data: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -126,6 +129,7 @@ def test_lightnings_own_early_stopping_is_refused_the_wrong_way_round(
     assert "EarlyStopping.mode: found min for val/auroc_macro" in capsys.readouterr().err
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "setting", [("--trainer.limit_val_batches", "0"), ("--trainer.check_val_every_n_epoch", "30")]
 )
@@ -151,6 +155,7 @@ def no_positives(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("ecg_tl.datamodules.base.divide", without)
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("no_positives")
 @pytest.mark.parametrize("stopping", [None, "ScoreStopping", "EarlyStopping"])
 def test_without_a_score_the_last_epoch_is_kept_and_it_is_said(

@@ -156,6 +156,7 @@ def test_a_disk_that_is_full_in_the_middle_is_one_line_that_names_a_file(
         capsys.readouterr()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["config.yaml", "hparams.yaml", EVENTS])
 def test_a_disk_that_is_full_at_the_start_is_one_line_that_names_a_file(
     name: str,

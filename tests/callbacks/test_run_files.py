@@ -49,6 +49,7 @@ def test_metrics_has_a_row_an_epoch(trained_run: Path) -> None:
         assert table[name].tolist() == pytest.approx(curves[name], rel=1e-6)
 
 
+@pytest.mark.slow
 def test_an_epoch_without_validation_has_no_scores_of_another(
     ptbxl_root: Path, prepared: Path, tmp_path: Path
 ) -> None:
@@ -97,6 +98,7 @@ def test_without_any_score_the_last_epoch_is_the_best_and_is_not_chosen() -> Non
     assert (best.epoch, best.chosen) == (2, False)
 
 
+@pytest.mark.slow
 def test_an_interrupted_run_goes_on_to_the_same_end(
     ptbxl_root: Path, ptbxl_store: Store, prepared: Path, tmp_path: Path
 ) -> None:
@@ -119,6 +121,7 @@ def test_an_interrupted_run_goes_on_to_the_same_end(
     assert results[0]["best_scores"] == results[1]["best_scores"]
 
 
+@pytest.mark.slow
 def test_the_best_checkpoint_outlives_a_resumption(
     ptbxl_root: Path, ptbxl_store: Store, prepared: Path, tmp_path: Path
 ) -> None:
@@ -161,6 +164,7 @@ def test_the_last_checkpoint_is_of_the_last_epoch_that_was_completed(
     assert torch.load(resumed / "checkpoints" / "last.ckpt", weights_only=True)["epoch"] == 3
 
 
+@pytest.mark.slow
 def test_a_checkpoint_cut_off_leaves_the_one_before(
     run_copy: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -179,6 +183,7 @@ def test_a_checkpoint_cut_off_leaves_the_one_before(
     assert {path.name: path.read_bytes() for path in folder.iterdir()} == before
 
 
+@pytest.mark.slow
 def test_a_better_epoch_after_a_resumption_is_taken(
     ptbxl_root: Path, ptbxl_store: Store, prepared: Path, tmp_path: Path
 ) -> None:
@@ -191,6 +196,7 @@ def test_a_better_epoch_after_a_resumption_is_taken(
     assert sorted(path.name for path in checkpoints.iterdir()) == ["best.ckpt", "last.ckpt"]
 
 
+@pytest.mark.slow
 def test_a_schedule_planned_for_other_steps_does_not_go_on(
     run_copy: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -255,6 +261,7 @@ def test_hyperparameters_come_with_the_final_scores(trained_run: Path) -> None:
 # Predictions ------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_scores_can_be_computed_again_from_the_predictions(run_copy: Path) -> None:
     assert main(words_of(run_copy, "test")) == 0
     content = json.loads((run_copy / "test" / "scores.json").read_text())
@@ -275,6 +282,7 @@ def test_scores_can_be_computed_again_from_the_predictions(run_copy: Path) -> No
     assert {name: content["scores"][name] for name in again} == again
 
 
+@pytest.mark.slow
 def test_targets_are_the_published_labels(run_copy: Path, ptbxl_store: Store) -> None:
     assert main(words_of(run_copy, "predict")) == 0
     table = pd.read_csv(run_copy / "predict" / "predictions.csv", dtype={"record_id": str})
@@ -302,6 +310,7 @@ def test_predictions_name_the_patients(
     assert pd.read_csv(unknown / "test" / "predictions.csv")["patient_id"].isna().all()
 
 
+@pytest.mark.slow
 def test_calibrated_probabilities_are_those_of_the_checkpoints_temperature(run_copy: Path) -> None:
     checkpoint = run_copy / "checkpoints" / "best.ckpt"
     content = torch.load(checkpoint, weights_only=True)
@@ -352,6 +361,7 @@ def test_a_file_in_the_place_of_a_folder_is_one_line(tmp_path: Path) -> None:
         write_text(tmp_path / "taken" / "a.json", "{}")
 
 
+@pytest.mark.slow
 def test_a_run_on_a_full_disk_ends_with_one_line(
     run_copy: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -403,6 +413,7 @@ def test_each_validation_has_a_row_and_the_result_is_of_the_one_that_was_kept(
         assert again.as_dict() == best["ecg_tl"]["calibration"]
 
 
+@pytest.mark.slow
 def test_a_training_loss_is_looked_at_when_its_epoch_is_over(
     ptbxl_root: Path, ptbxl_store: Store, prepared: Path, tmp_path: Path
 ) -> None:
@@ -415,6 +426,7 @@ def test_a_training_loss_is_looked_at_when_its_epoch_is_over(
     assert (best["global_step"], best["epoch"] + 1) == (least["step"], least["epoch"])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("words", "named"),
     [
@@ -440,6 +452,7 @@ def test_a_score_of_other_weights_than_the_checkpoints_is_refused(
     assert f"error: {named}: found " in capsys.readouterr().err.splitlines()[-1]
 
 
+@pytest.mark.slow
 def test_a_checkpoint_of_every_other_epoch_is_what_the_result_is_of(
     ptbxl_root: Path, ptbxl_store: Store, prepared: Path, tmp_path: Path
 ) -> None:

@@ -107,6 +107,7 @@ anything = st.recursive(
 )
 
 
+@pytest.mark.slow
 @settings(max_examples=200, deadline=None)
 @given(name=st.sampled_from(sorted(state_of(Path("/run")))), value=anything)
 def test_a_state_is_one_of_a_training_or_refused(name: str, value: Any) -> None:
@@ -124,6 +125,7 @@ def test_states_of_other_callbacks_pass(state: object) -> None:
     require_ordinary_paths(state, LAST)
 
 
+@pytest.mark.slow
 def test_a_strangers_checkpoint_deletes_nothing(
     run_copy: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -277,6 +277,7 @@ class TestScores:
         assert found in error
 
 
+@pytest.mark.slow
 def test_left_out_records_are_named_with_their_reasons(ptbxl_root: Path, tmp_path: Path) -> None:
     root = shutil.copytree(ptbxl_root, tmp_path / "ptbxl")
     header = sorted(root.rglob("records500/**/*.hea"))[7]
@@ -361,6 +362,7 @@ OF_A_CONFIG = st.fixed_dictionaries(
 )
 
 
+@pytest.mark.slow
 @settings(max_examples=50, deadline=None)
 @given(OF_A_CONFIG)
 def test_a_config_of_any_content_is_text_in_the_card(

@@ -395,6 +395,7 @@ def test_a_runs_folder_that_cannot_be_made(
     assert_says(outcome.error, str(tmp_path / "runs"), "runs_dir")
 
 
+@pytest.mark.slow
 def test_a_disk_that_fills_up_while_a_checkpoint_is_written(
     fitting: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -437,6 +438,7 @@ def test_a_misspelt_key_in_a_config(
     assert_says(outcome.error, str(config), new.removesuffix(":"), f"such as {meant}", "ecg-tl fit --help")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("words", "message"),
     [
@@ -489,6 +491,7 @@ def test_a_lead_that_there_is_not(
     assert_nothing_written(root)
 
 
+@pytest.mark.slow
 def test_a_lead_that_no_record_has(
     fitting: list[str], spoiled: Callable[[str], Path], capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:
@@ -505,6 +508,7 @@ def test_a_lead_that_no_record_has(
     assert run(prepare("custom", root, "--leads", "[I, II]"), capsys).status == 0
 
 
+@pytest.mark.slow
 def test_a_network_that_wants_other_leads_than_the_data(
     run_copy: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -519,6 +523,7 @@ def test_a_network_that_wants_other_leads_than_the_data(
 # Checkpoints ------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_no_checkpoint_to_score(trained_run: Path, capsys: pytest.CaptureFixture[str]) -> None:
     for command in ("validate", "test", "predict"):
         outcome = run([command, "-c", str(trained_run / "config.yaml")], capsys)
@@ -526,6 +531,7 @@ def test_no_checkpoint_to_score(trained_run: Path, capsys: pytest.CaptureFixture
         assert_says(outcome.error, "ckpt_path", f"ecg-tl {command}")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("fault", ["empty", "truncated", "text", "pickle"])
 def test_a_damaged_checkpoint(fault: str, run_copy: Path, capsys: pytest.CaptureFixture[str]) -> None:
     path = run_copy / "checkpoints" / "best.ckpt"
@@ -548,6 +554,7 @@ TENSORS: dict[str, Callable[[dict[str, Any]], object]] = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("change", TENSORS.values(), ids=TENSORS)
 def test_a_checkpoint_of_other_tensors_is_named_with_the_first_of_them(
     change: Callable[[dict[str, Any]], object], run_copy: Path, capsys: pytest.CaptureFixture[str]

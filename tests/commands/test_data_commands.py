@@ -30,6 +30,7 @@ def test_help_and_version_import_nothing_heavy() -> None:
     assert __version__ in done.stdout
 
 
+@pytest.mark.slow
 def test_data_commands_do_without_torch(tmp_path: Path) -> None:
     code = (
         "import sys\nfrom ecg_tl.cli import main\n"
@@ -78,6 +79,7 @@ def test_list_shows_classes_size_licence_and_source(
         assert classes in shown
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("layout", layout_names())
 def test_synthesize_prepare_check(layout: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     root, stores = str(tmp_path / layout), str(tmp_path / "stores")

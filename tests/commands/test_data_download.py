@@ -212,6 +212,7 @@ def zipped(files: dict[str, bytes]) -> bytes:
     return stream.getvalue()
 
 
+@pytest.mark.slow
 def test_a_deposit_is_fetched_by_parts_and_unpacked(
     publish: Callable[..., FileServer], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys
 ) -> None:
@@ -244,6 +245,7 @@ def test_a_deposit_is_fetched_by_parts_and_unpacked(
     assert (root / "exams_part0.hdf5").stat().st_mtime_ns == before
 
 
+@pytest.mark.slow
 def test_archives_that_are_hostile_or_damaged_are_one_error(tmp_path: Path) -> None:
     path = tmp_path / "x.zip"
     path.write_bytes(zipped({"../outside": b"1"}))

@@ -108,6 +108,7 @@ def data(ptbxl_root: Path, prepared: Path, ptbxl_store: object) -> list[str]:
     return [*data_words("PtbXlDataModule", ptbxl_root, prepared), *HALF_TRAINS]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("command", COMMANDS)
 def test_the_same_command_takes_an_intact_checkpoint(
     command: str, run_copy: Path, data: list[str], tmp_path: Path
@@ -127,6 +128,7 @@ _PAIRS = [
 ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("command", "change"), _PAIRS)
 def test_nothing_that_a_checkpoint_names_is_executed(
     command: str,
@@ -149,6 +151,7 @@ def test_nothing_that_a_checkpoint_names_is_executed(
     assert "Traceback" not in captured.err
 
 
+@pytest.mark.slow
 def test_a_checkpoint_with_other_objects_than_weights_is_not_opened(
     run_copy: Path, tmp_path: Path, data: list[str], capsys: pytest.CaptureFixture[str]
 ) -> None:

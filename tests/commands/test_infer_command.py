@@ -91,6 +91,7 @@ def compare(predicted: pd.DataFrame, records: list[dict[str, Any]]) -> None:
             assert one["found"] == (one["probability_uncalibrated"] >= one["threshold_uncalibrated"])
 
 
+@pytest.mark.slow
 def test_infer_and_predict_give_the_same_numbers(infer: Infer, run_copy: Path, ptbxl_root: Path) -> None:
     checkpoint = run_copy / "checkpoints" / "best.ckpt"
     assert main(["predict", "-c", str(run_copy / "config.yaml"), "--ckpt_path", str(checkpoint)]) == 0
@@ -104,6 +105,7 @@ def test_infer_and_predict_give_the_same_numbers(infer: Infer, run_copy: Path, p
     compare(predicted, records)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("crop", "done"), [((), {"cropped", "padded"}), (("--data.crop_seconds", "4"), {"cropped", "windows"})]
 )
@@ -137,6 +139,7 @@ def test_the_table_of_one_record(infer: Infer, ptbxl_root: Path) -> None:
     assert lines[-1] == NOTICE
 
 
+@pytest.mark.slow
 def test_the_table_of_many_records(infer: Infer, ptbxl_root: Path, tmp_path: Path) -> None:
     outcome = infer(ptbxl_root / "records500", tmp_path / "nothing")
     rows = [line for line in outcome.out.splitlines() if "_hr " in line]
@@ -255,6 +258,7 @@ def test_long_records(infer: Infer, ecg: Recording, tmp_path: Path) -> None:
 MAGIC = {"png": b"\x89PNG", "pdf": b"%PDF"}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("form", MAGIC)
 def test_a_picture_of_one_record(form: str, infer: Infer, array: Path, tmp_path: Path) -> None:
     target = tmp_path / "new" / f"a.{form}"
@@ -263,6 +267,7 @@ def test_a_picture_of_one_record(form: str, infer: Infer, array: Path, tmp_path:
     assert [path.name for path in target.parent.iterdir()] == [target.name]
 
 
+@pytest.mark.slow
 def test_pictures_of_several_records_lie_as_the_records_do(
     infer: Infer, ecg: Recording, tmp_path: Path
 ) -> None:
@@ -324,6 +329,7 @@ def test_an_onnx_file_gives_the_same_answers(infer: Infer, exported: Path, ptbxl
             assert a["codes"] == b["codes"]
 
 
+@pytest.mark.slow
 def test_an_onnx_file_needs_no_network_code(exported: Path, array: Path, tmp_path: Path) -> None:
     words = ["infer", str(exported), str(array), *ARRAY, "--plot", str(tmp_path / "a.png")]
     program = (

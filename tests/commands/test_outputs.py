@@ -157,6 +157,7 @@ def test_an_input_or_a_folder_is_no_output(
     assert given.read_bytes() == before
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("read", [True, False], ids=["read", "beside"])
 @pytest.mark.parametrize("option", ["robustness --csv", "transfer rank --csv"])
 def test_of_a_datasets_folder_what_is_read_is_no_output_and_the_rest_may_be(

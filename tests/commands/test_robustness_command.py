@@ -86,6 +86,7 @@ def test_data_may_be_named_in_a_config(
     assert table["low"].isna().all()
 
 
+@pytest.mark.slow
 def test_a_seed_gives_the_same_file(words: list[str], two: list[str], tmp_path: Path) -> None:
     contents = []
     for seed in ("1", "1", "2"):

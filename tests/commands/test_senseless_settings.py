@@ -124,6 +124,7 @@ MODEL = ["--model", "RnnClassifier", "--model.network", "gru"]
 FIT = [*DATA, "DATA", *MODEL]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("words", "named"),
     [
@@ -262,6 +263,7 @@ OTHER_COMMANDS: list[tuple[list[str], str]] = [
 ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("words", "named"), OTHER_COMMANDS)
 def test_a_senseless_word_of_any_command_is_one_line(
     words: list[str],

@@ -34,6 +34,7 @@ def config(tmp_path: Path) -> Path:
     return path
 
 
+@pytest.mark.slow
 def test_a_plan_can_be_made_without_data(config: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["study", "plan", str(config), "--every", "--seeds", "[0, 1, 2]"]) == 0
     printed = " ".join(capsys.readouterr().out.split())
@@ -90,6 +91,7 @@ def test_help_is_printed(words: list[str], capsys: pytest.CaptureFixture[str]) -
     assert "usage: ecg-tl study" in capsys.readouterr().out
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("outcome", "status"),
     [

@@ -45,6 +45,7 @@ def test_from_training_to_predictions(
     assert not list(run.rglob("*partial*"))
 
 
+@pytest.mark.slow
 def test_the_config_and_the_checkpoint_are_enough(
     run_copy: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -104,6 +105,7 @@ def made(
     return train(words)
 
 
+@pytest.mark.slow
 def test_each_link_reaches_the_network(made: EcgCLI) -> None:
     network, task = made.model.network, made.model
     assert network.num_classes == made.datamodule.num_classes == 12
@@ -114,17 +116,20 @@ def test_each_link_reaches_the_network(made: EcgCLI) -> None:
     assert made.datamodule.seed == 7
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", ["true", "false"])
 def test_a_seed_without_a_number(seed: str, ptbxl_root: Path, ptbxl_store: Store, prepared: Path) -> None:
     words = ["fit", *data_words("PtbXlDataModule", ptbxl_root, prepared), *GRU, *QUIET]
     assert train([*words, "--seed_everything", seed, "--trainer.fast_dev_run", "true"]).datamodule.seed == 0
 
 
+@pytest.mark.slow
 def test_a_trial_run_leaves_nothing_behind(made: EcgCLI, tmp_path: Path) -> None:
     assert made.trainer.global_step == 1
     assert not list(tmp_path.iterdir())
 
 
+@pytest.mark.slow
 def test_training_without_a_logger(
     ptbxl_root: Path, ptbxl_store: Store, prepared: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -146,6 +151,7 @@ def test_a_runs_config_holds_every_setting(trained_run: Path) -> None:
     assert not {"num_classes", "class_names", "num_leads"} & set(config["model"]["init_args"])
 
 
+@pytest.mark.slow
 def test_settings_of_the_run_win_over_a_checkpoint(run_copy: Path) -> None:
     words = words_of(run_copy, "test", "best", "--data.batch_size", "3")
     assert main(words) == 0

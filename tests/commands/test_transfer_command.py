@@ -130,6 +130,7 @@ def test_rank_takes_the_data_from_a_config_file(
     assert main(["transfer", "rank", "--checkpoints", str(upstream), "-c", str(config), *words, *SPLIT]) == 0
 
 
+@pytest.mark.slow
 def test_no_test_record_changes_any_score(
     upstream: Path, make_data: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -147,6 +147,7 @@ def test_configs_of_data_import_nothing_else(
     assert not owned.exists()
 
 
+@pytest.mark.slow
 def test_a_trusted_config_may_name_anything(
     tmp_path: Path, owned: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -168,6 +169,7 @@ def test_a_file_cannot_say_that_it_is_trusted(
     assert not owned.exists()
 
 
+@pytest.mark.slow
 def test_what_a_training_takes_is_known(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     parts = {
         "callbacks": [

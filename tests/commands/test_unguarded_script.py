@@ -17,6 +17,7 @@ parallel.SERIAL_BELOW = 0  # worker processes even for so few records
 """
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("call", "worked"),
     [

@@ -67,6 +67,7 @@ def test_a_site_that_wants_a_log_in_says_where_the_file_belongs(
     assert line.endswith(f"It belongs at {tmp_path / 'w' / 'model.safetensors'}.")
 
 
+@pytest.mark.slow
 def test_a_site_that_wants_a_click_says_where_the_file_belongs(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["upstream", "download", "ecg-jepa"]) == 2
     line = capsys.readouterr().err

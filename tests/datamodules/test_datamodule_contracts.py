@@ -120,6 +120,7 @@ def data(root: Path, stores: Path, **settings: Any) -> PtbXlDataModule:
     return made
 
 
+@pytest.mark.slow
 def test_data_prepare_makes_the_store_that_a_datamodule_opens(ptbxl_root: Path, tmp_path: Path) -> None:
     words = ["data", "prepare", "ptbxl", "--root", str(ptbxl_root), "--store_dir", str(tmp_path)]
     assert main([*words, "--contract", "ked"]) == 0

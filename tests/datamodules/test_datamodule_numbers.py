@@ -64,6 +64,7 @@ VALUES = st.recursive(
 )
 
 
+@pytest.mark.slow
 @given(st.data())
 def test_a_manifest_with_anything_in_a_field_is_read_or_refused_in_one_line(
     ptbxl_store: Any, tmp_path_factory: pytest.TempPathFactory, data: st.DataObject

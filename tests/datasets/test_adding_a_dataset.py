@@ -114,6 +114,7 @@ def village(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> DatasetEntry:
     return entry
 
 
+@pytest.mark.slow
 def test_a_reader_a_datamodule_a_layout_and_an_entry_are_a_dataset(
     village: DatasetEntry, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

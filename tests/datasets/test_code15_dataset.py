@@ -163,6 +163,7 @@ def test_no_part_says_where_to_get_them(tmp_path: Path) -> None:
         Code15().scan(tmp_path)
 
 
+@pytest.mark.slow
 def test_the_simulated_parts_have_the_order_of_the_table_reversed(tmp_path: Path) -> None:
     synthesize("code15", tmp_path / "x", 7, progress=False)
     with h5py.File(tmp_path / "x/exams_part0.hdf5") as file:

@@ -116,6 +116,7 @@ def test_classes_without_a_root_are_refused() -> None:
         Custom().label_rule()
 
 
+@pytest.mark.slow
 @given(
     number=st.integers(0, 10**20),
     spelling=st.sampled_from(["{}", "{}.0", " {} ", "{}.", "{}.00"]),

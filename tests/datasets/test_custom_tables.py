@@ -201,6 +201,7 @@ def test_another_separator_is_told_by_the_first_row() -> None:
     assert separator_of("a\n") == ","
 
 
+@pytest.mark.slow
 @given(st.lists(st.lists(st.text(st.characters(exclude_categories=("Cs", "Cc"))), min_size=2, max_size=4),
                 min_size=1, max_size=4))  # fmt: skip
 def test_a_workbook_comes_back_as_text(rows: list[list[str]]) -> None:
@@ -267,6 +268,7 @@ def test_settings_that_make_no_sense(settings: dict[str, object], part: str) -> 
     assert part in str(caught.value)
 
 
+@pytest.mark.slow
 def test_a_workbook_that_would_fill_the_memory_is_refused(tmp_path: Path) -> None:
     import zipfile
 

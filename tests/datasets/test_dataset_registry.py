@@ -52,6 +52,7 @@ def test_options_reach_the_dataset() -> None:
     assert get_dataset("ptbxl", source_rate=100).options == {"source_rate": 100}
 
 
+@pytest.mark.slow
 def test_datasets_know_no_torch_and_their_package_is_cheap_to_import() -> None:
     script = (
         "import sys, ecg_tl.datasets\n"

@@ -213,6 +213,7 @@ def test_header_that_is_a_folder_is_one_error(tmp_path: Path) -> None:
         read_header(tmp_path / "r")
 
 
+@pytest.mark.slow
 @given(
     st.one_of(
         st.binary(max_size=200),

@@ -221,6 +221,7 @@ GAINS = st.sampled_from(
 )
 
 
+@pytest.mark.slow
 @given(
     storage=st.sampled_from([*BITS, *COMPRESSED]),
     name=st.sampled_from(["r", "a.b", "größe", "a.b.c", "100"]),
@@ -247,6 +248,7 @@ def test_one_header_gives_the_same_millivolts_in_every_format(
     np.testing.assert_array_equal(other.values, reference.values)
 
 
+@pytest.mark.slow
 @given(storage=st.sampled_from([*BITS, *COMPRESSED]), data=st.data())
 @settings(max_examples=100, deadline=None)
 def test_formats_agree_with_the_wfdb_library(

@@ -121,6 +121,7 @@ def test_a_network_answers_as_it_did(file: str, workplace: Path, run: Callable[.
     _assert_same(1 / (1 + np.exp(-logits)), then.to_numpy())
 
 
+@pytest.mark.slow
 def test_a_run_is_tested_again_with_its_config(workplace: Path, run: Callable[..., str | None]) -> None:
     folder = Path("runs/default/version_0")
     words = ["-c", str(folder / "config.yaml"), "--ckpt_path", str(folder / "checkpoints/best.ckpt")]
@@ -132,6 +133,7 @@ def test_a_run_is_tested_again_with_its_config(workplace: Path, run: Callable[..
     _assert_same(again.loc[before.index].to_numpy(), before.to_numpy())
 
 
+@pytest.mark.slow
 def test_a_training_goes_on(workplace: Path, run: Callable[..., str | None]) -> None:
     folder = Path("runs/default/version_0")
     words = ["-c", str(folder / "config.yaml"), "--ckpt_path", str(folder / "checkpoints/last.ckpt")]
@@ -149,6 +151,7 @@ def test_a_checkpoint_is_described(
     run("checkpoint", *(checkpoint if word == "CKPT" else word for word in words))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("revision", WITH_STUDIES)
 def test_a_finished_study_is_reported_as_it_was(
     revision: str, workplace: Path, run: Callable[..., str | None]

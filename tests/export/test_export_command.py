@@ -44,6 +44,7 @@ def test_given_records_are_compared(
     assert "over 60 recorded signals" in capsys.readouterr().out
 
 
+@pytest.mark.slow
 @pytest.mark.realdata
 def test_real_records_are_compared(
     trained_run: Path, sample_data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]

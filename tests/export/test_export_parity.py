@@ -77,6 +77,7 @@ def test_every_normalization_is_in_the_graph(normalization: str, tmp_path: Path)
     assert np.allclose(scaled, found, atol=1e-4) == (normalization != "none")  # it is what removes both
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("file", ["onnx_file", "program_file"])
 def test_temperature_and_sigmoid_are_in_the_graph(file: str, request: pytest.FixtureRequest) -> None:
     model: Any = open_model(request.getfixturevalue(file), trust_program=True)
@@ -118,6 +119,7 @@ class TestAFileWithOtherNumbers:
 
         monkeypatch.setitem(exporting.FORMATS, format, replace(kind, make=make))
 
+    @pytest.mark.slow
     @pytest.mark.parametrize("format", FORMATS)
     def test_is_an_error_and_not_left_behind(
         self, format: Format, untrained_resnet: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
@@ -163,6 +165,7 @@ def test_a_missing_package_is_named_with_how_to_install_it(
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.slow
 def test_a_torch_program_needs_no_onnx(
     untrained_resnet: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -78,6 +78,7 @@ def run_without(blocked: tuple[str, ...], *lines: str) -> str:
     return done.stdout
 
 
+@pytest.mark.slow
 def test_onnx_runs_without_torch(onnx_file: Path) -> None:
     printed = run_without(
         ("torch", "lightning", "onnx", "ecg_tl.models", "ecg_tl.tasks"),
@@ -228,6 +229,7 @@ class TestAProgram:
         with pytest.raises(CheckpointError, match="damaged file"):
             open_model(tmp_path / "changed.pt2", trust_program=True)
 
+    @pytest.mark.slow
     def test_that_is_not_what_it_says_is_refused(self, program_file: Path, tmp_path: Path) -> None:
         altered = tmp_path / "altered.pt2"
         with zipfile.ZipFile(program_file) as source, zipfile.ZipFile(altered, "w") as target:
@@ -245,6 +247,7 @@ def _drop_digest(model: onnx.ModelProto) -> None:
     entry.value = json.dumps({k: v for k, v in json.loads(entry.value).items() if k != "digest"})
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["checkpoint", "ONNX"])
 def test_a_flipped_bit_anywhere_is_refused_or_changes_nothing(
     kind: str, untrained_gru: Path, onnx_file: Path, tmp_path: Path

@@ -32,6 +32,7 @@ def test_importing_it_imports_nothing_else() -> None:
     assert loaded <= {"ecg_tl", *sys.stdlib_module_names}
 
 
+@pytest.mark.slow
 def test_a_list_of_datasets_needs_no_torch() -> None:
     program = "import sys, ecg_tl; ecg_tl.list_datasets(); sys.exit('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", program], check=False).returncode == 0

@@ -36,6 +36,7 @@ def study(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
     }
 
 
+@pytest.mark.slow
 def test_findings_are_those_of_the_report_as_tables(study: dict[str, Any], tmp_path: Path) -> None:
     found = ecg_tl.study(study, resamples=50, seeds=[0, 1, 2], progress=False)
     assert found.settings.seeds == (0, 1, 2)

@@ -36,6 +36,7 @@ def signal(columns: int, rows: int, whole: bool, seed: int) -> np.ndarray:
     return np.rint(values).astype(int) if whole else values
 
 
+@pytest.mark.slow
 @given(
     columns=st.integers(1, 12),
     rows=st.integers(20, 40),
@@ -68,6 +69,7 @@ def test_column_numbers_are_no_sample(
         np.testing.assert_allclose(read.values, values.T / 1000, rtol=1e-6)
 
 
+@pytest.mark.slow
 @given(columns=st.integers(1, 12), whole=st.booleans(), seed=st.integers(0, 999))
 @settings(max_examples=80, deadline=None)
 def test_a_first_sample_is_not_lost(

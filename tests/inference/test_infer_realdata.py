@@ -77,6 +77,7 @@ def test_a_ningbo_record_with_a_flat_lead(sample_data: Path) -> None:
     assert "flat_lead" in warnings(said)
 
 
+@pytest.mark.slow
 def test_all_of_them_through_the_command(
     trained_run: Path, sample_data: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -64,6 +64,7 @@ def test_the_logits_are_the_tasks(checkpoint: Path) -> None:
     assert not model.task.training
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("words", "trained_for_it"),
     [

@@ -25,6 +25,7 @@ def read(
     return read_record(path, ReadSettings(units="mV", sampling_rate=rate))
 
 
+@pytest.mark.slow
 @given(
     rate=st.sampled_from(RATES), unit=st.sampled_from(list(FACTORS)), start=st.sampled_from([0.0, 3.0, 1e4])
 )

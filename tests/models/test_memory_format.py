@@ -76,6 +76,7 @@ def test_one_lead_takes_the_fast_layout_too() -> None:
     assert all(note_layouts(fast, signal).values())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["resnet1d18", "resnet1d50"])
 def test_the_layouts_agree_to_rounding_in_double_precision(name: str) -> None:
     plain, fast = (network.double() for network in pair(name))

@@ -163,6 +163,7 @@ def test_every_parameter_gets_a_gradient(name: str, options: dict[str, object]) 
     assert not idle
 
 
+@pytest.mark.slow
 @every_variant
 def test_bfloat16_autocast_stays_close_to_float32(name: str, options: dict[str, object]) -> None:
     if NETWORKS[name].bfloat16_on_cpu == "lstm_kernel" and not describe_device("cpu").bfloat16_lstm:

@@ -273,6 +273,7 @@ def test_a_last_batch_of_one_record_trains() -> None:
     network(torch.randn(1, 3, 100)).sum().backward()
 
 
+@pytest.mark.slow
 def test_positions_are_exact_in_whichever_precision_a_network_has() -> None:
     network = weimann_vit(2, 3, 100, size="tiny")
     single = network.positions.table.clone()

@@ -21,12 +21,14 @@ def make(name: str, **options: Any) -> EcgNetwork:
     return create_network(name, 3, 12, fitting(name, 80), **small)
 
 
+@pytest.mark.slow
 def test_who_has_residual_branches_says_so() -> None:
     for name in NETWORKS:
         assert has_residual_blocks(make(name)) == NETWORKS[name].residual, name
     assert {"resnet1d18", "xresnet1d101", "net1d", "s4", "ecg_fm", "hubert_ecg", "weimann_vit"} <= {*RESIDUAL}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", RESIDUAL)
 def test_records_differ_in_training_and_not_in_evaluation(name: str) -> None:
     plain, deep = make(name), make(name, stochastic_depth=0.5)

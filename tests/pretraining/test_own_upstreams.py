@@ -60,6 +60,7 @@ def upstreams_of(settings: StudySettings) -> list[Run]:
 ROOT = Path("somewhere/ludb")
 
 
+@pytest.mark.slow
 def test_it_is_trained_once_and_shared_by_arms_sizes_and_seeds() -> None:
     settings = study(ROOT, Path("out"), grid=(Block(sizes=(10, "all")),))
     runs = make_plan(settings).runs

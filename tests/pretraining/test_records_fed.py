@@ -127,6 +127,7 @@ def test_records_without_labels_are_fed(ludb_root: Path, stores: Path) -> None:
         assert (of.chosen[0].unlabelled > 0) == more
 
 
+@pytest.mark.slow
 @given(
     sizes=st.lists(st.integers(1, 20), min_size=1, max_size=3),
     weights=st.lists(st.floats(0.1, 10), min_size=3, max_size=3),

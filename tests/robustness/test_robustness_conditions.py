@@ -33,6 +33,7 @@ def test_twelve_leads_at_500_hz_meet_every_kind() -> None:
     assert len({kind.number for kind in kinds}) == len(kinds)
 
 
+@pytest.mark.slow
 @settings(max_examples=25, deadline=None)
 @given(
     leads=st.lists(st.sampled_from(LEADS), min_size=1, max_size=12, unique=True),

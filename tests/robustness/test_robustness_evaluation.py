@@ -168,6 +168,7 @@ def test_every_outcome_has_classes_records_and_intervals(result: Robustness) -> 
     assert ratios == sorted(ratios, key=lambda ratio: -(ratio or 0))
 
 
+@pytest.mark.slow
 def test_the_same_seed_gives_the_same_scores_in_batches_of_any_size(
     result: Robustness, checkpoint: Path, make_data: Callable[..., PtbXlDataModule]
 ) -> None:

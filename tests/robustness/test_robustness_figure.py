@@ -38,6 +38,7 @@ def made_up(
     )
 
 
+@pytest.mark.slow
 def test_a_panel_a_kind_with_every_checkpoint_and_its_clean_score() -> None:
     result = made_up()
     figure = robustness_figure(result)

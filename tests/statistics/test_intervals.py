@@ -82,6 +82,7 @@ def expected_auroc(skill: float, variance: float, of_seed: float) -> float:
     return float(stats.norm.cdf(skill / math.sqrt(2 * variance + of_seed**2)))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("patients", "prevalence", "seeds", "of_seed"), [(60, 0.08, 3, 0.1), (60, 0.3, 5, 0.3), (80, 0.2, 1, 0.0)]
 )

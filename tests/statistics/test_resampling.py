@@ -21,6 +21,7 @@ def record_weights(draws: PatientResamples, resample: int) -> np.ndarray:
     return draws.weights[resample // CHUNK, :, resample % CHUNK][draws.patient_of]
 
 
+@pytest.mark.slow
 @settings(max_examples=12, deadline=None)
 @given(st.integers(0, 10**6), st.integers(8, 60), st.sampled_from([0, 1, 2, 15]))
 def test_ranking_scores_are_scikit_learns_on_every_resample(seed: int, records: int, decimals: int) -> None:

@@ -212,6 +212,7 @@ def test_nothing_has_nothing_in_common(traces: np.ndarray) -> None:
     assert len(first_of_recording(empty, [])) == 0
 
 
+@pytest.mark.slow
 def test_memory_grows_with_the_records_and_not_with_their_pairs(originals: list[Signal]) -> None:
     """1,200 copies that differ in little are 700,000 pairs."""
     rng = np.random.default_rng(0)

@@ -33,6 +33,7 @@ def export(format_name: str, folder: Path, name: str, recording: Recording) -> s
     return path.name
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("format_name", ["edf", "dcm", "h5"])
 @pytest.mark.parametrize("name", ["ptbxl", "cpsc2018"])
 def test_exported_records_give_the_same_store(

@@ -80,6 +80,7 @@ def test_ptb_is_found_in_the_challenges_collection(sample_data: Path) -> None:
     } == {("patient001/s0014lre", "S0002"), ("patient001/s0016lre", "S0003")}
 
 
+@pytest.mark.slow
 def test_other_collections_have_nothing_of_ptbxl(sample_data: Path, high_rate) -> None:
     _, ludb = read(get_dataset("ludb"), sample_data / "ludb")
     headers = sorted((sample_data / "cinc2020").rglob("*.hea"))

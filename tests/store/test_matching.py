@@ -98,6 +98,7 @@ def brute_force(one: np.ndarray, other: np.ndarray) -> set[tuple[int, int]]:
     return found
 
 
+@pytest.mark.slow
 @settings(deadline=None)  # a machine may be busy
 @given(COLLECTIONS, COLLECTIONS, st.integers(0, 3), st.sampled_from([2, 5, 4096]))
 def test_every_way_to_compare_agrees_with_comparing_one_by_one(
@@ -116,6 +117,7 @@ def test_every_way_to_compare_agrees_with_comparing_one_by_one(
         }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("noise", [0, 5])
 def test_memory_grows_with_the_records_and_not_with_their_pairs(noise: int) -> None:
     """5,000 records that are all alike are 12 million pairs: 500 MB as a sorted table."""

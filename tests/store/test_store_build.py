@@ -110,6 +110,7 @@ def test_another_setting_or_source_gets_another_store(root: Path, store_dir: Pat
     assert made(root, store_dir).path not in (first.path, other.path)
 
 
+@pytest.mark.slow
 def test_several_processes_give_what_one_gives(tmp_path: Path, store_dir: Path) -> None:
     root = tmp_path / "fake"
     write_fake(root, {f"r{number}": ecg(number % 7, 500) if number % 50 else None for number in range(510)})

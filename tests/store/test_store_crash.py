@@ -102,6 +102,7 @@ if __name__ == "__main__":
 """
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGINT])
 def test_a_process_cut_off_takes_its_workers_with_it(
     tmp_path: Path, store_dir: Path, number: signal.Signals

@@ -15,6 +15,7 @@ from ecg_tl.store.settings import StoreSettings
 from ecg_tl.store.verification import verify_files
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("code", [errno.ENOSPC, errno.EIO, None], ids=["full", "broken", "crash"])
 def test_a_store_is_whole_or_not_there(tmp_path: Path, code: int | None) -> None:
     root, stores = tmp_path / "root", tmp_path / "stores"

@@ -35,6 +35,7 @@ def as_table(rows: list[dict]) -> pd.DataFrame:
     return table
 
 
+@pytest.mark.slow
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(rows=st.lists(ROW, min_size=1, max_size=6))
 def test_a_table_comes_back_exactly(tmp_path: Path, rows: list[dict]) -> None:

@@ -35,6 +35,7 @@ def roots(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
     return root
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", layout_names())
 @pytest.mark.parametrize("kind", ["official", "patient"])
 def test_no_split_of_any_dataset_divides_a_patient(
@@ -56,6 +57,7 @@ def test_no_split_of_any_dataset_divides_a_patient(
         assert sum(map(len, owners)) == len(set.union(*owners))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["georgia", "cpsc2018", "ptb"])
 def test_prepare_check_and_infer_find_the_same_records(
     roots: Callable[[str], Path], tmp_path: Path, name: str

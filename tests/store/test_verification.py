@@ -48,6 +48,7 @@ def test_bytes_that_come_in_pieces_have_the_digest_of_their_file(
     assert damaged_blocks(file, hasher.digest()) == []
 
 
+@pytest.mark.slow
 @given(st.binary(min_size=1, max_size=40), st.data())
 def test_any_flipped_bit_is_in_the_block_that_is_named(
     tmp_path_factory: pytest.TempPathFactory, content: bytes, draw: st.DataObject
@@ -170,6 +171,7 @@ def test_a_store_of_format_3_opens_and_says_that_it_cannot_be_verified(
     assert "no digests" in capsys.readouterr().out
 
 
+@pytest.mark.slow
 def test_check_looks_at_the_stores_of_the_dataset_as_well(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -332,6 +332,7 @@ def test_claim_2_counts_a_gain_that_is_shown_to_be_nothing(tmp_path: Path) -> No
     assert "2 shown to gain less than 0.01" in one.explanation
 
 
+@pytest.mark.slow
 def test_claim_4_is_supported_where_scratch_catches_up_after_longer(tmp_path: Path) -> None:
     study = FakeStudy(tmp_path, patients=500, seed_spread=0.0, noise=0.1)
     seeds = tuple(range(6))
@@ -357,6 +358,7 @@ def test_claim_5_is_contradicted_where_fine_tuning_takes_longer(tmp_path: Path) 
     assert one.effect.estimate == pytest.approx(1.2)
 
 
+@pytest.mark.slow
 def test_claim_6_takes_two_networks_of_each_family(tmp_path: Path) -> None:
     study = FakeStudy(tmp_path)
     for dataset in ("down", "down2"):
@@ -367,6 +369,7 @@ def test_claim_6_takes_two_networks_of_each_family(tmp_path: Path) -> None:
     assert claim(found(study, networks=networks), 6).verdict == "supported"
 
 
+@pytest.mark.slow
 def test_claim_6_names_networks_of_other_families_and_leaves_them_out(tmp_path: Path) -> None:
     study = FakeStudy(tmp_path)
     for dataset in ("down", "down2"):
@@ -381,6 +384,7 @@ def test_claim_6_names_networks_of_other_families_and_leaves_them_out(tmp_path: 
     assert "Neither" not in claim(findings, 7).explanation
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("single", ["seed", "downstream"])
 def test_of_one_of_anything_no_claim_is_judged(tmp_path: Path, single: str) -> None:
     study = FakeStudy(tmp_path, patients=300)
@@ -451,6 +455,7 @@ def test_pre_training_pays_or_never_does_where_the_interval_says_so(
     assert row.explanation.lower().startswith(verdict)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("upstream_seconds", "verdict"), [(24.0, "supported"), (6.0, "contradicted"), (12.2, "open")]
 )
@@ -513,6 +518,7 @@ def test_records_to_reach_as_worked_by_hand() -> None:
     assert bounds.tolist() == [0, AT_LEAST, AT_MOST, AT_LEAST]
 
 
+@pytest.mark.slow
 def test_label_efficiency(tmp_path: Path) -> None:
     study = FakeStudy(tmp_path, patients=400, seed_spread=0.01, noise=0.2)
     for size, skill in ((500, 1.0), (1000, 1.5), (None, 2.0)):
@@ -585,6 +591,7 @@ def test_an_axis_that_turns_the_gain_around_is_shown(whole: tuple[FakeStudy, Fin
     assert "sign of the gain depends" in effect.explanation
 
 
+@pytest.mark.slow
 def test_of_two_axes_one_is_changed_at_a_time(tmp_path: Path) -> None:
     study = FakeStudy(tmp_path, axes=AXES | {"length": {"ten": {}, "five": {}}})
     for normalization in ("fixed", "min_max"):
@@ -705,6 +712,7 @@ def test_findings_are_the_same_again_and_progress_is_shown(tmp_path: Path) -> No
     assert replace(one, generated="") == replace(two, generated="")
 
 
+@pytest.mark.slow
 def test_a_sample_sized_study_takes_seconds(whole: tuple[FakeStudy, Findings]) -> None:
     study, _ = whole
     results = load_results(study.folder, study.ids)

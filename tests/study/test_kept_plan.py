@@ -78,6 +78,7 @@ def test_a_protocol_that_changed_is_planned_anew(
     assert {run["seed"] for run in found(study) if run["kind"] != "upstream"} == {5}
 
 
+@pytest.mark.slow
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(data=st.data())
 def test_a_damaged_file_changes_no_answer(study: StudySettings, data: st.DataObject) -> None:

@@ -13,6 +13,7 @@ sys.path.insert(0, str(Path(__file__).parents[2] / "benchmarks"))
 from null_studies import Design, claim_5_rates, simulate, words_of, wrong_under_no_effect
 
 
+@pytest.mark.slow
 def test_of_one_seed_nothing_is_ever_said() -> None:
     rng = np.random.default_rng(0)
     for spread in ("small", "dominant"):

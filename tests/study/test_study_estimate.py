@@ -81,6 +81,7 @@ def one(study: StudySettings, arm: str, size: int | None = None) -> Run:
 # Configs ----------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_a_config_that_fit_takes_is_fine(study: StudySettings) -> None:
     check_runs(make_plan(replace(study, second_opinion=True)).runs)
 
@@ -195,6 +196,7 @@ def test_data_that_are_not_there_are_told_and_the_rest_is_measured(study: StudyS
 # Speeds -----------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_a_network_is_measured_once_on_a_machine(
     study: StudySettings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -250,6 +252,7 @@ def workloads(draw: st.DrawFn) -> tuple[list[Run], dict[str, float]]:
     return runs, {run.id: draw(st.integers(1, 50)) / 1 for run in runs}
 
 
+@pytest.mark.slow
 @settings(max_examples=80, deadline=None)
 @given(workloads(), st.integers(1, 5))
 def test_the_time_for_all_lies_between_its_bounds(

@@ -383,6 +383,7 @@ def test_what_says_nothing_is_not_decisive() -> None:
     assert decisive(said) == {"model": {"a": 1}}
 
 
+@pytest.mark.slow
 @settings(max_examples=40, deadline=None)
 @given(st.data())
 def test_any_grid_is_ordered_paired_and_contained_in_a_larger_one(data: st.DataObject) -> None:
@@ -521,6 +522,7 @@ def test_repetitions_that_make_no_sense_are_refused(changes: dict[str, Any]) -> 
         make_plan(replace(STUDY, **changes))
 
 
+@pytest.mark.slow
 def test_the_protocol_of_ecg_fm_benchmarking_crops_and_chooses_on_validation_data() -> None:
     plan = make_plan(read_study("strict", ["--protocol", "fm_benchmark"]))
     assert {run.protocol for run in plan.runs} == {"fm_benchmark"}

@@ -47,6 +47,7 @@ def test_what_is_written_is_read(write: Any) -> None:
     assert settings.seeds == (0, 1, 2, 3, 4)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("word", ["run", "status"])
 def test_a_study_that_is_finished_needs_no_network_and_no_data(write: Any, tmp_path: Path, word: str) -> None:
     path = write(folder=str(tmp_path / "out"), data_root=str(tmp_path / "not there"))
@@ -184,6 +185,7 @@ def _paths(node: Any, above: tuple[str, ...] = ()) -> list[tuple[str, ...]]:
     return found
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("path", _paths({**STUDY, "settings": {"trainer": {}}}), ids=".".join)
 def test_a_value_of_any_type_anywhere_gives_a_plan_or_one_line(path: tuple[str, ...], tmp_path: Path) -> None:
     for value in (None, True, 5, 1e308, ";", [], [["x"]], {"": 0}, {"a": {"b": []}}):

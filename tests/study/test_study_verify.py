@@ -43,6 +43,7 @@ def test_a_study_as_its_runs_left_it(study: Path, capsys: pytest.CaptureFixture[
     assert capsys.readouterr().out == "2 finished runs were read; 0 have a file that they did not leave so.\n"
 
 
+@pytest.mark.slow
 @settings(max_examples=20, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(name=st.sampled_from(FILES[1:]), position=st.floats(0, 1, exclude_max=True), bit=st.integers(0, 7))
 def test_one_flipped_bit_is_found_and_named(

@@ -84,6 +84,7 @@ FOLDERS: dict[str, Callable[[Path], Path]] = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", FOLDERS)
 def test_what_it_writes_reads_the_folder(
     name: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
@@ -128,6 +129,7 @@ def test_a_folder_of_muse_and_a_workbook(tmp_path: Path) -> None:
     assert scan.records["patient_id"][0] == "10000000"
 
 
+@pytest.mark.slow
 def test_patients_are_folders_where_the_files_say_the_same(tmp_path: Path) -> None:
     found = survey_folder(dicom_by_patient(tmp_path))
     assert found.patient_pattern == "^([^/]+)/"

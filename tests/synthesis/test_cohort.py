@@ -65,6 +65,7 @@ def test_a_patient_has_one_heart_and_several_records() -> None:
     assert not np.array_equal(first.signal(100, 2.0), second.signal(100, 2.0))
 
 
+@pytest.mark.slow
 def test_labels_are_wrong_as_often_as_the_difficulty_says() -> None:
     def share(difficulty: float) -> float:
         cases = draw_cohort(challenge.CPSC2018_GROUPS, 1500, 2, difficulty)

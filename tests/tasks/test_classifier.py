@@ -132,6 +132,7 @@ def test_a_checkpoint_holds_the_calibration_of_its_own_weights(
     assert kept.temperature == pytest.approx(fitted.temperature, rel=1e-3)
 
 
+@pytest.mark.slow
 def test_calibrations_of_different_epochs_differ(
     ptbxl_root: Path, prepared: Path, trained_run: Path, tmp_path: Path
 ) -> None:
@@ -143,6 +144,7 @@ def test_calibrations_of_different_epochs_differ(
     assert len(temperatures) == len(set(temperatures)) == 2
 
 
+@pytest.mark.slow
 def test_the_best_checkpoint_carries_what_its_own_validation_decided(
     ptbxl_root: Path, prepared: Path, data: PtbXlDataModule, tmp_path: Path
 ) -> None:
@@ -167,6 +169,7 @@ def test_the_best_checkpoint_carries_what_its_own_validation_decided(
     assert kept["best"].thresholds != pytest.approx(kept["last"].thresholds, abs=1e-3)
 
 
+@pytest.mark.slow
 def test_weights_that_were_not_validated_carry_no_thresholds(
     ptbxl_root: Path, prepared: Path, tmp_path: Path
 ) -> None:
@@ -292,6 +295,7 @@ def test_impossible_settings_are_refused(settings: dict[str, Any], named: str) -
         make_rnn(**settings)
 
 
+@pytest.mark.slow
 def test_tuned_scores_use_the_checkpoints_thresholds(run_copy: Path) -> None:
     checkpoint = run_copy / "checkpoints" / "best.ckpt"
     assert main(["test", "-c", str(run_copy / "config.yaml"), "--ckpt_path", str(checkpoint)]) == 0
@@ -332,6 +336,7 @@ def test_tuned_scores_use_the_checkpoints_thresholds(run_copy: Path) -> None:
 # Class weights, rates by depth ------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_positives_weigh_more_in_the_trainings_loss_alone(
     ptbxl_root: Path, prepared: Path, tmp_path: Path, data: PtbXlDataModule
 ) -> None:

@@ -48,6 +48,7 @@ def test_biases_and_norms_do_not_decay(name: str) -> None:
     )
 
 
+@pytest.mark.slow
 @settings(max_examples=20, deadline=None)
 @given(rate=st.floats(1e-5, 1.0), decay=st.floats(0.1, 1.0))
 def test_learning_rates_fall_by_depth(rate: float, decay: float) -> None:

@@ -21,6 +21,7 @@ from ecg_tl.transfer.freezing import freeze_batch_norm, rest_dropout, set_traine
 EPOCHS = 3
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", NETWORKS)
 def test_a_query_takes_the_place_of_what_a_network_pools(name: str) -> None:
     torch.manual_seed(0)
@@ -94,6 +95,7 @@ def test_from_training_to_use(study: Study, cnn_upstream: Path, tmp_path: Path) 
     assert transfer.report.coverage == 1
 
 
+@pytest.mark.slow
 def test_tampered_tensors_are_refused_in_one_line(study: Study, cnn_upstream: Path, tmp_path: Path) -> None:
     train(study, tmp_path, cnn_upstream)
     path = tmp_path / "kept" / "epoch=0.ckpt"

@@ -160,6 +160,7 @@ def test_copies_in_any_part_are_refused(
         fine_tune(study, tmp_path, gru_upstream, republished(study, root))
 
 
+@pytest.mark.slow
 def test_records_that_the_upstream_was_not_trained_on_are_no_overlap(
     study: Study, tmp_path: Path, gru_upstream: Path, trained_on: list[str]
 ) -> None:
@@ -238,6 +239,7 @@ def test_another_split_of_the_same_records_is_refused(
         score(study, tmp_path, gru_upstream, data)
 
 
+@pytest.mark.slow
 def test_an_upstream_that_does_not_say_is_named_from_then_on(
     study: Study, gru_upstream: Path, tmp_path: Path
 ) -> None:
@@ -256,6 +258,7 @@ def test_an_upstream_that_does_not_say_is_named_from_then_on(
     assert json.loads((tmp_path / "scores.json").read_text())["overlap"]["unknown"] == [str(weights)]
 
 
+@pytest.mark.slow
 def test_going_on_with_a_training_adds_nothing(study: Study, gru_upstream: Path, tmp_path: Path) -> None:
     data = study.data("custom")
     trainer = study.trainer(tmp_path, logger=False, max_epochs=2)

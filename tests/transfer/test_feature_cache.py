@@ -58,6 +58,7 @@ def require_same(one: EcgClassifier, other: EcgClassifier, batch_size: int) -> N
             torch.testing.assert_close(tensor, weights(other)[name], rtol=1e-5, atol=1e-6)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("family", "recipe", "batch_size"),
     [
@@ -92,6 +93,7 @@ def test_a_probe_costs_one_pass_and_ends_with_the_same_weights(
     require_same(resumed, plain, batch_size)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("recipe", ["lp_ft", "gradual"])
 def test_it_lasts_as_long_as_the_head_alone_is_trained(
     study: Study, cnn_upstream: Path, tmp_path: Path, recipe: str
@@ -104,6 +106,7 @@ def test_it_lasts_as_long_as_the_head_alone_is_trained(
     assert all(equal(tensor, weights(plain)[name]) for name, tensor in weights(cached).items())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("how", "said"),
     [
@@ -123,6 +126,7 @@ def test_where_features_change_they_are_computed_and_the_log_says_why(
     assert passed["train"] == EPOCHS * len(split.train)
 
 
+@pytest.mark.slow
 def test_averages_of_weights_are_no_frozen_weights(
     study: Study, cnn_upstream: Path, tmp_path: Path, caplog: Any
 ):

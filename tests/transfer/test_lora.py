@@ -58,6 +58,7 @@ def features(network: Any) -> torch.Tensor:
 # Before the first step ----------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 @settings(max_examples=20, deadline=None)
 @given(
     rank=st.integers(1, 40),
@@ -139,6 +140,7 @@ def test_layers_are_chosen_by_pattern_and_a_pattern_without_a_layer_names_those_
 # The training -------------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_the_upstream_stays_and_what_is_added_is_trained(study, upstream, kind, tmp_path):
     task, transfer, kept, _, _ = train(study, tmp_path, upstream, kind, options={"rank": 2})
     whole = backbone(read_upstream(upstream).weights)
@@ -166,6 +168,7 @@ def test_the_upstream_stays_and_what_is_added_is_trained(study, upstream, kind, 
     assert any(is_low_rank(name.removeprefix("network.")) for name in names)
 
 
+@pytest.mark.slow
 def test_who_reads_the_checkpoint_gets_the_network_that_was_trained_bit_for_bit(
     study, upstream, kind, tmp_path
 ):
@@ -199,6 +202,7 @@ def restored(study: Study, data: Any, path: Path, kind: str) -> Any:
     return task
 
 
+@pytest.mark.slow
 def test_a_training_that_goes_on_ends_with_the_same_weights(study, upstream, kind, tmp_path):
     averages = [(EMAWeightAveraging(decay=0.9),) if kind == "gru" else () for _ in range(2)]
     whole, _, kept, _, _ = train(study, tmp_path / "whole", upstream, kind, *averages[0])
@@ -208,6 +212,7 @@ def test_a_training_that_goes_on_ends_with_the_same_weights(study, upstream, kin
     assert all(equal(tensor, expected[name]) for name, tensor in found.items())
 
 
+@pytest.mark.slow
 def test_another_recipe_does_not_go_on_from_its_checkpoint(study, gru_upstream, tmp_path):
     kept = train(study, tmp_path, gru_upstream, "gru", epochs=1)[2]
     data = study.data()

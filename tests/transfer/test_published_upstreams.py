@@ -150,6 +150,7 @@ def test_a_checkpoint_has_a_contract_for_the_next_training(best: Path) -> None:
     assert (named.name, named.contract) == ("ecgfounder", find_upstream("ecgfounder").contract)
 
 
+@pytest.mark.slow
 def test_the_checkpoint_is_an_upstream_itself(
     best: Path, ptbxl_root: Path, prepared: Path, tmp_path: Path
 ) -> None:
@@ -172,6 +173,7 @@ def test_senseless_settings_are_one_line(settings: dict[str, Any], message: str)
         TransferLearning(**settings)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("more", "message"),
     [
@@ -215,6 +217,7 @@ def data_words(root: Path, stores: Path, contract: Path | str) -> list[str]:
     ]
 
 
+@pytest.mark.slow
 def test_exported_it_takes_what_the_contract_prepares(best: Path, ptbxl_root: Path, tmp_path: Path) -> None:
     records = str(next((ptbxl_root / "records500").rglob("*.hea")))
     path = tmp_path / "model.pt2"
@@ -227,6 +230,7 @@ def test_exported_it_takes_what_the_contract_prepares(best: Path, ptbxl_root: Pa
     np.testing.assert_allclose(exported.logits(signal), model.logits(signal), atol=1e-4)
 
 
+@pytest.mark.slow
 def test_every_command_takes_it(
     best: Path, ptbxl_root: Path, prepared: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

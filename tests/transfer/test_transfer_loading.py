@@ -45,6 +45,7 @@ def test_every_tensor_is_reported(study, cnn_upstream, tmp_path):
     assert report.share_by_group() == dict.fromkeys(task.network.layer_groups(), 1.0) | {"head": 0.0}
 
 
+@pytest.mark.slow
 def test_the_report_is_printed_written_and_kept(study, gru_upstream, tmp_path, capsys):
     transfer = TransferLearning(str(gru_upstream))
     data = study.data()
@@ -107,6 +108,7 @@ def test_settings_out_of_range_are_refused(settings):
         TransferLearning("upstream.ckpt", **settings)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("message", ["trainer", "fit"])
 def test_a_resumed_training_loads_nothing_from_the_upstream(study, gru_upstream, tmp_path, message):
     data = study.data()

@@ -162,6 +162,7 @@ def test_a_head_is_kept_for_the_same_label_set(study, gru_upstream, tmp_path):
         set_up(study, tmp_path, TransferLearning(str(gru_upstream), head="keep"))
 
 
+@pytest.mark.slow
 def test_a_head_of_other_features_is_refused(study, tmp_path):
     data = study.data("custom", num_samples=50)  # flattened, so that length makes features
     task = study.task(data, pooling="flatten")
@@ -196,6 +197,7 @@ def test_twelve_leads_become_fewer_by_name(study, gru_upstream, cnn_upstream, tm
     assert transfer.report.coverage == 1.0
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("family", ["cnn", "gru"])
 def test_one_lead_becomes_twelve(study, tmp_path, family):
     path = study.upstream(tmp_path, family, leads=("II",))
@@ -238,6 +240,7 @@ def test_another_rate_is_an_error_that_names_the_upstreams(study, cnn_upstream, 
         set_up(study, tmp_path, TransferLearning(str(gru_upstream), resample_stem=True), data=data)
 
 
+@pytest.mark.slow
 def test_other_leads_at_another_rate(study, cnn_upstream, tmp_path):
     transfer = TransferLearning(str(cnn_upstream), stem="select", resample_stem=True)
     set_up(study, tmp_path, transfer, "cnn", study.data(leads=("I", "V1"), sampling_rate=50.0))
@@ -272,6 +275,7 @@ def test_a_group_that_does_not_exist_is_refused_before_anything_is_loaded(study,
         set_up(study, tmp_path, transfer, family)
 
 
+@pytest.mark.slow
 def test_warnings_reach_the_user(study, gru_upstream, tmp_path):
     data = study.data()
     transfer = TransferLearning(str(gru_upstream), recipe="gradual", phase_epochs=4)

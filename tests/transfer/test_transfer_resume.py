@@ -74,6 +74,7 @@ def at_epoch(epoch: int) -> frozenset[str]:
     return frozenset(GROUPS[len(GROUPS) - 1 - epoch :])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("when", ["after validation", "at the epoch's end"])
 @pytest.mark.parametrize("kind", ["gru", "cnn", "dropping"])
 def test_from_an_epochs_end_it_ends_with_the_same_weights(
@@ -94,6 +95,7 @@ def test_from_an_epochs_end_it_ends_with_the_same_weights(
         assert all(equal(tensor, expected[name]) for name, tensor in weights(task).items()), epoch
 
 
+@pytest.mark.slow
 def test_in_the_middle_of_an_epoch_nothing_goes_on(study, gru_upstream, tmp_path):
     _, watched, kept = train(study, tmp_path / "whole", gru_upstream, save={"every_n_train_steps": 2})
     steps = sum(map(len, watched.signals.values())) // EPOCHS
@@ -106,6 +108,7 @@ def test_in_the_middle_of_an_epoch_nothing_goes_on(study, gru_upstream, tmp_path
             train(study, tmp_path / path.stem, gru_upstream, ckpt_path=path)
 
 
+@pytest.mark.slow
 def test_frozen_weights_stay_bit_equal_over_a_resumption(study, gru_upstream, tmp_path):
     _, _, kept = train(study, tmp_path / "whole", gru_upstream, recipe="linear_probe")
     task, _, _ = train(study, tmp_path / "again", gru_upstream, ckpt_path=kept[1], recipe="linear_probe")
@@ -114,6 +117,7 @@ def test_frozen_weights_stay_bit_equal_over_a_resumption(study, gru_upstream, tm
         assert name.startswith("fc.") or equal(tensor, upstream[f"network.{name}"]), name
 
 
+@pytest.mark.slow
 def test_an_average_of_weights_goes_on_as_it_was(study, gru_upstream, tmp_path):
     averages = [EMAWeightAveraging(decay=0.9) for _ in range(2)]
     whole, _, kept = train(study, tmp_path / "whole", gru_upstream, callbacks=(averages[0],))
@@ -122,6 +126,7 @@ def test_an_average_of_weights_goes_on_as_it_was(study, gru_upstream, tmp_path):
         assert equal(one, other), name
 
 
+@pytest.mark.slow
 def test_the_upstream_need_not_be_there(study, gru_upstream, tmp_path):
     moved = tmp_path / "moved.ckpt"
     moved.write_bytes(gru_upstream.read_bytes())
@@ -131,6 +136,7 @@ def test_the_upstream_need_not_be_there(study, gru_upstream, tmp_path):
     assert all(equal(one, weights(whole)[name]) for name, one in weights(task).items())
 
 
+@pytest.mark.slow
 def test_a_checkpoint_after_transfer_is_plain_weights(study, gru_upstream, tmp_path):
     _, _, kept = train(study, tmp_path, gru_upstream)
     for path in kept:

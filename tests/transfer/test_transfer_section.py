@@ -53,6 +53,7 @@ def settings(cli: Any) -> Any:
     return cli.config.fit.as_dict()
 
 
+@pytest.mark.slow
 def test_fragments_go_together_in_any_order(parsed: Any) -> None:
     last = ["--transfer.upstream", "X", "--trainer.accelerator", "cpu"]
     first = None
@@ -67,6 +68,7 @@ def test_fragments_go_together_in_any_order(parsed: Any) -> None:
         assert found == first, order
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("flag", ["--transfer.upstream", "--trainer.callbacks.upstream"])
 @pytest.mark.parametrize("early", [True, False])
 def test_a_config_of_an_earlier_version_is_addressed_by_both_flags(

@@ -135,6 +135,7 @@ def test_the_report_is_shown(events):
     assert "100.0% of the backbone's parameters loaded" in shown
 
 
+@pytest.mark.slow
 def test_tracking_can_be_left_out(study, gru_upstream, tmp_path):
     data = study.data()
     trainer = study.trainer(tmp_path, TransferLearning(str(gru_upstream), track=False))

@@ -69,6 +69,7 @@ def run(study, folder, transfer, family="gru", epochs=3, callbacks=(), data=None
     return task, recorder, trainer
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("optimizer", ["adamw", "adam", "sgd"])
 def test_frozen_weights_and_batch_norms_stay_bit_equal(study, cnn_upstream, tmp_path, optimizer):
     transfer = TransferLearning(str(cnn_upstream), recipe="linear_probe")
@@ -80,6 +81,7 @@ def test_frozen_weights_and_batch_norms_stay_bit_equal(study, cnn_upstream, tmp_
     assert not equal(recorder.states[0]["fc2.weight"], recorder.states[-1]["fc2.weight"])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("family", "groups"), [("cnn", CNN_GROUPS), ("gru", GRU_GROUPS)])
 def test_gradual_unfreezing_trains_one_more_group_each_phase(
     study, cnn_upstream, gru_upstream, tmp_path, family, groups
@@ -94,6 +96,7 @@ def test_gradual_unfreezing_trains_one_more_group_each_phase(
         assert_only_moved(recorder.states[epoch], recorder.states[epoch + 1], group_of, trained)
 
 
+@pytest.mark.slow
 def test_lp_ft_trains_the_head_and_then_everything(study, cnn_upstream, tmp_path):
     transfer = TransferLearning(str(cnn_upstream), recipe="lp_ft", phase_epochs=2)
     task, recorder, _ = run(study, tmp_path, transfer, "cnn", epochs=3)
@@ -101,6 +104,7 @@ def test_lp_ft_trains_the_head_and_then_everything(study, cnn_upstream, tmp_path
     assert_only_moved(recorder.states[2], recorder.states[3], groups_of(task.network), set(CNN_GROUPS))
 
 
+@pytest.mark.slow
 def test_phases_take_names_and_patterns(study, cnn_upstream, tmp_path):
     phases = [Phase(0, ["head", "fc1"]), Phase(2, ["layer[34]"])]
     _, recorder, _ = run(study, tmp_path, TransferLearning(str(cnn_upstream), phases=phases), "cnn")
@@ -180,6 +184,7 @@ def test_batch_norms_of_frozen_groups_follow_their_policy(study, cnn_upstream, t
             assert equal(before[name], after[name]), name
 
 
+@pytest.mark.slow
 def test_only_batch_norms_and_what_drops_values_are_put_in_evaluation_mode(study, cnn_upstream, tmp_path):
     # cuDNN refuses the backward pass of a recurrent layer in evaluation mode.
     modes = []
@@ -219,6 +224,7 @@ def configure(kind: str) -> Callable[[Any], Any]:
     return configured
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "kind",
     [f"{o}-{s}" for o in ("adamw", "sgd") for s in ("one_cycle", "cosine", "lambda", "plateau")],
@@ -237,6 +243,7 @@ def test_schedules_of_rates_and_accumulation(study, gru_upstream, tmp_path, kind
         assert_only_moved(recorder.states[epoch], recorder.states[epoch + 1], group_of, trained)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("family", ["cnn", "gru"])
 def test_mixed_precision(study, cnn_upstream, gru_upstream, tmp_path, family):
     upstream = {"cnn": cnn_upstream, "gru": gru_upstream}[family]
@@ -268,6 +275,7 @@ def test_an_average_listed_first_is_refused(study, cnn_upstream, tmp_path):
         trainer.fit(study.task(data, "cnn"), data)
 
 
+@pytest.mark.slow
 def test_layers_that_were_replaced_are_found_by_name(study, cnn_upstream, tmp_path):
     class Convert(Callback):
         """What a strategy does after callbacks were set up; here without a process group to talk to."""
@@ -284,6 +292,7 @@ def test_layers_that_were_replaced_are_found_by_name(study, cnn_upstream, tmp_pa
         assert_only_moved(recorder.states[epoch], recorder.states[epoch + 1], group_of, trained)
 
 
+@pytest.mark.slow
 def test_a_compiled_network_is_frozen_as_any_other(study, gru_upstream, cnn_upstream, tmp_path):
     data = study.data()
     task = study.task(data, "cnn")
@@ -345,6 +354,7 @@ def test_a_warm_up_of_groups_that_share_a_rate_is_refused(study, gru_upstream, t
         study.trainer(tmp_path, transfer).fit(task, data)
 
 
+@pytest.mark.slow
 def test_the_penalty_pulls_to_the_upstream(study, gru_upstream, tmp_path):
     """Its gradient is l2_sp * (w - w_upstream), on what was loaded alone."""
     data = study.data()
@@ -370,6 +380,7 @@ def test_the_penalty_pulls_to_the_upstream(study, gru_upstream, tmp_path):
             torch.testing.assert_close(grad, expected)
 
 
+@pytest.mark.slow
 def test_a_stronger_penalty_keeps_the_backbone_closer(study, gru_upstream, tmp_path):
     from ecg_tl.transfer.movement import l2_by_group
 

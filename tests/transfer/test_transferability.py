@@ -94,6 +94,7 @@ def test_a_class_without_positives_has_no_weight() -> None:
     assert melep(p, with_absent).entropy == pytest.approx(melep(p, y).entropy)
 
 
+@pytest.mark.slow
 @given(cases())
 @settings(max_examples=80, deadline=None)
 def test_melep_lies_between_nothing_and_the_entropy(case: Case) -> None:

@@ -74,6 +74,7 @@ def test_what_a_file_asks_for_is_read_in_every_format(tmp_path: Path, protocol: 
     assert not (tmp_path / "executed").exists()
 
 
+@pytest.mark.slow
 @given(
     st.recursive(
         st.none() | st.integers() | st.text() | st.binary() | st.floats(),
@@ -125,6 +126,7 @@ def test_a_name_is_of_a_kind(name: str, kind: str) -> None:
     assert name_kind(name) == kind
 
 
+@pytest.mark.slow
 def test_tensors_of_a_hostile_file_are_saved_and_nothing_is_executed(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -145,6 +147,7 @@ def test_tensors_of_a_hostile_file_are_saved_and_nothing_is_executed(
     assert not (tmp_path / "executed").exists()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("form", ["zip", "legacy", "pickle"])
 def test_a_converted_file_is_the_upstreams(tmp_path: Path, form: str) -> None:
     state = create_network("resnet1d_wang", 2, 12, 250).state_dict()
@@ -177,6 +180,7 @@ def test_two_containers_keep_their_keys_and_an_optimizers_tensors_are_left_out(t
     assert left_out == 1
 
 
+@pytest.mark.slow
 def test_a_module_that_was_pickled_whole_gives_its_state_dict(tmp_path: Path) -> None:
     module = nn.Sequential(nn.Linear(2, 3), nn.BatchNorm1d(3))
     torch.save(module, tmp_path / "x.pt")
@@ -186,6 +190,7 @@ def test_a_module_that_was_pickled_whole_gives_its_state_dict(tmp_path: Path) ->
     assert all(torch.equal(saved[name], tensor) for name, tensor in expected.items())
 
 
+@pytest.mark.slow
 def test_a_class_that_is_not_installed_is_no_hindrance(tmp_path: Path) -> None:
     path = tmp_path / "x.pt"
     torch.save({"model": weights(), "cfg": settings()}, path)
@@ -213,6 +218,7 @@ def test_a_file_of_tensors_alone_needs_no_trust(tmp_path: Path, capsys: pytest.C
     assert "it asks for nothing but tensors, and opens as it is" in capsys.readouterr().out
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("content", "words"),
     [
@@ -240,6 +246,7 @@ def test_damaged_pickles_are_a_line_or_an_answer(content: bytes, damage: int) ->
         asked_of(whole[: damage % len(whole)] + content + whole[damage % len(whole) + 1 :])
 
 
+@pytest.mark.slow
 def test_a_pickle_that_kills_its_reader_is_a_line_and_leaves_nothing(tmp_path: Path) -> None:
     path = tmp_path / "x.pt"
     whole = weights()["a.weight"].expand(1000, 3, 2)

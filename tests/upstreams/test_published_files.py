@@ -166,6 +166,7 @@ def test_every_entry_has_a_layout() -> None:
     assert {name for name, _ in LAYOUTS} == set(UPSTREAMS)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("which", LAYOUTS, ids=":".join)
 def test_a_file_in_the_originals_layout_loads(which: tuple[str, str], tmp_path: Path) -> None:
     entry = find_upstream(which[0])
@@ -237,6 +238,7 @@ def test_names_without_the_prefix_are_not_ignored_unless_the_entry_says_what_the
         load_upstream("clef-small", write(tmp_path / "file.pt", {"state_dict": state}))
 
 
+@pytest.mark.slow
 def test_two_names_of_a_tensor_that_differ_are_refused(tmp_path: Path) -> None:
     state = with_aliases(published_state(find_upstream("ked")))
     state["4.0.convpath.0.0.0.weight"] = state["4.0.convpath.0.0.0.weight"] + 1

@@ -143,6 +143,7 @@ def test_scoring_the_test_records_changes_nothing(
     pd.testing.assert_frame_equal(without.drop(columns="seconds"), with_scores.drop(columns="seconds"))
 
 
+@pytest.mark.slow
 def test_a_runs_config_repeats_it(finished: Done, tmp_path: Path) -> None:
     run = run_of(finished, "fine-tuned")
     config = run_folder_of(finished, run).config
@@ -317,6 +318,7 @@ def test_a_folder_that_was_moved(again: Done, finished: Done) -> None:
     assert not list(folder.rglob("*-v1.ckpt"))
 
 
+@pytest.mark.slow
 def test_a_finished_run_is_not_touched(finished: Done) -> None:
     before = states_of_files(finished.folder)
     for job in make_jobs(finished.settings, finished.plan).values():
@@ -324,6 +326,7 @@ def test_a_finished_run_is_not_touched(finished: Done) -> None:
     assert states_of_files(finished.folder) == before
 
 
+@pytest.mark.slow
 def test_a_run_that_another_process_is_at(again: Done) -> None:
     run = run_of(again, "fine-tuned")
     with try_lock(run_folder_of(again, run).lock) as state:
@@ -355,6 +358,7 @@ def test_a_failure_is_kept_until_it_is_mended(again: Done, finished: Done) -> No
     assert outcome_of(again.settings, again.plan) == outcome_of(finished.settings, finished.plan)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("setting", "value"), [("devices", 2), ("val_check_interval", 0.5)])
 def test_what_a_study_cannot_compare(again: Done, setting: str, value: float) -> None:
     run = run_of(again, "fine-tuned")
@@ -366,6 +370,7 @@ def test_what_a_study_cannot_compare(again: Done, setting: str, value: float) ->
     assert f"trainer.{setting}" in str(report.error)
 
 
+@pytest.mark.slow
 def test_a_config_that_lies_in_a_runs_folder_is_not_carried_out(
     again: Done, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -379,6 +384,7 @@ def test_a_config_that_lies_in_a_runs_folder_is_not_carried_out(
     assert "os.system" not in trained[0]
 
 
+@pytest.mark.slow
 def test_nothing_that_an_upstreams_checkpoint_names_is_executed(again: Done, tmp_path: Path) -> None:
     path = run_folder_of(again, run_of(again, "upstream")).best
     content = torch.load(path, weights_only=True)

@@ -106,6 +106,7 @@ def test_the_files_content_is_part_of_the_id_and_its_path_is_not(
     assert [one.id == two.id for one, two in zip(first, other, strict=True)] == [True, False]
 
 
+@pytest.mark.slow
 def test_a_study_with_a_file_killed_and_resumed_is_as_if_nothing_had_happened(
     weights: Path,
     roots: Path,
@@ -144,6 +145,7 @@ def kill_in_second_epoch(self: NoteEpochs, trainer: object, pl_module: object) -
         raise Killed
 
 
+@pytest.mark.slow
 def test_a_file_that_changed_since_it_was_planned_is_refused(
     weights: Path, roots: Path, tmp_path: Path
 ) -> None:

@@ -135,6 +135,7 @@ def test_the_same_findings_give_the_same_files(tmp_path: Path) -> None:
         assert path.read_bytes() == (second.parent / path.name).read_bytes()
 
 
+@pytest.mark.slow
 def test_tables_hold_every_number(tmp_path: Path) -> None:
     findings = make_findings(**SMALL)
     folder = write_report(findings, tmp_path).parent
@@ -161,6 +162,7 @@ def test_tables_hold_every_number(tmp_path: Path) -> None:
         assert len(pd.read_csv(folder / f"{name}.csv")) > 0
 
 
+@pytest.mark.slow
 def test_names_survive_csv(tmp_path: Path) -> None:
     name = 'a, "b"\nc; é'
     findings = make_findings(**SMALL | {"networks": (name,)})
@@ -168,6 +170,7 @@ def test_names_survive_csv(tmp_path: Path) -> None:
     assert set(pd.read_csv(folder / "comparisons.csv")["network"]) == {name}
 
 
+@pytest.mark.slow
 def test_an_earlier_report_leaves_nothing_behind(tmp_path: Path) -> None:
     write_report(make_findings(**SMALL), tmp_path)
     assert (tmp_path / "comparisons.csv").exists()
@@ -213,6 +216,7 @@ def test_the_main_figure_needs_a_comparison_and_a_format(tmp_path: Path) -> None
     assert not list(tmp_path.iterdir())
 
 
+@pytest.mark.slow
 def test_what_is_not_known_is_a_dash(tmp_path: Path) -> None:
     findings = make_findings(**SMALL, seeds=1)
     bare = replace(findings.comparisons[0].difference, estimate=None, low=None, high=None, p=None)
@@ -285,6 +289,7 @@ def test_any_text_is_text_in_latex(text: str) -> None:
     assert unescaped.count("{") == unescaped.count("}")
 
 
+@pytest.mark.slow
 def test_latex_has_every_table_with_as_many_cells_as_columns(tmp_path: Path) -> None:
     findings = make_findings()
     write_report(findings, tmp_path)

@@ -26,6 +26,7 @@ OVERFLOWING_TEXT = """() => [...document.querySelectorAll(".drawing svg")]
       return box.right > edge.right + 3 || box.left < edge.left - 3; }).map(text => text.textContent); })"""
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("width", [390, 1280])
 @pytest.mark.parametrize("case", CASES)
 def test_nothing_is_wider_than_the_page(look: Look, case: str, width: int) -> None:
