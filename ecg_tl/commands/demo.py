@@ -10,41 +10,38 @@ from jsonargparse import auto_cli
 
 from ecg_tl import terminal
 from ecg_tl.commands.arguments import with_bare_flags
-from ecg_tl.shipped import STUDIES, find_config
 from ecg_tl.terminal import Console
 
 
 def demo(
     root: str = "demo",
-    study: str = "demo",
     upstream_records: int = 1000,
     downstream_records: int = 400,
-    upstream_epochs: int | None = None,
-    downstream_epochs: int | None = None,
+    budget: str | None = None,
     seed: int = 0,
     progress: bool = True,
 ) -> int:
-    """Synthesize an upstream and a small downstream dataset, and compare fine-tuning with scratch.
+    """Synthesize an upstream and a small downstream dataset, and ask whether to fine-tune.
 
-    The records are laid out as PTB-XL's and CPSC2018's. A ResNet1d-18 and an LSTM are pre-trained on the
-    first, fine-tuned on the second, and trained on it from scratch, with several seeds; a report says what
-    came of it. What is there already is not made again.
+    The records are laid out as PTB-XL's and CPSC2018's. `ecg-tl ask` pre-trains on the first, fine-tunes on
+    the second, trains on it from scratch, and says what to use. What is there already is not made again.
 
     Args:
-        root: Folder for records, runs and the report.
-        study: The study's YAML, or the name of a study that is shipped.
+        root: Folder for records, trainings and the report.
         upstream_records: Records of the upstream dataset.
         downstream_records: Records of the downstream dataset; half of them train.
-        upstream_epochs: Epochs of each pre-training; the study's own if None.
-        downstream_epochs: Epochs of each training downstream; the study's own if None.
+        budget: Time for `ecg-tl ask`, such as `1h`; a quick look of two seeds and few epochs if not given.
         seed: Of the records.
         progress: Whether to show progress.
     """
+    from ecg_tl.asking.question import parse_budget
+    from ecg_tl.commands.ask import run as run_ask
     from ecg_tl.synthesis import synthesize
 
-    find_config(study, (STUDIES,))  # or an error, before anything is simulated
+    if budget is not None:
+        parse_budget(budget)  # or an error, before anything is simulated
     console = terminal.console()
-    # Other records are another study: results of one are never taken for the other's.
+    # Other records are another question: results of one are never taken for the other's.
     folder = Path(root) / f"{upstream_records}-{downstream_records}-{seed}"
     for layout, records in (("ptbxl", upstream_records), ("cpsc2018", downstream_records)):
         if (folder / layout).exists():  # it appears only when complete
@@ -53,29 +50,20 @@ def demo(
             words = ["data", "synthesize", layout, "--root", str(folder / layout)]
             _announce(console, [*words, "--records", str(records), "--seed", str(seed)])
             synthesize(layout, folder / layout, records, seed=seed, progress=progress)
-    options = [study, "--data_root", str(folder), "--folder", str(folder / "study")]
-    for name, epochs in (("upstream", upstream_epochs), ("downstream", downstream_epochs)):
-        if epochs is not None:
-            options += [f"--{name}_settings.trainer.max_epochs", str(epochs)]
-    status = _study(console, ["run", *options, "--progress", str(progress).lower()])
-    if status:
-        return status
-    status = _study(console, ["report", *options])
+    words = ["ask", str(folder / "cpsc2018"), "--upstreams", str(folder / "ptbxl")]
+    # A question that was asked with another budget has a folder of its own.
+    out = folder / ("answer" if budget is None else f"answer-{budget}")
+    words += ["--out", str(out), *(["--quick"] if budget is None else ["--budget", budget])]
+    _announce(console, words)
+    status = run_ask([*words, "--progress", str(progress).lower()])
     console.print(
         f"{upstream_records} synthetic upstream records in PTB-XL's layout, {downstream_records} downstream "
         "ones in CPSC2018's: what fine-tuning buys on them says nothing about real ECGs.",
-        f"TensorBoard  tensorboard --logdir {folder}/study/runs",
+        f"TensorBoard  tensorboard --logdir {out}/runs",
         sep="\n",
         highlight=False,
     )
     return status
-
-
-def _study(console: Console, words: Sequence[str]) -> int:
-    from ecg_tl.commands.study import run as run_study
-
-    _announce(console, ["study", *words])
-    return run_study(["study", *words])
 
 
 def _announce(console: Console, words: Sequence[str]) -> None:

@@ -26,7 +26,7 @@ NO_OUTPUT = {
     *("data prepare store_dir", "data check dataset", "data overlap store_a", "data overlap store_b"),
     *("data verify store", "data download root"),
     "data init output",  # a file that is there is refused, but with --overwrite
-    *("demo root", "demo study"),
+    "demo root",
 }
 """Options whose help speaks of files, and that write none, or only into a folder that is new or theirs."""
 
