@@ -37,6 +37,7 @@ class Rung:
         splits: Divisions of the records.
         epochs: Of each downstream training.
         upstream_epochs: Of each upstream's.
+        own: Whether a transformer is pre-trained on the records themselves, without their labels, as well.
     """
 
     scratch: tuple[str, ...]
@@ -46,7 +47,24 @@ class Rung:
     splits: int = 1
     epochs: int = 20
     upstream_epochs: int = 15
+    own: bool = False
 
+
+OWN = "own"
+"""The upstream that is pre-trained on the records of the folder, without their labels."""
+
+OWN_NETWORK = "vit-xs"
+
+_OWN_MODEL = {"network": "weimann_vit", "network_options": {"size": "xs", "pooling": "mean"}}
+_OWN_PRETRAINING: dict[str, Any] = {
+    "pretraining": "jepa",
+    "records": "train+unlabelled",
+    "batch_size": 64,
+    # A predictor and an average as fast as few records allow; leads are dropped so that none is leant on.
+    "options": {"augmentation": {"lead_dropout": 0.5}, "momentum": 0.99, "predictor_depth": 2},
+}
+_OWN_EPOCHS = 4
+"""Of such a pre-training, for each of a supervised upstream's: an epoch of it says less."""
 
 _RECIPES = ("full", "lp_ft", "linear_probe")
 _STRONG = ("resnet1d18", "xresnet1d101", "inception1d")
@@ -61,8 +79,9 @@ LADDER = (
     Rung(_STRONG, ("resnet1d18",), _RECIPES, seeds=3),
     Rung(_ALL, ("resnet1d18",), _RECIPES, seeds=3),
     Rung(_ALL, ("resnet1d18", "xresnet1d101"), _RECIPES, seeds=3),
-    Rung(_ALL, ("resnet1d18", "xresnet1d101"), _RECIPES, seeds=3, splits=3),
-    Rung(_ALL, ("resnet1d18", "xresnet1d101"), _RECIPES, seeds=5, splits=5),
+    Rung(_ALL, ("resnet1d18", "xresnet1d101"), _RECIPES, seeds=3, own=True),
+    Rung(_ALL, ("resnet1d18", "xresnet1d101"), _RECIPES, seeds=3, splits=3, own=True),
+    Rung(_ALL, ("resnet1d18", "xresnet1d101"), _RECIPES, seeds=5, splits=5, own=True),
 )
 
 
@@ -83,7 +102,8 @@ def study_of(
         name: Of the downstream.
         folder: Of the study.
         downstream: How its records are read: a section `data`.
-        upstreams: Of each upstream its settings in the study, by name: `data`, or a file.
+        upstreams: Of each upstream its settings in the study, by name: `data`, or a file. None are needed
+            where the step pre-trains one on the records themselves.
         records: Of the downstream.
         target: One of `TARGETS`.
     """
@@ -91,20 +111,31 @@ def study_of(
     data["init_args"].setdefault("batch_size", 16 if records < FEW_RECORDS else 32)
     if records < FEW_RECORDS and "split" not in data["init_args"]:
         data["init_args"]["split"] = {"fractions": [0.5, 0.2, 0.3]}
-    networks = dict.fromkeys((*step.scratch, *step.tuned))
+    named = {network: {"network": network} for network in (*step.scratch, *step.tuned)}
+    sources = {upstream: dict(how) for upstream, how in upstreams.items()}
+    blocks = [Block(networks=tuple(named), arms=("scratch",))]
+    if upstreams:
+        given = tuple(upstreams) if step.own else None
+        blocks.append(Block(networks=step.tuned, upstreams=given, arms=("scratch", *step.recipes)))
+    if step.own:
+        named[OWN_NETWORK] = _OWN_MODEL
+        epochs = {"max_epochs": _OWN_EPOCHS * step.upstream_epochs}
+        sources[OWN] = _OWN_PRETRAINING | {"data": [name], "trainer": epochs}
+        blocks.append(Block(networks=(OWN_NETWORK,), upstreams=(OWN,), arms=("scratch", *step.recipes)))
     warm = max(step.epochs // 5, 1)
     ways = {"lp_ft": {"recipe": "lp_ft", "train": {"phase_epochs": warm}}}
-    arms = {"scratch": Arm()} | {one: Arm(transfer=ways.get(one, {"recipe": one})) for one in step.recipes}
+    recipes = step.recipes if sources else ()
+    arms = {"scratch": Arm()} | {one: Arm(transfer=ways.get(one, {"recipe": one})) for one in recipes}
     batch = 64 if records > MANY_RECORDS else 32
     return StudySettings(
         name=name,
         title=f"{name}: fine-tune, or train from scratch?",
         folder=str(folder),
-        upstreams={upstream: dict(how) for upstream, how in upstreams.items()},
+        upstreams=sources,
         downstreams={name: {"data": data}},
         networks={
-            network: {"model": {"class_path": "EcgClassifier", "init_args": {"network": network}}}
-            for network in networks
+            network: {"model": {"class_path": "EcgClassifier", "init_args": model}}
+            for network, model in named.items()
         },
         arms=arms,
         settings={"checkpoint": {"monitor": f"val/{target}"}},
@@ -115,10 +146,7 @@ def study_of(
         downstream_settings={"trainer": {"max_epochs": step.epochs}},
         seeds=tuple(range(step.seeds)),
         splits=step.splits,
-        grid=(
-            Block(networks=tuple(networks), arms=("scratch",)),
-            Block(networks=step.tuned, arms=("scratch", *step.recipes)),
-        ),
+        grid=tuple(blocks),
         second_opinion=False,
     )
 
@@ -147,14 +175,20 @@ def _plain(value: Any) -> Any:
 def rung_lines(step: Rung, upstreams: Mapping[str, Mapping[str, Any]]) -> list[str]:
     """Say in lines what a step compares."""
     splits = f" on each of {step.splits} patient-wise splits" if step.splits > 1 else ""
-    trained = [name for name, how in upstreams.items() if "data" in how]
-    files = [name for name in upstreams if name not in trained]
+    given = {name: how for name, how in upstreams.items() if name != OWN}
+    trained = [name for name, how in given.items() if "data" in how]
+    files = [name for name in given if name not in trained]
     recipes = ", ".join(step.recipes)
-    lines = [f"from scratch: {', '.join(step.scratch)}"]
+    lines = [f"from scratch: {', '.join(step.scratch)}{f', {OWN_NETWORK}' if step.own else ''}"]
     if trained:
         lines.append(f"pre-trained on {', '.join(trained)}: {', '.join(step.tuned)}, with {recipes}")
     if files:
         lines.append(f"from {', '.join(files)}, each on its own network, also from scratch: {recipes}")
+    if step.own:
+        lines.append(
+            "pre-trained by JEPA on the records themselves, without labels and without validation and test "
+            f"records: {OWN_NETWORK}, with {recipes}"
+        )
     return [
         *lines,
         f"{step.seeds} seeds{splits}; all is chosen by validation records; a run scores its test records "

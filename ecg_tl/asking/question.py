@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import yaml
 
 from ecg_tl import terminal
-from ecg_tl.asking.designs import LADDER, QUICK, TARGETS, Rung, as_yaml, rung_lines, study_of
+from ecg_tl.asking.designs import LADDER, OWN, QUICK, TARGETS, Rung, as_yaml, rung_lines, study_of
 from ecg_tl.asking.sources import find_source, name_of, upstream_source
 from ecg_tl.errors import EcgTlError, SettingError
 from ecg_tl.files import write_text
@@ -30,6 +30,9 @@ STUDY_FILE = "study.yaml"
 
 USUAL_BUDGET = 2 * 3600.0
 """Seconds that a question may take where nothing is said."""
+
+MANY_UNLABELLED = 2000
+"""So many records without labels, and an upstream is pre-trained on them whatever the time."""
 
 _UNITS = {"s": 1.0, "min": 60.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
 
@@ -72,7 +75,9 @@ def ask(
     Args:
         folder: Of records, with a `dataset.yaml` as `ecg-tl data init` writes it, or a dataset that is known.
         upstreams: Folders of records to pre-train on, checkpoints, and published upstreams (`ecgfounder`, or
-            `ecgfounder=FILE`). If there are none, the datasets beside `folder`.
+            `ecgfounder=FILE`); `own` pre-trains one on the records themselves, without their labels. If there
+            are none, the datasets beside `folder`. Where 2,000 records have no labels, or time is left, `own`
+            is among them unasked.
         budget: Time that it may take on this machine: `30min`, `2h`; it decides how much is compared.
         target: Validation score that epochs and candidates are chosen by: `auroc_macro`, `f1_macro`, ...
         quick: Whether to do the least, with few epochs: to see that all works, not to go by.
@@ -122,11 +127,14 @@ def prepare(
     seconds = USUAL_BUDGET if budget is None else parse_budget(budget)
     downstream = find_source(folder, dataset)
     name = name_of(folder)
-    sources = _upstreams(folder, upstreams, name)
+    given = [one for one in upstreams if str(one) != OWN]
+    own = len(given) < len(upstreams)
+    sources = {} if own and not given else _upstreams(folder, given, name)
     place = Path("answers") / name if out is None else Path(out)
-    told = f"{', '.join(sources)}; target {target}; " + ("quick" if quick else f"budget {seconds:g} s")
+    named = ", ".join([*sources, *([OWN] if own else [])])
+    asked = f"{named}; target {target}; " + ("quick" if quick else f"budget {seconds:g} s")
     file = place / STUDY_FILE
-    head = f"# Written by `ecg-tl ask`, for {name} from {told}.\n"
+    head = f"# Written by `ecg-tl ask`, for {name} from {asked}.\n"
     if file.is_file():
         _require_same(file, head)
         settings = read_study(file)
@@ -146,10 +154,10 @@ def prepare(
         )
 
     # With few records they are divided otherwise: how many there are is seen first.
-    records, first_lines = _look_at(settings_of(LADDER[0], 10**9), name)
-    step, settings, plan, ahead = _fitting(
-        [QUICK] if quick else list(LADDER), lambda one: settings_of(one, records), seconds, quick
-    )
+    records, unlabelled, first_lines = _look_at(settings_of(LADDER[0], 10**9), name)
+    own = own or (unlabelled >= MANY_UNLABELLED and not quick)
+    ladder = [replace(one, own=one.own or own) for one in ([QUICK] if quick else LADDER)]
+    step, settings, plan, ahead = _fitting(ladder, lambda one: settings_of(one, records), seconds, quick)
     note = "# Edit it, or give settings on the command line: `ecg-tl study run FILE --seeds [0,1,2,3,4]`.\n"
     body = yaml.safe_dump(as_yaml(settings), sort_keys=False, allow_unicode=True, width=100)
     place.mkdir(parents=True, exist_ok=True)
@@ -200,7 +208,8 @@ def _upstreams(folder: Path, named: Sequence[str | Path], downstream: str) -> di
             "upstreams",
             "none named, and no dataset beside the folder",
             "at least one to fine-tune from",
-            "Name folders of records to pre-train on: `--upstreams data/ptbxl`.",
+            "Name folders of records to pre-train on, `--upstreams data/ptbxl`, or `own` for these "
+            "records themselves, without their labels.",
         )
     return found
 
@@ -227,19 +236,26 @@ def _look_ahead(settings: StudySettings) -> tuple[Plan, Forecast]:
     return plan, ahead
 
 
-def _look_at(settings: StudySettings, name: str) -> tuple[int, list[str]]:
-    """Prepare the downstream's records; say how many there are, and of training records which classes."""
+def _look_at(settings: StudySettings, name: str) -> tuple[int, int, list[str]]:
+    """Prepare the downstream's records; say how many have labels and how many none, and which classes."""
     run = next(one for one in make_plan(settings).runs if one.dataset == name and one.kind == "scratch")
     sizes = measure_sizes([run])
     if run.id not in sizes.parts:
         raise SettingError(name, sizes.absent[name], "records that can be read", "Correct the folder.")
     data, parts = sizes.data[run.id], sizes.parts[run.id]
     records = parts.train + parts.validation + parts.test
-    return records, [
-        f"{name}: {records:,} records with labels of {data.num_classes} classes "
-        f"({', '.join(list(data.class_names)[:8])}{', ...' if data.num_classes > 8 else ''}).",
-        "What will be done:",
-    ]
+    found = data.parts
+    unlabelled = found.unanswered + (found.unlabelled if found.unlabelled_dropped else 0)
+    return (
+        records,
+        unlabelled,
+        [
+            f"{name}: {records:,} records with labels of {data.num_classes} classes "
+            f"({', '.join(list(data.class_names)[:8])}{', ...' if data.num_classes > 8 else ''})"
+            f"{f', {unlabelled:,} without labels' if unlabelled else ''}.",
+            "What will be done:",
+        ],
+    )
 
 
 def _fitting(

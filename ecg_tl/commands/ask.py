@@ -28,8 +28,8 @@ def ask_folder(
     Args:
         folder: Of records, with a `dataset.yaml` as `ecg-tl data init` writes it, or of a known dataset.
         upstreams: With commas between: folders of records to pre-train on (`data/ptbxl`), checkpoints
-            (`best.ckpt`), published upstreams (`ecgfounder`, or `ecgfounder=FILE`); the datasets beside the
-            folder if not given.
+            (`best.ckpt`), published upstreams (`ecgfounder`, or `ecgfounder=FILE`), `own` for the records of
+            the folder without their labels; the datasets beside the folder if not given.
         budget: Time that it may take on this machine, `30min` or `2h` (2h): it decides how much is compared.
         target: Validation score that epochs and candidates are chosen by: auroc_macro, auprc_macro, f1_macro,
             f1_weighted.

@@ -74,6 +74,10 @@ class ArrayFile:
     has_gains: bool = False
 
 
+_OF_DATA = {"leads": "recorded_leads", "sampling_rate": "recorded_rate", "units": "recorded_units"}
+"""What the settings of a dataset call what the file does not say."""
+
+
 def complete(path: Path, file: ArrayFile, settings: ReadSettings) -> ReadRecord:
     """Turn what a file holds into millivolts by lead names, with what the user says where the file is silent.
 
@@ -99,11 +103,13 @@ def complete(path: Path, file: ArrayFile, settings: ReadSettings) -> ReadRecord:
     unsaid = [name for name, value in missing.items() if value is None]
     if leads is None or rate is None or units is None:
         options = " ".join(f"--{name}" for name in unsaid)
+        of_data = ", ".join(f"`{_OF_DATA[name]}`" for name in unsaid)
         raise RecordError(
             path,
             f"nothing about its {', '.join(name.replace('_', ' ') for name in unsaid)}",
-            "it in the file or on the command line",
-            f"Add {options} (such as --leads I,II,V1 --sampling_rate 500 --units mV).",
+            "it in the file or in the settings",
+            f"Add {options} (such as --leads I,II,V1 --sampling_rate 500 --units mV); for a dataset of "
+            f"your own, {of_data} under `data`.",
         )
     values = _leads_first(path, file, len(leads))
     if values.shape[1] == 0:

@@ -7,12 +7,15 @@ from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
 
+import numpy as np
+import pandas as pd
 import pytest
 import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ecg_tl.asking.designs import LADDER, QUICK, Rung, as_yaml, rung_lines, study_of
+from ecg_tl.asking import question
+from ecg_tl.asking.designs import LADDER, OWN, OWN_NETWORK, QUICK, Rung, as_yaml, rung_lines, study_of
 from ecg_tl.asking.question import parse_budget, prepare
 from ecg_tl.asking.sources import find_source, upstream_source
 from ecg_tl.cli import main
@@ -47,7 +50,11 @@ def test_every_step_is_a_study_that_its_yaml_says(step: Rung, tmp_path: Path) ->
     assert read.downstreams["mine"]["data"]["init_args"]["split"] == {"fractions": [0.5, 0.2, 0.3]}
     assert read.settings["checkpoint"]["monitor"] == "val/f1_macro"
     runs = make_plan(read).runs
-    assert {run.network for run in runs if run.kind == "scratch"} == {*step.scratch, *step.tuned}
+    own = {OWN_NETWORK} if step.own else set()
+    assert {run.network for run in runs if run.kind == "scratch"} == {*step.scratch, *step.tuned, *own}
+    assert {run.upstream for run in runs if run.network == OWN_NETWORK and run.upstream} == (
+        {OWN} if step.own else set()
+    )
     assert {run.arm for run in runs if run.kind == "fine-tuned"} == set(step.recipes)
     assert len({(run.seed, run.split) for run in runs if run.kind != "upstream"}) == step.seeds * step.splits
     assert any(", ".join(step.scratch) in line for line in rung_lines(step, read.upstreams))
@@ -63,7 +70,7 @@ def test_each_step_of_the_ladder_has_what_the_one_below_has() -> None:
         assert set(lower.scratch) <= set(higher.scratch)
         assert set(lower.tuned) <= set(higher.tuned)
         assert set(lower.recipes) <= set(higher.recipes)
-        assert (lower.seeds, lower.splits) <= (higher.seeds, higher.splits)
+        assert (lower.seeds, lower.splits, lower.own) <= (higher.seeds, higher.splits, higher.own)
         assert lower != higher
 
 
@@ -124,11 +131,11 @@ def test_a_question_is_planned_by_its_time_and_another_one_is_not_mixed_with_it(
     with pytest.raises(SettingError, match="budget"):
         prepare(cpsc2018_root, [ptbxl_root], budget="1s", dataset="cpsc2018", out=out)
     assert not (out / "study.yaml").exists()
-    question = prepare(cpsc2018_root, [ptbxl_root], quick=True, dataset="cpsc2018", out=out)
-    assert any("9 classes" in line for line in question.lines)
-    assert any("80 % probability" in line for line in question.lines)
+    planned = prepare(cpsc2018_root, [ptbxl_root], quick=True, dataset="cpsc2018", out=out)
+    assert any("9 classes" in line for line in planned.lines)
+    assert any("80 % probability" in line for line in planned.lines)
     again = prepare(cpsc2018_root, [ptbxl_root], quick=True, dataset="cpsc2018", out=out)
-    assert [run.id for run in again.plan.runs] == [run.id for run in question.plan.runs]
+    assert [run.id for run in again.plan.runs] == [run.id for run in planned.plan.runs]
     with pytest.raises(SettingError, match="another question"):
         prepare(cpsc2018_root, [ptbxl_root], budget="9h", dataset="cpsc2018", out=out)
 
@@ -142,6 +149,39 @@ def test_without_anything_to_fine_tune_from_it_says_what_to_name(cpsc2018_root: 
     with pytest.raises(SettingError, match="upstreams"):
         prepare(own, out=tmp_path / "out")
     assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.slow
+def test_records_without_labels_are_pre_trained_on_where_there_are_many_or_somebody_says_so(
+    cpsc2018_root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked = prepare(cpsc2018_root, ["own"], quick=True, dataset="cpsc2018", out=tmp_path / "asked")
+    assert {run.upstream for run in asked.plan.runs if run.kind == "fine-tuned"} == {OWN}
+    assert any("without labels and without validation and test records: vit-xs" in one for one in asked.lines)
+    pretraining = next(run.config["pretraining"] for run in asked.plan.runs if run.kind == "upstream")
+    assert pretraining["exclude"] == ["validation of cpsc2018", "test of cpsc2018"]
+
+    folder = tmp_path / "mine"
+    (folder / "records").mkdir(parents=True)
+    rng = np.random.default_rng(0)
+    rows = ["record,AF,SB"]
+    for number in range(60):
+        pd.DataFrame(rng.normal(size=(500, 1)), columns=["II"]).to_csv(
+            folder / "records" / f"{number}.csv", index=False
+        )
+        rows.append(f"{number}," + ("," if number < 20 else f"{number % 2},{number // 2 % 2}"))
+    (folder / "labels.csv").write_text("\n".join(rows))
+    (folder / "dataset.yaml").write_text(
+        "data:\n  class_path: CustomDataModule\n"
+        "  init_args: {root: ., leads: [II], sampling_rate: 50, num_samples: 500, empty_cells: unanswered,\n"
+        "    recorded_rate: 50, recorded_units: mV}\n"
+    )
+    monkeypatch.setattr(question, "LADDER", LADDER[:1])  # few networks to be timed
+    for least, own in ((20, True), (21, False)):
+        monkeypatch.setattr(question, "MANY_UNLABELLED", least)
+        one = prepare(folder, [cpsc2018_root], budget="9h", out=tmp_path / str(least))
+        assert any("20 without labels" in line for line in one.lines)
+        assert any(run.upstream == OWN for run in one.plan.runs) == own
 
 
 def test_an_upstream_is_records_a_checkpoint_or_published_weights(
