@@ -10,6 +10,7 @@ from importlib import import_module
 
 from ecg_tl import __version__, printing
 from ecg_tl.errors import EcgTlError
+from ecg_tl.help_texts import is_help, say_help
 from ecg_tl.mistaken import clearer
 from ecg_tl.stopping import Stopped, is_first_process, stopping_at_signals
 
@@ -70,7 +71,9 @@ def main(args: Sequence[str] | None = None) -> int:
         return 2
     try:
         with stopping_at_signals():
-            status: int = import_module(_COMMANDS[words[0]][0]).run(words)
+            # In a process of somebody else's, classes of theirs may stand in the help.
+            keeps = args is None and is_help(words)
+            status = say_help(words, lambda: _run(words)) if keeps else _run(words)
     except Stopped as stop:
         if is_first_process():
             printing.say(f"ecg-tl: {stop}", error=True)
@@ -96,6 +99,11 @@ def main(args: Sequence[str] | None = None) -> int:
             error=True,
         )
         return 2
+    return status
+
+
+def _run(words: Sequence[str]) -> int:
+    status: int = import_module(_COMMANDS[words[0]][0]).run(words)
     return status
 
 

@@ -13,6 +13,7 @@ from hypothesis import HealthCheck, settings
 from tiny import HALF_TRAINS, STORE_SETTINGS, data_words, fit
 
 from ecg_tl.datasets import get_dataset
+from ecg_tl.help_texts import CACHE_FOLDER
 from ecg_tl.store.build import prepare
 from ecg_tl.store.reader import Store
 from ecg_tl.synthesis import synthesize
@@ -21,6 +22,12 @@ from ecg_tl.synthesis import synthesize
 # networks many times slower. The variable is for the processes that tests start.
 torch.set_num_threads(1)
 os.environ["OMP_NUM_THREADS"] = "1"
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _nothing_is_kept_in_the_users_home(tmp_path_factory: pytest.TempPathFactory) -> None:
+    os.environ[CACHE_FOLDER] = str(tmp_path_factory.mktemp("cache"))
+
 
 # How long an example takes says how busy the machine is.
 settings.register_profile("unhurried", deadline=None, suppress_health_check=[HealthCheck.too_slow])

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 BENCHMARKS = Path(__file__).parents[1] / "benchmarks"
-PARTS = {"timing", "stores"}  # of the others
+PARTS = {"timing", "stores", "networks"}  # of the others
 ON_REAL_RECORDS = {"fingerprints"}
 OF_STATISTICS = {
     "interval_coverage",

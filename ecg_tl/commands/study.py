@@ -46,13 +46,23 @@ def plan(config: str, options: argparse.Namespace, overrides: Sequence[str]) -> 
     planned = make_plan(settings)
     unfinished = _unfinished(settings, planned.runs)
     if unfinished:
-        from ecg_tl.study.design.check import check_runs
-        from ecg_tl.study.run.forecast import forecast, summary
+        from ecg_tl.study.run.forecast import measure, reckon, summary
+        from ecg_tl.study.run.kept_forecast import basis_of, keep_forecast, kept_forecast
 
-        check_runs(unfinished)
+        machine = {"concurrent": options.concurrent, "runs_per_gpu": options.runs_per_gpu}
+        ids = [run.id for run in unfinished]
+        basis = basis_of(planned, machine)
+        measured = kept_forecast(settings, basis, ids)
+        if measured is None:
+            from ecg_tl.study.design.check import check_runs  # imports PyTorch
+
+            check_runs(unfinished)
     keep_plan(settings, planned)  # nothing is written for settings that cannot be run
     if unfinished:
-        ahead = forecast(settings, planned, concurrent=options.concurrent, runs_per_gpu=options.runs_per_gpu)
+        if measured is None:
+            measured = measure(settings, planned, **machine)
+            keep_forecast(settings, basis, ids, measured)
+        ahead = reckon(settings, planned, measured)
         seconds, finished, lines = ahead.seconds, ahead.finished, summary(planned, ahead)
     else:  # nothing to measure: what each run takes is what it took
         seconds = {one.run.id: one.wall_seconds for one in study_status(settings, planned.runs)}

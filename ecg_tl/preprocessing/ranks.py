@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.stats import rankdata
 
 from ecg_tl.preprocessing.step import Signal, Step
 
@@ -31,6 +30,8 @@ class Rank(Step, name="rank"):
 
     def __call__(self, signal: Signal) -> Signal:
         """Rank the samples of each lead."""
+        from scipy.stats import rankdata  # takes longer to import than all that a plan of a study needs
+
         ranks = rankdata(signal.values, axis=1) - 1
         share = ranks / max(signal.values.shape[1] - 1, 1)
         return signal.with_values(np.asarray(self.low + (self.high - self.low) * share))

@@ -51,7 +51,6 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.optimize import brentq
 from scipy.special import ndtri, stdtrit
 
 from ecg_tl.statistics.resampling import Floats, resample_patients
@@ -166,6 +165,8 @@ class Spread:
             return math.exp(-100)
         if self.reach(1 - 1e-12) >= abs(estimate):
             return 1.0
+        from scipy.optimize import brentq  # half a second to import, and few ask for it
+
         found = brentq(lambda log_p: self.reach(math.exp(log_p)) - abs(estimate), -100.0, -1e-12, xtol=1e-12)
         return math.exp(float(found))
 

@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import Any
 
 from ecg_tl.statistics.components import Components, StudyScale, pooled
+from ecg_tl.study.design.measured import PartSizes
 from ecg_tl.study.design.runs import Plan
 from ecg_tl.study.design.settings import StudySettings
-from ecg_tl.study.design.sizes import PartSizes
 from ecg_tl.study.findings.power import USUAL, USUAL_WORDS, PowerRow, power_curve, power_lines
 from ecg_tl.study.findings.topic import Analysis
 from ecg_tl.study.findings.variance import components_in

@@ -20,13 +20,14 @@ from ecg_tl.store.reader import Store
 from ecg_tl.study.design.check import check_runs
 from ecg_tl.study.design.estimate import backward_epochs, correction, estimate, makespan, run_seconds
 from ecg_tl.study.design.folder import StudyFolder
+from ecg_tl.study.design.measured import SPEED_FILE, MeasuredSpeed, PartSizes
 from ecg_tl.study.design.overlay import layered
 from ecg_tl.study.design.plan import make_plan
 from ecg_tl.study.design.plan_table import dependencies, group_runs, plan_table, rough_duration, run_table
 from ecg_tl.study.design.runs import Run
 from ecg_tl.study.design.settings import Arm, Block, StudySettings
-from ecg_tl.study.design.sizes import PartSizes, measure_sizes
-from ecg_tl.study.design.speed import SPEED_FILE, MeasuredSpeed, SpeedBook, chosen_precision
+from ecg_tl.study.design.sizes import measure_sizes
+from ecg_tl.study.design.speed import SpeedBook, chosen_precision
 from ecg_tl.study.run.forecast import forecast, summary
 
 

@@ -8,13 +8,14 @@ from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 from ecg_tl.errors import SettingError
+from ecg_tl.study.design.measured import MeasuredSpeed, PartSizes
 from ecg_tl.study.design.pretraining import COST, PRETRAINING
 from ecg_tl.study.design.runs import Run
 from ecg_tl.transfer.words import is_transfer
 
 if TYPE_CHECKING:  # they import PyTorch, which arithmetic does without
-    from ecg_tl.study.design.sizes import PartSizes, StudySizes
-    from ecg_tl.study.design.speed import MeasuredSpeed, SpeedBook
+    from ecg_tl.study.design.sizes import StudySizes
+    from ecg_tl.study.design.speed import SpeedBook
 
 DEFAULT_EPOCHS = 20
 """Of `ecg-tl fit`."""

@@ -14,18 +14,10 @@ from lightning_utilities.core import rank_zero
 from ecg_tl.datamodules import EcgDataModule
 from ecg_tl.errors import DatasetError, SettingError
 from ecg_tl.study.design.check import make_data
+from ecg_tl.study.design.measured import PartSizes
 from ecg_tl.study.design.overlay import digest
 from ecg_tl.study.design.pretraining import PRETRAINING
 from ecg_tl.study.design.runs import Run
-
-
-@dataclass(frozen=True)
-class PartSizes:
-    """Records of each part of a run's split."""
-
-    train: int
-    validation: int
-    test: int
 
 
 @dataclass(frozen=True)

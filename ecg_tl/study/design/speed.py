@@ -5,9 +5,8 @@ from __future__ import annotations
 import os
 import platform
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -18,15 +17,12 @@ from torch import Tensor
 from ecg_tl.acceleration import Hardware, choose_keep_memory, choose_precision, describe_device
 from ecg_tl.allocation import keep_freed_memory
 from ecg_tl.datamodules import EcgDataModule
-from ecg_tl.files import read_json, write_json
 from ecg_tl.study.design.check import fill_model
+from ecg_tl.study.design.measured import SPEED_FILE, MeasuredSpeed, read_speeds, write_speeds
 from ecg_tl.study.design.overlay import digest
 from ecg_tl.study.design.runs import Run
 from ecg_tl.tasks import EcgClassifier
 from ecg_tl.trust import parsing_limits, require_known_kinds
-
-SPEED_FILE = "speed.json"
-"""In the study's folder."""
 
 FEWEST_STEPS = 3
 LONGEST_SECONDS = 3.0
@@ -34,19 +30,6 @@ LONGEST_SECONDS = 3.0
 
 _WITHOUT_SPEED = ("optimizer", "learning_rate", "weight_decay", "schedule", "lr_decay")
 """Settings of a model on which its speed does not depend."""
-
-
-@dataclass(frozen=True)
-class MeasuredSpeed:
-    """Of one network on this machine, one run at a time.
-
-    Attributes:
-        train: Records a second, forward, backward and optimizer step.
-        evaluate: Records a second, forward alone.
-    """
-
-    train: float
-    evaluate: float
 
 
 class SpeedBook:
@@ -63,7 +46,7 @@ class SpeedBook:
         self.threads = threads
         cuda = accelerator in ("auto", "gpu", "cuda") and torch.cuda.is_available()
         self.device = torch.device("cuda" if cuda else "cpu")
-        self._speeds = _read(self.path)
+        self._speeds = read_speeds(self.path)
 
     def find(self, run: Run, data: EcgDataModule) -> MeasuredSpeed | None:
         """Return the speed of a run's network, if it has been measured here."""
@@ -73,8 +56,7 @@ class SpeedBook:
         """Measure the speed of a run's network on random signals of its data's shape, and keep it."""
         speed = measure_speed(run, data, self.device, self.threads)
         self._speeds[self._key(run, data)] = speed
-        self.path.parent.mkdir(parents=True, exist_ok=True)
-        write_json(self.path, {key: asdict(one) for key, one in self._speeds.items()})
+        write_speeds(self.path, self._speeds)
         return speed
 
     def _key(self, run: Run, data: EcgDataModule) -> str:
@@ -187,14 +169,3 @@ def _threads(threads: int) -> Iterator[None]:
 def _random_state_kept() -> Iterator[None]:
     with torch.random.fork_rng():
         yield
-
-
-def _read(path: Path) -> dict[str, MeasuredSpeed]:
-    """Read speeds; a file that cannot be read costs a measurement and no more."""
-    try:
-        content: Mapping[str, Mapping[str, float]] = read_json(path)
-        return {
-            key: MeasuredSpeed(float(one["train"]), float(one["evaluate"])) for key, one in content.items()
-        }
-    except (OSError, ValueError, KeyError, TypeError, AttributeError):
-        return {}

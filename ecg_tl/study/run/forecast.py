@@ -8,11 +8,10 @@ from pathlib import Path
 
 from ecg_tl import terminal
 from ecg_tl.study.design.estimate import correction, estimate, makespan
+from ecg_tl.study.design.measured import SPEED_FILE, Measured, MeasuredSpeed, PartSizes
 from ecg_tl.study.design.plan_table import rough_duration
 from ecg_tl.study.design.runs import Plan
 from ecg_tl.study.design.settings import StudySettings
-from ecg_tl.study.design.sizes import PartSizes, measure_sizes
-from ecg_tl.study.design.speed import SPEED_FILE, MeasuredSpeed, SpeedBook
 from ecg_tl.study.run.job import make_jobs
 from ecg_tl.study.run.launch import local_executor, most_threads
 from ecg_tl.study.run.status import study_status
@@ -67,11 +66,38 @@ def forecast(
         SettingError: If a run asks for more training records than there are, or more runs at a time are asked
             for than fit.
     """
+    measured = measure(settings, plan, concurrent=concurrent, runs_per_gpu=runs_per_gpu, console=console)
+    return reckon(settings, plan, measured)
+
+
+def measure(
+    settings: StudySettings,
+    plan: Plan,
+    *,
+    concurrent: int | None = None,
+    runs_per_gpu: int = 1,
+    console: Console | None = None,
+) -> Measured:
+    """Do what of `forecast` takes PyTorch and the data.
+
+    Args:
+        settings: As of `forecast`.
+        plan: As of `forecast`.
+        concurrent: As of `forecast`.
+        runs_per_gpu: As of `forecast`.
+        console: As of `forecast`.
+
+    Raises:
+        SettingError: As `forecast`.
+    """
+    from ecg_tl.study.design.sizes import measure_sizes
+    from ecg_tl.study.design.speed import SpeedBook
+
     jobs = make_jobs(settings, plan)
     concurrent = local_executor(list(jobs.values()), concurrent, runs_per_gpu).slots
-    threads = most_threads(jobs.values())
     sizes = measure_sizes(plan.runs)
     accelerators = {str(run.config.get("trainer", {}).get("accelerator", "auto")) for run in plan.runs}
+    threads = most_threads(jobs.values())
     book = SpeedBook(Path(settings.folder), threads, *(accelerators if len(accelerators) == 1 else ()))
     columns = (terminal.text_column("measuring {task.description}"), BarColumn(20), MofNCompleteColumn())
     console = console or terminal.console(stderr=True)
@@ -85,26 +111,37 @@ def forecast(
                 task, description=network, completed=done, total=total, visible=True
             ),
         )
-    statuses = study_status(settings, plan.runs)
-    taken = {one.run.id: one.wall_seconds for one in statuses if one.state == "finished"}
-    slower = correction(seconds, taken)
-    corrected = {run_id: value * slower for run_id, value in seconds.items()}
-    left = {run_id: value for run_id, value in corrected.items() if run_id not in taken}
     speeds = {
         run.network: speed
         for run in plan.runs
         if run.id in sizes.data and (speed := book.find(run, sizes.data[run.id])) is not None
     }
+    return Measured(seconds, sizes.parts, sizes.absent, speeds, concurrent)
+
+
+def reckon(settings: StudySettings, plan: Plan, measured: Measured) -> Forecast:
+    """Reckon with what has been measured, and with what the finished runs have taken until now.
+
+    Args:
+        settings: The study.
+        plan: Its runs.
+        measured: Of them.
+    """
+    statuses = study_status(settings, plan.runs)
+    taken = {one.run.id: one.wall_seconds for one in statuses if one.state == "finished"}
+    slower = correction(measured.seconds, taken)
+    corrected = {run_id: value * slower for run_id, value in measured.seconds.items()}
+    left = {run_id: value for run_id, value in corrected.items() if run_id not in taken}
     return Forecast(
         seconds=corrected,
         finished=frozenset(taken),
-        absent=sizes.absent,
-        speeds=speeds,
-        concurrent=concurrent,
-        threads=threads,
+        absent=measured.absent,
+        speeds=measured.speeds,
+        concurrent=measured.concurrent,
+        threads=max(run.threads for run in plan.runs),
         correction=slower,
-        to_go=makespan([run for run in plan.runs if run.id in left], left, concurrent),
-        sizes=sizes.parts,
+        to_go=makespan([run for run in plan.runs if run.id in left], left, measured.concurrent),
+        sizes=measured.sizes,
     )
 
 
