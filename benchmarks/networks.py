@@ -8,8 +8,8 @@ from typing import Any
 import torch
 
 from ecg_tl.checkpoints.description import CheckpointDescription, describe_versions
-from ecg_tl.checkpoints.settings import task_class
 from ecg_tl.signals import LEADS
+from ecg_tl.tasks import EcgClassifier
 
 CLASSES = ("NORM", "MI", "STTC", "HYP", "CD")
 SAMPLING_RATE = 100.0
@@ -32,9 +32,7 @@ def save_network(path: Path, network: str, num_samples: int = 1000) -> Path:
         "class_names": list(CLASSES),
         "normalization": {"name": "z_score"},
     }
-    kind = task_class(settings)
-    assert kind is not None
-    task = kind(**settings)
+    task = EcgClassifier(**settings)
     data = {
         "dataset": "ptbxl",
         "class_names": list(CLASSES),
@@ -52,7 +50,7 @@ def save_network(path: Path, network: str, num_samples: int = 1000) -> Path:
     )
     content = {
         "state_dict": task.state_dict(),
-        "hyper_parameters": settings,
+        "hyper_parameters": settings | {"_class_path": "ecg_tl.tasks.EcgClassifier"},
         "ecg_tl": said.as_dict(),
         "pytorch-lightning_version": "2.6.6",
         "epoch": 0,
