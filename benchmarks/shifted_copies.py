@@ -25,7 +25,7 @@ from ecg_tl.recordings.wfdb_recording import read_wfdb
 from ecg_tl.signals import Recording
 from ecg_tl.store.alignment import SAME_TRACE, SHORTEST_OVERLAP, Alignments, compare_traces, find_alignments
 from ecg_tl.store.identity import recording_fingerprint
-from ecg_tl.store.traces import TRACE_RATE, TRACE_SAMPLES, recording_trace, unpack
+from ecg_tl.store.traces import TRACE_RATE, TRACE_SAMPLES, recording_trace, unpack_traces
 from ecg_tl.synthesis.simulator import simulate
 
 Signal = NDArray[np.float64]
@@ -249,7 +249,7 @@ def different_row(name: str, pairs: int, similarity: NDArray[np.float32]) -> tup
 
 def every_lag(traces: NDArray[np.uint8]) -> tuple[str, ...]:
     """Compare some records at every lag, to see what the search by landmarks leaves out."""
-    unpacked = unpack(traces)
+    unpacked = unpack_traces(traces)
     one, other = (rows.astype(np.int64) for rows in np.triu_indices(len(traces), 1))
     best = np.zeros(len(one), dtype=np.float32)
     farthest = TRACE_SAMPLES - int(SHORTEST_OVERLAP * TRACE_RATE)
