@@ -94,7 +94,7 @@ def _path_of(words: Sequence[str]) -> Path | None:
             *sorted(f"{name}={value}" for name, value in os.environ.items() if name.startswith(_ENVIRONMENT)),
         ]
         folder = cache_folder()
-    except (OSError, RuntimeError, EcgTlError):
+    except (OSError, RuntimeError):
         return None
     key = blake2b("\0".join(depends_on).encode("utf-8", "surrogateescape"), digest_size=20).hexdigest()
     return folder / "help" / f"{key}.txt"

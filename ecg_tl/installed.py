@@ -14,8 +14,6 @@ from collections.abc import Iterator
 from hashlib import blake2b
 from pathlib import Path
 
-from ecg_tl.shipped import config_folder
-
 _METADATA = (".dist-info", ".egg-info", ".egg-link", ".pth")
 _OWN_SUFFIXES = (".py", ".yaml")
 
@@ -41,7 +39,8 @@ def _installed() -> Iterator[str]:
 
 
 def _own_files() -> Iterator[str]:
-    for folder in (Path(__file__).parent, config_folder()):
+    package = Path(__file__).parent
+    for folder in (package, package.parent / "configs"):  # beside it in a repository, inside of it in a wheel
         for path in sorted(folder.rglob("*")):
             if path.suffix in _OWN_SUFFIXES:
                 yield f"{path} {blake2b(path.read_bytes(), digest_size=20).hexdigest()}"
