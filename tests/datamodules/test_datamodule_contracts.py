@@ -18,6 +18,7 @@ from ecg_tl.datasets.ptbxl import PtbXl
 from ecg_tl.errors import EcgTlError, SettingError
 from ecg_tl.preprocessing import Chain, Contract, Crop, Leads, Resample, TrainingScale, ZScore
 from ecg_tl.published import UPSTREAMS, find_upstream
+from ecg_tl.recordings import find_records, read_record
 from ecg_tl.signals import LEADS, Recording
 from ecg_tl.store.conform import StoredSignal, TooShort, conform
 from ecg_tl.store.encoding import decode
@@ -63,8 +64,28 @@ def largest_error(contract: Contract, recording: Recording, wanted: np.ndarray) 
     return (3 * half * factor + 2e-6 * max(size, 1.0))[:, None]
 
 
+@pytest.fixture(scope="session")
+def real_recordings(sample_data: Path) -> list[Recording]:
+    """Two of LUDB's, of 500 Hz, and one of PTB's, of 1,000 Hz and nearly two minutes."""
+    places = ("ludb/data/1", "ludb/data/2", "ptbdb/patient001/s0010_re")
+    return [
+        read_record(record).recording for place in places for record in find_records([sample_data / place])[0]
+    ]
+
+
 @every_upstream
 def test_store_and_device_give_the_contracts_numbers(name: str, recordings: list[Recording]) -> None:
+    agree(name, recordings)
+
+
+@pytest.mark.slow
+@pytest.mark.realdata
+@every_upstream
+def test_they_do_on_real_recordings(name: str, real_recordings: list[Recording]) -> None:
+    agree(name, real_recordings)
+
+
+def agree(name: str, recordings: list[Recording]) -> None:
     contract = find_upstream(name).contract
     contract = contract.fit([(r.values, r.sampling_rate, r.leads) for r in recordings])
     for recording in recordings:
