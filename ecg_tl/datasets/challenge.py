@@ -2,7 +2,7 @@
 
 `A0001.hea` beside `A0001.mat`, the diagnoses as SNOMED CT codes in the header's comments (`#Dx:` or `# Dx:`).
 The folders differ from one publication to the next (`training/cpsc_2018/g1/`, `WFDB_CPSC2018/`, none), so
-headers are searched for anywhere below the root; a collection's records are told by the form of their names.
+headers are searched for anywhere below the root; records of a collection are known by their names.
 """
 
 from __future__ import annotations

@@ -16,7 +16,7 @@ from ecg_tl.files import read_regular
 from ecg_tl.limits import require_archive_growth, require_growth
 
 TABLE_SUFFIXES = (".csv", ".tsv", ".txt", ".xlsx", ".xlsm", ".parquet")
-"""With which the names of such files end; what they are is told by their content."""
+"""With which the names of such files end; what they are is seen from their content."""
 
 NOTES = "notes"
 """In a table's `attrs`: what a user should know of how it was read, in sentences."""

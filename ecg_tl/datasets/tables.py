@@ -152,7 +152,7 @@ def cell_path(path: Path, row: int, column: str, cell: str) -> str:
 def cell_fault(path: Path, row: int, column: str, found: str, expected: str) -> DatasetError:
     """Make the error for one cell; `row` counts from 0 below the column names.
 
-    The row is told by number, not by line: quoted cells may hold line breaks.
+    The row is named by its number, not by line: quoted cells may hold line breaks.
     """
     return DatasetError(
         path,

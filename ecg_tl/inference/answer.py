@@ -149,7 +149,7 @@ def answer(
             path,
             "; ".join(remark.message for remark in warnings),
             "a record without warnings (--strict)",
-            "Mend the record, or leave --strict out to get probabilities with these warnings.",
+            "Correct the record, or leave --strict out to get probabilities with these warnings.",
         )
     logits = _run(model, windows, path)
     result = Answer(

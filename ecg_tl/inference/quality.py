@@ -20,7 +20,7 @@ _KINDS = {
     FindingKind.GAIN: "implausible_gain",
     FindingKind.LEAD_RELATIONS: "lead_relations",
 }
-"""Of what `inspect` finds. Missing leads and values are told by those that deal with them."""
+"""Of what `inspect` finds. Missing leads and values are reported by those that deal with them."""
 
 _SAME_EXTENT = 1e-3
 _MOST_WINDOWS = 200

@@ -8,7 +8,7 @@ from ecg_tl.signals import LEADS
 publish(
     PublishedUpstream(
         name="ecg-cpc",
-        title="ECG-CPC: what comes next is told from the past",
+        title="ECG-CPC: what comes next is predicted from the past",
         network="cpc_s4",
         contract=Contract(
             LEADS,

@@ -121,7 +121,7 @@ def complete(path: Path, file: ArrayFile, settings: ReadSettings) -> ReadRecord:
     peaks, fillers = [], 0
     for position, row in enumerate(kept):  # one by one: in double precision they are large
         raw = values[row]
-        with np.errstate(over="ignore", invalid="ignore"):  # beyond float32 is told as infinite
+        with np.errstate(over="ignore", invalid="ignore"):  # beyond float32 counts as infinite
             lead = np.asarray(raw, dtype=np.float64) * scale
             if abs(NOT_MEASURED * scale) > LARGEST_PEAK and (filled := raw == NOT_MEASURED).any():
                 lead[filled] = np.nan

@@ -20,7 +20,7 @@ from ecg_tl.recordings.contents import ReadRecord
 from ecg_tl.recordings.settings import ReadSettings
 
 HEAD_BYTES = 4096
-"""Of a file, by which its format is told."""
+"""Of a file, by which its format is recognised."""
 
 
 @dataclass(frozen=True)

@@ -239,7 +239,7 @@ def conform_window(
     settings: StoreSettings,
     where: object,
 ) -> tuple[NDArray[np.int16], int, int]:
-    """Mend, resample and encode one window of a record.
+    """Fill gaps of, resample and encode one window of a record.
 
     Args:
         selected: The record's `settings.leads`, `(leads, samples)` in mV.

@@ -27,7 +27,7 @@ EPOCH_SECONDS = 0.4
 """Of an epoch beyond its records: two checkpoints, scores and thresholds."""
 
 Measured = Callable[[str, int, int], None]
-"""Told a network's name, how many are measured and how many there are to measure."""
+"""Called with a network's name, how many are measured and how many there are to measure."""
 
 
 def estimate(
@@ -41,7 +41,7 @@ def estimate(
         runs: The runs.
         sizes: Of their data.
         speeds: What has been measured; it grows.
-        on_measure: Told before each measurement, and after the last.
+        on_measure: Called before each measurement, and after the last.
     """
     known = [run for run in runs if run.id in sizes.parts]
     found = {run.id: speeds.find(run, sizes.data[run.id]) for run in known}

@@ -72,7 +72,7 @@ def correlate(compared: Sequence[Compared]) -> tuple[TransferabilityCorrelation,
     """Correlate the ranks of each score with the primary arm's gain, and with its score, at its largest size.
 
     MELEP of an uninformative upstream is the entropy of the labels: where the entropy alone correlates as
-    well, MELEP has told of the labels and not of the upstream.
+    well, MELEP speaks of the labels and not of the upstream.
     """
     comparisons = [one.comparison for one in largest(compared).values() if one.comparison.primary]
     found = []

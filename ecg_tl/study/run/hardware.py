@@ -67,7 +67,7 @@ def count_gpus() -> int:
 
 
 def memory_bytes() -> int | None:
-    """Return the machine's memory; None where it cannot be told."""
+    """Return the machine's memory; None where it cannot be found out."""
     try:
         return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
     except (AttributeError, ValueError, OSError):

@@ -64,7 +64,7 @@ class Scheduler:
     Attributes:
         jobs: By run id, each after what it depends on.
         executor: Does them.
-        on_event: Told of every change.
+        on_event: Called at every change.
         on_tick: Called now and then.
         states: Of the runs.
         notes: Errors of those that failed, reasons of those that were skipped.
