@@ -66,8 +66,9 @@ def write_noise_store(folder: Path, records: int, num_samples: int = 1000, seed:
     )
     with StoreWriter(folder, noise[0].nbytes * records, records) as writer:
         for start in range(0, records, _AT_ONCE):
-            writer.append(noise[: min(_AT_ONCE, records - start)])
-        fingerprints = rng.integers(-100, 100, (records, FINGERPRINT_BYTES), dtype=np.int8)
-        traces = np.zeros((records, TRACE_BYTES), dtype=np.uint8)  # noise has none
-        writer.finish(table, fingerprints, traces, manifest)
+            count = min(_AT_ONCE, records - start)
+            fingerprints = rng.integers(-100, 100, (count, FINGERPRINT_BYTES), dtype=np.int8)
+            traces = np.zeros((count, TRACE_BYTES), dtype=np.uint8)  # noise has none
+            writer.append(noise[:count], fingerprints, traces)
+        writer.finish(table, manifest)
     return open_store(folder)

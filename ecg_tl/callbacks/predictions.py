@@ -78,7 +78,7 @@ def lay_out(predictions: Predictions, trainer: Trainer, task: EcgClassifier) -> 
     datamodule = _datamodule(trainer)
     columns: dict[str, Any] = {
         "record_id": datamodule.parts.record_ids[rows],
-        "patient_id": datamodule.store.records["patient_id"].to_numpy()[rows],
+        "patient_id": datamodule.store.column("patient_id").to_numpy()[rows],
     }
     probabilities = predictions.probabilities.numpy()
     calibration = task.calibration

@@ -80,7 +80,7 @@ def _validation(trainer: Trainer, task: EcgClassifier, datamodule: EcgDataModule
         epochs=np.array([trainer.current_epoch + 1]),
         steps=np.array([trainer.global_step]),
         record_ids=datamodule.parts.record_ids[rows].astype(str),
-        patient_ids=datamodule.store.records["patient_id"].fillna("").to_numpy(dtype=str)[rows],
+        patient_ids=datamodule.store.column("patient_id").fillna("").to_numpy(dtype=str)[rows],
         class_names=np.array(task.class_names),
         targets=predictions.targets.numpy(),
         logits=predictions.logits.numpy()[None],

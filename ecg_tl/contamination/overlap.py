@@ -157,15 +157,16 @@ def _declared_overlap(
 def _declared_rows(one: TrainingSet, datamodule: EcgDataModule) -> NDArray[np.bool_]:
     """Say of each stored record whether it is among a declared dataset, as far as ids and folds tell."""
     here, own = datamodule.dataset.name, DECLARED.get(one.dataset, ())
-    records = datamodule.store.records
+    store = datamodule.store
     if here in own:
-        if not one.folds or "fold" not in records:
-            return np.ones(len(records), dtype=bool)
-        return np.asarray(records["fold"].isin(one.folds).to_numpy() | records["fold"].isna().to_numpy())
+        if not one.folds or "fold" not in store.manifest.columns:
+            return np.ones(len(store), dtype=bool)
+        folds = store.column("fold")
+        return np.asarray(folds.isin(one.folds).to_numpy() | folds.isna().to_numpy())
     ids = datamodule.parts.record_ids
     named = np.array([any(same_records(here, str(i), other) for other in own) for i in ids], dtype=bool)
     # Where ids do not tell which records are shared, all of them may be.
-    return named if named.any() else np.ones(len(records), dtype=bool)
+    return named if named.any() else np.ones(len(store), dtype=bool)
 
 
 @dataclass(frozen=True, eq=False)

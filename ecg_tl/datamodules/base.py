@@ -35,7 +35,7 @@ from ecg_tl.datamodules.contracts import (
     said_of,
 )
 from ecg_tl.datamodules.crops import make_crops
-from ecg_tl.datamodules.parts import Parts, divide
+from ecg_tl.datamodules.parts import DIVIDED_BY, Parts, divide
 from ecg_tl.datamodules.query import parse_query
 from ecg_tl.datamodules.settings import SplitSettings
 from ecg_tl.datasets.base import EcgDataset, LabelRule
@@ -249,7 +249,7 @@ class EcgDataModule(LightningDataModule):
             return
         store = self._open()
         self._parts = divide(
-            store.records,
+            store.columns(DIVIDED_BY) if self.query is None else store.records,
             self.label_rule,
             self.split_settings,
             query=self.query,
@@ -463,7 +463,7 @@ class EcgDataModule(LightningDataModule):
     @cached_property
     def _lengths(self) -> NDArray[np.int64]:
         """Samples of each stored record that are no padding."""
-        padded = self.store.records["padded_samples"].to_numpy(np.int64)
+        padded = self.store.column("padded_samples").to_numpy(np.int64)
         lengths: NDArray[np.int64] = self.record_samples - padded
         return lengths
 

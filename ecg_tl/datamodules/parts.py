@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from ecg_tl.datamodules.query import select
 from ecg_tl.datamodules.settings import SplitSettings
-from ecg_tl.datasets.base import LabelRule
+from ecg_tl.datasets.base import UNANSWERED, LabelRule
 from ecg_tl.errors import DatasetError, SettingError
 from ecg_tl.splits import (
     Leaks,
@@ -170,6 +170,10 @@ class Parts:
         }
 
 
+DIVIDED_BY = ("record_id", "patient_id", "fold", "codes", UNANSWERED, "first_row")
+"""Columns of a record table that `divide` reads, those of its query beside them."""
+
+
 def divide(
     records: pd.DataFrame,
     rule: LabelRule,
@@ -182,7 +186,7 @@ def divide(
     """Label a store's records and divide them.
 
     Args:
-        records: A store's table.
+        records: A store's table, or its columns `DIVIDED_BY` where there is no query.
         rule: Turns codes into targets.
         settings: How to divide.
         query: Which records there are at all; see `ecg_tl.datamodules.query`.

@@ -324,7 +324,7 @@ class PretrainingData(LightningDataModule):
                 middle = self.middle_of(signal * source.store_settings.resolution, lengths_of(source)[[row]])
                 return middle[
                     0
-                ].numpy(), f"{source.dataset.name} {source.store.records['record_id'].iloc[row]}"
+                ].numpy(), f"{source.dataset.name} {source.store.column('record_id').iloc[row]}"
             position -= len(rows)
         raise IndexError(position)
 
@@ -344,7 +344,7 @@ class PretrainingData(LightningDataModule):
         return tuple(
             TrainingSet(
                 source.dataset.name,
-                tuple(map(str, source.store.records["record_id"].to_numpy()[one.train])),
+                tuple(map(str, source.store.column("record_id").to_numpy()[one.train])),
                 torch.from_numpy(np.array(source.store.fingerprints()[one.train])),
                 labels=False,
                 traces=torch.from_numpy(np.array(source.store.traces()[one.train])),

@@ -115,9 +115,9 @@ def held_out(source: EcgDataModule, held: Iterable[tuple[EcgDataModule, Rows]]) 
         source: The dataset, prepared.
         held: Rows of datasets, which may be this one.
     """
-    table = source.store.records
-    marked = np.zeros(len(table), dtype=bool)
-    prints = np.array(source.store.fingerprints())
+    store = source.store
+    marked = np.zeros(len(store), dtype=bool)
+    prints = np.array(store.fingerprints())
     for other, rows in held:
         if not len(rows):
             continue
@@ -125,9 +125,9 @@ def held_out(source: EcgDataModule, held: Iterable[tuple[EcgDataModule, Rows]]) 
             marked[rows] = True
         theirs = np.array(other.store.fingerprints()[np.sort(rows)])
         marked[first_matches(prints, theirs).one] = True
-    recordings = table["first_row"].to_numpy()
+    recordings = store.column("first_row").to_numpy()
     marked |= np.isin(recordings, recordings[marked])
-    patients = table["patient_id"]
+    patients = store.column("patient_id")
     known = patients.notna().to_numpy()
     of_patients = patients.isin(set(patients[marked & known])).to_numpy()
     return np.asarray(marked | (known & of_patients), dtype=bool)
@@ -161,12 +161,11 @@ def _named(name: str, known: Sequence[EcgDataModule]) -> list[tuple[EcgDataModul
 
 
 def _labelled(source: EcgDataModule) -> NDArray[np.bool_]:
-    targets = source.label_rule.targets(source.store.records["codes"].tolist())
+    targets = source.label_rule.targets(source.store.column("codes").tolist())
     return np.asarray((np.nan_to_num(targets) > 0).any(axis=1))
 
 
 def _selected(source: EcgDataModule) -> Rows:
-    table = source.store.records
     if source.query is None:
-        return np.arange(len(table))
-    return np.flatnonzero(select(table, source.query))
+        return np.arange(len(source.store))
+    return np.flatnonzero(select(source.store.records, source.query))

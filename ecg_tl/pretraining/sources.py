@@ -31,7 +31,7 @@ _NOT_HERE = ("augmentation", "allow_overlap", "crop_seconds", "crop_stride_secon
 
 def lengths_of(source: EcgDataModule) -> Rows:
     """Return the samples of each stored record of a dataset that are no padding."""
-    padded = source.store.records["padded_samples"].to_numpy(np.int64)
+    padded = source.store.column("padded_samples").to_numpy(np.int64)
     lengths: Rows = source.record_samples - padded
     return lengths
 

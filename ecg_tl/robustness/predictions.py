@@ -59,7 +59,7 @@ def predict_disturbed(
     collected: list[list[list[Tensor]]] = [[[] for _ in range(len(conditions) + 1)] for _ in tasks]
     ratios: list[list[Tensor]] = [[] for _ in range(len(conditions) + 1)]
     rows, targets = [], []
-    padded = torch.tensor(datamodule.store.records["padded_samples"].tolist())
+    padded = torch.tensor(datamodule.store.column("padded_samples").tolist())
     total = len(datamodule.parts.split.test) * (len(conditions) + 1) * len(tasks)
 
     with record_progress("Records under all conditions", total, progress) as advance:

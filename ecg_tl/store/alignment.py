@@ -22,7 +22,11 @@ from functools import lru_cache
 import numpy as np
 from numpy.typing import NDArray
 
+from ecg_tl.store.parts import RowParts
 from ecg_tl.store.traces import TRACE_LEADS, TRACE_RATE, TRACE_SAMPLES, Traces, unpack_traces
+
+TraceRows = NDArray[np.uint8] | RowParts[np.uint8]
+"""`(records, TRACE_BYTES)`, as `recording_trace` makes them."""
 
 SAME_TRACE = 0.9
 """Similarity from which two traces are of the same recording."""
@@ -54,6 +58,8 @@ _LAG_TOLERANCE = 1.5  # samples, between two pairs of landmarks of one copy
 _LAGS = np.arange(-7, 8)  # samples around a candidate's lag, between which the correlation is interpolated
 _FINE_LAGS = np.arange(-1.0, 1.0 + 1e-9, 0.125)
 _AT_ONCE = 2048  # traces that are decoded, and candidates that are decided, at a time
+_CODES_AT_ONCE = 2**20  # that are sorted together, 40 MB
+_HITS_AT_ONCE = 2**21  # pairs of landmarks that are sorted together, 150 MB
 
 
 @dataclass(frozen=True, eq=False)
@@ -77,7 +83,10 @@ class Alignments:
 
 
 def find_alignments(
-    traces: NDArray[np.uint8], side: NDArray[np.int8] | None = None, least: float = SAME_TRACE
+    traces: TraceRows,
+    side: NDArray[np.int8] | None = None,
+    least: float = SAME_TRACE,
+    rows: NDArray[np.int64] | None = None,
 ) -> Alignments:
     """Find the pairs of records that are the same recording at some lag.
 
@@ -88,13 +97,14 @@ def find_alignments(
         traces: `uint8 (records, TRACE_BYTES)`; those without a trace are in no pair.
         side: Of each record; records of one side are not compared. All with all if None.
         least: Similarity from which a pair is given.
+        rows: The records that are compared, ascending; all if None.
     """
-    one, other, lag = _candidates(traces, side)
+    one, other, lag = _candidates(traces, side, np.arange(len(traces)) if rows is None else rows)
     kept: list[tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.float32], NDArray[np.float32]]] = []
     for start in range(0, len(one), _AT_ONCE):
         part = slice(start, start + _AT_ONCE)
-        rows, inverse = np.unique(np.concatenate([one[part], other[part]]), return_inverse=True)
-        unpacked = unpack_traces(traces[rows])
+        needed, inverse = np.unique(np.concatenate([one[part], other[part]]), return_inverse=True)
+        unpacked = unpack_traces(traces[needed])
         half = len(inverse) // 2
         similarity, at = compare_traces(unpacked, inverse[:half], inverse[half:], lag[part])
         same = similarity >= least
@@ -216,22 +226,63 @@ def _interpolation() -> NDArray[np.float32]:
 # Candidates -----------------------------------------------------------------------------------------------
 
 
+@dataclass(frozen=True, eq=False)
+class _Landmarks:
+    """Landmarks of one lead, of all records: 16 bytes each.
+
+    Attributes:
+        codes: uint64.
+        rows: Which record's; int32.
+        marks: Where in its trace, in samples; float32.
+    """
+
+    codes: NDArray[np.uint64]
+    rows: NDArray[np.int32]
+    marks: NDArray[np.float32]
+
+
 def _candidates(
-    traces: NDArray[np.uint8], side: NDArray[np.int8] | None
+    traces: TraceRows, side: NDArray[np.int8] | None, rows: NDArray[np.int64]
 ) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.float32]]:
     """Return rows and lags at which two landmarks of two records meet."""
-    hits: list[tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.float32], NDArray[np.int64]]] = []
+    hits: list[_Hits] = [_NO_HITS]
     landmarks = 0
     for lead in range(len(TRACE_LEADS)):
-        codes, rows, marks = _codes(traces, lead)
+        here = _landmarks(traces, lead, rows)
         hits += [
-            (rows[a], rows[b], marks[a] - marks[b], a + landmarks) for a, b in _neighbours(codes, rows, side)
+            (here.rows[a], here.rows[b], here.marks[a] - here.marks[b], (a + landmarks).astype(np.int32))
+            for a, b in _neighbours(here, side)
         ]
-        landmarks += len(codes)
-    if not hits:
-        empty = np.zeros(0, dtype=np.int64)
-        return empty, empty, np.zeros(0, dtype=np.float32)
+        landmarks += len(here.codes)
     one, other, lag, landmark = (np.concatenate(part) for part in zip(*hits, strict=True))
+    del hits
+    found = []
+    # A record's hits together, of as many records at a time as fit.
+    counts = np.bincount(one, minlength=1)
+    of_range = np.cumsum(counts) // _HITS_AT_ONCE
+    for number in np.unique(of_range).tolist():
+        first, last = np.searchsorted(of_range, [number, number + 1]).tolist()
+        those = np.flatnonzero((one >= first) & (one < last))
+        found.append(_meetings(one[those], other[those], lag[those], landmark[those]))
+    rows_one, rows_other, lags = (np.concatenate(part) for part in zip(*found, strict=True))
+    return rows_one.astype(np.int64), rows_other.astype(np.int64), lags
+
+
+_Hits = tuple[NDArray[np.int32], NDArray[np.int32], NDArray[np.float32], NDArray[np.int32]]
+"""Of pairs of landmarks: two rows, the lag, and which landmark it is of the first."""
+
+_NO_HITS: _Hits = (
+    np.zeros(0, np.int32),
+    np.zeros(0, np.int32),
+    np.zeros(0, np.float32),
+    np.zeros(0, np.int32),
+)
+
+
+def _meetings(
+    one: NDArray[np.int32], other: NDArray[np.int32], lag: NDArray[np.float32], landmark: NDArray[np.int32]
+) -> tuple[NDArray[np.int32], NDArray[np.int32], NDArray[np.float32]]:
+    """Return the pairs of records of which two landmarks meet at one lag, ordered, and that lag."""
     order = np.lexsort((landmark, lag, other, one))
     one, other, lag, landmark = one[order], other[order], lag[order], landmark[order]
     same_pair = (one[1:] == one[:-1]) & (other[1:] == other[:-1])
@@ -243,36 +294,34 @@ def _candidates(
     return one[found], other[found], (lag[found] + lag[found + 1]) / 2
 
 
-def _codes(
-    traces: NDArray[np.uint8], lead: int
-) -> tuple[NDArray[np.uint64], NDArray[np.int64], NDArray[np.float32]]:
-    """Return the codes of a lead's landmarks, of which records they are, and where in their traces."""
-    kept: list[tuple[NDArray[np.uint64], NDArray[np.int64], NDArray[np.float32]]] = []
+def _landmarks(traces: TraceRows, lead: int, rows: NDArray[np.int64]) -> _Landmarks:
+    """Return the landmarks of a lead, of those records."""
+    kept: list[tuple[NDArray[np.uint64], NDArray[np.int32], NDArray[np.float32]]] = [_NOTHING]
     projections = _projections()
-    for start in range(0, len(traces), _AT_ONCE):
-        unpacked = unpack_traces(traces[start : start + _AT_ONCE])
+    for start in range(0, len(rows), _AT_ONCE):
+        chunk = rows[start : start + _AT_ONCE]
+        unpacked = unpack_traces(traces[chunk])
         marks = unpacked.landmarks[:, lead]
         lengths = unpacked.lengths[:, lead, None]
         inside = np.minimum(marks + _REACH, lengths) - np.maximum(marks - _REACH, 0)
         there = np.isfinite(marks) & (inside >= _LEAST_SUPPORT * 2 * _REACH)
-        rows, numbers = np.nonzero(there)
-        at = marks[rows, numbers]
+        records, numbers = np.nonzero(there)
+        at = marks[records, numbers]
         fine = np.floor(at * _PHASES + 0.5).astype(np.int64)
         whole, phase = fine // _PHASES, fine % _PHASES
         padded = np.pad(unpacked.values[:, lead], ((0, 0), (_REACH, _REACH + 2))).astype(np.float32)
         windows = np.lib.stride_tricks.sliding_window_view(padded, _SUPPORT, axis=1)
-        codes = np.empty(len(rows), dtype=np.uint64)
+        codes = np.empty(len(records), dtype=np.uint64)
         for number in range(_PHASES):
             chosen = np.flatnonzero(phase == number)
-            signs = windows[rows[chosen], whole[chosen]] @ projections[number] > 0
+            signs = windows[records[chosen], whole[chosen]] @ projections[number] > 0
             signs ^= signs[:, :1]  # a turned lead has all bits turned
             codes[chosen] = np.packbits(signs, axis=1).view(np.uint64).reshape(-1)
-        kept.append((codes, rows + start, at))
-    codes, rows, marks = (np.concatenate(part) for part in zip(*kept, strict=True)) if kept else _NOTHING
-    return codes, rows, marks
+        kept.append((codes, chunk[records].astype(np.int32), at))
+    return _Landmarks(*(np.concatenate(part) for part in zip(*kept, strict=True)))
 
 
-_NOTHING = (np.zeros(0, np.uint64), np.zeros(0, np.int64), np.zeros(0, np.float32))
+_NOTHING = (np.zeros(0, np.uint64), np.zeros(0, np.int32), np.zeros(0, np.float32))
 
 
 @lru_cache(maxsize=1)
@@ -290,27 +339,37 @@ def _projections() -> NDArray[np.float32]:
 
 
 def _neighbours(
-    codes: NDArray[np.uint64],
-    rows: NDArray[np.int64],
-    side: NDArray[np.int8] | None,
+    landmarks: _Landmarks, side: NDArray[np.int8] | None
 ) -> Iterator[tuple[NDArray[np.int64], NDArray[np.int64]]]:
-    """Yield pairs of codes, that of the lower row first, which lie beside each other in one of the orders."""
-    as_bytes = codes.view(np.uint8).reshape(-1, 8)
+    """Yield pairs of landmarks, that of the lower row first, whose codes are near in one of the orders."""
+    as_bytes = landmarks.codes.view(np.uint8).reshape(-1, 8)
     for turn in range(8):
-        keys = (
-            np.ascontiguousarray(np.roll(as_bytes, -turn, axis=1)).view(">u8").reshape(-1).astype(np.uint64)
-        )
-        order = np.argsort(keys, kind="stable")
-        sorted_codes, sorted_rows = codes[order], rows[order]
-        sides = None if side is None else side[sorted_rows]
-        for distance in range(1, NEIGHBOURS + 1):
-            apart = np.bitwise_count(sorted_codes[distance:] ^ sorted_codes[:-distance])
-            near = (apart <= MOST_DIFFERENT_BITS) & (sorted_rows[distance:] != sorted_rows[:-distance])
-            if sides is not None:
-                near &= sides[distance:] != sides[:-distance]
-            left = np.flatnonzero(near)
-            if not len(left):
-                continue
-            a, b = order[left], order[left + distance]
-            turned = rows[a] > rows[b]
-            yield np.where(turned, b, a), np.where(turned, a, b)
+        # Sorted range by range of the first byte; the last ones are compared with the next range's as well.
+        last = np.zeros(0, dtype=np.int64)
+        for members in _ranges(as_bytes[:, turn]):
+            keys = np.roll(as_bytes[members], -turn, axis=1).view(">u8").reshape(-1).astype(np.uint64)
+            order = np.concatenate([last, members[np.argsort(keys, kind="stable")]])
+            codes, rows = landmarks.codes[order], landmarks.rows[order]
+            sides = None if side is None else side[rows]
+            for distance in range(1, NEIGHBOURS + 1):
+                near = np.bitwise_count(codes[distance:] ^ codes[:-distance]) <= MOST_DIFFERENT_BITS
+                near &= rows[distance:] != rows[:-distance]
+                if sides is not None:
+                    near &= sides[distance:] != sides[:-distance]
+                near[: max(0, len(last) - distance)] = False  # met before
+                left = np.flatnonzero(near)
+                if not len(left):
+                    continue
+                a, b = order[left], order[left + distance]
+                turned = landmarks.rows[a] > landmarks.rows[b]
+                yield np.where(turned, b, a), np.where(turned, a, b)
+            last = order[-NEIGHBOURS:]
+
+
+def _ranges(first_bytes: NDArray[np.uint8]) -> Iterator[NDArray[np.int64]]:
+    """Yield positions by ranges of their byte, about `_CODES_AT_ONCE` at a time."""
+    of_byte = np.cumsum(np.bincount(first_bytes, minlength=256)) // _CODES_AT_ONCE
+    for number in np.unique(of_byte).tolist():
+        members = np.flatnonzero(of_byte[first_bytes] == number)
+        if len(members):
+            yield members

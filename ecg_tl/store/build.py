@@ -6,15 +6,16 @@ import os
 import platform
 import shutil
 import time
+from array import array
 from collections import defaultdict
-from collections.abc import Hashable, Iterable, Iterator, Sequence
+from collections.abc import Hashable, Iterator, Sequence
 from contextlib import ExitStack, closing
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import partial
 from importlib.metadata import version
 from pathlib import Path
-from typing import Literal, get_args
+from typing import Any, Literal, get_args
 
 import numpy as np
 import pandas as pd
@@ -28,7 +29,7 @@ from ecg_tl.lock import exclusive_lock
 from ecg_tl.signals import LARGEST_PEAK, SMALLEST_PEAK
 from ecg_tl.store.conform import StoredSignal, TooShort, conform, read_recording
 from ecg_tl.store.copies import first_of_recording
-from ecg_tl.store.encoding import SIGNAL_DTYPE
+from ecg_tl.store.encoding import HASH_BYTES, SIGNAL_DTYPE
 from ecg_tl.store.fingerprint import Fingerprint, source_fingerprint, store_name
 from ecg_tl.store.header_names import HeaderNames, names_file
 from ecg_tl.store.manifest import Counts, DatasetCard, Manifest, read_manifest
@@ -136,15 +137,14 @@ def prepare_again(path: Path, *, workers: int | None = None, progress: bool = Tr
 
 @dataclass
 class _Tally:
-    """What the records came to, gathered in their order."""
+    """What the records came to, gathered in their order: 40 bytes a record."""
 
-    kept: list[int] = field(default_factory=list)
-    signal_hashes: list[str] = field(default_factory=list)
-    fingerprints: list[NDArray[np.int8]] = field(default_factory=list)
-    traces: list[NDArray[np.uint8]] = field(default_factory=list)
-    nan_samples: list[int] = field(default_factory=list)
-    padded_samples: list[int] = field(default_factory=list)
-    clipped_samples: list[int] = field(default_factory=list)
+    kept: array[int] = field(default_factory=lambda: array("q"))
+    hashes: bytearray = field(default_factory=bytearray)
+    nan_samples: array[int] = field(default_factory=lambda: array("q"))
+    padded_samples: array[int] = field(default_factory=lambda: array("q"))
+    clipped: int = 0
+    clipped_samples: int = 0
     cropped: int = 0
     implausible: int = 0
     left_out: list[LeftOut] = field(default_factory=list)
@@ -152,12 +152,11 @@ class _Tally:
 
     def add(self, row: int, signal: StoredSignal) -> None:
         self.kept.append(row)
-        self.signal_hashes.append(signal.signal_hash)
-        self.fingerprints.append(signal.fingerprint)
-        self.traces.append(signal.trace)
+        self.hashes += bytes.fromhex(signal.signal_hash)
         self.nan_samples.append(signal.nan_samples)
         self.padded_samples.append(signal.padded_samples)
-        self.clipped_samples.append(signal.clipped_samples)
+        self.clipped += signal.clipped_samples > 0
+        self.clipped_samples += signal.clipped_samples
         self.cropped += signal.cropped
         self.implausible += signal.is_implausible
 
@@ -188,7 +187,7 @@ def _build(
     ):
         for row, (record_id, outcome) in enumerate(zip(scan.records["record_id"], outcomes, strict=True)):
             if isinstance(outcome, StoredSignal):
-                writer.append(outcome.steps)
+                writer.append(outcome.steps, outcome.fingerprint, outcome.trace)
                 tally.add(row, outcome)
             elif isinstance(outcome, TooShort):
                 tally.too_short.append(record_id)
@@ -208,11 +207,11 @@ def _build(
                 "Prepare again when they are complete.",
             )
         headers.keep()
-        fingerprints, traces = np.stack(tally.fingerprints), np.stack(tally.traces)
-        first_row = first_of_recording(traces, tally.signal_hashes)
+        hashes = np.frombuffer(tally.hashes, dtype=np.uint8).reshape(-1, HASH_BYTES)
+        first_row = first_of_recording(writer.traces(), hashes)
         records = _stored_records(scan.records, tally, first_row)
         manifest = _manifest(dataset, root, settings, source, scan, rules, tally, records)
-        writer.finish(records, fingerprints, traces, manifest)
+        writer.finish(records, manifest)
 
 
 def _read_and_conform(
@@ -226,12 +225,13 @@ def _read_and_conform(
 
 
 def _stored_records(scanned: pd.DataFrame, tally: _Tally, first_row: NDArray[np.int64]) -> pd.DataFrame:
-    records = scanned.iloc[tally.kept].reset_index(drop=True)
+    records = scanned.iloc[np.asarray(tally.kept)].reset_index(drop=True)
+    hashes = bytes(tally.hashes).hex()
     return records.assign(
-        signal_hash=tally.signal_hashes,
+        signal_hash=[hashes[at : at + 2 * HASH_BYTES] for at in range(0, len(hashes), 2 * HASH_BYTES)],
         first_row=first_row,
-        nan_samples=tally.nan_samples,
-        padded_samples=tally.padded_samples,
+        nan_samples=np.asarray(tally.nan_samples),
+        padded_samples=np.asarray(tally.padded_samples),
     )
 
 
@@ -269,8 +269,8 @@ def _manifest(
             padded=sum(count > 0 for count in tally.padded_samples),
             mended=sum(count > 0 for count in tally.nan_samples),
             nan_samples=sum(tally.nan_samples),
-            clipped=sum(count > 0 for count in tally.clipped_samples),
-            clipped_samples=sum(tally.clipped_samples),
+            clipped=tally.clipped,
+            clipped_samples=tally.clipped_samples,
         ),
         columns=column_kinds(records),
         rules=rules,
@@ -292,12 +292,13 @@ def _amplitude_notes(tally: _Tally) -> Iterator[str]:
         )
 
 
-def groups_of_records(record_ids: Iterable[str], keys: Iterable[Hashable]) -> tuple[tuple[str, ...], ...]:
+def groups_of_records(record_ids: pd.Series[Any], keys: pd.Series[Any]) -> tuple[tuple[str, ...], ...]:
     """Return the ids of records with the same key, a tuple for each key that occurs more than once."""
+    several = keys.duplicated(keep=False).to_numpy()
     groups: dict[Hashable, list[str]] = defaultdict(list)
-    for record_id, key in zip(record_ids, keys, strict=True):
+    for record_id, key in zip(record_ids[several], keys[several], strict=True):
         groups[key].append(record_id)
-    return tuple(tuple(group) for group in groups.values() if len(group) > 1)
+    return tuple(map(tuple, groups.values()))
 
 
 def _open_existing(target: Path, bad_records: BadRecords) -> Store:

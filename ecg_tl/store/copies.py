@@ -2,41 +2,42 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from hashlib import blake2b
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ecg_tl.store.alignment import Alignments, find_alignments
+from ecg_tl.store.alignment import Alignments, TraceRows, find_alignments
+from ecg_tl.store.encoding import HASH_BYTES
 from ecg_tl.store.matching import first_of_equals, join
+from ecg_tl.store.parts import RowParts
 from ecg_tl.store.traces import has_trace
-
-TraceRows = NDArray[np.uint8]
-"""`(records, TRACE_BYTES)`, as `recording_trace` makes them."""
 
 Rows = NDArray[np.int64]
 
+_AT_ONCE = 4096
+"""Traces that are looked at together."""
 
-def first_of_recording(traces: TraceRows, signal_hashes: Sequence[str]) -> Rows:
+
+def first_of_recording(traces: TraceRows, signal_hashes: NDArray[np.uint8]) -> Rows:
     """Return for each record the first row that holds the same recording; its own where there is none before.
 
     Rows are of one recording if their traces are, at whatever lag, or their stored signals are the same
     sample for sample, directly or through others. Time and memory grow with the records.
 
     Args:
-        traces: Of all rows.
-        signal_hashes: Of all rows' stored signals.
+        traces: Of all rows; mapped ones are read a part at a time.
+        signal_hashes: Of all rows' stored signals, `(records, HASH_BYTES)`.
     """
     group, _, _ = _groups(traces)
     group = join(group, np.arange(len(group)), first_of_equals(signal_hashes))
     return _first(group)
 
 
-def first_copies(one: TraceRows, other: TraceRows) -> tuple[Rows, Rows]:
+def first_copies(one: NDArray[np.uint8], other: NDArray[np.uint8]) -> tuple[Rows, Rows]:
     """Return the rows of one collection that another holds too, and of each the first such row of that."""
-    group, _, _ = _groups(np.concatenate([one, other]))
+    group, _, _ = _groups(RowParts([one, other]))
     here, there = group[: len(one)], group[len(one) :]
     numbers, first = np.unique(there, return_index=True)
     found = np.flatnonzero(np.isin(here, numbers))
@@ -66,22 +67,22 @@ class CommonRecords:
     pairs: int
 
 
-def find_common(one: TraceRows, other: TraceRows, most_pairs: int) -> CommonRecords:
+def find_common(one: NDArray[np.uint8], other: NDArray[np.uint8], most_pairs: int) -> CommonRecords:
     """Compare two collections, and list at most about `most_pairs` of the pairs."""
     number = len(one)
-    group, by_trace, found = _groups(np.concatenate([one, other]))
+    group, by_trace, found = _groups(RowParts([one, other]))
     in_both = np.intersect1d(group[:number], group[number:])
     in_one, in_other = np.isin(group[:number], in_both), np.isin(group[number:], in_both)
     pairs = 0
     listed: list[tuple[int, int, float, float]] = []
-    equal = ((first, first, 1.0, 0.0) for first in by_trace)
+    equal = ((first, first, 1.0, 0.0) for first in by_trace.repeated())
     aligned = zip(
         found.one.tolist(), found.other.tolist(), found.similarity.tolist(), found.lag.tolist(), strict=True
     )
     for a, b, similarity, lag in (*equal, *aligned):
         for left, right, sign in ((a, b, 1.0), *(((b, a, -1.0),) if a != b else ())):
-            here = [row for row in by_trace[left] if row < number]
-            there = [row - number for row in by_trace[right] if row >= number]
+            here = [row for row in by_trace.rows(left) if row < number]
+            there = [row - number for row in by_trace.rows(right) if row >= number]
             pairs += len(here) * len(there)
             room = max(0, most_pairs - len(listed))
             listed += [(x, y, similarity, sign * lag) for x in here for y in there[: room + 1]][: room + 1]
@@ -98,23 +99,53 @@ def find_common(one: TraceRows, other: TraceRows, most_pairs: int) -> CommonReco
     )
 
 
-def _groups(traces: TraceRows) -> tuple[Rows, dict[int, list[int]], Alignments]:
+@dataclass(frozen=True, eq=False)
+class _Members:
+    """Which rows have one trace: `known` are all that have one, ordered by the first row that has the same.
+
+    Attributes:
+        known: Rows.
+        first: Of each of them, in step; ascending.
+    """
+
+    known: Rows
+    first: Rows
+
+    def rows(self, first: int) -> list[int]:
+        """Return the rows whose trace is that of the row `first`."""
+        begin, end = np.searchsorted(self.first, [first, first + 1]).tolist()
+        return [int(row) for row in self.known[begin:end]]
+
+    def repeated(self) -> list[int]:
+        """Return the first row of each trace that several have."""
+        return [int(row) for row in np.unique(self.first[1:][self.first[1:] == self.first[:-1]])]
+
+
+def _groups(traces: TraceRows) -> tuple[Rows, _Members, Alignments]:
     """Group the rows of one recording.
 
     Returns:
-        The group of each row; for each trace the first row that has it, and all; pairs of such first rows.
+        The group of each row; which rows have one trace; pairs of first rows with such a trace.
     """
-    known = np.flatnonzero(has_trace(traces))
+    known, hashes = _hashes(traces)
     # What is equal is joined already: a collection may hold one record ten thousand times.
-    first = known[first_of_equals(blake2b(traces[row].tobytes(), digest_size=16).digest() for row in known)]
-    members: dict[int, list[int]] = {}
-    for row, of in zip(known.tolist(), first.tolist(), strict=True):
-        members.setdefault(of, []).append(row)
-    distinct = np.array(list(members), dtype=np.int64)
-    found = find_alignments(traces if len(distinct) == len(traces) else traces[distinct])
-    found = Alignments(distinct[found.one], distinct[found.other], found.similarity, found.lag)
+    first = known[first_of_equals(hashes)]
+    found = find_alignments(traces, rows=known[first == known])
+    order = np.argsort(first, kind="stable")
     group = join(np.arange(len(traces)), known, first)
-    return join(group, found.one, found.other), members, found
+    return join(group, found.one, found.other), _Members(known[order], first[order]), found
+
+
+def _hashes(traces: TraceRows) -> tuple[Rows, NDArray[np.uint8]]:
+    """Return the rows that have a trace, and the hash of each, `(rows, HASH_BYTES)`."""
+    known, hashes = [np.zeros(0, dtype=np.int64)], bytearray()
+    for start in range(0, len(traces), _AT_ONCE):
+        part = traces[start : start + _AT_ONCE]
+        there = np.flatnonzero(has_trace(part))
+        known.append(there + start)
+        for row in there:
+            hashes += blake2b(part[row].tobytes(), digest_size=HASH_BYTES).digest()
+    return np.concatenate(known), np.frombuffer(hashes, dtype=np.uint8).reshape(-1, HASH_BYTES)
 
 
 def _first(group: Rows) -> Rows:

@@ -36,6 +36,10 @@ def decode(steps: NDArray[np.int16], resolution: float = 1.0 / STEPS_PER_MILLIVO
     return steps.astype(np.float32) / np.float32(1.0 / resolution)
 
 
+HASH_BYTES = 16
+"""Of a signal."""
+
+
 def signal_hash(steps: NDArray[np.generic]) -> str:
     """Return a hash (32 hex digits) of a signal's bytes; equal signals, and only these, share it."""
-    return blake2b(np.ascontiguousarray(steps).tobytes(), digest_size=16).hexdigest()
+    return blake2b(np.ascontiguousarray(steps).tobytes(), digest_size=HASH_BYTES).hexdigest()

@@ -14,16 +14,22 @@ from ecg_tl.errors import DatasetError
 from ecg_tl.store.header_names import HeaderNames
 from ecg_tl.store.settings import StoreSettings
 
-FORMAT_VERSION = 5
-"""Raised whenever the same files and settings would give another content, in `store` or in a reader."""
+CONTENT_VERSION = 5
+"""Raised whenever the same files and settings would give other records, in `store` or in a reader."""
 
-READABLE_FORMATS = (3, 4, 5)
+FORMAT_VERSION = 6
+"""Of the files in a store's folder; raised with `CONTENT_VERSION`, or alone where the same is kept otherwise:
+a store then has the name that it had, and an earlier one is found and opened under it."""
+
+READABLE_FORMATS = (3, 4, 5, 6)
 """Format 3 has patients as the files write them (`7` beside `7.0`, `NA`); `open_store` puts them right.
-Before format 5 there were no traces; `Store.traces` makes them of the stored signals."""
+Before format 5 there were no traces; `Store.traces` makes them of the stored signals. Before format 6 the
+record table was a file of CSV, which is read as a whole."""
 
 SIGNALS_FILE = "signals.i16"
 FINGERPRINTS_FILE = "fingerprints.i8"
 TRACES_FILE = "traces.u8"
+COLUMNS_FILE = "records.npz"
 RECORDS_FILE = "records.csv"
 MANIFEST_FILE = "store.json"
 
@@ -116,7 +122,7 @@ def store_name(dataset: EcgDataset, settings: StoreSettings, fingerprint: Finger
         "dataset": dataset.name,
         "options": dict(dataset.options),
         "settings": settings.resolved(dataset.crop).to_json(),
-        "format": FORMAT_VERSION,
+        "format": CONTENT_VERSION,
         "source": fingerprint.digest,
     }
     canonical = json.dumps(identity, sort_keys=True, ensure_ascii=True, allow_nan=False)

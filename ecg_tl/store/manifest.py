@@ -14,6 +14,7 @@ from ecg_tl.limits import Limit, fits_type, shown
 from ecg_tl.store.digests import OWN_DIGEST, FileDigest, digest_of_values, with_own_digest
 from ecg_tl.store.encoding import SIGNAL_DTYPE
 from ecg_tl.store.fingerprint import (
+    COLUMNS_FILE,
     FINGERPRINTS_FILE,
     FORMAT_VERSION,
     MANIFEST_FILE,
@@ -38,6 +39,7 @@ DIGESTED_FILES = {
     3: frozenset[str](),
     4: frozenset({SIGNALS_FILE, FINGERPRINTS_FILE, RECORDS_FILE}),
     5: frozenset({SIGNALS_FILE, FINGERPRINTS_FILE, TRACES_FILE, RECORDS_FILE}),
+    6: frozenset({SIGNALS_FILE, FINGERPRINTS_FILE, TRACES_FILE, COLUMNS_FILE}),
 }
 """Which files a store of each format has digests of."""
 
@@ -122,7 +124,7 @@ class Manifest:
         created: UTC, ISO 8601.
         versions: Of the packages that took part.
         counts: What was done to how many.
-        columns: What each column of the record table holds, for `store.table`.
+        columns: What each column of the record table holds, for `store.table` and `store.columns`.
         rules: Label rule of each task, so that a store without its source still knows its classes.
         left_out: Records that could not be used, and why.
         too_short: Ids of the records that `short="drop"` left out.
@@ -168,6 +170,11 @@ class Manifest:
     def has_traces(self) -> bool:
         """Whether the store has a file of traces."""
         return self.format_version >= 5
+
+    @property
+    def has_columns(self) -> bool:
+        """Whether the record table is kept by columns."""
+        return self.format_version >= 6
 
     @property
     def fingerprints_bytes(self) -> int:

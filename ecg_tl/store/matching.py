@@ -5,7 +5,7 @@ For checkpoints that have no traces (`ecg_tl.store.alignment`): every pair is lo
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -73,11 +73,19 @@ def first_matches(one: Fingerprints, other: Fingerprints) -> Matches:
     return Matches(found, first[found], similarity[found])
 
 
-def first_of_equals(values: Iterable[Hashable]) -> NDArray[np.int64]:
-    """Return for each value the position of the first that is equal."""
-    first: dict[Hashable, int] = {}
-    positions = [first.setdefault(value, position) for position, value in enumerate(values)]
-    return np.asarray(positions, dtype=np.int64)
+def first_of_equals(hashes: NDArray[np.uint8]) -> NDArray[np.int64]:
+    """Return for each hash the position of the first that is equal.
+
+    Args:
+        hashes: `(records, 16)`.
+    """
+    halves = np.ascontiguousarray(hashes).view("<u8").reshape(-1, 2)
+    order = np.lexsort((halves[:, 1], halves[:, 0]))  # stable: of equals the first comes first
+    begins = np.ones(len(order), dtype=bool)
+    begins[1:] = (halves[order[1:]] != halves[order[:-1]]).any(axis=1)
+    first = np.empty(len(order), dtype=np.int64)
+    first[order] = order[np.maximum.accumulate(np.where(begins, np.arange(len(order)), 0))]
+    return first
 
 
 def join(group: NDArray[np.int64], one: NDArray[np.int64], other: NDArray[np.int64]) -> NDArray[np.int64]:

@@ -54,8 +54,8 @@ def compare_stores(a: Store, b: Store) -> StoreOverlap:
     common = find_common(traces_a, traces_b, MOST_PAIRS)
     pairs = pd.DataFrame(
         {
-            "record_id_a": a.records["record_id"].to_numpy()[common.one],
-            "record_id_b": b.records["record_id"].to_numpy()[common.other],
+            "record_id_a": a.column("record_id").to_numpy()[common.one],
+            "record_id_b": b.column("record_id").to_numpy()[common.other],
             "similarity": common.similarity.astype(float).round(4),
             "lag_s": common.lag.astype(float).round(3),
         }

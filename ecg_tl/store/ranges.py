@@ -89,7 +89,7 @@ def training_ranges(store: Store, rows: NDArray[np.int64]) -> SignalRanges | Non
         rows = rows[np.linspace(0, len(rows) - 1, MOST_RECORDS).round().astype(np.int64)]
     signals = store.signals()
     settings = store.manifest.settings
-    padded = store.records["padded_samples"].to_numpy()[rows]
+    padded = store.column("padded_samples").to_numpy()[rows]
     spreads = []
     for padding in np.unique(padded).tolist():
         alike = rows[padded == padding]

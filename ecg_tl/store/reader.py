@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Iterable
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -12,8 +14,9 @@ from numpy.typing import NDArray
 
 from ecg_tl.datasets.identifiers import identifier
 from ecg_tl.signals import Recording
+from ecg_tl.store.columns import Columns
 from ecg_tl.store.encoding import SIGNAL_DTYPE, STEPS_PER_MILLIVOLT
-from ecg_tl.store.fingerprint import FINGERPRINTS_FILE, RECORDS_FILE, SIGNALS_FILE, TRACES_FILE
+from ecg_tl.store.fingerprint import COLUMNS_FILE, FINGERPRINTS_FILE, RECORDS_FILE, SIGNALS_FILE, TRACES_FILE
 from ecg_tl.store.identity import FINGERPRINT_BYTES
 from ecg_tl.store.manifest import Manifest, read_manifest
 from ecg_tl.store.table import read_table
@@ -28,15 +31,52 @@ class Store:
     Attributes:
         path: Its folder.
         manifest: What is in it and how it came there.
-        records: One row a record, in the order of the signals: the dataset's own columns, then `signal_hash`
-            (equal for signals that are the same sample for sample), `first_row` (the first row that holds the
-            same recording, its own in most), `nan_samples` (interpolated, over all leads) and
-            `padded_samples` (zeros at the end of each lead).
+        table: What was read of the record table when the store was opened: all of it before format 6, since
+            then nothing.
     """
 
     path: Path
     manifest: Manifest
-    records: pd.DataFrame
+    table: pd.DataFrame | None = None
+    _columns: dict[str, pd.Series[Any]] = field(default_factory=dict, repr=False)
+
+    @cached_property
+    def records(self) -> pd.DataFrame:
+        """The whole record table; read when it is first asked for.
+
+        One row a record, in the order of the signals: the dataset's own columns, then `signal_hash` (equal
+        for signals that are the same sample for sample), `first_row` (the first row that holds the same
+        recording, its own in most), `nan_samples` (interpolated, over all leads) and `padded_samples` (zeros
+        at the end of each lead).
+
+        Raises:
+            StoreError: If it cannot be read.
+        """
+        return self._read(None) if self.table is None else self.table
+
+    def column(self, name: str) -> pd.Series[Any]:
+        """Return one column of the record table, and read no other.
+
+        Raises:
+            KeyError: If the table has no such column (`manifest.columns` lists them).
+            StoreError: If it cannot be read.
+        """
+        if self.table is not None or "records" in self.__dict__:
+            return self.records[name]
+        if name not in self._columns:
+            self._columns[name] = self._read([name])[name]
+        return self._columns[name]
+
+    def columns(self, names: Iterable[str]) -> pd.DataFrame:
+        """Return those of the named columns that the record table has.
+
+        Raises:
+            StoreError: If one cannot be read.
+        """
+        return pd.DataFrame({name: self.column(name) for name in names if name in self.manifest.columns})
+
+    def _read(self, names: list[str] | None) -> pd.DataFrame:
+        return Columns(self.path / COLUMNS_FILE, self.manifest.columns, len(self)).read(names)
 
     def __len__(self) -> int:
         return self.manifest.counts.stored
@@ -84,11 +124,16 @@ def open_store(path: str | Path, *, verify: bool = True) -> Store:
     """
     folder = Path(path)
     manifest = read_manifest(folder)
+    store = Store(folder, manifest, None if manifest.has_columns else _read_csv(folder, manifest))
+    if verify:
+        verify_once(folder, manifest)
+    return store
+
+
+def _read_csv(folder: Path, manifest: Manifest) -> pd.DataFrame:
+    """Read the record table of a store before format 6."""
     records = read_table(folder / RECORDS_FILE, manifest.columns, manifest.counts.stored)
     if manifest.format_version == 3 and "patient_id" in records:
         patients = [identifier(patient) for patient in records["patient_id"]]
         records["patient_id"] = pd.Series(patients, index=records.index, dtype=object)
-    store = Store(folder, manifest, records)
-    if verify:
-        verify_once(folder, manifest)
-    return store
+    return records

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping
 
 import numpy as np
 
-from ecg_tl.datasets.base import LeftOut
+from ecg_tl.datasets.base import UNANSWERED, LeftOut
 from ecg_tl.store.check import CheckReport
 from ecg_tl.store.inspection import ERRORS, FindingKind
 from ecg_tl.store.manifest import Manifest
@@ -126,12 +126,12 @@ def _codes(counts: Mapping[str, int]) -> str:
 def _classes(store: Store) -> str:
     """Name the classes of the default task with their records."""
     rule = store.manifest.rule()
-    counts = np.nansum(rule.targets_of(store.records), axis=0).astype(int).tolist()
+    counts = np.nansum(rule.targets_of(store.columns(("codes", UNANSWERED))), axis=0).astype(int).tolist()
     return _codes(dict(zip(rule.class_names, counts, strict=True)))
 
 
 def _patients(store: Store) -> str:
-    known = store.records["patient_id"].dropna()
+    known = store.column("patient_id").dropna()
     if known.empty:
         return "not known: each record counts as a patient of its own"
     unknown = len(store) - len(known)

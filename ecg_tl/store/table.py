@@ -1,4 +1,7 @@
-"""The record table as CSV that comes back exactly as it was, None apart from NaN and from empty text."""
+"""Cells of the record table as text that comes back exactly, None apart from NaN and from empty text.
+
+`ecg_tl.store.columns` keeps them by columns. Before format 6 they were a file of CSV, which is read here.
+"""
 
 from __future__ import annotations
 
@@ -21,35 +24,24 @@ _ESCAPE = '"'
 
 _LINES_AT_ONCE = 4096
 
+TABLE_REMEDY = (
+    "Copy the store again, or run `ecg-tl data verify STORE --repair true`, which prepares it again "
+    "where the dataset's files are at hand."
+)
+
 
 def column_kinds(table: pd.DataFrame) -> dict[str, str]:
     """Return what each column holds: a dtype's name, `codes` (tuples of text), `text` or `json` (objects)."""
     return {str(name): _kind(table[name]) for name in table.columns}
 
 
-def write_table(table: pd.DataFrame, kinds: Mapping[str, str], path: Path) -> None:
-    """Write `table` as CSV, one line a record.
-
-    Raises:
-        OSError: If it cannot be written.
-    """
-    columns = [_encoded(table[name], kind) for name, kind in kinds.items()]
-    with path.open("w", encoding="utf-8", errors="surrogatepass", newline="") as handle:
-        writer = csv.writer(handle, lineterminator="\n")
-        writer.writerow(kinds)
-        writer.writerows(zip(*columns, strict=True))
-
-
 def read_table(path: Path, kinds: Mapping[str, str], rows: int) -> pd.DataFrame:
-    """Read what `write_table` wrote.
+    """Read a file of CSV, as stores before format 6 have it.
 
     Raises:
         StoreError: If it cannot be read, or has other columns or another number of rows than stated.
     """
-    remedy = (
-        "Copy the store again, or run `ecg-tl data verify STORE --repair true`, which prepares it again "
-        "where the dataset's files are at hand."
-    )
+    remedy = TABLE_REMEDY
     try:
         with path.open(encoding="utf-8", errors="surrogatepass", newline="") as handle:
             reader = csv.reader(handle)
@@ -83,16 +75,23 @@ def _kind(column: pd.Series[Any]) -> str:
     return "text" if all(value is None or isinstance(value, str) for value in values) else "json"
 
 
-def _encoded(column: pd.Series[Any], kind: str) -> list[str]:
+def is_numeric(kind: str) -> bool:
+    """Tell whether a column of this kind is an array of numbers, or of true and false."""
+    return kind not in _OBJECTS
+
+
+def cells_of(column: pd.Series[Any], kind: str) -> list[str]:
+    """Return the text of each cell of a column that is not numeric."""
     if kind == "codes":
         return [json.dumps(list(codes), ensure_ascii=False) for codes in column]
-    if kind in ("text", "string"):
-        return ["" if pd.isna(value) else _escaped(value) for value in column]
     if kind == "json":
         return ["" if value is None else json.dumps(_plain(value), ensure_ascii=False) for value in column]
-    if kind.startswith("float"):
-        return ["" if np.isnan(value) else repr(float(value)) for value in column]
-    return [str(value) for value in column]
+    return ["" if pd.isna(value) else _escaped(value) for value in column]
+
+
+def decoder_of(kind: str) -> tuple[Callable[[str], object], Any]:
+    """Return what makes a value of such a cell, and the dtype of the column."""
+    return _OBJECTS[kind]
 
 
 def _decoded(cells: tuple[str, ...], kind: str) -> pd.Series[Any]:

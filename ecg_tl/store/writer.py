@@ -19,20 +19,24 @@ from numpy.typing import NDArray
 
 from ecg_tl.errors import StoreError
 from ecg_tl.files import json_text
+from ecg_tl.store.columns import write_columns
 from ecg_tl.store.digests import BlockHasher, digest_file
 from ecg_tl.store.fingerprint import (
+    COLUMNS_FILE,
     FINGERPRINTS_FILE,
     MANIFEST_FILE,
-    RECORDS_FILE,
     SIGNALS_FILE,
     TRACES_FILE,
 )
 from ecg_tl.store.manifest import Manifest
-from ecg_tl.store.table import write_table
 from ecg_tl.store.traces import TRACE_BYTES
 
 TABLE_BYTES_PER_RECORD = 512 + TRACE_BYTES
 """About what a record's line in the table, its fingerprint, its trace and its share of the manifest take."""
+
+
+_BY_RECORD = (SIGNALS_FILE, FINGERPRINTS_FILE, TRACES_FILE)
+"""Files to which each record is appended as it comes."""
 
 
 class StoreWriter:
@@ -55,8 +59,8 @@ class StoreWriter:
         self.target = target
         self.bytes_needed = bytes_needed + records * TABLE_BYTES_PER_RECORD
         self._partial: Path | None = None
-        self._signals: BinaryIO | None = None
-        self._hasher = BlockHasher()
+        self._files: dict[str, BinaryIO] = {}
+        self._hashers = {name: BlockHasher() for name in _BY_RECORD}
 
     def __enter__(self) -> StoreWriter:
         with disk_errors(self.target, self.bytes_needed):
@@ -68,46 +72,50 @@ class StoreWriter:
             )
             # `mkdtemp` lets only its user in; a store is as open as whatever else this user makes.
             self._partial.chmod(0o777 & ~_umask())
-            self._signals = (self._partial / SIGNALS_FILE).open("wb")
+            for name in _BY_RECORD:
+                self._files[name] = (self._partial / name).open("wb")
         return self
 
-    def append(self, steps: NDArray[np.int16]) -> None:
-        """Append one record's `int16 (leads, samples)`."""
-        assert self._signals is not None, "entered"
-        with disk_errors(self.target, self.bytes_needed):
-            content = steps.tobytes()
-            self._signals.write(content)
-            self._hasher.update(content)
-
-    def finish(
-        self,
-        records: pd.DataFrame,
-        fingerprints: NDArray[np.int8],
-        traces: NDArray[np.uint8],
-        manifest: Manifest,
+    def append(
+        self, steps: NDArray[np.int16], fingerprint: NDArray[np.int8], trace: NDArray[np.uint8]
     ) -> None:
-        """Write the table, fingerprints, traces and the manifest; name the folder.
+        """Append one record, or several.
 
-        `fingerprints` are `(records, FINGERPRINT_BYTES)`, `traces (records, TRACE_BYTES)`. All of it is on
-        the disk before the folder gets its name.
+        Args:
+            steps: `int16 (leads, samples)`.
+            fingerprint: `int8 (FINGERPRINT_BYTES,)`.
+            trace: `uint8 (TRACE_BYTES,)`.
         """
-        assert self._signals is not None, "entered"
+        with disk_errors(self.target, self.bytes_needed):
+            for name, rows in zip(_BY_RECORD, (steps, fingerprint, trace), strict=True):
+                content = rows.tobytes()
+                self._files[name].write(content)
+                self._hashers[name].update(content)
+
+    def traces(self) -> NDArray[np.uint8]:
+        """Map the traces of all records so far, `uint8 (records, TRACE_BYTES)`: they are in no memory."""
         assert self._partial is not None, "entered"
         with disk_errors(self.target, self.bytes_needed):
-            self._signals.flush()
-            os.fsync(self._signals.fileno())
-            self._signals.close()
-            write_table(records, manifest.columns, self._partial / RECORDS_FILE)
-            _sync(self._partial / RECORDS_FILE)
-            for name, rows in ((FINGERPRINTS_FILE, fingerprints), (TRACES_FILE, traces)):
-                (self._partial / name).write_bytes(rows.tobytes())
-                _sync(self._partial / name)
+            self._files[TRACES_FILE].flush()
+            return np.memmap(self._partial / TRACES_FILE, dtype=np.uint8, mode="r").reshape(-1, TRACE_BYTES)
+
+    def finish(self, records: pd.DataFrame, manifest: Manifest) -> None:
+        """Write the table and the manifest; name the folder.
+
+        All of it is on the disk before the folder gets its name.
+        """
+        assert self._partial is not None, "entered"
+        with disk_errors(self.target, self.bytes_needed):
+            for file in self._files.values():
+                file.flush()
+                os.fsync(file.fileno())
+                file.close()
+            write_columns(records, manifest.columns, self._partial / COLUMNS_FILE)
+            _sync(self._partial / COLUMNS_FILE)
             digests = {
-                SIGNALS_FILE: self._hasher.digest(),  # of what was to be written, not of what the disk holds
-                **{
-                    name: digest_file(self._partial / name)
-                    for name in (FINGERPRINTS_FILE, TRACES_FILE, RECORDS_FILE)
-                },
+                # Of what was to be written, not of what the disk holds.
+                **{name: hasher.digest() for name, hasher in self._hashers.items()},
+                COLUMNS_FILE: digest_file(self._partial / COLUMNS_FILE),
             }
             # Escapes to ASCII: a file's name need not be text in any encoding.
             text = json_text(replace(manifest, digests=digests).to_json(), indent=1)
@@ -129,9 +137,9 @@ class StoreWriter:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        if self._signals is not None:
+        for file in self._files.values():
             try:
-                self._signals.close()
+                file.close()
             except OSError:
                 # Closing flushes: on a full disk it fails again, after the error that brought us here.
                 if error is None:

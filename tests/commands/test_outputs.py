@@ -137,7 +137,7 @@ def test_an_input_or_a_folder_is_no_output(
         ]
     )
     if given.is_dir():  # a store
-        given = given / "records.csv"
+        given = given / "records.npz"
     before = given.read_bytes()
     if way == "a folder":
         output.mkdir()
@@ -174,7 +174,7 @@ def test_of_a_datasets_folder_what_is_read_is_no_output_and_the_rest_may_be(
             assert main(words_for(option, output)) == 0, capsys.readouterr().err
         output.unlink()
         return
-    stored = next(prepared.glob("ptbxl-*")) / "records.csv"
+    stored = next(prepared.glob("ptbxl-*")) / "records.npz"
     signals = next(ptbxl_root.rglob("*_hr.dat"))  # the version of 500 Hz is read
     for given in (ptbxl_root / "ptbxl_database.csv", signals, signals.with_suffix(".hea"), stored):
         before = given.read_bytes()

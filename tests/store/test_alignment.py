@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import tracemalloc
 from collections.abc import Callable
+from hashlib import blake2b
 from pathlib import Path
 
 import numpy as np
@@ -14,8 +15,11 @@ from ecg_tl.datasets import get_dataset
 from ecg_tl.datasets.base import EcgDataset
 from ecg_tl.recordings.wfdb_recording import read_wfdb
 from ecg_tl.signals import LEADS, Recording
+from ecg_tl.store import alignment
 from ecg_tl.store.alignment import SAME_TRACE, find_alignments
 from ecg_tl.store.copies import find_common, first_copies, first_of_recording
+from ecg_tl.store.matching import first_of_equals
+from ecg_tl.store.parts import RowParts
 from ecg_tl.store.traces import LANDMARKS, TRACE_BYTES, has_trace, recording_trace, unpack_traces
 from ecg_tl.synthesis.patients import draw_patient
 from ecg_tl.synthesis.simulator import simulate
@@ -175,13 +179,23 @@ EXPECTED = np.array(
 )
 
 
+def hashed(*signals: str) -> np.ndarray:
+    """Return hashes as of such stored signals, `(records, 16)`."""
+    made = [blake2b(signal.encode(), digest_size=16).digest() for signal in signals]
+    return np.frombuffer(b"".join(made), np.uint8).reshape(-1, 16)
+
+
+def test_equals_have_the_first_of_them() -> None:
+    assert first_of_equals(hashed(*"abacab")).tolist() == [0, 1, 0, 3, 0, 1]
+
+
 def test_records_are_of_one_recording_directly_by_their_signals_or_through_others(
     originals: list[Signal], traces: np.ndarray
 ) -> None:
     first, second = trace(originals[0][:, :3500]), trace(originals[0][:, 1500:])  # 4 s in common
     rows = np.stack([traces[3], first, traces[0], second, np.zeros(TRACE_BYTES, np.uint8), traces[3]])
     rows = np.concatenate([rows, np.zeros((1, TRACE_BYTES), np.uint8)])
-    hashes = ["a", "b", "c", "d", "flat", "e", "flat"]
+    hashes = hashed("a", "b", "c", "d", "flat", "e", "flat")
     assert first_of_recording(rows, hashes).tolist() == [0, 1, 1, 1, 4, 0, 4]
 
 
@@ -204,12 +218,28 @@ def test_pairs_of_two_collections_are_counted_and_some_are_listed(traces: np.nda
     assert find_common(one, other, 2).pairs == 5
 
 
+@pytest.mark.slow
+def test_pairs_are_the_same_in_whatever_pieces_they_are_looked_for(
+    monkeypatch: pytest.MonkeyPatch, originals: list[Signal], traces: np.ndarray
+) -> None:
+    rows = np.concatenate([traces, [trace(signal[:, 700:]) for signal in originals[:6]], traces[:2]])
+    whole = find_alignments(rows, least=0.3)
+    for name in ("_AT_ONCE", "_CODES_AT_ONCE", "_HITS_AT_ONCE"):
+        monkeypatch.setattr(alignment, name, 3)
+    again = find_alignments(RowParts([rows[:5], rows[5:]]), least=0.3)
+    assert len(whole) > 8
+    for name in ("one", "other", "similarity", "lag"):
+        np.testing.assert_array_equal(getattr(again, name), getattr(whole, name))
+    some = find_alignments(rows, rows=np.array([0, 3, 12, 15]))
+    assert list(zip(some.one.tolist(), some.other.tolist(), strict=True)) == [(0, 12), (3, 15)]
+
+
 def test_nothing_has_nothing_in_common(traces: np.ndarray) -> None:
     empty = np.zeros((0, TRACE_BYTES), np.uint8)
     for one, other in ((empty, traces), (traces, empty), (empty, empty)):
         assert len(first_copies(one, other)[0]) == 0
         assert find_common(one, other, 10).pairs == 0
-    assert len(first_of_recording(empty, [])) == 0
+    assert len(first_of_recording(empty, hashed())) == 0
 
 
 @pytest.mark.slow
@@ -220,7 +250,7 @@ def test_memory_grows_with_the_records_and_not_with_their_pairs(originals: list[
     copies = np.tile(one, (1200, 1))
     copies[np.arange(1200), rng.integers(20, 200, 1200)] ^= 1  # one value by a step
     tracemalloc.start()
-    assert first_of_recording(copies, [str(row) for row in range(1200)]).max() == 0
+    assert first_of_recording(copies, hashed(*map(str, range(1200)))).max() == 0
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
     assert peak < 250e6

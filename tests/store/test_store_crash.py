@@ -66,7 +66,7 @@ def die_at(monkeypatch: pytest.MonkeyPatch, owner: object, name: str, call: int)
         (writer.StoreWriter, "append", 0),
         (writer.StoreWriter, "append", 5),
         (writer.os, "fsync", 0),
-        (writer, "write_table", 0),
+        (writer, "write_columns", 0),
         (writer.os, "fsync", 1),
         (writer.os, "fsync", 2),
         (writer.os, "fsync", 3),
@@ -201,7 +201,7 @@ def test_a_disk_that_fills_up_is_one_clear_error(
 
     with monkeypatch.context() as patched:
         if moment == "table":
-            patched.setattr(writer, "write_table", full)
+            patched.setattr(writer, "write_columns", full)
         elif moment == "sync":
             patched.setattr(writer.os, "fsync", full)
         else:
@@ -213,9 +213,9 @@ def test_a_disk_that_fills_up_is_one_clear_error(
 
 
 def through_disk_errors(write: Callable[..., None]) -> Callable[..., None]:
-    def append(self: writer.StoreWriter, steps: np.ndarray) -> None:
+    def append(self: writer.StoreWriter, *record: np.ndarray) -> None:
         with writer.disk_errors(self.target, self.bytes_needed):
-            write(steps)
+            write(*record)
 
     return append
 

@@ -9,10 +9,13 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+from earlier_tables import write_csv
 from fake_dataset import FakeDataset
 
 from ecg_tl.errors import StoreError
 from ecg_tl.store.build import prepare
+from ecg_tl.store.columns import Columns, write_columns
+from ecg_tl.store.digests import digest_file, with_own_digest
 from ecg_tl.store.manifest import Manifest
 from ecg_tl.store.matching import comparable
 from ecg_tl.store.reader import Store, open_store
@@ -40,7 +43,7 @@ def test_the_manifest_round_trip_is_exact(store: Store) -> None:
     assert Manifest.from_json(json.loads(json.dumps(store.manifest.to_json()))) == store.manifest
 
 
-@pytest.mark.parametrize("name", ["store.json", "records.csv", "signals.i16", "fingerprints.i8"])
+@pytest.mark.parametrize("name", ["store.json", "records.npz", "signals.i16", "fingerprints.i8"])
 def test_a_missing_file_is_named(store: Store, name: str) -> None:
     (store.path / name).unlink()
     with pytest.raises(StoreError, match=name) as error:
@@ -64,10 +67,57 @@ def test_fingerprints_are_mapped_one_a_record(store: Store) -> None:
 
 
 def test_a_shorter_table_is_refused(store: Store) -> None:
-    file = store.path / "records.csv"
-    file.write_text("\n".join(file.read_text().splitlines()[:-1]) + "\n")
-    with pytest.raises(StoreError, match=r"records\.csv: found 7 rows"):
+    file = store.path / "records.npz"
+    write_columns(store.records.iloc[:-1], store.manifest.columns, file)
+    with pytest.raises(StoreError, match=r"records\.npz: found .* block"):
         open_store(store.path)
+    with pytest.raises(StoreError, match=r"records\.npz: found 7 rows"):
+        open_store(store.path, verify=False).column("record_id")
+
+
+def test_opening_reads_no_column_and_asking_for_one_reads_no_other(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    table, asked = store.records, []
+    read = Columns.read
+
+    def noting(self: Columns, names: list[str] | None = None) -> pd.DataFrame:
+        asked.append(names)
+        return read(self, names)
+
+    monkeypatch.setattr(Columns, "read", noting)
+    opened = open_store(store.path)
+    assert asked == []
+    for _ in range(2):
+        pd.testing.assert_series_equal(opened.column("codes"), table["codes"])
+    assert asked == [["codes"]]
+    pd.testing.assert_frame_equal(opened.columns(["fold", "nowhere"]), table[["fold"]])
+    with pytest.raises(KeyError, match="nowhere"):
+        opened.column("nowhere")
+    pd.testing.assert_frame_equal(opened.records, table)
+    assert asked == [["codes"], ["fold"], ["nowhere"], None]
+
+
+def test_a_store_of_format_5_opens_with_its_table_of_csv(store: Store) -> None:
+    as_format(store, 5)
+    opened = open_store(store.path)
+    pd.testing.assert_frame_equal(opened.records, store.records)
+    pd.testing.assert_series_equal(opened.column("codes"), store.records["codes"])
+
+
+def as_format(store: Store, version: int) -> Path:
+    """Write a store's table and manifest as an earlier version did; return the table."""
+    file, table = store.path / "store.json", store.path / "records.csv"
+    write_csv(store.records, store.manifest.columns, table)
+    (store.path / "records.npz").unlink()
+    values = json.loads(file.read_text()) | {"format_version": version}
+    digests, _ = values.pop("digests"), values.pop("digest")
+    if version > 3:
+        digests["records.csv"] = digest_file(table).to_json()
+        del digests["records.npz"]
+        values = with_own_digest({**values, "digests": digests})
+    file.write_text(json.dumps(values))
+    return table
 
 
 def without(key: str) -> Callable[[dict[str, Any]], None]:
@@ -115,10 +165,7 @@ def test_a_folder_that_is_not_there_says_to_prepare(tmp_path: Path) -> None:
 
 
 def test_a_store_of_format_3_opens_with_its_patients_put_right(store: Store) -> None:
-    file, table = store.path / "store.json", store.path / "records.csv"
-    values = json.loads(file.read_text())
-    del values["digests"], values["digest"]
-    file.write_text(json.dumps(values | {"format_version": 3}))
+    table = as_format(store, 3)
     frame = pd.read_csv(table, dtype=str, keep_default_na=False)
     frame["patient_id"] = ["7", "7.0", "NA", "unknown", "", "007", "p7", "p7"]
     frame.to_csv(table, index=False)

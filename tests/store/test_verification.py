@@ -17,6 +17,7 @@ from ecg_tl.datasets import get_dataset
 from ecg_tl.errors import StoreError
 from ecg_tl.store import digests, verification
 from ecg_tl.store.build import prepare, prepare_again
+from ecg_tl.store.columns import write_columns
 from ecg_tl.store.digests import BlockHasher, damaged_blocks, digest_file
 from ecg_tl.store.fingerprint import FORMAT_VERSION
 from ecg_tl.store.manifest import DIGESTED_FILES
@@ -95,9 +96,9 @@ def test_a_file_that_is_not_what_was_written_is_refused(
 
 
 def test_an_edited_table_is_refused(store: Store) -> None:
-    table = store.path / "records.csv"
-    table.write_text(table.read_text().replace("50.5", "51.5", 1))
-    with pytest.raises(StoreError, match=r"records\.csv: found 1 of 1 block"):
+    records = store.records.assign(age=51.5)
+    write_columns(records, store.manifest.columns, store.path / "records.npz")
+    with pytest.raises(StoreError, match=r"records\.npz: found 1 of 1 block"):
         open_store(store.path)
 
 

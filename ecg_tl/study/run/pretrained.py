@@ -70,7 +70,7 @@ def probe_upstream(config: Mapping[str, Any], run_folder: RunFolder) -> Probed:
     names, rows = source.class_names, np.sort(source.parts.split.test)
     columns: dict[str, Any] = {
         "record_id": source.parts.record_ids[rows],
-        "patient_id": source.store.records["patient_id"].to_numpy()[rows],
+        "patient_id": source.store.column("patient_id").to_numpy()[rows],
     }
     for position, name in enumerate(names):
         answers = pd.Series(targets[:, position]).astype("Int64")
