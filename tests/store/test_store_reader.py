@@ -9,13 +9,12 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
-from earlier_tables import write_csv
+from earlier_tables import as_format
 from fake_dataset import FakeDataset
 
 from ecg_tl.errors import StoreError
 from ecg_tl.store.build import prepare
 from ecg_tl.store.columns import Columns, write_columns
-from ecg_tl.store.digests import digest_file, with_own_digest
 from ecg_tl.store.manifest import Manifest
 from ecg_tl.store.matching import comparable
 from ecg_tl.store.reader import Store, open_store
@@ -103,21 +102,6 @@ def test_a_store_of_format_5_opens_with_its_table_of_csv(store: Store) -> None:
     opened = open_store(store.path)
     pd.testing.assert_frame_equal(opened.records, store.records)
     pd.testing.assert_series_equal(opened.column("codes"), store.records["codes"])
-
-
-def as_format(store: Store, version: int) -> Path:
-    """Write a store's table and manifest as an earlier version did; return the table."""
-    file, table = store.path / "store.json", store.path / "records.csv"
-    write_csv(store.records, store.manifest.columns, table)
-    (store.path / "records.npz").unlink()
-    values = json.loads(file.read_text()) | {"format_version": version}
-    digests, _ = values.pop("digests"), values.pop("digest")
-    if version > 3:
-        digests["records.csv"] = digest_file(table).to_json()
-        del digests["records.npz"]
-        values = with_own_digest({**values, "digests": digests})
-    file.write_text(json.dumps(values))
-    return table
 
 
 def without(key: str) -> Callable[[dict[str, Any]], None]:

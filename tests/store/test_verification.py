@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from earlier_tables import as_format
 from fake_dataset import FakeDataset
 from hypothesis import given
 from hypothesis import strategies as st
@@ -162,11 +163,7 @@ def test_a_page_that_the_disk_lost_without_a_trace_is_found_by_the_command(
 def test_a_store_of_format_3_opens_and_says_that_it_cannot_be_verified(
     store: Store, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    file = store.path / "store.json"
-    values = json.loads(file.read_text())
-    for name in ("digest", "digests"):
-        del values[name]
-    file.write_text(json.dumps({**values, "format_version": 3}))
+    as_format(store, 3)
     assert len(open_store(store.path)) == 8
     assert data.run(["data", "verify", str(store.path.parent)]) == 0
     assert "no digests" in capsys.readouterr().out
