@@ -1,8 +1,14 @@
-"""What a large store costs a training that reads it from disk: time a record, and memory a process.
+"""What a large store costs: to prepare it, and a training that reads it from disk.
 
-    python benchmarks/scale.py [--records 35000 350000] [--folder FOLDER] [--quick]
+    python benchmarks/scale.py prepare [--records 350000 800000] [--folder FOLDER] [--workers N] [--shards K]
+    python benchmarks/scale.py read [--records 35000 350000] [--folder FOLDER]
 
-Stores of noise, 12 leads of 1000 samples: 350,000 records are 8.4 GB, CODE-15 %'s size. A process opens the
+`prepare` reads made-up records (`many_records.py`, no files) of 12 leads and 1000 samples: seconds of each
+step, the greatest memory of the process that gathers them (its workers hold a few records each), and the
+copies that are found; the store is then opened by a process of its own. 350,000 records are 8.8 GB on the
+disk, 800,000 are 20 GB, which are removed again. With `--shards` they are prepared in parts, and joined.
+
+`read` takes stores of noise: 350,000 records are 8.4 GB, CODE-15 %'s size. A process opens the
 store, divides its records and takes batches at random, as a training does; then `ecg-tl fit` trains a small
 LSTM on two DDP ranks that read one store. "Own" memory is what a process has allocated (anonymous pages).
 Mapped pages of the signals belong to the operating system's cache, which takes them back when it must, and
@@ -26,6 +32,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from lightning.pytorch import Callback, LightningModule, Trainer
+from scale_preparing import print_prepared
 from stores import write_noise_store
 from timing import print_machine, print_table
 
@@ -52,6 +59,9 @@ class Memory:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("what", choices=("prepare", "read"), nargs="?", default="read")
+    parser.add_argument("--workers", type=int, help="processes that read; one a core if not given")
+    parser.add_argument("--shards", type=int, default=1, help="parts in which the store is prepared")
     parser.add_argument("--records", type=int, nargs="+", default=[10_000, 30_000])
     parser.add_argument("--folder", type=Path, help="where the stores are written, and removed again")
     parser.add_argument("--quick", action="store_true", help="few records: does it run?")
@@ -61,9 +71,14 @@ def main() -> None:
     if arguments.train is not None:
         train(arguments.train, arguments.batches)
         return
+    sizes = [500, 1000] if arguments.quick else arguments.records
+    if arguments.what == "prepare":
+        print_machine("scale: preparing made-up records")
+        print_prepared(sizes, arguments.folder, arguments.workers, arguments.shards)
+        return
     print_machine("scale: time a record and memory a process, residency disk")
     rows: list[list[object]] = []
-    for records in [500, 1000] if arguments.quick else arguments.records:
+    for records in sizes:
         place = Path(tempfile.mkdtemp(dir=arguments.folder))
         try:
             began = time.perf_counter()

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 BENCHMARKS = Path(__file__).parents[1] / "benchmarks"
-PARTS = {"timing", "stores", "networks"}  # of the others
+PARTS = {"timing", "stores", "networks", "many_records", "scale_preparing"}  # of the others
 ON_REAL_RECORDS = {"fingerprints"}
 OF_STATISTICS = {
     "interval_coverage",
@@ -44,6 +44,16 @@ def test_a_benchmark_prints_a_table(name: str) -> None:
     assert said.startswith(f"# {name}: ")
     assert "cores" in said.splitlines()[2]
     assert any(line.startswith("| -") for line in said.splitlines())
+
+
+@pytest.mark.slow
+def test_a_made_up_store_is_prepared_in_shards_and_its_copies_are_found() -> None:
+    said = run("scale", "prepare", "--quick", "--shards", "2")
+    rows = [line.split("|")[1:-1] for line in said.splitlines() if line.startswith("| 1,000")]
+    prepared, opened = ([cell.strip() for cell in row] for row in rows)
+    assert prepared[:2] == ["1,000", "2"]
+    assert prepared[-3:] == ["10", "0", "0"]  # copies, missed, others joined
+    assert len(opened) == 8
 
 
 @pytest.mark.slow

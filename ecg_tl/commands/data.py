@@ -1,4 +1,4 @@
-"""`ecg-tl data init | list | download | synthesize | prepare | check | verify | overlap`."""
+"""`ecg-tl data init | list | download | synthesize | prepare | join | check | verify | overlap`."""
 
 from __future__ import annotations
 
@@ -81,6 +81,7 @@ def prepare(
     contract: str | None = None,
     bad_records: Literal["skip", "error"] = "skip",
     workers: int | None = None,
+    shard: str | None = None,
     options: dict[str, bool | int | float | str | None] | None = None,
 ) -> int:
     """Read every record once and keep leads, rate and length that networks take, in one array on disk.
@@ -97,13 +98,16 @@ def prepare(
         contract: Name of a published upstream (`ecg-tl upstream list`), whose contract decides all of these.
         bad_records: Whether a record that cannot be read is listed and left out, or stops.
         workers: Processes that read; one a core if not given.
+        shard: Only this part of the records, such as `2/5`; `ecg-tl data join` makes one store of all parts.
         options: Of the dataset, such as `{"source_rate": 100}` for ptbxl.
     """
     from ecg_tl.published import find_upstream
     from ecg_tl.store.build import prepare as build
     from ecg_tl.store.settings import StoreSettings
+    from ecg_tl.store.shards import Part
     from ecg_tl.store.summary import render_store
 
+    part = None if shard is None else Part.parse(shard)
     settings = (
         StoreSettings(leads, sampling_rate, num_samples, resampling, short)
         if contract is None
@@ -116,8 +120,24 @@ def prepare(
         settings,
         bad_records=bad_records,
         workers=workers,
+        part=part,
     )
     terminal.console().print(render_store(store))
+    return 0
+
+
+def join(folder: str) -> int:
+    """Make one store of its shards, wherever these were prepared; their signals are not copied on one disk.
+
+    Args:
+        folder: That holds the shards, of one store or of several; the stores are made in it.
+    """
+    from ecg_tl.store.shards import join as join_store
+    from ecg_tl.store.shards import stores_in_shards
+    from ecg_tl.store.summary import render_store
+
+    for shards in stores_in_shards(path_argument("folder", folder)):
+        terminal.console().print(render_store(join_store(shards)))
     return 0
 
 
@@ -162,6 +182,7 @@ def verify(store: str, repair: bool = False) -> int:
         repair: Whether a damaged store is prepared again from its source.
     """
     from ecg_tl.store.build import prepare_again
+    from ecg_tl.store.shards import is_shard
     from ecg_tl.store.summary import render_stores
     from ecg_tl.store.verification import check_store, find_stores
 
@@ -170,7 +191,8 @@ def verify(store: str, repair: bool = False) -> int:
     damaged = [check.path for check in checks if check.faults]
     if not repair:
         return 1 if damaged else 0
-    for path in damaged:
+    # Shards first: of them the whole store is made again.
+    for path in sorted(damaged, key=lambda path: not is_shard(path)):
         prepare_again(path)
     return 0
 
@@ -201,6 +223,7 @@ COMMANDS: dict[str, Any] = {
     "download": download_dataset,
     "synthesize": synthesize,
     "prepare": prepare,
+    "join": join,
     "check": check,
     "verify": verify,
     "overlap": overlap,

@@ -46,6 +46,7 @@ from ecg_tl.signals import LEADS, MILLIVOLTS, Batch, check_leads
 from ecg_tl.store.build import prepare
 from ecg_tl.store.fingerprint import files_read
 from ecg_tl.store.header_names import HeaderNames, names_file
+from ecg_tl.store.parts import Signals
 from ecg_tl.store.ranges import training_ranges
 from ecg_tl.store.reader import Store, open_store
 from ecg_tl.store.settings import Resampling, Short, StoreSettings
@@ -326,7 +327,7 @@ class EcgDataModule(LightningDataModule):
             else choose_residency(self.residency, store.manifest.signals_bytes, device)
         )
         self._announce(residency)
-        signals: NDArray[np.int16] | None = store.signals() if residency == "disk" else None
+        signals: Signals | None = store.signals() if residency == "disk" else None
         if residency == "memory":
             signals = self._in_memory
         elif residency == "device":

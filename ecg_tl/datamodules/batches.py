@@ -11,6 +11,8 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.utils.data import Dataset, DistributedSampler
 
+from ecg_tl.store.parts import Signals
+
 Residency = Literal["auto", "disk", "memory", "device"]
 
 MEMORY_LIMIT_BYTES = 4 * 1024**3
@@ -35,13 +37,13 @@ class StoreRows(Dataset[StoredBatch]):
     Python work a record.
 
     Args:
-        signals: `int16 (records, leads, samples)`: a memory map or an array; None if the device holds them.
+        signals: `int16 (records, leads, samples)`: mapped or an array; None if the device holds them.
         targets: `float32 (records, classes)`, for every row of the store.
         rows: The store's rows that belong to this part of the split.
     """
 
     def __init__(
-        self, signals: NDArray[np.int16] | None, targets: NDArray[np.float32], rows: NDArray[np.int64]
+        self, signals: Signals | None, targets: NDArray[np.float32], rows: NDArray[np.int64]
     ) -> None:
         self.signals = signals
         self.targets = torch.from_numpy(targets)

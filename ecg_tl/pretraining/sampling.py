@@ -11,6 +11,7 @@ from torch.utils.data import Dataset, DistributedSampler
 
 from ecg_tl.datamodules.batches import StoredBatch
 from ecg_tl.errors import SettingError
+from ecg_tl.store.parts import Signals
 
 Rows = NDArray[np.int64]
 
@@ -23,7 +24,7 @@ class MixedRows(Dataset[StoredBatch]):
         rows: For each store the rows that are used.
     """
 
-    def __init__(self, signals: Sequence[NDArray[np.int16] | None], rows: Sequence[Rows]) -> None:
+    def __init__(self, signals: Sequence[Signals | None], rows: Sequence[Rows]) -> None:
         self.signals = list(signals)
         self.rows = list(rows)
         self.starts = np.cumsum([0, *(len(one) for one in rows)])

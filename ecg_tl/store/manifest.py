@@ -84,6 +84,32 @@ class DatasetCard:
 
 
 @dataclass(frozen=True)
+class Shard:
+    """Which of a dataset's records a store holds, if not all of them.
+
+    Attributes:
+        number: Of this shard, from 1.
+        of: How many there are.
+        begin: First of its records among all that were listed, from 0.
+        end: One after its last.
+        total: How many were listed.
+        implausible: Stored records with amplitudes that no ECG has; the joined store has a note of them.
+    """
+
+    number: int
+    of: int
+    begin: int
+    end: int
+    total: int
+    implausible: int
+
+
+def part_file(number: int, of: int) -> str:
+    """Return the name of the signals of one shard in a joined store."""
+    return f"signals-{number}-of-{of}.i16"
+
+
+@dataclass(frozen=True)
 class Counts:
     """How many records, and samples over all leads, had what done to them.
 
@@ -135,6 +161,8 @@ class Manifest:
         notes: The dataset's remarks on these files.
         digests: Of the store's other files, by name; none in a store of format 3.
         format_version: Of the store.
+        shard: Which records these are; None if all.
+        parts: Of a store that was joined from shards, how many records each file of signals holds.
     """
 
     dataset: DatasetCard
@@ -154,6 +182,20 @@ class Manifest:
     notes: tuple[str, ...] = ()
     digests: Mapping[str, FileDigest] = field(default_factory=dict)
     format_version: int = FORMAT_VERSION
+    shard: Shard | None = None
+    parts: tuple[int, ...] = ()
+
+    @property
+    def signal_files(self) -> dict[str, int]:
+        """Names of the files of signals, in order, and how many records each holds."""
+        if not self.parts:
+            return {SIGNALS_FILE: self.counts.stored}
+        return {part_file(number, len(self.parts)): size for number, size in enumerate(self.parts, 1)}
+
+    @property
+    def bytes_a_record(self) -> int:
+        """Size of one record's signals."""
+        return len(self.settings.leads) * self.settings.num_samples * SIGNAL_DTYPE.itemsize
 
     @property
     def shape(self) -> tuple[int, int, int]:
@@ -162,9 +204,8 @@ class Manifest:
 
     @property
     def signals_bytes(self) -> int:
-        """Size of the signals' file."""
-        records, leads, samples = self.shape
-        return records * leads * samples * SIGNAL_DTYPE.itemsize
+        """Size of the signals, in however many files."""
+        return self.counts.stored * self.bytes_a_record
 
     @property
     def has_traces(self) -> bool:
@@ -219,6 +260,8 @@ class Manifest:
             "columns": dict(self.columns),
             "rules": {task: _rule_to_json(rule) for task, rule in self.rules.items()},
             "digests": {name: digest.to_json() for name, digest in self.digests.items()},
+            **({} if self.shard is None else {"shard": asdict(self.shard)}),
+            **({"parts": list(self.parts)} if self.parts else {}),
         }
         return with_own_digest(values)
 
@@ -257,10 +300,13 @@ class Manifest:
                 name: FileDigest.from_json(digest) for name, digest in values.get("digests", {}).items()
             },
             format_version=values["format_version"],
+            shard=None if "shard" not in values else _shard(values["shard"]),
+            parts=_parts(values.get("parts", []), values["counts"]["stored"]),
         )
         sizes = (manifest.signals_bytes, manifest.fingerprints_bytes)
         version = manifest.format_version
-        if version > 3 and set(manifest.digests) != DIGESTED_FILES[version]:
+        expected = (DIGESTED_FILES[version] - {SIGNALS_FILE}) | set(manifest.signal_files)
+        if version > 3 and set(manifest.digests) != expected:
             raise ValueError(f"digests of {', '.join(manifest.digests) or 'no file'}")
         if sizes != (values["signals_bytes"], values["fingerprints_bytes"]) or not manifest.rules:
             raise ValueError("counts that contradict each other")
@@ -296,7 +342,8 @@ def read_manifest(store: Path) -> Manifest:
         raise StoreError(
             path, f"a damaged manifest ({found})", "a manifest as `prepare` writes it", remedy
         ) from error
-    _check_size(store / SIGNALS_FILE, manifest.signals_bytes, remedy)
+    for name, records in manifest.signal_files.items():
+        _check_size(store / name, records * manifest.bytes_a_record, remedy)
     _check_size(store / FINGERPRINTS_FILE, manifest.fingerprints_bytes, remedy)
     if manifest.has_traces:
         _check_size(store / TRACES_FILE, manifest.counts.stored * TRACE_BYTES, remedy)
@@ -329,6 +376,23 @@ def _counts(values: Mapping[str, Any]) -> Counts:
     if wrong:
         raise ValueError(f"counts that are no numbers: {', '.join(wrong)}")
     return Counts(**values)
+
+
+def _shard(values: Mapping[str, Any]) -> Shard:
+    if not fits_type(values, dict[str, int]):
+        raise TypeError(f"shard is {shown(values)}")
+    shard = Shard(**values)
+    if not (1 <= shard.number <= shard.of and 0 <= shard.begin <= shard.end <= shard.total):
+        raise ValueError(f"shard is {shown(values)}")
+    return shard
+
+
+def _parts(values: object, stored: int) -> tuple[int, ...]:
+    if not fits_type(values, list[int]) or not isinstance(values, list) or any(size < 0 for size in values):
+        raise TypeError(f"parts is {shown(values)}")
+    if values and sum(values) != stored:
+        raise ValueError("parts that are not all records")
+    return tuple(values)
 
 
 def _rule_to_json(rule: LabelRule) -> dict[str, Any]:

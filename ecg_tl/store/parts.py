@@ -64,3 +64,7 @@ class RowParts(Generic[Value]):
         if len(numbers) and not 0 <= numbers.min() <= numbers.max() < len(self):
             raise IndexError(f"row {rows.tolist()} of {len(self)}")
         return numbers
+
+
+Signals = NDArray[np.int16] | RowParts[np.int16]
+"""Of a store: `(records, leads, samples)`."""

@@ -13,12 +13,14 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from ecg_tl.datasets.identifiers import identifier
+from ecg_tl.errors import StoreError
 from ecg_tl.signals import Recording
 from ecg_tl.store.columns import Columns
 from ecg_tl.store.encoding import SIGNAL_DTYPE, STEPS_PER_MILLIVOLT
-from ecg_tl.store.fingerprint import COLUMNS_FILE, FINGERPRINTS_FILE, RECORDS_FILE, SIGNALS_FILE, TRACES_FILE
+from ecg_tl.store.fingerprint import COLUMNS_FILE, FINGERPRINTS_FILE, RECORDS_FILE, TRACES_FILE
 from ecg_tl.store.identity import FINGERPRINT_BYTES
 from ecg_tl.store.manifest import Manifest, read_manifest
+from ecg_tl.store.parts import RowParts, Signals
 from ecg_tl.store.table import read_table
 from ecg_tl.store.traces import TRACE_BYTES, recording_trace
 from ecg_tl.store.verification import verify_once
@@ -81,9 +83,17 @@ class Store:
     def __len__(self) -> int:
         return self.manifest.counts.stored
 
-    def signals(self) -> np.memmap[tuple[int, int, int], np.dtype[np.int16]]:
-        """Map the signals, read-only: `int16 (records, leads, samples)` in steps of 1 µV."""
-        return np.memmap(self.path / SIGNALS_FILE, dtype=SIGNAL_DTYPE, mode="r", shape=self.manifest.shape)
+    def signals(self) -> Signals:
+        """Map the signals, read-only: `int16 (records, leads, samples)` in steps of 1 µV.
+
+        Those of a store that was joined from shards are several maps, read as one.
+        """
+        maps: list[NDArray[np.int16]] = [
+            np.memmap(self.path / name, SIGNAL_DTYPE, mode="r", shape=(records, *self.manifest.shape[1:]))
+            for name, records in self.manifest.signal_files.items()
+            if records
+        ]
+        return maps[0] if len(maps) == 1 else RowParts(maps)
 
     def fingerprints(self) -> np.memmap[tuple[int, int], np.dtype[np.int8]]:
         """Map what identifies the recordings, read-only: `int8 (records, FINGERPRINT_BYTES)`."""
@@ -111,19 +121,27 @@ class Store:
         return traces
 
 
-def open_store(path: str | Path, *, verify: bool = True) -> Store:
+def open_store(path: str | Path, *, verify: bool = True, shard: bool = False) -> Store:
     """Open the store in the folder `path`; nothing but the store itself has to be there.
 
     Args:
         path: Of the folder.
         verify: Whether files that were changed, or were never looked at, are compared with their digests
             (`store.verification`); a store that this process has just written need not be.
+        shard: Whether a shard may be opened, which holds some of the records.
 
     Raises:
         StoreError: If a file is missing, is damaged, is of another format or has another size than stated.
     """
     folder = Path(path)
     manifest = read_manifest(folder)
+    if manifest.shard is not None and not shard:
+        raise StoreError(
+            folder,
+            f"shard {manifest.shard.number} of {manifest.shard.of}, some of the records",
+            "a whole store",
+            f"Make it of all {manifest.shard.of} shards: `ecg-tl data join FOLDER`.",
+        )
     store = Store(folder, manifest, None if manifest.has_columns else _read_csv(folder, manifest))
     if verify:
         verify_once(folder, manifest)

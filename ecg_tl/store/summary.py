@@ -31,6 +31,7 @@ def render_store(store: Store) -> RenderableType:
     rows: list[tuple[str, str]] = [
         ("dataset", f"{manifest.dataset.title} ({manifest.dataset.licence})"),
         ("stored", f"{counts.stored:,} of {counts.scanned:,} records"),
+        *_shard(manifest),
         (
             "signals",
             f"{len(settings.leads)} leads, {settings.num_samples} samples at {settings.sampling_rate:g} Hz "
@@ -50,8 +51,12 @@ def render_store(store: Store) -> RenderableType:
     rows.append(("classes", _classes(store)))
     rows.append(("patients", _patients(store)))
     rows.append(("unknown codes", _codes(manifest.unknown_codes)))
-    rows.append(("duplicates", _duplicates(manifest)))
-    without = int((~has_trace(store.traces())).sum())
+    shard = manifest.shard
+    if shard is None:
+        rows.append(("duplicates", _duplicates(manifest)))
+    else:
+        rows.append(("duplicates", "looked for when the shards are joined"))
+    without = int((~has_trace(store.traces())).sum()) if len(store) else 0
     if without:
         rows.append(
             (
@@ -102,6 +107,15 @@ def render_stores(checks: Iterable[StoreCheck]) -> RenderableType:
             said = Text("no digests: an earlier version prepared it, so nothing was verified", style="yellow")
         table.add_row(Text(str(check.path)), said)
     return table
+
+
+def _shard(manifest: Manifest) -> list[tuple[str, str]]:
+    """Say which records these are, where they are not all."""
+    shard = manifest.shard
+    if shard is None:
+        return []
+    listed = f"records {shard.begin + 1:,} to {shard.end:,} of {shard.total:,}"
+    return [("shard", f"{shard.number} of {shard.of}: {listed}; `ecg-tl data join` makes one store of all")]
 
 
 def _reasons(left_out: Iterable[LeftOut]) -> list[tuple[str, str]]:

@@ -15,7 +15,7 @@ from pathlib import Path
 from ecg_tl.errors import StoreError
 from ecg_tl.files import read_json, write_json
 from ecg_tl.store.digests import FileDigest, damaged_blocks, digest_of_values
-from ecg_tl.store.fingerprint import FINGERPRINTS_FILE, MANIFEST_FILE, SIGNALS_FILE, TRACES_FILE
+from ecg_tl.store.fingerprint import FINGERPRINTS_FILE, MANIFEST_FILE, TRACES_FILE
 from ecg_tl.store.identity import FINGERPRINT_BYTES
 from ecg_tl.store.manifest import REMEDY, UNREADABLE, Manifest, read_manifest
 from ecg_tl.store.traces import TRACE_BYTES
@@ -87,14 +87,16 @@ def find_damage(folder: Path, manifest: Manifest, name: str) -> tuple[str, str] 
     if not damaged:
         return None
     said = f"{len(damaged)} of {len(expected.blocks)} block(s) that differ from what was written"
-    bytes_a_row = {
-        SIGNALS_FILE: manifest.signals_bytes // max(1, manifest.counts.stored),
-        FINGERPRINTS_FILE: FINGERPRINT_BYTES,
-        TRACES_FILE: TRACE_BYTES,
-    }.get(name)
+    signals = manifest.signal_files
+    bytes_a_row = (
+        manifest.bytes_a_record
+        if name in signals
+        else {FINGERPRINTS_FILE: FINGERPRINT_BYTES, TRACES_FILE: TRACE_BYTES}.get(name)
+    )
     if bytes_a_row:
+        rows = signals.get(name, manifest.counts.stored)
         first = damaged[0] * expected.block_bytes // bytes_a_row
-        last = min((damaged[0] + 1) * expected.block_bytes // bytes_a_row, manifest.counts.stored - 1)
+        last = min((damaged[0] + 1) * expected.block_bytes // bytes_a_row, rows - 1)
         said += f" (the first holds rows {first:,} to {last:,})"
     return name, said
 

@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from ecg_tl.errors import StoreError
 from ecg_tl.files import json_text
 from ecg_tl.store.columns import write_columns
-from ecg_tl.store.digests import BlockHasher, digest_file
+from ecg_tl.store.digests import BlockHasher, FileDigest, digest_file
 from ecg_tl.store.fingerprint import (
     COLUMNS_FILE,
     FINGERPRINTS_FILE,
@@ -35,7 +35,8 @@ TABLE_BYTES_PER_RECORD = 512 + TRACE_BYTES
 """About what a record's line in the table, its fingerprint, its trace and its share of the manifest take."""
 
 
-_BY_RECORD = (SIGNALS_FILE, FINGERPRINTS_FILE, TRACES_FILE)
+_IDENTITY = (FINGERPRINTS_FILE, TRACES_FILE)
+_BY_RECORD = (SIGNALS_FILE, *_IDENTITY)
 """Files to which each record is appended as it comes."""
 
 
@@ -49,18 +50,20 @@ class StoreWriter:
         target: The store's folder, which is not there yet.
         bytes_needed: Size of the signals to come.
         records: How many they are.
+        signals: False if they are taken from elsewhere (`take_signals`).
 
     Raises:
         StoreError: On entering, if the disk has not that much space or the folder cannot be made; from every
             method, if the disk does not take what is written.
     """
 
-    def __init__(self, target: Path, bytes_needed: int, records: int) -> None:
+    def __init__(self, target: Path, bytes_needed: int, records: int, *, signals: bool = True) -> None:
         self.target = target
         self.bytes_needed = bytes_needed + records * TABLE_BYTES_PER_RECORD
         self._partial: Path | None = None
         self._files: dict[str, BinaryIO] = {}
-        self._hashers = {name: BlockHasher() for name in _BY_RECORD}
+        self._hashers = {name: BlockHasher() for name in (_BY_RECORD if signals else _IDENTITY)}
+        self._taken: dict[str, FileDigest] = {}
 
     def __enter__(self) -> StoreWriter:
         with disk_errors(self.target, self.bytes_needed):
@@ -72,7 +75,7 @@ class StoreWriter:
             )
             # `mkdtemp` lets only its user in; a store is as open as whatever else this user makes.
             self._partial.chmod(0o777 & ~_umask())
-            for name in _BY_RECORD:
+            for name in self._hashers:
                 self._files[name] = (self._partial / name).open("wb")
         return self
 
@@ -86,11 +89,36 @@ class StoreWriter:
             fingerprint: `int8 (FINGERPRINT_BYTES,)`.
             trace: `uint8 (TRACE_BYTES,)`.
         """
+        self._append(SIGNALS_FILE, steps)
+        self.append_identity(fingerprint, trace)
+
+    def append_identity(self, fingerprint: NDArray[np.int8], trace: NDArray[np.uint8]) -> None:
+        """Append the fingerprint and trace of records whose signals are taken from elsewhere."""
+        self._append(FINGERPRINTS_FILE, fingerprint)
+        self._append(TRACES_FILE, trace)
+
+    def take_signals(self, source: Path, name: str, digest: FileDigest) -> None:
+        """Give a file of signals another name in this store: the same bytes on the disk, or a copy.
+
+        Args:
+            source: Of another store, verified.
+            name: In this one.
+            digest: Of its content.
+        """
+        assert self._partial is not None, "entered"
         with disk_errors(self.target, self.bytes_needed):
-            for name, rows in zip(_BY_RECORD, (steps, fingerprint, trace), strict=True):
-                content = rows.tobytes()
-                self._files[name].write(content)
-                self._hashers[name].update(content)
+            try:
+                os.link(source, self._partial / name)
+            except OSError:  # another disk, or one that has no links
+                shutil.copyfile(source, self._partial / name)
+            _sync(self._partial / name)
+        self._taken[name] = digest
+
+    def _append(self, name: str, rows: NDArray[np.generic]) -> None:
+        with disk_errors(self.target, self.bytes_needed):
+            content = rows.tobytes()
+            self._files[name].write(content)
+            self._hashers[name].update(content)
 
     def traces(self) -> NDArray[np.uint8]:
         """Map the traces of all records so far, `uint8 (records, TRACE_BYTES)`: they are in no memory."""
@@ -115,6 +143,7 @@ class StoreWriter:
             digests = {
                 # Of what was to be written, not of what the disk holds.
                 **{name: hasher.digest() for name, hasher in self._hashers.items()},
+                **self._taken,
                 COLUMNS_FILE: digest_file(self._partial / COLUMNS_FILE),
             }
             # Escapes to ASCII: a file's name need not be text in any encoding.
