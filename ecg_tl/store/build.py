@@ -6,7 +6,7 @@ import os
 import shutil
 import time
 from collections.abc import Sequence
-from contextlib import ExitStack, closing
+from contextlib import ExitStack, closing, suppress
 from functools import partial
 from pathlib import Path
 from typing import Literal, get_args
@@ -14,7 +14,7 @@ from typing import Literal, get_args
 from ecg_tl import printing
 from ecg_tl.datasets import get_dataset
 from ecg_tl.datasets.base import EcgDataset, LeftOut
-from ecg_tl.errors import DatasetError, RecordError, SettingError
+from ecg_tl.errors import DatasetError, RecordError, SettingError, StoreError
 from ecg_tl.lock import exclusive_lock
 from ecg_tl.store.conform import StoredSignal, TooShort, conform, read_recording
 from ecg_tl.store.encoding import SIGNAL_DTYPE
@@ -85,9 +85,11 @@ def prepare(
     headers.keep()
     whole = store_dir / store_name(dataset, settings, source)
     target = whole if part is None else part.folder(whole)
-    for path in (whole, target):
-        if path.exists():
-            return _open_existing(path, bad_records)
+    if part is not None and whole.exists():
+        with suppress(StoreError):  # damaged, it is made again of its shards
+            return _open_existing(whole, bad_records)
+    if target.exists():
+        return _open_existing(target, bad_records)
     refuse_unguarded_script("prepare")
     with ExitStack() as stack:
         with disk_errors(target, bytes_needed=None):

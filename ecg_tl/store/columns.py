@@ -14,7 +14,7 @@ import json
 import zipfile
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import IO, Any, BinaryIO, cast
 
 import numpy as np
 import pandas as pd
@@ -28,6 +28,9 @@ _NAMES = "columns"
 _VALUES, _TEXT, _ENDS, _CELLS = "values", "text", "ends", "cells"
 _ROWS_AT_ONCE = 16_384
 """Of which text is made: a whole column of it takes several times what its bytes take."""
+
+_BYTES_AT_ONCE = 4 * 2**20
+"""That are written together."""
 
 _MOST_CELLS = 65_536
 """Different cells that a column may have, to be kept once each."""
@@ -44,7 +47,7 @@ def write_columns(table: pd.DataFrame, kinds: Mapping[str, str], path: Path) -> 
     Raises:
         OSError: If it cannot be written.
     """
-    with zipfile.ZipFile(path, "w") as archive:
+    with path.open("wb") as file, _Stream(file) as stream, zipfile.ZipFile(stream, "w") as archive:
         _put(archive, _NAMES, np.frombuffer(json.dumps(list(kinds)).encode(), dtype=np.uint8))
         for number, (name, kind) in enumerate(kinds.items()):
             if is_numeric(kind):
@@ -114,6 +117,30 @@ class Columns:
 
 _DAMAGE = (ValueError, KeyError, TypeError, IndexError, EOFError, RuntimeError, zipfile.BadZipFile)
 """What reading a file of another content raises; `NotImplementedError` is a `RuntimeError`."""
+
+
+class _Stream:
+    """Gives a file what it is given in few pieces; having no `seek`, it makes the archive write in order."""
+
+    def __init__(self, file: BinaryIO) -> None:
+        self._file, self._held = file, bytearray()
+
+    def __enter__(self) -> IO[bytes]:
+        return cast(IO[bytes], self)
+
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        if kind is None:
+            self._file.write(self._held)
+
+    def write(self, content: bytes) -> int:
+        self._held += content
+        if len(self._held) >= _BYTES_AT_ONCE:
+            self._file.write(self._held)
+            self._held.clear()
+        return len(content)
+
+    def flush(self) -> None:
+        """Nothing: the archive asks for it after every column."""
 
 
 def _decoded(text: bytes, ends: list[int], decode: Callable[[str], object]) -> NDArray[np.object_]:

@@ -44,7 +44,7 @@ def many(tmp_path_factory: pytest.TempPathFactory) -> Path:
     signals["r7"] = signals["r1"]  # the same, sample for sample
     later = ecg(2, 7500)
     signals["r2"], signals["r9"] = later[:, :5000], later[:, 700:5700]  # the same, shifted
-    signals["r8"] = 400 * ecg(8)
+    signals["r8"] = ecg(8) / 400
     write_fake(root, signals, left_out=("r99",), fold={"r0": None}, sex={"r9": 3}, codes={"r1": ["9", "7"]})
     return root
 
