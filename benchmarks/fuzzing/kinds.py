@@ -71,7 +71,7 @@ def _prepared(dataset: str, options: str = "null") -> tuple[Command, ...]:
     settings = ["--sampling_rate", "50", "--num_samples", "200", "--store_dir", "stores"]
     where = [dataset, "--root", ".", "--workers", "1", "--options", options]
     prepare = Command(
-        lambda w: ["data", "prepare", *where, *settings], ("stores/*/signals.i16", "stores/*/records.npz")
+        lambda w: ["data", "prepare", *where, *settings], ("stores/*/signals.i16", "stores/*/records.csv")
     )
     return (prepare, prepare, Command(lambda w: ["data", "check", *where], says_by_status=True))
 
@@ -224,7 +224,7 @@ KINDS: tuple[Kind, ...] = (
     Kind("ONNX, bytes", "export", "network.onnx", (_asked("network.onnx"),), (*_FLIPS, *PLACE), covered=True),
     Kind("ONNX, content", "export", "network.onnx", (_asked("network.onnx"),), (formats.change_onnx,)),
     Kind("store manifest", "kept", "stores/*/store.json", _STORE, _JSON, covered=True, names=("stores/",)),
-    Kind("store table", "kept", "stores/*/records.npz", _STORE, _DATA, covered=True, names=("stores/",)),
+    Kind("store table", "kept", "stores/*/records.csv", _STORE, _TABLE, covered=True, names=("stores/",)),
     Kind(
         "store signals",
         "kept",
