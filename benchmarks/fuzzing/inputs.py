@@ -3,9 +3,14 @@
 from __future__ import annotations
 
 import shutil
+import sys
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
+import h5py
 import numpy as np
+import pandas as pd
 import yaml
 
 from fuzzing.process import run
@@ -34,6 +39,33 @@ _STUDY = {
         },
     },
 }
+# What writes files of carts is the tests'.
+sys.path.append(str(Path(__file__).parents[2] / "tests"))
+import cart_files  # noqa: E402
+
+
+def _content(make: Callable[..., bytes], *args: Any, **options: Any) -> Callable[[Path], Any]:
+    return lambda path: path.write_bytes(make(*args, **options))
+
+
+_STEPS = cart_files.ecg_steps()
+CARTS: dict[str, tuple[str, Callable[[Path], Any]]] = {
+    "DICOM": ("r.dcm", lambda path: cart_files.write_dicom(path, _STEPS)),
+    "EDF": ("r.edf", lambda path: cart_files.write_edf(path, _STEPS / 200)),
+    "MUSE XML": ("muse.xml", _content(cart_files.muse_xml, _STEPS[[0, 1, *range(6, 12)]], per_bit="5")),
+    "HL7 aECG": ("aecg.xml", _content(cart_files.hl7_xml, _STEPS)),
+    "Philips XML": ("sierra.xml", _content(cart_files.sierra_xml, _STEPS)),
+    "Mortara XML": ("mortara.xml", _content(cart_files.mortara_xml, _STEPS)),
+    "Kardia": ("r.json", _content(cart_files.kardia_json, _STEPS, rate=500)),
+    "ISHNE": ("r.ecg", _content(cart_files.ishne, _STEPS)),
+    "MFER": ("r.mwf", _content(cart_files.mfer, _STEPS)),
+    "SCP-ECG": ("r.scp", _content(cart_files.scp, _STEPS)),
+}
+"""Of each format of carts the file's name, and what writes it."""
+
+PUBLISHED = "ecg-cpc"
+"""The smallest of the published networks."""
+
 QUIET = [
     *("--trainer.accelerator", "cpu", "--trainer.devices", "1", "--trainer.precision", "32-true"),
     *("--trainer.enable_progress_bar", "false", "--trainer.enable_model_summary", "false"),
@@ -46,9 +78,12 @@ def make_inputs(work: Path) -> None:
 
     roots/{georgia,custom}   records to train on, of which `stores/` has the downstream's prepared
     few/DATASET              six records in each layout
-    record/                  one recording as WFDB (format 16 and .mat), CSV, .npy and .npz
+    record/                  one recording as WFDB (format 16 and .mat), CSV, .npy, .npz and HDF5, and as
+                             carts write it, a folder a format
+    excel/, described/       six records with an Excel table, and with a dataset.yaml
     run/                     a training of two epochs with its test
     export/, weights/        its network as ONNX, and as safetensors
+    published/               weights in a published file's layout
     study/                   study.yaml, and a study of three finished runs
     kept/                    the prepared store, and the run
 
@@ -61,6 +96,8 @@ def make_inputs(work: Path) -> None:
     for name, records in _FEW.items():
         _command(work, "data", "synthesize", name, "--root", f"few/{name}", "--records", str(records))
     _make_records(work)
+    _make_tables(work)
+    _make_published(work)
     words = ["--model", "RnnClassifier", "--model.network", "gru", "--model.hidden_size", "4", *QUIET]
     _command(work, "fit", *data_words(work), *words, "--trainer.max_epochs", "2", "--runs_dir", "fitted")
     shutil.move(work / "fitted" / "default" / "version_0", work / "run")
@@ -110,6 +147,37 @@ def _make_records(work: Path) -> None:
     (folder / "csv" / "r.csv").write_text("# made by hand\n" + "\n".join(lines) + "\n")
     np.save(folder / "npy" / "r.npy", signal.T)
     np.savez(folder / "npz" / "r.npz", signal=signal.T, leads=_LEADS, sampling_rate=50, units="mV")
+    (folder / "hdf5").mkdir()
+    with h5py.File(folder / "hdf5" / "r.h5", "w") as file:
+        file["ecg"] = signal.T
+    for name, write in CARTS.values():
+        place = folder / name
+        place.mkdir()
+        write(place / name)
+
+
+def _make_tables(work: Path) -> None:
+    """Copy six records with their table as Excel workbook, and described as `data init` does."""
+    for name in ("excel", "described"):
+        shutil.copytree(work / "few" / "custom", work / name)
+    table = work / "excel" / "labels.csv"
+    pd.read_csv(table).to_excel(table.with_suffix(".xlsx"), index=False)
+    table.unlink()
+    _command(work / "described", "data", "init", ".")
+
+
+def _make_published(work: Path) -> None:
+    """Write the smallest published network's tensors as its authors' file holds them."""
+    import torch
+
+    from ecg_tl.models import create_network
+    from ecg_tl.published import find_upstream
+
+    entry = find_upstream(PUBLISHED)
+    leads, samples = len(entry.contract.leads), entry.contract.num_samples
+    network = create_network(entry.network, 5, leads, samples, **entry.options)
+    (work / "published").mkdir()
+    torch.save({"state_dict": network.state_dict()}, work / "published" / "w.pth")
 
 
 def _make_weights(work: Path) -> None:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from fuzzing import formats, raw, trees
-from fuzzing.inputs import QUIET, data_words
+from fuzzing.inputs import CARTS, PUBLISHED, QUIET, data_words
 from fuzzing.raw import BYTES, PLACE, TEXT, Mutator
 
 Words = list[str]
@@ -67,11 +67,18 @@ def _asked(model: str) -> Command:
     return Command(lambda w: ["infer", model, str(w / "record/csv/r.csv"), "--csv", "out.csv"], ("out.csv",))
 
 
+def _cart(name: str) -> Kind:
+    """Return the kind of a recording as carts write it."""
+    file = CARTS[name][0]
+    whole = {".xml": (trees.bomb_xml, *_TABLE), ".json": _JSON}.get(Path(file).suffix, _DATA)
+    return Kind(name, f"record/{file}", file, (_infer(file),), whole, share=1)
+
+
 def _prepared(dataset: str, options: str = "null") -> tuple[Command, ...]:
     settings = ["--sampling_rate", "50", "--num_samples", "200", "--store_dir", "stores"]
     where = [dataset, "--root", ".", "--workers", "1", "--options", options]
     prepare = Command(
-        lambda w: ["data", "prepare", *where, *settings], ("stores/*/signals.i16", "stores/*/records.csv")
+        lambda w: ["data", "prepare", *where, *settings], ("stores/*/signals.i16", "stores/*/records.npz")
     )
     return (prepare, prepare, Command(lambda w: ["data", "check", *where], says_by_status=True))
 
@@ -108,6 +115,11 @@ def _scored(checkpoint: str) -> tuple[Command, ...]:
 _BEST = "run/checkpoints/best.ckpt"
 _LIMITED = [*QUIET, "--trainer.max_epochs", "1", "--trainer.limit_train_batches", "1", "--runs_dir", "runs"]
 _FIT = Command(lambda w: ["fit", "-c", "config.yaml", *_LIMITED], ("runs/*/*/metrics.csv",))
+_SAID = ("--leads", "I,II,III,aVR,aVL,aVF,V1,V2,V3,V4,V5,V6", "--sampling_rate", "50", "--units", "mV")
+_DESCRIBED = Command(
+    lambda w: ["fit", "-c", "dataset.yaml", "--model", "RnnClassifier", "--model.network", "gru", *_LIMITED],
+    ("runs/*/*/metrics.csv",),
+)
 _TEST = Command(
     lambda w: ["test", "-c", "config.yaml", "--ckpt_path", str(w / _BEST), "--trainer.logger", "false"]
 )
@@ -138,6 +150,7 @@ _TABLE = (*TEXT, *TEXT, *BYTES, *PLACE)
 _JSON = (*(trees.change_json,) * 6, trees.bomb_json, *TEXT, *BYTES, *PLACE)
 _RESULT = tuple(one for one in _JSON if one is not raw.put_another_thing)  # without it, a run is not finished
 _YAML = (*(trees.change_yaml,) * 8, *(trees.bomb_yaml,) * 3, *TEXT, *PLACE)
+_ARCHIVE = (formats.bomb_zip, *(formats.change_zip,) * 4, *BYTES, *PLACE)
 _FLIPS = (*BYTES, raw.flip_bit, raw.flip_bit, raw.flip_bit)
 
 KINDS: tuple[Kind, ...] = (
@@ -149,17 +162,7 @@ KINDS: tuple[Kind, ...] = (
         "NPY recording",
         "record/npy",
         "*.npy",
-        (
-            _infer(
-                "r.npy",
-                "--leads",
-                "I,II,III,aVR,aVL,aVF,V1,V2,V3,V4,V5,V6",
-                "--sampling_rate",
-                "50",
-                "--units",
-                "mV",
-            ),
-        ),
+        (_infer("r.npy", *_SAID),),
         (*(formats.change_npy,) * 8, *_DATA),
     ),
     Kind(
@@ -167,7 +170,26 @@ KINDS: tuple[Kind, ...] = (
         "record/npz",
         "*.npz",
         (_infer("r.npz"),),
-        (formats.bomb_zip, *(formats.change_zip,) * 4, *_DATA),
+        _ARCHIVE,
+    ),
+    Kind(
+        "HDF5 recording",
+        "record/hdf5",
+        "*.h5",
+        (_infer("r.h5", *_SAID),),
+        (*(formats.change_hdf5,) * 8, *_DATA),
+        share=1,
+    ),
+    *map(_cart, CARTS),
+    Kind("Excel table", "excel", "labels.xlsx", _prepared("custom"), _ARCHIVE, share=1),
+    Kind("dataset.yaml", "described", "dataset.yaml", (_DESCRIBED,), _YAML, names=("",), share=1),
+    Kind(
+        "published weights",
+        "published",
+        "w.pth",
+        (Command(lambda w: ["upstream", "check", "w.pth", "--as", PUBLISHED]),),
+        (*_FLIPS, *PLACE, formats.bomb_zip, formats.change_zip, formats.change_checkpoint),
+        share=1,
     ),
     Kind("headers of a dataset", "few/custom", "**/*.hea", _prepared("custom"), _TABLE),
     Kind(
@@ -224,7 +246,7 @@ KINDS: tuple[Kind, ...] = (
     Kind("ONNX, bytes", "export", "network.onnx", (_asked("network.onnx"),), (*_FLIPS, *PLACE), covered=True),
     Kind("ONNX, content", "export", "network.onnx", (_asked("network.onnx"),), (formats.change_onnx,)),
     Kind("store manifest", "kept", "stores/*/store.json", _STORE, _JSON, covered=True, names=("stores/",)),
-    Kind("store table", "kept", "stores/*/records.csv", _STORE, _TABLE, covered=True, names=("stores/",)),
+    Kind("store table", "kept", "stores/*/records.npz", _STORE, _ARCHIVE, covered=True, names=("stores/",)),
     Kind(
         "store signals",
         "kept",

@@ -133,6 +133,22 @@ def bomb_json(random: Random, path: Path) -> str:
     return f"JSON with {text[:12]}... {depth:,} times"
 
 
+def bomb_xml(random: Random, path: Path) -> str:
+    """Put an entity that grows without end, or one that names a file, before what an XML file says."""
+    content = path.read_bytes()
+    head, body = content[: content.find(b"<", 1)], content[content.find(b"<", 1) :]
+    if not head.startswith(b"<?"):
+        head, body = b"", content
+    layers = [b'<!ENTITY a0 "aaaaaaaaaa">']
+    layers += [b'<!ENTITY a%d "%s">' % (n, b"&a%d;" % (n - 1) * 10) for n in range(1, random.choice((9, 30)))]
+    external = b'<!ENTITY e SYSTEM "file:///etc/passwd">'
+    inside = external if random.random() < 0.5 else b"".join(layers)
+    used = b"&e;" if inside == external else b"&a%d;" % (len(layers) - 1)
+    cut = body.find(b">") + 1
+    path.write_bytes(head + b"<!DOCTYPE x [" + inside + b"]>" + body[:cut] + used + body[cut:])
+    return "an external entity" if inside == external else f"{len(layers)} layers of entities"
+
+
 def change_yaml(random: Random, path: Path) -> str:
     content = yaml.safe_load(path.read_text(encoding="utf-8"))
     described = change_tree(random, content)
