@@ -93,7 +93,12 @@ class RunCheckpoint(ModelCheckpoint):
                 )
 
     def check_monitor_top_k(self, trainer: Trainer, current: Tensor | None = None) -> bool:
-        """Say whether an epoch is one of the best; while none has a score, the later one is."""
+        """Say whether an epoch is one of the best; while none has a score, the later one is.
+
+        So is one whose weights a recipe has set: they were chosen among others on validation data.
+        """
+        if self.save_top_k and getattr(trainer.lightning_module, "settled", False):
+            return True
         unscored = current is not None and math.isnan(float(current))
         if unscored and self.save_top_k and all(math.isinf(v) for v in self.best_k_models.values()):
             return True

@@ -146,6 +146,7 @@ def _transfer(facts: CardFacts, transfer: Mapping[str, Any]) -> Iterator[str]:
             if isinstance(value, float | int)
         }
         yield f"Loaded of each layer group: {_pairs(shares)}."
+    yield from _chosen(as_mapping(transfer.get("chosen")))
     recipe = _recipe(facts)
     if recipe:
         yield f"Recipe: {_pairs(recipe)}."
@@ -189,6 +190,23 @@ def _upstream(upstream: UpstreamFacts) -> str:
         "began with": code(before) if before else "random weights",
     }
     return table(("", ""), rows.items(), right=2)
+
+
+def _chosen(chosen: Mapping[str, Any]) -> Iterator[str]:
+    """Say what a recipe has chosen on validation records."""
+    alpha = chosen.get("alpha")
+    if isinstance(alpha, float | int):
+        yield (
+            f"Weights between the start of fine-tuning and its end: {alpha:.0%} of the way, chosen on "
+            f"validation records by {code(chosen.get('by'))}."
+        )
+    strengths = {
+        name: f"{value:g}"
+        for name, value in as_mapping(chosen.get("strengths")).items()
+        if isinstance(value, float | int)
+    }
+    if strengths:
+        yield f"A head that was solved for, with penalties chosen on validation records: {_pairs(strengths)}."
 
 
 def _recipe(facts: CardFacts) -> dict[str, Any]:

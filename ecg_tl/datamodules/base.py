@@ -392,7 +392,12 @@ class EcgDataModule(LightningDataModule):
         return self._loader(self.parts.selected)
 
     def batches_of(
-        self, part: Literal["train", "validation", "test"], device: torch.device, *, whole: bool = False
+        self,
+        part: Literal["train", "validation", "test"],
+        device: torch.device,
+        *,
+        whole: bool = False,
+        as_judged: bool = False,
     ) -> Iterator[Batch]:
         """Give the batches of a part in millivolts on a device, outside of a trainer's own loops.
 
@@ -401,15 +406,20 @@ class EcgDataModule(LightningDataModule):
                 augmented.
             device: Where the batches are wanted.
             whole: Whether records come uncut, although the network takes windows; `windows_of` cuts them.
+            as_judged: Whether records come as those that are judged, in a training as well: in order, each
+                once over all processes, with all of its windows, and not augmented.
         """
         loaders = {
             "train": self.train_dataloader,
             "validation": self.val_dataloader,
             "test": self.test_dataloader,
         }
-        for stored in loaders[part]():
+        for stored in self._loader(self.parts.split.parts()[part]) if as_judged else loaders[part]():
             moved = self.transfer_batch_to_device(self.on_before_batch_transfer(stored, 0), device, 0)
-            yield self._whole(moved) if whole else self.on_after_batch_transfer(moved, 0)
+            if as_judged:
+                yield self.windows_of(self._whole(moved))
+            else:
+                yield self._whole(moved) if whole else self.on_after_batch_transfer(moved, 0)
 
     def on_before_batch_transfer(self, batch: StoredBatch, dataloader_idx: int) -> StoredBatch:
         """Note what crops and augmentation of this batch depend on while the indices are still on the CPU."""

@@ -162,6 +162,7 @@ class EcgClassifier(LightningModule):
         self.lr_by_depth = tuple(lr_by_depth or ())
         self.pos_weight: PosWeight = pos_weight
         self.feature_cache: FeatureCache | None = None  # while everything below the head stays as it is
+        self.settled = False  # whether a recipe has set the weights, which are then kept whatever they score
         self._positive_weights: Tensor | None = None  # of the training's records
         self.threshold_rule: ThresholdRule = thresholds
         self.threshold_target = threshold_target
@@ -266,12 +267,18 @@ class EcgClassifier(LightningModule):
         if self.feature_cache is None:
             logits: Tensor = self(batch["signal"])
             return logits
+        return self.network.forward_from_below_head(self.below_head(batch))
 
-        def below_head(chosen: Tensor | None) -> Tensor:
+    def below_head(self, batch: Batch) -> Tensor:
+        """Return what the head begins with `(signals, ...)`, from the cache if there is one."""
+
+        def compute(chosen: Tensor | None) -> Tensor:
             signal = batch["signal"] if chosen is None else batch["signal"][chosen]
             return self.network.forward_below_head(self.normalization(signal))
 
-        return self.network.forward_from_below_head(self.feature_cache.take(batch["index"], below_head))
+        return (
+            compute(None) if self.feature_cache is None else self.feature_cache.take(batch["index"], compute)
+        )
 
     def _evaluate(self, stage: str, batch: Batch) -> None:
         self._batches[stage].append(on_device(batch["index"], self.judge(batch), batch["target"]))

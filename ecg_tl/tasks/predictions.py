@@ -5,11 +5,15 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TypeVar
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, distributed
 from torch.nn.utils.rnn import pad_sequence
+
+Kept = TypeVar("Kept")
+"""What a process keeps of a batch."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -73,10 +77,7 @@ def gather(batches: Sequence[Predictions]) -> Predictions:
     processes. Every process must call this; processes may have different numbers of batches, or none.
     """
     batches = [on_cpu(batch.index, batch.logits, batch.targets) for batch in batches]
-    if distributed.is_available() and distributed.is_initialized():
-        shards: list[Sequence[Predictions]] = [()] * distributed.get_world_size()
-        distributed.all_gather_object(shards, batches)
-        batches = [batch for shard in shards for batch in shard]
+    batches = of_all_processes(batches)
     index = torch.cat([batch.index for batch in batches])
     order = torch.argsort(index)
     return Predictions(
@@ -84,3 +85,12 @@ def gather(batches: Sequence[Predictions]) -> Predictions:
         logits=torch.cat([batch.logits for batch in batches])[order],
         targets=torch.cat([batch.targets for batch in batches])[order],
     )
+
+
+def of_all_processes(own: Sequence[Kept]) -> list[Kept]:
+    """Return what all processes have, in the order of their ranks. Every process must call this."""
+    if not (distributed.is_available() and distributed.is_initialized()):
+        return list(own)
+    shards: list[Sequence[Kept]] = [()] * distributed.get_world_size()
+    distributed.all_gather_object(shards, list(own))
+    return [one for shard in shards for one in shard]

@@ -36,8 +36,9 @@ from ecg_tl.transfer.matching import nothing_loaded, plan_transfer
 from ecg_tl.transfer.movement import cka_by_group, features_by_group, l2_by_group
 from ecg_tl.transfer.phases import Phases, phase_warnings, resolve_phases
 from ecg_tl.transfer.published import read_for, require_file_of_its_own, require_published
-from ecg_tl.transfer.recipes import RecipeName, get_recipe
+from ecg_tl.transfer.recipes import RecipeName, as_named, get_recipe
 from ecg_tl.transfer.report import HEAD, TAKEN, TrainedReport, TransferReport
+from ecg_tl.transfer.settling import Settling
 from ecg_tl.transfer.summary import markdown_report, print_report
 from ecg_tl.transfer.trainer_rules import (
     callbacks_of,
@@ -77,7 +78,8 @@ class TransferLearning(Callback):
             `weights`, the name of a published upstream (`ecg-tl upstream list`); null for a network that
             stays as initialised, the control of a frozen encoder.
         recipe: How it is trained: a name of `ecg_tl.transfer.recipes.RECIPES`.
-        options: Of a recipe that has some: of `lora` the `rank`, `alpha` and `layers`.
+        options: Of a recipe that has some: of `lora` the `rank`, `alpha` and `layers`, of `linear_probe` the
+            `solver`.
         file: How a foreign file names the network's tensors.
         match: What is done where upstream and downstream differ.
         train: What every recipe can be set to: phases, warm-up, batch norms of frozen groups, penalty.
@@ -109,6 +111,7 @@ class TransferLearning(Callback):
         file, match, train = _made(ForeignFile, file), _made(Matching, match), _made(Training, train)
         if earlier:
             recipe, file, match, train = _with_earlier(earlier, recipe, file, match, train)
+        recipe, options = as_named(recipe, options)
         self.recipe = get_recipe(recipe)
         self.recipe_name = recipe
         self.options = self.recipe.read_options(recipe, options)
@@ -155,6 +158,7 @@ class TransferLearning(Callback):
         self._features: dict[str, Tensor] | None = None
         self._remove_warm_up: Callable[[], None] | None = None
         self._cache_announced: str | None = None
+        self._settling: Settling | None = None
 
     # Before the first step ------------------------------------------------------------------------------
 
@@ -170,6 +174,18 @@ class TransferLearning(Callback):
         self.phases = resolve_phases(phases, groups)
         require_strategy(trainer.strategy, freezes=self.phases.freezes or not self.recipe.trains_all)
         require_order(callbacks_of(trainer), self)
+        self._settling = None
+        if self.recipe.settles is not None:
+            self._settling = Settling(self.recipe.settles, self.options)
+            self._settling.require_possible(trainer, self.train, self.recipe_name)
+        task.settled = False
+        if self._settling is not None and self._settling.settles.at_end:
+            limit, needed = trainer.max_epochs, self.phases.last_epoch + 2
+            if limit not in (None, -1) and limit < needed:
+                rank_zero_warn(
+                    f"recipe {self.recipe_name}: {limit} epochs (max_epochs) leave none to train all layers "
+                    f"and one to choose weights in; it needs {needed} at least."
+                )
         for warning in phase_warnings(
             self.phases, trainer.max_epochs, trainer.min_epochs, earliest_stop(trainer)
         ):
@@ -271,6 +287,8 @@ class TransferLearning(Callback):
         """Freeze what the epoch asks for, which in a resumed training need not be the first."""
         network = _classifier(pl_module).network
         require_all_optimized(network, trainer.optimizers)
+        if self._settling is not None:
+            self._settling.begin(trainer)
         self._freeze(trainer, pl_module)
         if self.train.warmup_steps:
             self._remove_warm_up = scale_steps(
@@ -280,14 +298,37 @@ class TransferLearning(Callback):
     # At every epoch -------------------------------------------------------------------------------------
 
     def on_train_epoch_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Freeze and unfreeze what the epoch asks for."""
+        """Freeze and unfreeze what the epoch asks for; set weights, if the recipe does so now."""
+        task = _classifier(pl_module)
+        self._keep_start(trainer, task)
         self._freeze(trainer, pl_module)
         self._log_training(trainer, pl_module)
+        settling = self._settling
+        if settling is not None and settling.chosen is None and settling.is_due(trainer):
+            settling.settle(trainer, task)
+            report = task.transfer_report = {**(task.transfer_report or {}), "chosen": settling.chosen}
+            folder = run_folder(trainer)
+            if folder is not None:
+                write_json(folder / REPORT_FILE, report)
+
+    def _keep_start(self, trainer: Trainer, task: EcgClassifier) -> None:
+        """Note what the last phase begins with, for a recipe whose result lies between that and its end."""
+        settling, phases = self._settling, self.phases
+        if settling is None or phases is None or not settling.settles.at_end:
+            return
+        if settling.start or settling.chosen is not None:
+            return
+        if trainer.current_epoch >= phases.last_epoch:
+            settling.keep_start(task.network, self._start)
 
     def _freeze(self, trainer: Trainer, pl_module: LightningModule) -> None:
         assert self.phases is not None
         network = _classifier(pl_module).network
         trained = self._trained(network, trainer.current_epoch)
+        if self._settling is not None and self._settling.is_due(trainer):
+            trained = frozenset(
+                network.layer_groups()[HEAD]
+            )  # something needs a gradient, which moves nothing
         if set_trained(network, trained):
             wrap_again(trainer)
         if self.train.batch_norm == "frozen_eval":
@@ -324,6 +365,10 @@ class TransferLearning(Callback):
         self, trainer: Trainer, pl_module: LightningModule, optimizer: Optimizer
     ) -> None:
         """Add the gradient of the penalty, once a step and on every process alike."""
+        if self._settling is not None and self._settling.chosen is not None:
+            for parameter in _classifier(pl_module).network.parameters():
+                parameter.grad = None  # neither a step nor weight decay moves what was set
+            return
         if not self.l2_sp:
             return
         parameters = dict(_classifier(pl_module).network.named_parameters())
@@ -335,7 +380,11 @@ class TransferLearning(Callback):
 
     def on_train_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Leave the optimizer and the task as they were."""
-        _classifier(pl_module).feature_cache = None
+        task = _classifier(pl_module)
+        task.feature_cache, task.settled = None, False
+        if self._settling is not None and self.phases is not None:
+            self._settling.end(trainer)
+            set_trained(task.network, self._trained(task.network, self.phases.last_epoch))
         if self._remove_warm_up is not None:
             self._remove_warm_up()
             self._remove_warm_up = None
@@ -358,7 +407,11 @@ class TransferLearning(Callback):
         _log(trainer, shown)
 
     def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Show how far the weights have moved."""
+        """Show how far the weights have moved; end a training whose weights are set."""
+        if self._settling is not None:
+            self._settling.keep_tuned(trainer, _classifier(pl_module).network)
+            if self._settling.chosen is not None:
+                self._settling.finish_epoch(trainer)
         if self.track and self._start and trainer.is_global_zero:
             network = _classifier(pl_module).network
             moved = l2_by_group(network, self._start, self._loaded)
@@ -392,13 +445,16 @@ class TransferLearning(Callback):
 
     def state_dict(self) -> dict[str, Any]:
         """Keep where the training started from: a resumption needs no upstream."""
-        return {"trained_since": self._trained_since, "start": self._start, "loaded": self._loaded}
+        state = {"trained_since": self._trained_since, "start": self._start, "loaded": self._loaded}
+        return state if self._settling is None else {**state, "settling": self._settling.as_state()}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         """Take up what `state_dict` kept."""
         self._trained_since = dict(state_dict["trained_since"])
         self._start = {name: tensor.cpu() for name, tensor in state_dict["start"].items()}
         self._loaded = list(state_dict["loaded"])
+        if self._settling is not None and "settling" in state_dict:
+            self._settling.take_up(state_dict["settling"])
 
 
 def _made(kind: type[_Group], given: _Group | Mapping[str, Any]) -> _Group:

@@ -11,6 +11,7 @@ from ecg_tl.transfer.phases import Phase
 
 if TYPE_CHECKING:  # a recipe's phases are arithmetic, which does without PyTorch
     from ecg_tl.models import EcgNetwork
+    from ecg_tl.transfer.settling import AtHand
 
 
 def _leave(network: EcgNetwork, options: Any) -> None:
@@ -20,6 +21,20 @@ def _leave(network: EcgNetwork, options: Any) -> None:
 def _all(parameter_name: str) -> bool:
     """Train every parameter of a group that is trained."""
     return True
+
+
+@dataclass(frozen=True)
+class Settles:
+    """What a recipe does in the epoch in which it sets the weights itself; see `ecg_tl.transfer.settling`.
+
+    Attributes:
+        set_weights: Sets them by what is at hand and the recipe's options, and returns in primitives what was
+            chosen. Every process calls it.
+        at_end: Whether that is the last epoch, whatever ends the training; else it is the first and only one.
+    """
+
+    set_weights: Callable[[AtHand, Any], dict[str, Any]]
+    at_end: bool
 
 
 @dataclass(frozen=True)
@@ -41,6 +56,7 @@ class Recipe:
         new_head: Whether `prepare` gives the network another head, for which nothing can be taken over.
         l2_sp: Strength of the penalty on what was loaded, where the settings name none; None for a recipe
             that leaves what was loaded as it is, so that there is nothing to penalise.
+        settles: How it sets weights itself; None for a recipe whose weights are all trained.
     """
 
     summary: str
@@ -50,6 +66,7 @@ class Recipe:
     trains: Callable[[str], bool] = _all
     new_head: bool = False
     l2_sp: float | None = 0.0
+    settles: Settles | None = None
 
     @property
     def trains_all(self) -> bool:

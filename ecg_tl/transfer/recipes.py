@@ -6,10 +6,12 @@ To add one: an entry here; where it needs more than a line, a file beside this o
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
 from ecg_tl.errors import SettingError
 from ecg_tl.transfer.attention_probe import ATTENTION_PROBE
+from ecg_tl.transfer.exact_probe import EXACT_PROBE
 from ecg_tl.transfer.lora import LORA
 from ecg_tl.transfer.phases import Phase, Phases, read_phases, resolve_phases
 from ecg_tl.transfer.recipe import Recipe
@@ -32,9 +34,32 @@ def _group_by_group(groups: Sequence[str], phase_epochs: int) -> list[Phase]:
     return [Phase(number * phase_epochs, [group]) for number, group in enumerate(reversed(groups))]
 
 
+@dataclass(frozen=True)
+class LinearProbeOptions:
+    """How the head is found.
+
+    Attributes:
+        solver: `epochs` trains it as any other; `exact` is the recipe `exact_probe`, with its options.
+
+    Raises:
+        SettingError: If it is neither.
+    """
+
+    solver: str = "epochs"
+
+    def __post_init__(self) -> None:
+        if self.solver != "epochs":
+            raise SettingError(
+                "transfer.options.solver", repr(self.solver), "epochs or exact", "Choose one of these."
+            )
+
+
 RECIPES: dict[str, Recipe] = {
     "full": Recipe("all layers from the start", _everything),
-    "linear_probe": Recipe("a new head on features that stay as they are", _head_alone),
+    "linear_probe": Recipe(
+        "a new head on features that stay as they are", _head_alone, options=LinearProbeOptions
+    ),
+    "exact_probe": EXACT_PROBE,
     # Kumar et al., "Fine-Tuning can Distort Pretrained Features and Underperform
     # Out-of-Distribution", ICLR 2022.
     "lp_ft": Recipe("the head alone for `phase_epochs`, then all layers", _head_then_everything),
@@ -63,6 +88,22 @@ def get_recipe(name: object) -> Recipe:
     if not isinstance(name, str) or name not in RECIPES:
         raise SettingError("recipe", repr(name), f"one of {', '.join(RECIPES)}", "Choose one of these.")
     return RECIPES[name]
+
+
+def as_named(recipe: str, options: Mapping[str, Any] | None) -> tuple[str, Mapping[str, Any] | None]:
+    """Give `linear_probe` with `solver: exact` the name that it is reported by; others have theirs."""
+    given = dict(options or {})
+    if recipe == "linear_probe" and given.get("solver") == "exact":
+        del given["solver"]
+        return "exact_probe", given
+    return recipe, options
+
+
+def planned_epochs(settings: Mapping[str, Any], epochs: int) -> int:
+    """Say how many of a training's epochs a transfer has, from its settings alone."""
+    given = flat(settings)
+    recipe = get_recipe(as_named(given.get("recipe", "full"), given.get("options"))[0])
+    return epochs if recipe.settles is None or recipe.settles.at_end else min(1, epochs)
 
 
 def planned_phases(settings: Mapping[str, Any], groups: Sequence[str]) -> Phases:

@@ -67,7 +67,7 @@ def estimate(
 def run_seconds(run: Run, sizes: PartSizes, speed: MeasuredSpeed) -> float:
     """Estimate the seconds of one run."""
     trainer = run.config.get("trainer", {})
-    epochs = int(trainer.get("max_epochs") or DEFAULT_EPOCHS)
+    epochs = _epochs(run, int(trainer.get("max_epochs") or DEFAULT_EPOCHS))
     backward = backward_epochs(run, epochs)
     judged = sizes.validation + (sizes.test if run.kind != "upstream" else 0)
     # Behind layers that are frozen there is no backward pass.
@@ -88,15 +88,14 @@ def backward_epochs(run: Run, epochs: int) -> float:
     It goes back to the first group of layers that is trained. How much of it that is, is taken from the
     number of groups, none for the head alone.
     """
-    listed = run.config.get("trainer", {}).get("callbacks") or []
-    transfer = next((one for one in listed if is_transfer(one["class_path"])), None)
+    transfer = _transfer(run)
     if transfer is None:
         return epochs
     from ecg_tl.transfer.recipes import planned_phases
 
     groups = _layer_groups(run.config["model"].get("init_args", {}))
     try:
-        phases = planned_phases(transfer.get("init_args", {}), groups)
+        phases = planned_phases(transfer, groups)
     except SettingError:  # groups of a network that is not of this project
         return epochs
     backward = 0.0
@@ -105,6 +104,22 @@ def backward_epochs(run: Run, epochs: int) -> float:
         reached = min(groups.index(group) for group in phases.trained(first))
         backward += (end - first) * (len(groups) - 1 - reached) / (len(groups) - 1)
     return backward
+
+
+def _epochs(run: Run, epochs: int) -> int:
+    """Return how many epochs a run has: fewer than its trainer allows where its recipe solves for weights."""
+    transfer = _transfer(run)
+    if transfer is None:
+        return epochs
+    from ecg_tl.transfer.recipes import planned_epochs
+
+    return planned_epochs(transfer, epochs)
+
+
+def _transfer(run: Run) -> Mapping[str, Any] | None:
+    """Return the settings of a run's transfer; None for a run without one."""
+    listed = run.config.get("trainer", {}).get("callbacks") or []
+    return next((one.get("init_args", {}) for one in listed if is_transfer(one["class_path"])), None)
 
 
 def _layer_groups(model: Mapping[str, Any]) -> list[str]:
