@@ -15,6 +15,7 @@ from ecg_tl.transfer.exact_probe import EXACT_PROBE
 from ecg_tl.transfer.lora import LORA
 from ecg_tl.transfer.phases import Phase, Phases, read_phases, resolve_phases
 from ecg_tl.transfer.recipe import Recipe
+from ecg_tl.transfer.wise_ft import WISE_FT
 from ecg_tl.transfer.words import flat
 
 
@@ -71,6 +72,7 @@ RECIPES: dict[str, Recipe] = {
     "l2_sp": Recipe("all layers, with weights pulled towards the upstream's", _everything, l2_sp=0.01),
     "lora": LORA,
     "attention_probe": ATTENTION_PROBE,
+    "wise_ft": WISE_FT,
 }
 
 if TYPE_CHECKING:
