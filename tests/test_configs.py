@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
@@ -11,6 +12,7 @@ import pytest
 import torch
 from lightning.pytorch.cli import LightningArgumentParser
 from simulated import option_words
+from tiny_networks import TINY, fitting
 
 from ecg_tl.cli import main
 from ecg_tl.datamodules.ptbxl import PtbXlDataModule
@@ -82,7 +84,7 @@ def upstream(workplace: Path) -> Path:
 
 
 def test_every_folder_of_configs_is_tested_here() -> None:
-    tested = {"data", "model", "pretraining", "protocol", "trainer", "transfer", "upstream"}
+    tested = {"data", "model", "pretraining", "protocol", "trainer", "transfer", "upstream", "authors"}
     tested |= {"experiment", "study"}
     assert {path.name for path in CONFIGS.iterdir()} == tested
     assert all(yamls(folder) for folder in tested)
@@ -146,6 +148,35 @@ def test_each_recipe_fine_tunes(here: Path, upstream: Path, recipe: str) -> None
     if recipe != "random_frozen":  # the control arm, which has no upstream
         words += ["--transfer.upstream", str(upstream)]
     assert fit(*words, "--experiment", f"recipe-{recipe}") == 0
+
+
+AUTHORS = {
+    "clef": "clef-small",
+    "hubert-ecg": "hubert-ecg-small",
+    "ptbxl-benchmark": "xresnet1d50-ptbxl",
+    "weimann-vit": "weimann-vit-s",
+}
+"""Of recipes that are for several upstreams, one of them."""
+
+
+@pytest.mark.parametrize("authors", yamls("authors"))
+@pytest.mark.slow
+def test_each_recipe_of_authors_fine_tunes_the_network_that_it_is_for(
+    here: Path, tmp_path: Path, authors: str
+) -> None:
+    simulate(here, "cpsc2018")
+    name = authors.removesuffix("-authors").removesuffix("-probe")
+    network = UPSTREAMS[AUTHORS.get(name, name)].network
+    options = TINY.get(network, {})
+    upstream, model = tmp_path / "upstream.pt", tmp_path / "model.yaml"
+    small = create_network(network, 2, 12, fitting(network, 100), **options)
+    torch.save({"state_dict": small.state_dict()}, upstream)
+    init_args = {"network": network, "network_options": options}
+    model.write_text(json.dumps({"model": {"class_path": "EcgClassifier", "init_args": init_args}}))
+    words = [*fragments("data/cpsc2018", str(model), authors), "--transfer.upstream", str(upstream)]
+    assert fit(*words, "--experiment", authors) == 0
+    report = json.loads((here / "runs" / authors / "version_0" / "transfer_report.json").read_text())
+    assert report["coverage"] == 1
 
 
 @pytest.mark.parametrize("method", yamls("pretraining"))
