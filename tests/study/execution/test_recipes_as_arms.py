@@ -11,7 +11,7 @@ from typing import Any
 import pandas as pd
 import pytest
 import torch
-from tiny_study import Done, outcome_of
+from tiny_study import Done, dataset, outcome_of
 
 from ecg_tl.cli import main
 from ecg_tl.metrics import multilabel_scores
@@ -132,11 +132,21 @@ def test_cut_off_before_its_result_it_goes_on_to_the_same(
 
 
 @pytest.mark.slow
-def test_a_checkpoint_of_each_is_exported_described_and_ranked(studied: Done, tmp_path: Path) -> None:
+def test_a_checkpoint_of_each_is_exported_described_and_ranked(
+    studied: Done, roots: Path, prepared: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    shape = dataset("Cpsc2018DataModule", roots / "cpsc2018")["data"]["init_args"]
+    data = ["--data", "Cpsc2018DataModule", "--data.root", shape["root"], "--data.store_dir", str(prepared)]
+    for name in ("sampling_rate", "num_samples", "batch_size"):
+        data += [f"--data.{name}", str(shape[name])]
+    data += ["--data.split.kind", "patient", "--data.split.fractions", str(shape["split"]["fractions"])]
+    every = [str(result_of(studied, arm)[0].best) for arm in ARMS]
+    assert main(["transfer", "rank", "--checkpoints", *every, *data]) == 0
+    assert "gru" in capsys.readouterr().out
     for arm in ARMS:
         best = str(result_of(studied, arm)[0].best)
-        for form in ("onnx", "torch"):
-            target = tmp_path / f"{arm}.{form}"
+        for form, suffix in (("onnx", ".onnx"), ("torch", ".pt2")):
+            target = tmp_path / f"{arm}{suffix}"
             assert main(["export", best, "--format", form, "--output", str(target)]) == 0
             assert target.stat().st_size > 0
         card = tmp_path / f"{arm}.md"
