@@ -270,7 +270,12 @@ def _parse_signal_line(path: Path, line: str, number: int) -> SignalLine:
         known = ", ".join(map(str, STORAGES))
         _refuse(path, f"the format {storage[1]} of signal {number}", f"one of {known}")
     if int(storage[2] or 1) != 1 or int(storage[3] or 0) != 0:
-        _refuse(path, f"the layout {fields[1]!r} of signal {number}", "one sample a frame and no skew")
+        raise RecordError(
+            path,
+            f"the layout {fields[1]!r} of signal {number}",
+            "one sample a frame and no skew",
+            "Convert the record (WFDB's `xform` writes one sample a frame), or leave it out.",
+        )
     file_name = path_below(fields[0])
     if file_name is None:
         _refuse(path, f"the file {fields[0][:80]!r} of signal {number}", "a file in the header's folder")

@@ -50,6 +50,12 @@ def _npz(path: Path, **arrays: object) -> Path:
     return path
 
 
+def _npy(values: np.ndarray) -> bytes:
+    file = io.BytesIO()
+    np.save(file, values)
+    return file.getvalue()
+
+
 FILES: dict[str, tuple[Callable[[Path, Recording], Path], ReadSettings]] = {
     "named columns": (
         lambda folder, ecg: _csv(folder / "a.csv", ecg, ",".join(LEADS).lower() + "\n" + _rows(ecg)),
@@ -279,6 +285,8 @@ BAD_FILES: dict[str, tuple[str, str | bytes, ReadSettings, str]] = {
     "no leads": ("a.csv", "x,y\n1,2\n", ReadSettings(sampling_rate=500, units="mV"), "the columns x, y"),
     "other leads": ("a.csv", "x,y\n1,2\n", EVERYTHING, "the columns x, y"),
     "other shape": ("a.csv", "5,2\n3,4\n", EVERYTHING, "2 rows and 2 columns"),
+    "cut off within a row": ("a.csv", "I,II\n1,2\n1,2\n1", EVERYTHING, "1 cell.s. in the last row"),
+    "cut off, blanks": ("a.csv", "I II V1\n1 2 3\n1 2\n", EVERYTHING, "2 cell.s. in the last row"),
     "a pause": (
         "a.csv",
         "time,I\n0,1\n0.01,1\n0.02,1\n5,1\n",
@@ -293,6 +301,7 @@ BAD_FILES: dict[str, tuple[str, str | bytes, ReadSettings, str]] = {
     "wrong rate": ("a.csv", "# sampling_rate: fast\nI (mV)\n1\n", ReadSettings(), "sampling_rate fast"),
     "nothing said": ("a.csv", "5,2\n", ReadSettings(), "nothing about its leads, sampling rate, units"),
     "no array": ("a.npy", b"", EVERYTHING, "a file that NumPy cannot read"),
+    "an array that is cut off": ("a.npy", _npy(np.zeros((12, 99)))[:-1], EVERYTHING, "NumPy cannot read"),
     "half an array": (
         "a.npy",
         b"\x93NUMPY\x01\x00v\x00{'descr'",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import json
 import re
 from collections.abc import Callable
 from contextlib import suppress
@@ -171,6 +172,41 @@ def muse(**options: Any) -> Write:
     return content(cart_files.muse_xml, STEPS[OF_EIGHT], **options)
 
 
+def dicom_of(**said: int) -> Write:
+    """Write a DICOM file that says another number than it holds."""
+
+    def write(path: Path) -> object:
+        import pydicom
+
+        data = pydicom.dcmread(cart_files.write_dicom(path, STEPS))
+        for name, value in said.items():
+            setattr(data.WaveformSequence[0], name, value)
+        return data.save_as(path, enforce_file_format=True)
+
+    return write
+
+
+def edf_of(records: bytes) -> Write:
+    """Write an EDF file that says another number of data records than it holds."""
+
+    def write(path: Path) -> object:
+        data = bytearray(cart_files.write_edf(path.with_suffix(".edf"), STEPS * 0.005).read_bytes())
+        data[236:244] = records.ljust(8)
+        return path.write_bytes(data)
+
+    return write
+
+
+def mfer_of(was: bytes, now: bytes) -> Write:
+    return lambda path: path.write_bytes(cart_files.mfer(STEPS).replace(was, now, 1))
+
+
+def kardia_of_uneven_leads(path: Path) -> object:
+    content = json.loads(cart_files.kardia_json(STEPS))
+    del content["data"]["raw"]["samples"]["leadII"][900:]
+    return path.write_text(json.dumps(content))
+
+
 BAD: dict[str, tuple[Write, str]] = {
     "MUSE, no unit": (muse(unit=None), "no gain or no unit for lead I"),
     "MUSE, no gain": (muse(per_bit=None), "no gain or no unit for lead I"),
@@ -223,6 +259,17 @@ BAD: dict[str, tuple[Write, str]] = {
         lambda path: cart_files.write_dicom(path, STEPS[:1], leads=["I"], sensitivity=0.0),
         "lead I",
     ),
+    "DICOM, fewer channels than it holds": (dicom_of(NumberOfWaveformChannels=11), "not 22,000"),
+    "DICOM, fewer samples than it holds": (dicom_of(NumberOfWaveformSamples=500), "not 12,000"),
+    "DICOM, more samples than it holds": (dicom_of(NumberOfWaveformSamples=2000), "expected 48000"),
+    "EDF, fewer data records than it holds": (edf_of(b"1"), "1 data records"),
+    "EDF, more data records than it holds": (edf_of(b"9"), "declares 9 data records"),
+    "MFER, fewer channels than it holds": (mfer_of(b"\x05\x01\x0c", b"\x05\x01\x0b"), "11,000 in its blocks"),
+    "MFER, a shorter block than it holds": (
+        mfer_of(b"\x04\x04\x00\x00\x03\xe8", b"\x04\x04\x00\x00\x01\xf4"),
+        "6,000 in its blocks",
+    ),
+    "Kardia, a shorter lead": (kardia_of_uneven_leads, "leads of 900 samples"),
 }  # fmt: skip
 
 

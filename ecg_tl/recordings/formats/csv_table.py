@@ -33,6 +33,9 @@ MOST_NAMES = 10_000
 _WIDE = 1000
 """Columns from which on a table is read line by line: a row a lead, for which pandas is not made."""
 
+_TAIL = 2**16
+"""Bytes at the end of a file in which its last row is looked for."""
+
 _LINES_BELOW = 200
 """That are looked at to decide what the first one is."""
 
@@ -69,12 +72,14 @@ def read_csv(path: Path, said: ReadSettings | None = None) -> ArrayFile:
     line = head.line if separator else re.sub(r"\s+(?=[\[(])", "", head.line.strip())  # `II (mV)` is one cell
     first = _cells(line, separator)
     kind = first_line_of(path, first, [_cells(below, separator) for below in head.below], said.first_line)
+    row = head.below[0] if head.below else head.line
     fields = comment_fields(head.comments)
     rate = stated_rate(path, "sampling_rate", fields.get("sampling_rate"))
     units = fields.get("units")
     skip = head.number if kind == "names" else 0
     if kind == "values" or are_column_numbers(first) or not any(map(_is_word, first)):
         values = _numbers(path, separator, skip, len(first), range(len(first)))
+        _refuse_cut_off(path, separator, row)
         has_index = kind == "names" and not first[0] and len(first) > 1
         if has_index and (said.leads is None or len(said.leads) != len(first)):
             values = values[:, 1:]
@@ -95,6 +100,7 @@ def read_csv(path: Path, said: ReadSettings | None = None) -> ArrayFile:
     if time is not None and not of_clock:
         wanted.append(time[0])
     values = _numbers(path, separator, skip, len(first), wanted)
+    _refuse_cut_off(path, separator, row)
     remarks: tuple[Remark, ...] = ()
     if time is not None:
         unit = "s" if of_clock else time[1]
@@ -150,6 +156,22 @@ def _head(path: Path) -> _Head:
                 below = [one for one in rest if one.strip() and not one.startswith("#")]
                 return _Head(line.rstrip("\n"), number, comments, below)
     raise RecordError(path, "an empty file", "a column a lead and a row a sample", "Write it again.")
+
+
+def _refuse_cut_off(path: Path, separator: str | None, row: str) -> None:
+    """Refuse a table whose last row has fewer cells than its first, as of a file whose end did not come."""
+    with path.open("rb") as file:
+        file.seek(max(0, path.stat().st_size - _TAIL))
+        lines = file.read().decode("utf-8", errors="replace").split("\n")
+    last = next((line for line in reversed(lines) if line.strip() and not line.startswith("#")), "")
+    found, expected = len(_cells(last, separator)), len(_cells(row, separator))
+    if len(lines) > 1 and found < expected:
+        raise RecordError(
+            path,
+            f"{found} cell(s) in the last row",
+            f"{expected}, as in the first",
+            "The file was cut off: copy or export it again.",
+        )
 
 
 def _cells(line: str, separator: str | None) -> list[str]:

@@ -23,7 +23,14 @@ def _read(path: Path, settings: ReadSettings) -> ReadRecord:
         if _DEFLATED in file.read(2048):
             raise damaged(path, _TITLE, "a data set that is deflated")
     try:
-        return read_cart(path, settings, _TITLE, "dicom_waveform:DICOMWaveformParser", exact_rate=_exact_rate)
+        return read_cart(
+            path,
+            settings,
+            _TITLE,
+            "dicom_waveform:DICOMWaveformParser",
+            exact_rate=_exact_rate,
+            check=_require_size,
+        )
     except RecordError as error:
         if "Waveform Sequence" not in error.found:
             raise
@@ -37,6 +44,20 @@ def _exact_rate(path: Path, record: Any) -> float | None:
     groups = record.raw_metadata["multiplex_groups"]
     rates = [one["sampling_frequency"] for one in groups if (one["channels"], one["samples"]) == shape]
     return float(rates[0]) if rates else None
+
+
+def _require_size(path: Path, record: Any) -> None:
+    """Refuse a group that has more bytes than its channels and samples: they would be parted wrongly."""
+    import pydicom
+
+    for number, group in enumerate(
+        pydicom.dcmread(path, specific_tags=["WaveformSequence"]).WaveformSequence
+    ):
+        channels, samples = group.NumberOfWaveformChannels, group.NumberOfWaveformSamples
+        said = channels * samples * (group.WaveformBitsAllocated // 8)
+        if len(group.WaveformData) != said + said % 2:  # values of an odd length are padded to an even one
+            reason = f"group {number} has {len(group.WaveformData):,} bytes, not {said:,}"
+            raise damaged(path, _TITLE, f"{reason}: {channels} channels of {samples:,} samples")
 
 
 def _kind(path: Path) -> str:

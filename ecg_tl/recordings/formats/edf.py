@@ -6,17 +6,18 @@ from pathlib import Path
 from typing import Any
 
 from ecg_tl.errors import RecordError
-from ecg_tl.recordings.cart import read_cart
+from ecg_tl.recordings.cart import damaged, read_cart
 from ecg_tl.recordings.contents import ReadRecord
 from ecg_tl.recordings.registry import Format, register
 from ecg_tl.recordings.settings import ReadSettings
 
 _TITLE = "EDF"
+_FIXED = 256  # bytes of a header before what it says of each signal
 
 
 def _read(path: Path, settings: ReadSettings) -> ReadRecord:
     """Read one recording; signals of another rate than the ECG's are left out."""
-    return read_cart(path, settings, _TITLE, "edf:EDFParser", exact_rate=_exact_rate, check=_refuse_pauses)
+    return read_cart(path, settings, _TITLE, "edf:EDFParser", exact_rate=_exact_rate, check=_check)
 
 
 def _exact_rate(path: Path, record: Any) -> float | None:
@@ -32,6 +33,24 @@ def _refuse_pauses(path: Path, record: Any) -> None:
             "a recording without pauses (EDF or EDF+C)",
             "Export it as EDF+C.",
         )
+
+
+def _check(path: Path, record: Any) -> None:
+    _refuse_pauses(path, record)
+    _refuse_further_records(path)
+
+
+def _refuse_further_records(path: Path) -> None:
+    """Refuse a file that goes on behind the number of data records that its header says."""
+    with path.open("rb") as file:
+        head = file.read(_FIXED)
+        signals = int(head[252:256])
+        file.seek(_FIXED + 216 * signals)
+        samples = [int(file.read(8)) for _ in range(signals)]
+    records, size = int(head[236:244]), path.stat().st_size
+    said = int(head[184:192]) + 2 * records * sum(samples)
+    if records >= 0 and size > said:  # -1 while it is being recorded
+        raise damaged(path, _TITLE, f"{size:,} bytes, not {said:,}: {records} data records")
 
 
 def _is_edf(head: bytes) -> bool:
