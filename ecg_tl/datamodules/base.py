@@ -52,6 +52,9 @@ from ecg_tl.store.reader import Store, open_store
 from ecg_tl.store.settings import Resampling, Short, StoreSettings
 from ecg_tl.transforms import Augmentation, augment, augmentation_generator, create_normalization
 
+_VIEWS = 0x56494557
+"""Parts the random numbers of views from those of batches, of the same seed and number."""
+
 
 class EcgDataModule(LightningDataModule):
     """Records of one dataset as batches of `ecg_tl.signals.Batch`.
@@ -182,6 +185,7 @@ class EcgDataModule(LightningDataModule):
         self.allow_overlap = allow_overlap
         self._store: Store | None = None
         self._parts: Parts | None = None
+        self.varied_elsewhere = False  # whether training records come as they are, for `view_of` to vary them
         self._on_device: Tensor | None = None
         self._rows: NDArray[np.int64] = np.zeros(1, np.int64)
         self._announced: Residency | None = None
@@ -437,7 +441,7 @@ class EcgDataModule(LightningDataModule):
             starts = self.crops.drawn(self._lengths[self._rows], self._rows, self.seed, epoch)
             stored = self.crops.cut(stored, starts)
         prepared = self._in_millivolts(batch, stored)
-        if training and not self.augmentation.is_off:
+        if training and not self.augmentation.is_off and not self.varied_elsewhere:
             signal = prepared["signal"]
             # A record is in one batch an epoch: the first row tells a batch from all others.
             first_row = int(self._rows[0])
@@ -446,6 +450,25 @@ class EcgDataModule(LightningDataModule):
                 signal, self.augmentation, generator, sampling_rate=self.sampling_rate
             )
         return prepared
+
+    def view_of(self, signal: Tensor, index: Tensor, view: int) -> Tensor:
+        """Augment records, each by itself, so that a view of it is the same in any batch.
+
+        Args:
+            signal: `(records, leads, samples)` in millivolts.
+            index: `int64 (records,)`: their rows in the store.
+            view: Its number, from 0.
+        """
+        varied = [
+            augment(
+                one[None],
+                self.augmentation,
+                augmentation_generator(self.seed, view, row, _VIEWS, device=signal.device),
+                sampling_rate=self.sampling_rate,
+            )
+            for one, row in zip(signal, index.tolist(), strict=True)
+        ]
+        return torch.cat(varied) if varied else signal
 
     def _stored(self, batch: StoredBatch) -> Tensor:
         return batch["signal"] if self._on_device is None else self._on_device[batch["index"]]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from abc import ABC, abstractmethod
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import ClassVar, Literal
 
@@ -19,6 +19,10 @@ _PARAMETRIZED = re.compile(r"^((?:.*\.)?)parametrizations\.([^.]+)\..*$")
 
 ATTENTION_POOL = "attention_pool"
 """Of a network that is given one (`ecg_tl.models.attention_pool`): what makes features of its tokens."""
+
+
+Step = tuple[str, Callable[[Tensor], Tensor]]
+"""A step of a network: the group of layers that it is of, and what it makes of what the one before gave."""
 
 
 @dataclass(frozen=True)
@@ -64,6 +68,7 @@ class EcgNetwork(nn.Module, ABC):
     - `fixed_length`: it takes signals of `num_samples` samples and of no other length.
     - `lengths`: other bounds on the length, which its `__init__` checks by `require_length`.
     - `has_tokens` and `_encode_tokens`: features of each stretch of time, before they are pooled.
+    - `_steps`: the steps that it consists of, so that it can be cut between two groups of layers.
     - `head_kind`: `flatten` if the head takes the features of all moments one after the other.
     - `prepare_for_export`: what it sets where other programs run it.
     - `hardware_choices`: what it chose for the device that it is on.
@@ -182,13 +187,41 @@ class EcgNetwork(nn.Module, ABC):
         logits: Tensor = self.head(features)
         return logits
 
-    def forward_below_head(self, signal: Tensor) -> Tensor:
-        """Return what the last group of layers begins with: features, or the tokens that it attends to."""
-        return self.forward_features(signal) if self.attention_pool is None else self.forward_tokens(signal)
+    def can_be_cut(self, group: str) -> bool:
+        """Say whether there are a `forward_below` and a `forward_from` of a group of layers."""
+        if group == "head":
+            return True
+        return self.attention_pool is None and any(one != group for one, _ in self._cut(group)[0])
 
-    def forward_from_below_head(self, below: Tensor) -> Tensor:
-        """Turn what `forward_below_head` gives into logits `(batch, num_classes)`."""
-        return self.forward_head(below if self.attention_pool is None else self.attention_pool(below))
+    def forward_below(self, signal: Tensor, group: str = "head") -> Tensor:
+        """Return what a group of layers begins with: the head with features, or tokens that it attends to.
+
+        Args:
+            signal: `(batch, num_leads, samples)`.
+            group: One at which it can be cut.
+        """
+        if group == "head":
+            attends = self.attention_pool is not None
+            return self.forward_tokens(signal) if attends else self.forward_features(signal)
+        self._check_input(signal)
+        return run_steps(self._cut(group)[0], signal)
+
+    def forward_from(self, below: Tensor, group: str = "head") -> Tensor:
+        """Turn what `forward_below` gives into logits `(batch, num_classes)`."""
+        if group == "head":
+            return self.forward_head(below if self.attention_pool is None else self.attention_pool(below))
+        return self.forward_head(run_steps(self._cut(group)[1], below))
+
+    def _cut(self, group: str) -> tuple[Sequence[Step], Sequence[Step]]:
+        """Divide the steps into those below a group of layers, and it with those above."""
+        groups = list(self.layer_groups())
+        steps = self._steps()
+        below = sum(groups.index(one) < groups.index(group) for one, _ in steps)
+        return steps[:below], steps[below:]
+
+    def _steps(self) -> Sequence[Step]:
+        """List the steps from signal to features in their order; none for a network that is not cut."""
+        return ()
 
     def forward(self, signal: Tensor) -> Tensor:
         """Turn signals `(batch, num_leads, samples)` into logits `(batch, num_classes)`."""
@@ -283,9 +316,16 @@ class TokenNetwork(EcgNetwork):
         tokens = self._encode_tokens(signal.masked_fill(~sees[:, None], 0.0))[:, self.leading_tokens :]
         return take_tokens(tokens, kept)
 
-    @abstractmethod
     def _encode_tokens(self, signal: Tensor) -> Tensor:
-        """Do what `forward_tokens` says, with signals of the right shape."""
+        return run_steps(self._token_steps(), signal)
+
+    def _token_steps(self) -> Sequence[Step]:
+        """List the steps from signal to tokens in their order; a network without has an `_encode_tokens`."""
+        return ()
+
+    def _steps(self) -> Sequence[Step]:
+        steps = self._token_steps()
+        return (*steps, (steps[-1][0], self._pool)) if steps else ()
 
     def _pool(self, tokens: Tensor) -> Tensor:
         """Turn tokens `(batch, tokens, num_token_features)` into features `(batch, num_features)`."""
@@ -293,6 +333,13 @@ class TokenNetwork(EcgNetwork):
 
     def _encode(self, signal: Tensor) -> Tensor:
         return self._pool(self._encode_tokens(signal))
+
+
+def run_steps(steps: Iterable[Step], x: Tensor) -> Tensor:
+    """Do steps, one after the other."""
+    for _, step in steps:
+        x = step(x)
+    return x
 
 
 def take_tokens(tokens: Tensor, positions: Tensor) -> Tensor:

@@ -6,6 +6,7 @@ McKeen et al., "ECG-FM: An Open Electrocardiogram Foundation Model", JAMIA Open 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal, get_args
 
@@ -19,7 +20,7 @@ from ecg_tl.models.attention import (
     initialise_linear,
     positional_convolution,
 )
-from ecg_tl.models.base import Lengths, TokenNetwork, require_length, require_one_of
+from ecg_tl.models.base import Lengths, Step, TokenNetwork, require_length, require_one_of
 from ecg_tl.models.registry import register_network
 from ecg_tl.models.stochastic_depth import StochasticDepth
 
@@ -101,7 +102,7 @@ class PostNormLayer(nn.Module):
 
 
 class Encoder(nn.Module):
-    """A layer norm, then the layers.
+    """A layer norm and the layers after it, under their published names; the network runs them.
 
     Args:
         size: Length of a token, layers, heads.
@@ -114,13 +115,6 @@ class Encoder(nn.Module):
         self.layers = nn.ModuleList(
             PostNormLayer(size.dim, size.heads, size.hidden, dropout) for _ in range(size.depth)
         )
-
-    def forward(self, x: Tensor) -> Tensor:
-        """Map tokens `(batch, tokens, dim)` to as many."""
-        x = self.layer_norm(x)
-        for layer in self.layers:
-            x = layer(x)
-        return x
 
 
 class FeatureExtractor(nn.Module):
@@ -191,10 +185,14 @@ class EcgFm(TokenNetwork):
         """The numbers of samples that signals may have."""
         return Lengths(shortest=2**CONVOLUTIONS)
 
-    def _encode_tokens(self, signal: Tensor) -> Tensor:
-        x = self.post_extract_proj(self.layer_norm(self.feature_extractor(signal).transpose(1, 2)))
-        tokens: Tensor = self.encoder(x + self.conv_pos(x))
-        return tokens
+    def _token_steps(self) -> Sequence[Step]:
+        layers = [(f"layer{number}", layer) for number, layer in enumerate(self.encoder.layers, start=1)]
+        return (
+            ("convolutions", lambda x: self.feature_extractor(x).transpose(1, 2)),
+            ("projection", lambda x: self.post_extract_proj(self.layer_norm(x))),
+            ("positions", lambda x: self.encoder.layer_norm(x + self.conv_pos(x))),
+            *layers,
+        )
 
     def _group_of(self, parameter_name: str) -> str:
         parts = parameter_name.split(".")

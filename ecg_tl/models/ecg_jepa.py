@@ -6,6 +6,7 @@ Architecture", arXiv 2410.08559. Layers are named as in the published weights.
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Literal, get_args
 
@@ -14,7 +15,7 @@ from torch import Tensor, nn
 
 from ecg_tl.limits import SHARE, require_settings
 from ecg_tl.models.attention import PreNormBlock, initialise_linear, sines_and_cosines
-from ecg_tl.models.base import Lengths, TokenNetwork, require_length, require_one_of
+from ecg_tl.models.base import Lengths, Step, TokenNetwork, require_length, require_one_of
 from ecg_tl.models.registry import register_network
 
 Size = Literal["tiny", "base"]
@@ -41,7 +42,7 @@ SIZES: dict[Size, EcgJepaSize] = {"tiny": EcgJepaSize(32, 2, 4), "base": EcgJepa
 
 
 class Blocks(nn.Module):
-    """The blocks, each of which sees the positions anew.
+    """The blocks under their published names; the network runs them, and each sees the positions anew.
 
     Args:
         size: Length of a token, blocks, heads.
@@ -54,18 +55,6 @@ class Blocks(nn.Module):
             PreNormBlock(size.dim, size.heads, bias=True, eps=1e-5, dropout=dropout)
             for _ in range(size.depth)
         )
-
-    def forward(self, x: Tensor, positions: Tensor, mask: Tensor) -> Tensor:
-        """Map tokens `(batch, tokens, dim)` to as many.
-
-        Args:
-            x: The tokens.
-            positions: `(tokens, dim)`, added before every block.
-            mask: `(tokens, tokens)`, true where one sees the other.
-        """
-        for block in self.blocks:
-            x = block(x + positions, mask)
-        return x
 
 
 class EcgJepa(TokenNetwork):
@@ -122,10 +111,16 @@ class EcgJepa(TokenNetwork):
         """Whether signals must have exactly `num_samples` samples."""
         return True
 
-    def _encode_tokens(self, signal: Tensor) -> Tensor:
-        patches = signal.reshape(signal.shape[0], -1, PATCH)
-        tokens: Tensor = self.norm(self.encoder_blocks(self.W_P(patches), self.pos_embed, self.mask))
-        return tokens
+    def _token_steps(self) -> Sequence[Step]:
+        def step(block: nn.Module) -> Callable[[Tensor], Tensor]:
+            return lambda x: block(x + self.pos_embed, self.mask)
+
+        blocks = [(f"block{n}", step(block)) for n, block in enumerate(self.encoder_blocks.blocks, start=1)]
+        return (
+            ("patches", lambda x: self.W_P(x.reshape(x.shape[0], -1, PATCH))),
+            *blocks,
+            (blocks[-1][0], self.norm),
+        )
 
     def _group_of(self, parameter_name: str) -> str:
         parts = parameter_name.split(".")

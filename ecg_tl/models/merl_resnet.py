@@ -6,10 +6,12 @@ Enhancement", ICML 2024. Layers are named as in the published weights.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import torch
 from torch import Tensor, nn
 
-from ecg_tl.models.base import TokenNetwork
+from ecg_tl.models.base import Step, TokenNetwork
 from ecg_tl.models.registry import register_network
 from ecg_tl.models.stochastic_depth import StochasticDepth
 
@@ -77,11 +79,13 @@ class MerlResNet18(TokenNetwork):
             self.add_module(f"layer{stage + 1}", nn.Sequential(*blocks))
         self.linear = nn.Linear(channels, num_classes)
 
-    def _encode_tokens(self, signal: Tensor) -> Tensor:
-        x = torch.relu(self.bn1(self.conv1(signal)))
-        for stage in range(1, len(WIDTHS) + 1):
-            x = self.get_submodule(f"layer{stage}")(x)
-        return x.transpose(1, 2)
+    def _token_steps(self) -> Sequence[Step]:
+        stages = [f"layer{stage}" for stage in range(1, len(WIDTHS) + 1)]
+        return (
+            ("stem", lambda x: torch.relu(self.bn1(self.conv1(x)))),
+            *((stage, self.get_submodule(stage)) for stage in stages),
+            (stages[-1], lambda x: x.transpose(1, 2)),
+        )
 
     def _group_of(self, parameter_name: str) -> str:
         first = parameter_name.split(".", 1)[0]

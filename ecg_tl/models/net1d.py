@@ -8,6 +8,7 @@ batch norms that no signal ever passes.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal, get_args
 
@@ -15,7 +16,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from ecg_tl.models.base import TokenNetwork, require_one_of
+from ecg_tl.models.base import Step, TokenNetwork, require_one_of
 from ecg_tl.models.registry import register_network
 from ecg_tl.models.stochastic_depth import StochasticDepth
 
@@ -212,11 +213,13 @@ class Net1d(TokenNetwork):
             channels = width
         self.dense = nn.Linear(channels, num_classes)
 
-    def _encode_tokens(self, signal: Tensor) -> Tensor:
-        x = F.silu(self.first_conv(signal))
-        for stage in self.stage_list:
-            x = stage(x)
-        return x.transpose(1, 2)
+    def _token_steps(self) -> Sequence[Step]:
+        stages = [(f"stage{number}", stage) for number, stage in enumerate(self.stage_list, start=1)]
+        return (
+            ("stem", lambda x: F.silu(self.first_conv(x))),
+            *stages,
+            (stages[-1][0], lambda x: x.transpose(1, 2)),
+        )
 
     def _group_of(self, parameter_name: str) -> str:
         parts = parameter_name.split(".")

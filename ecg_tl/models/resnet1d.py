@@ -15,6 +15,7 @@ from torch import Tensor, nn
 
 from ecg_tl.errors import SettingError
 from ecg_tl.limits import Limit, require_settings
+from ecg_tl.models.base import Step, run_steps
 from ecg_tl.models.laid_out import LaidOutNetwork
 from ecg_tl.models.layout import (
     BatchNorm,
@@ -163,22 +164,31 @@ class ResNet1d(LaidOutNetwork):
                 nn.init.kaiming_normal_(module.weight, mode="fan_out", nonlinearity="relu")
 
     def _encode(self, signal: Tensor) -> Tensor:
-        return torch.relu(self.fc1(self._over_time(signal).mean(dim=-1)))
+        return run_steps(self._steps(), signal)
 
     def _encode_tokens(self, signal: Tensor) -> Tensor:
-        return self._over_time(signal).transpose(1, 2)
+        return run_steps(self._steps_over_time(), signal).flatten(start_dim=2).transpose(1, 2)
 
-    def _over_time(self, signal: Tensor) -> Tensor:
-        """Return what is pooled, `(batch, channels, positions)`."""
+    def _steps(self) -> Sequence[Step]:
+        over_time = self._steps_over_time()
+        return (
+            *over_time,
+            (over_time[-1][0], lambda x: x.flatten(start_dim=2).mean(dim=-1)),
+            ("fc1", lambda x: torch.relu(self.fc1(x))),
+        )
+
+    def _steps_over_time(self) -> Sequence[Step]:
+        """List the steps to what is pooled."""
+        stages = [f"layer{stage}" for stage in range(1, self._stages + 1)]
+        return (("stem", self._stem), *((stage, self.get_submodule(stage)) for stage in stages))
+
+    def _stem(self, signal: Tensor) -> Tensor:
         if self.chosen_memory_format().channels_last:
             x = to_channels_last(self.conv1(to_channels_last(signal)))
         else:
             x = self.conv1(signal)
-        x = self.maxpool(self.relu(self.bn1(x)))
-        for stage in range(1, self._stages + 1):
-            x = self.get_submodule(f"layer{stage}")(x)
-        over_time: Tensor = x.flatten(start_dim=2)
-        return over_time
+        pooled: Tensor = self.maxpool(self.relu(self.bn1(x)))
+        return pooled
 
     def _group_of(self, parameter_name: str) -> str:
         first = parameter_name.split(".", 1)[0]

@@ -7,8 +7,11 @@ published weights, where they are numbered.
 
 from __future__ import annotations
 
-from torch import Tensor, nn
+from collections.abc import Sequence
 
+from torch import nn
+
+from ecg_tl.models.base import Step
 from ecg_tl.models.layout import BatchNorm, Convolution, MemoryFormat
 from ecg_tl.models.max_mean_head import MaxMeanNetwork, initialise_as_published, max_mean_head
 from ecg_tl.models.registry import register_network
@@ -57,11 +60,12 @@ class ResNet1dWang(MaxMeanNetwork):
             self.add_module(str(index), layer)
         initialise_as_published(self)
 
-    def _encode_tokens(self, signal: Tensor) -> Tensor:
-        x = self._laid_out(signal)
-        for index in range(FIRST_BLOCK + len(STRIDES)):
-            x = self.get_submodule(str(index))(x)
-        return x.flatten(start_dim=2).transpose(1, 2)
+    def _token_steps(self) -> Sequence[Step]:
+        layers = [self.get_submodule(str(index)) for index in range(FIRST_BLOCK + len(STRIDES))]
+        blocks = [(f"block{number}", block) for number, block in enumerate(layers[FIRST_BLOCK:], start=1)]
+        stem = [("stem", layer) for layer in layers[:FIRST_BLOCK]]
+        columns = (blocks[-1][0], lambda x: x.flatten(start_dim=2).transpose(1, 2))
+        return (("stem", self._laid_out), *stem, *blocks, columns)
 
     def _group_of(self, parameter_name: str) -> str:
         index = int(parameter_name.split(".", 1)[0])

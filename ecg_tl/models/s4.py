@@ -6,12 +6,14 @@ baseline, and ECG-CPC. See `ecg_tl.models.s4_layers` for the layers.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from torch import Tensor, nn
 
 from ecg_tl.limits import SHARE, require_settings
-from ecg_tl.models.base import Lengths, TokenNetwork, require_length
+from ecg_tl.models.base import Lengths, Step, TokenNetwork, require_length
 from ecg_tl.models.registry import register_network
-from ecg_tl.models.s4_layers import S4Stack, check_sizes, fix_kernels, run_layers
+from ecg_tl.models.s4_layers import S4Stack, check_sizes, fix_kernels, steps_of_layers
 
 WIDTH = 512
 DEPTH = 4
@@ -64,8 +66,9 @@ class S4(TokenNetwork):
         """The numbers of samples that signals may have."""
         return Lengths(longest=self.num_samples)
 
-    def _encode_tokens(self, signal: Tensor) -> Tensor:
-        return run_layers(self.s4_layers, self.norms, self.dropout, self.encoder(signal))
+    def _token_steps(self) -> Sequence[Step]:
+        layers = steps_of_layers(self.s4_layers, self.norms, self.dropout)
+        return (("stem", self.encoder), *layers, (layers[-1][0], lambda x: x.transpose(1, 2)))
 
     def prepare_for_export(self) -> None:
         """Replace FFTs, which few other programs know, by convolutions with the kernels as they are."""

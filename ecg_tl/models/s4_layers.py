@@ -230,10 +230,22 @@ class S4Stack(nn.Module):
         return run_layers(self.s4_layers, self.norms, self.dropout, x)
 
 
+def steps_of_layers(
+    layers: nn.ModuleList, norms: nn.ModuleList, dropout: nn.Module
+) -> list[tuple[str, Callable[[Tensor], Tensor]]]:
+    """List layers, each with a sum and a layer norm after it, on `(batch, width, samples)`."""
+
+    def step(layer: nn.Module, norm: nn.Module) -> Callable[[Tensor], Tensor]:
+        return lambda x: norm((x + dropout(layer(x))).transpose(1, 2)).transpose(1, 2)
+
+    both = zip(layers, norms, strict=True)
+    return [(f"layer{number}", step(*one)) for number, one in enumerate(both, start=1)]
+
+
 def run_layers(layers: nn.ModuleList, norms: nn.ModuleList, dropout: nn.Module, x: Tensor) -> Tensor:
     """Run layers, each with a sum and a layer norm after it, from `(batch, width, samples)` to tokens."""
-    for layer, norm in zip(layers, norms, strict=True):
-        x = norm((x + dropout(layer(x))).transpose(1, 2)).transpose(1, 2)
+    for _, step in steps_of_layers(layers, norms, dropout):
+        x = step(x)
     return x.transpose(1, 2)
 
 

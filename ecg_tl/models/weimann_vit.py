@@ -7,6 +7,7 @@ weights.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Literal, get_args
@@ -22,7 +23,7 @@ from ecg_tl.models.attention import (
     initialise_linear,
     sines_and_cosines,
 )
-from ecg_tl.models.base import Lengths, TokenNetwork, require_length, require_one_of, take_tokens
+from ecg_tl.models.base import Lengths, Step, TokenNetwork, require_length, require_one_of, take_tokens
 from ecg_tl.models.registry import register_network
 
 Size = Literal["tiny", "xs", "s", "b"]
@@ -142,12 +143,25 @@ class WeimannVit(TokenNetwork):
         patches: Tensor = self.patch_embed(signal)
         return patches + self.positions.table[: patches.shape[1]]
 
+    def _with_registers(self, patches: Tensor) -> Tensor:
+        return torch.cat((self.registers.expand(len(patches), -1, -1), patches), dim=1)
+
     def _encode_patches(self, patches: Tensor) -> Tensor:
-        x = torch.cat((self.registers.expand(len(patches), -1, -1), patches), dim=1)
+        x = self._with_registers(patches)
         for block in self.blocks:
             x = block(x)
         tokens: Tensor = self.norm(x)
         return tokens
+
+    def _steps(self) -> Sequence[Step]:
+        if self.pooling == "attention":
+            return ()  # what pools is a group of its own
+        blocks = [(f"block{number}", block) for number, block in enumerate(self.blocks, start=1)]
+        return (
+            ("patches", lambda x: self._with_registers(self._patches(x))),
+            *blocks,
+            (blocks[-1][0], lambda x: self._pool(self.norm(x))),
+        )
 
     def _pool(self, tokens: Tensor) -> Tensor:
         if self.pooling == "attention":

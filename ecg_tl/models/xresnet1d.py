@@ -8,14 +8,14 @@ are named as in the published weights, where they are numbered.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Literal, get_args
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from ecg_tl.models.base import TokenNetwork, require_one_of
+from ecg_tl.models.base import Step, TokenNetwork, require_one_of
 from ecg_tl.models.laid_out import LaidOutNetwork
 from ecg_tl.models.layout import (
     BatchNorm,
@@ -117,8 +117,8 @@ class XResNet1d(MaxMeanNetwork):
         initialise_as_published(self)
         self.register_load_state_dict_pre_hook(_drop_aliases)  # type: ignore[no-untyped-call]
 
-    def _encode_tokens(self, signal: Tensor) -> Tensor:
-        return _columns(self, self._laid_out(signal))
+    def _token_steps(self) -> Sequence[Step]:
+        return _column_steps(self, self._laid_out)
 
     def _group_of(self, parameter_name: str) -> str:
         return _group_of(parameter_name)
@@ -158,8 +158,8 @@ class KedXResNet1d(LaidOutNetwork, TokenNetwork):
         initialise_as_published(self)
         self.register_load_state_dict_pre_hook(_drop_aliases)  # type: ignore[no-untyped-call]
 
-    def _encode_tokens(self, signal: Tensor) -> Tensor:
-        return _columns(self, self._laid_out(signal))
+    def _token_steps(self) -> Sequence[Step]:
+        return _column_steps(self, self._laid_out)
 
     def _group_of(self, parameter_name: str) -> str:
         return _group_of(parameter_name)
@@ -230,12 +230,19 @@ def _add_layers(network: nn.Module, num_leads: int, widths: Sequence[int], depth
         network.add_module(str(FIRST_STAGE + stage), nn.Sequential(*blocks))
 
 
-def _columns(network: nn.Module, x: Tensor) -> Tensor:
-    for index in range(FIRST_STAGE + 4):
-        x = network.get_submodule(str(index))(x)
-        if index == 0 and x.ndim == 4:
-            x = to_channels_last(x)  # one lead lies alike in both layouts
-    return x.flatten(start_dim=2).transpose(1, 2)
+def _column_steps(network: nn.Module, lay_out: Callable[[Tensor], Tensor]) -> Sequence[Step]:
+    """List the steps to the columns of the last map."""
+
+    def stem(signal: Tensor) -> Tensor:
+        x = lay_out(signal)
+        for index in range(FIRST_STAGE):
+            x = network.get_submodule(str(index))(x)
+            if index == 0 and x.ndim == 4:
+                x = to_channels_last(x)  # one lead lies alike in both layouts
+        return x
+
+    stages = [(f"stage{one + 1}", network.get_submodule(str(FIRST_STAGE + one))) for one in range(4)]
+    return (("stem", stem), *stages, (stages[-1][0], lambda x: x.flatten(start_dim=2).transpose(1, 2)))
 
 
 def _group_of(parameter_name: str) -> str:

@@ -41,7 +41,7 @@ from ecg_tl.models import EcgNetwork, create_network, network_names
 from ecg_tl.models.attention_pool import attend_as_stored
 from ecg_tl.models.low_rank import has_low_rank, merged_state
 from ecg_tl.signals import Batch
-from ecg_tl.tasks.feature_cache import FeatureCache
+from ecg_tl.tasks.frozen_below import FrozenBelow
 from ecg_tl.tasks.links import settings_from
 from ecg_tl.tasks.loss import PosWeight, answers_of_batch, classification_loss, positive_weights
 from ecg_tl.tasks.optimization import (
@@ -161,7 +161,7 @@ class EcgClassifier(LightningModule):
         self.lr_decay = lr_decay
         self.lr_by_depth = tuple(lr_by_depth or ())
         self.pos_weight: PosWeight = pos_weight
-        self.feature_cache: FeatureCache | None = None  # while everything below the head stays as it is
+        self.frozen_below: FrozenBelow | None = None  # while what lies below some group stays as it is
         self.settled = False  # whether a recipe has set the weights, which are then kept whatever they score
         self._positive_weights: Tensor | None = None  # of the training's records
         self.threshold_rule: ThresholdRule = thresholds
@@ -264,21 +264,23 @@ class EcgClassifier(LightningModule):
         return join_windows(logits, batch["windows"]) if "windows" in batch else logits
 
     def _logits(self, batch: Batch) -> Tensor:
-        if self.feature_cache is None:
+        frozen = self.frozen_below
+        if frozen is None:
             logits: Tensor = self(batch["signal"])
             return logits
-        return self.network.forward_from_below_head(self.below_head(batch))
+        view = frozen.view_of_epoch(self.trainer.current_epoch) if self.trainer.training else None
+        below = frozen.take(batch, self._below, view)
+        return self.network.forward_from(below, frozen.group)
+
+    def _below(self, signal: Tensor, group: str) -> Tensor:
+        return self.network.forward_below(self.normalization(signal), group)
 
     def below_head(self, batch: Batch) -> Tensor:
-        """Return what the head begins with `(signals, ...)`, from the cache if there is one."""
-
-        def compute(chosen: Tensor | None) -> Tensor:
-            signal = batch["signal"] if chosen is None else batch["signal"][chosen]
-            return self.network.forward_below_head(self.normalization(signal))
-
-        return (
-            compute(None) if self.feature_cache is None else self.feature_cache.take(batch["index"], compute)
-        )
+        """Return what the head begins with `(signals, ...)`, of records as they are, kept if it stays so."""
+        frozen = self.frozen_below
+        if frozen is None or frozen.group != "head":
+            return self._below(batch["signal"], "head")
+        return frozen.take(batch, self._below, None)
 
     def _evaluate(self, stage: str, batch: Batch) -> None:
         self._batches[stage].append(on_device(batch["index"], self.judge(batch), batch["target"]))

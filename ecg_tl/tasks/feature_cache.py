@@ -1,4 +1,4 @@
-"""What frozen layers make of records, computed once: while the head alone is trained it never changes."""
+"""What frozen layers make of records, computed once: while they are frozen it stays the same."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class FeatureCache:
     values are computed each time.
 
     Args:
-        rows: Of the store, by which records are called.
+        rows: Of the store, by which records are called; of several views of each, all of these.
         records: How many of them there is room for.
         device: Where values are computed and wanted.
         memory_limit: In bytes.
@@ -42,6 +42,7 @@ class FeatureCache:
         self._memory_limit = memory_limit
         self._used = 0
         self._values: Tensor | None = None
+        self._memory_format = torch.contiguous_format
 
     def take(self, index: Tensor, compute: Callable[[Tensor | None], Tensor]) -> Tensor:
         """Return the values of records `(records, ...)`, computing those that are not known.
@@ -59,7 +60,9 @@ class FeatureCache:
                 return computed if mask is None else compute(None).detach()
         assert self._values is not None
         slots = torch.from_numpy(self._slots[rows])
-        return self._values[slots.to(self._values.device)].to(index.device)
+        taken = self._values[slots.to(self._values.device)].to(index.device)
+        # Kernels go by how their input lies in memory, and others round otherwise.
+        return taken.contiguous(memory_format=self._memory_format)
 
     def _keep(self, rows: np.ndarray[tuple[int], np.dtype[np.int64]], values: Tensor) -> bool:
         """Keep values; says whether there was room."""
@@ -67,6 +70,8 @@ class FeatureCache:
         with torch.inference_mode(False):
             if self._values is None and self._records:
                 self._values = self._room(values)
+                if values.ndim == 4 and not values.is_contiguous():
+                    self._memory_format = torch.channels_last
                 if self._values is None:
                     self._records = 0
             if self._values is None or self._used + len(rows) > self._records:

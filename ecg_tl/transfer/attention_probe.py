@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 from ecg_tl.limits import Limit, require_settings
 from ecg_tl.models import EcgNetwork
 from ecg_tl.models.attention_pool import attend_to_tokens
-from ecg_tl.transfer.phases import Phase
+from ecg_tl.transfer.phases import head_alone
 from ecg_tl.transfer.recipe import Recipe
 
 HEADS = Limit("heads", 1, 256, whole=True)
@@ -38,13 +37,9 @@ def _attend(network: EcgNetwork, options: AttentionProbeOptions) -> None:
     attend_to_tokens(network, options.heads)
 
 
-def _head_alone(groups: Sequence[str], phase_epochs: int) -> list[Phase]:
-    return [Phase(0, [groups[-1]])]
-
-
 ATTENTION_PROBE = Recipe(
     "a learned query over tokens that stay as they are, and a new head",
-    _head_alone,
+    head_alone,
     prepare=_attend,
     options=AttentionProbeOptions,
     new_head=True,

@@ -23,7 +23,6 @@ from ecg_tl.files import write_json
 from ecg_tl.models import EcgNetwork
 from ecg_tl.models.low_rank import merge
 from ecg_tl.tasks.base import EcgClassifier
-from ecg_tl.tasks.feature_cache import FeatureCache
 from ecg_tl.transfer.freezing import (
     freeze_batch_norm,
     require_all_optimized,
@@ -31,6 +30,7 @@ from ecg_tl.transfer.freezing import (
     set_trained,
     trained_parameters,
 )
+from ecg_tl.transfer.frozen import frozen_below
 from ecg_tl.transfer.groups import ForeignFile, Matching, Training
 from ecg_tl.transfer.matching import nothing_loaded, plan_transfer
 from ecg_tl.transfer.movement import cka_by_group, features_by_group, l2_by_group
@@ -45,7 +45,6 @@ from ecg_tl.transfer.trainer_rules import (
     earliest_stop,
     require_order,
     require_strategy,
-    what_changes_features,
     wrap_again,
 )
 from ecg_tl.transfer.warmup import groups_of_optimizer, scale_steps, warm_up
@@ -157,7 +156,7 @@ class TransferLearning(Callback):
         self._signals: Tensor | None = None
         self._features: dict[str, Tensor] | None = None
         self._remove_warm_up: Callable[[], None] | None = None
-        self._cache_announced: str | None = None
+        self._cache_announced = ""
         self._settling: Settling | None = None
 
     # Before the first step ------------------------------------------------------------------------------
@@ -191,7 +190,7 @@ class TransferLearning(Callback):
         ):
             rank_zero_warn(warning)
         self._trained_since, self._signals, self._features, self._refusal = {}, None, None, None
-        task.feature_cache, self._cache_announced = None, None
+        task.frozen_below, self._cache_announced = None, ""
         if trainer.ckpt_path is None:
             try:
                 self._load(trainer, task)
@@ -335,27 +334,23 @@ class TransferLearning(Callback):
             freeze_batch_norm(network, trained)
         if self.train.dropout == "frozen_eval":
             rest_dropout(network, trained)
-        self._cache_features(trainer, _classifier(pl_module), trained)
+        self._keep_frozen(trainer, _classifier(pl_module), trained)
         groups = sorted(self.phases.trained(trainer.current_epoch))
         self._trained_since = {group: self._trained_since.get(group, trainer.global_step) for group in groups}
 
-    def _cache_features(self, trainer: Trainer, task: EcgClassifier, trained: frozenset[str]) -> None:
-        """Let what lies below the head be computed once, while the head alone is trained."""
-        if not trained <= frozenset(task.network.layer_groups()[HEAD]):
-            task.feature_cache = None
-            return
-        changes = what_changes_features(trainer, self.train)
-        if self._cache_announced != changes:
-            said = f"off ({changes})" if changes else "on (all layers below the head are frozen)"
+    def _keep_frozen(self, trainer: Trainer, task: EcgClassifier, trained: frozenset[str]) -> None:
+        """Let what lies below the lowest group that is trained be computed once, while that stays so."""
+        datamodule = getattr(trainer, "datamodule", None)
+        as_they_are = self._settling is not None and not self._settling.settles.at_end
+        frozen, said = frozen_below(trainer, task, self.train, trained, as_they_are=as_they_are)
+        if said and said != self._cache_announced:
             rank_zero_info(f"feature_cache: {said}")
-            self._cache_announced = changes
-        if changes:
-            task.feature_cache = None
-        elif task.feature_cache is None:
-            datamodule: EcgDataModule = trainer.datamodule  # type: ignore[attr-defined]  # Lightning's
-            split = datamodule.parts.split
-            records = len(set(split.train.tolist()) | set(split.validation.tolist()))
-            task.feature_cache = FeatureCache(len(datamodule.store), records, task.device)
+        if said != self._cache_announced:
+            task.frozen_below = frozen
+        self._cache_announced = said
+        if isinstance(datamodule, EcgDataModule):
+            now = task.frozen_below
+            datamodule.varied_elsewhere = now is not None and (now.views > 0 or as_they_are)
 
     def _warm_up(self, group: str, step: int) -> float:
         since = self._trained_since.get(group)
@@ -381,7 +376,10 @@ class TransferLearning(Callback):
     def on_train_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Leave the optimizer and the task as they were."""
         task = _classifier(pl_module)
-        task.feature_cache, task.settled = None, False
+        task.frozen_below, task.settled = None, False
+        datamodule = getattr(trainer, "datamodule", None)
+        if isinstance(datamodule, EcgDataModule):
+            datamodule.varied_elsewhere = False
         if self._settling is not None and self.phases is not None:
             self._settling.end(trainer)
             set_trained(task.network, self._trained(task.network, self.phases.last_epoch))

@@ -14,7 +14,7 @@ from scipy.special import expit
 
 from ecg_tl.errors import SettingError
 from ecg_tl.limits import PENALTY, fits_type, require_settings, shown
-from ecg_tl.transfer.phases import Phase
+from ecg_tl.transfer.phases import head_alone
 from ecg_tl.transfer.recipe import Recipe, Settles
 
 if TYPE_CHECKING:  # a recipe is known without a Trainer
@@ -279,13 +279,9 @@ def _solve(at_hand: AtHand, options: ExactProbeOptions) -> dict[str, Any]:
     }
 
 
-def _head_alone(groups: Sequence[str], phase_epochs: int) -> list[Phase]:
-    return [Phase(0, [groups[-1]])]
-
-
 EXACT_PROBE = Recipe(
     "a new head on features that stay as they are, solved for in place of trained",
-    _head_alone,
+    head_alone,
     options=ExactProbeOptions,
     l2_sp=None,
     settles=Settles(_solve, at_end=False),

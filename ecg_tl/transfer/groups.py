@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import Literal, get_args
 
 from ecg_tl.errors import SettingError
-from ecg_tl.limits import COUNT, EPOCHS, PENALTY, SHARE, STEPS, require_settings
+from ecg_tl.limits import COUNT, EPOCHS, PENALTY, SHARE, STEPS, Limit, require_settings
 from ecg_tl.transfer.phases import Phase, read_phases
 
 HeadPolicy = Literal["reset", "by_diagnosis", "keep"]
@@ -14,6 +14,8 @@ StemPolicy = Literal["error", "select", "mean"]
 BatchNormPolicy = Literal["frozen_eval", "train"]
 DropoutPolicy = Literal["frozen_eval", "train"]
 CachePolicy = Literal["auto", "off"]
+
+VIEWS = Limit("augmented_views", 1, 1000, whole=True)
 
 COMPARED = ("leads", "sampling_rate", "units", "preprocessing", "normalization")
 """What of an upstream's signals is compared with the downstream's."""
@@ -82,10 +84,14 @@ class Training:
         batch_norm: Of frozen groups: `frozen_eval` keeps their statistics; `train` goes on updating them.
         dropout: Of frozen groups, stochastic depth included: `frozen_eval` drops nothing; `train` goes on
             dropping.
-        cache: Whether, while the head alone is trained, what lies below it is computed once for each record
-            and kept; the results are the same. `auto` does so where it stays the same: without augmentation,
-            crops, averages of weights, or batch norms and dropout of frozen layers that go on. `off` is for a
-            task of one's own that changes its signals.
+        cache: Whether what lies below the lowest group that is trained is computed once for each record and
+            phase, and kept; the results are the same. `auto` does so where it stays the same: without
+            augmentation, crops, averages of weights, or batch norms and dropout of frozen layers that go on,
+            and where the network can be cut at that group, as all can at the head. `off` is for a task of
+            one's own that changes its signals.
+        augmented_views: With augmentation, how many views of each training record such a phase goes through,
+            one an epoch, over and over, so that they are computed once as well; null for another in each
+            epoch, of which nothing is kept.
         l2_sp: Strength of a penalty `l2_sp / 2 * |w - w_upstream|^2` on what was loaded (Li et al., "Explicit
             Inductive Bias for Transfer Learning with Convolutional Networks", ICML 2018). It takes the place
             of weight decay, which should then be 0. Null takes the recipe's.
@@ -100,6 +106,7 @@ class Training:
     batch_norm: BatchNormPolicy = "frozen_eval"
     dropout: DropoutPolicy = "frozen_eval"
     cache: CachePolicy = "auto"
+    augmented_views: int | None = None
     l2_sp: float | None = None
 
     def __post_init__(self) -> None:
@@ -113,6 +120,8 @@ class Training:
             warmup_steps=(STEPS, self.warmup_steps),
             phase_epochs=(EPOCHS, self.phase_epochs),
         )
+        if self.augmented_views is not None:
+            require_settings("transfer.train", augmented_views=(VIEWS, self.augmented_views))
         if self.l2_sp is not None:
             require_settings("transfer.train", l2_sp=(PENALTY, self.l2_sp))
 

@@ -9,7 +9,7 @@ from ecg_tl.errors import SettingError
 from ecg_tl.limits import COUNT, PENALTY, fits_type, require_settings, shown
 from ecg_tl.models import EcgNetwork
 from ecg_tl.models.low_rank import add_low_rank, is_low_rank
-from ecg_tl.transfer.phases import Phase
+from ecg_tl.transfer.phases import everything
 from ecg_tl.transfer.recipe import Recipe
 
 
@@ -54,13 +54,9 @@ def _add(network: EcgNetwork, options: LoraOptions) -> None:
     add_low_rank(network, options.layers, options.rank, options.alpha)
 
 
-def _everything(groups: Sequence[str], phase_epochs: int) -> list[Phase]:
-    return [Phase(0, list(groups))]
-
-
 LORA = Recipe(
     "a new head, and matrices of low rank beside weights that stay as they are",
-    _everything,
+    everything,
     prepare=_add,
     options=LoraOptions,
     trains=is_low_rank,

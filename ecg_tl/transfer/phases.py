@@ -52,6 +52,26 @@ class Phases:
         return len(self.phases[0][1]) < len(self.groups)
 
 
+def everything(groups: Sequence[str], phase_epochs: int) -> list[Phase]:
+    """Train all groups from the start."""
+    return [Phase(0, list(groups))]
+
+
+def head_alone(groups: Sequence[str], phase_epochs: int) -> list[Phase]:
+    """Train the last group, the head."""
+    return [Phase(0, [groups[-1]])]
+
+
+def head_then_everything(groups: Sequence[str], phase_epochs: int) -> list[Phase]:
+    """Train the head for `phase_epochs`, then all groups."""
+    return [Phase(0, [groups[-1]]), Phase(phase_epochs, list(groups))]
+
+
+def group_by_group(groups: Sequence[str], phase_epochs: int) -> list[Phase]:
+    """Train one more group every `phase_epochs`, from the head to the input."""
+    return [Phase(number * phase_epochs, [group]) for number, group in enumerate(reversed(groups))]
+
+
 def read_phases(written: Iterable[Phase | Mapping[str, Any]]) -> list[Phase]:
     """Make phases of tables, as a config has them.
 

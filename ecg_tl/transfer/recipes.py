@@ -13,26 +13,18 @@ from ecg_tl.errors import SettingError
 from ecg_tl.transfer.attention_probe import ATTENTION_PROBE
 from ecg_tl.transfer.exact_probe import EXACT_PROBE
 from ecg_tl.transfer.lora import LORA
-from ecg_tl.transfer.phases import Phase, Phases, read_phases, resolve_phases
+from ecg_tl.transfer.phases import (
+    Phases,
+    everything,
+    group_by_group,
+    head_alone,
+    head_then_everything,
+    read_phases,
+    resolve_phases,
+)
 from ecg_tl.transfer.recipe import Recipe
 from ecg_tl.transfer.wise_ft import WISE_FT
 from ecg_tl.transfer.words import flat
-
-
-def _everything(groups: Sequence[str], phase_epochs: int) -> list[Phase]:
-    return [Phase(0, list(groups))]
-
-
-def _head_alone(groups: Sequence[str], phase_epochs: int) -> list[Phase]:
-    return [Phase(0, [groups[-1]])]
-
-
-def _head_then_everything(groups: Sequence[str], phase_epochs: int) -> list[Phase]:
-    return [Phase(0, [groups[-1]]), Phase(phase_epochs, list(groups))]
-
-
-def _group_by_group(groups: Sequence[str], phase_epochs: int) -> list[Phase]:
-    return [Phase(number * phase_epochs, [group]) for number, group in enumerate(reversed(groups))]
 
 
 @dataclass(frozen=True)
@@ -56,20 +48,20 @@ class LinearProbeOptions:
 
 
 RECIPES: dict[str, Recipe] = {
-    "full": Recipe("all layers from the start", _everything),
+    "full": Recipe("all layers from the start", everything),
     "linear_probe": Recipe(
-        "a new head on features that stay as they are", _head_alone, options=LinearProbeOptions
+        "a new head on features that stay as they are", head_alone, options=LinearProbeOptions
     ),
     "exact_probe": EXACT_PROBE,
     # Kumar et al., "Fine-Tuning can Distort Pretrained Features and Underperform
     # Out-of-Distribution", ICLR 2022.
-    "lp_ft": Recipe("the head alone for `phase_epochs`, then all layers", _head_then_everything),
+    "lp_ft": Recipe("the head alone for `phase_epochs`, then all layers", head_then_everything),
     # Howard and Ruder, "Universal Language Model Fine-tuning for Text Classification", ACL 2018.
     "gradual": Recipe(
-        "one more group of layers every `phase_epochs`, from the head to the input", _group_by_group
+        "one more group of layers every `phase_epochs`, from the head to the input", group_by_group
     ),
     # Li et al., "Explicit Inductive Bias for Transfer Learning with Convolutional Networks", ICML 2018.
-    "l2_sp": Recipe("all layers, with weights pulled towards the upstream's", _everything, l2_sp=0.01),
+    "l2_sp": Recipe("all layers, with weights pulled towards the upstream's", everything, l2_sp=0.01),
     "lora": LORA,
     "attention_probe": ATTENTION_PROBE,
     "wise_ft": WISE_FT,

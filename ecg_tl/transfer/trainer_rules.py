@@ -88,20 +88,19 @@ def earliest_stop(trainer: Trainer) -> int | None:
     return min(epochs, default=None)
 
 
-def what_changes_features(trainer: Trainer, settings: Training) -> str:
+def what_changes_features(trainer: Trainer, settings: Training, *, varied: bool) -> str:
     """Say why frozen layers give another output in each epoch, so that none is kept; empty if they do not.
 
     Args:
         trainer: With its datamodule.
         settings: Of the transfer.
+        varied: Whether training records are augmented anew in each epoch.
     """
     datamodule = getattr(trainer, "datamodule", None)
-    if settings.cache == "off":
-        return "as set"
     if not isinstance(datamodule, EcgDataModule):
         return "a training without a datamodule"
-    if not datamodule.augmentation.is_off:
-        return "augmentation gives other signals in each epoch"
+    if varied:
+        return "augmentation gives other signals in each epoch; train.augmented_views sets how many it gives"
     if datamodule.crops is not None:
         return "each epoch sees other crops"
     if settings.batch_norm == "train":

@@ -13,7 +13,7 @@ from torch import Tensor
 from ecg_tl.errors import SettingError
 from ecg_tl.limits import SHARE, fits_type, require_settings, shown
 from ecg_tl.statistics.directions import direction
-from ecg_tl.transfer.phases import Phase
+from ecg_tl.transfer.phases import head_then_everything
 from ecg_tl.transfer.recipe import Recipe, Settles
 
 if TYPE_CHECKING:  # a recipe is known without a Trainer
@@ -112,15 +112,11 @@ def _choose_weights(at_hand: AtHand, options: WiseFtOptions) -> dict[str, Any]:
     return {"alpha": alphas[best], "by": monitor, "alphas": alphas, "scores": found_scores}
 
 
-def _head_then_everything(groups: Sequence[str], phase_epochs: int) -> list[Phase]:
-    return [Phase(0, [groups[-1]]), Phase(phase_epochs, list(groups))]
-
-
 # Wortsman et al., "Robust fine-tuning of zero-shot models", CVPR 2022. What is zero-shot there is a probe
 # here: an upstream has no head for the downstream's classes.
 WISE_FT = Recipe(
     "the head for `phase_epochs`, then all layers; at last weights between, chosen on validation records",
-    _head_then_everything,
+    head_then_everything,
     options=WiseFtOptions,
     settles=Settles(_choose_weights, at_end=True),
 )

@@ -26,26 +26,31 @@ def train(
     data = study.data(**settings)
     task = study.task(data, how.pop("family", "cnn"), seed=0 if ckpt_path is None else 9)
     passed = {"train": 0, "validation": 0}
-    below_head, features = task.network.forward_below_head, task.network.forward_features
+    below, features = task.network.forward_below, task.network.forward_features
 
-    def count(inner):
-        def counted(signal):
-            if task._trainer is not None and not task.trainer.sanity_checking:
-                passed["train" if task.training else "validation"] += len(signal)
-            return inner(signal)
+    def note(signal):
+        if task._trainer is not None and not task.trainer.sanity_checking:
+            passed["train" if task.training else "validation"] += len(signal)
 
-        return counted
+    def counted_features(signal):
+        note(signal)
+        return features(signal)
 
     how = {"recipe": "linear_probe", "track": False, **how}
-    if how["recipe"] == "attention_probe":
-        task.network.forward_below_head = count(below_head)
-    else:
-        task.network.forward_features = count(features)
+
+    def counted_below(signal, group="head"):
+        if group != "head" or how["recipe"] == "attention_probe":  # else it goes through `forward_features`
+            note(signal)
+        return below(signal, group)
+
+    task.network.forward_below = counted_below
+    task.network.forward_features = counted_features
     saver = ModelCheckpoint(folder / "kept", save_top_k=-1, filename="{epoch}")
     transfer = TransferLearning(str(upstream), **how)
     trainer = study.trainer(folder, transfer, *callbacks, saver, max_epochs=EPOCHS, enable_checkpointing=True)
     trainer.fit(task, data, ckpt_path=ckpt_path, weights_only=None if ckpt_path is None else True)
-    assert task.feature_cache is None
+    assert task.frozen_below is None
+    assert not data.varied_elsewhere
     return task, passed, data.parts.split
 
 
@@ -93,17 +98,84 @@ def test_a_probe_costs_one_pass_and_ends_with_the_same_weights(
     require_same(resumed, plain, batch_size)
 
 
+DEEPER = [{"epoch": 0, "train": ["layer4", "fc1", "head"]}, {"epoch": 2, "train": ["layer2", "layer3"]}]
+
+
 @pytest.mark.slow
-@pytest.mark.parametrize("recipe", ["lp_ft", "gradual"])
-def test_it_lasts_as_long_as_the_head_alone_is_trained(
-    study: Study, cnn_upstream: Path, tmp_path: Path, recipe: str
+@pytest.mark.parametrize(
+    ("how", "passes"),
+    [
+        # Two epochs of the head alone cost one pass, two of a higher group as well; all layers one each.
+        ({"recipe": "lp_ft", "train": {"phase_epochs": 2}}, 1 + 2),
+        ({"recipe": "gradual", "train": {"phase_epochs": 2}}, 1 + 1),
+        ({"recipe": "full", "train": {"phases": DEEPER}}, 1 + 1),
+    ],
+)
+def test_it_lasts_as_long_as_layers_are_frozen_below(
+    study: Study, cnn_upstream: Path, tmp_path: Path, caplog: Any, how: dict[str, Any], passes: int
 ) -> None:
-    how = {"recipe": recipe, "batch_size": 4}
-    cached, passed, split = train(study, tmp_path / "cached", cnn_upstream, train={"phase_epochs": 2}, **how)
-    off = {"phase_epochs": 2, "cache": "off"}
-    plain, _, _ = train(study, tmp_path / "plain", cnn_upstream, train=off, **how)
-    assert passed["train"] == (1 + EPOCHS - 2) * len(split.train)
+    with caplog.at_level("INFO"):
+        cached, passed, split = train(study, tmp_path / "cached", cnn_upstream, batch_size=4, **how)
+    if how["recipe"] == "full":
+        for group in ("layer4", "layer2"):
+            assert f"feature_cache: on (all layers below {group} are frozen)" in caplog.text
+    off = {**how, "train": {**how["train"], "cache": "off"}}
+    plain, every, _ = train(study, tmp_path / "plain", cnn_upstream, batch_size=4, **off)
+    assert every["train"] == EPOCHS * len(split.train)
+    assert passed["train"] == passes * len(split.train)
     assert all(equal(tensor, weights(plain)[name]) for name, tensor in weights(cached).items())
+    # In the middle of a phase, whose features are then computed anew.
+    last = tmp_path / "cached" / "kept" / "epoch=2.ckpt"
+    resumed, _, _ = train(study, tmp_path / "again", cnn_upstream, batch_size=4, ckpt_path=last, **how)
+    assert all(equal(tensor, weights(plain)[name]) for name, tensor in weights(resumed).items())
+
+
+@pytest.mark.slow
+def test_a_network_that_is_not_cut_computes_all_of_itself_and_says_so(
+    study: Study, gru_upstream: Path, tmp_path: Path, caplog: Any
+) -> None:
+    with caplog.at_level("INFO"):
+        _, passed, split = train(study, tmp_path, gru_upstream, family="gru", recipe="gradual")
+    assert "feature_cache: off (a RecurrentNetwork is not cut at rnn.2: all of it is computed)" in caplog.text
+    assert passed["train"] == EPOCHS * len(split.train)
+
+
+@pytest.mark.slow
+def test_augmented_views_take_turns_and_cost_a_pass_each(
+    study: Study, cnn_upstream: Path, tmp_path: Path, caplog: Any
+) -> None:
+    how = {"augmentation": Augmentation(gaussian_noise=0.1, time_shift=0.1), "batch_size": 4}
+    two = {"augmented_views": 2}
+    with caplog.at_level("INFO"):
+        cached, passed, split = train(study, tmp_path / "cached", cnn_upstream, train=two, **how)
+    assert "2 augmented views of each training record take turns" in caplog.text
+    assert passed == {"train": 2 * len(split.train), "validation": len(split.validation)}
+    off = {**two, "cache": "off"}
+    plain, every, _ = train(study, tmp_path / "plain", cnn_upstream, train=off, **how)
+    assert every["train"] == EPOCHS * len(split.train)
+    for other in (
+        plain,
+        train(
+            study,
+            tmp_path / "again",
+            cnn_upstream,
+            train=two,
+            ckpt_path=tmp_path / "cached" / "kept" / "epoch=2.ckpt",
+            **how,
+        )[0],
+    ):
+        assert all(equal(tensor, weights(other)[name]) for name, tensor in weights(cached).items())
+    one, _, _ = train(study, tmp_path / "one", cnn_upstream, train={"augmented_views": 1}, **how)
+    assert not all(equal(tensor, weights(one)[name]) for name, tensor in weights(cached).items())
+
+
+def test_a_view_of_a_record_is_the_same_in_any_batch(study: Study) -> None:
+    data = study.data(augmentation=Augmentation(gaussian_noise=0.1, amplitude_scale=0.2, time_shift=0.2))
+    signal, rows = torch.randn(5, 12, 100), torch.tensor([7, 3, 20, 1, 11])
+    whole = data.view_of(signal, rows, 1)
+    order = torch.tensor([4, 0, 2])
+    assert torch.equal(data.view_of(signal[order], rows[order], 1), whole[order])
+    assert not torch.equal(data.view_of(signal, rows, 2), whole)
 
 
 @pytest.mark.slow
@@ -133,6 +205,16 @@ def test_averages_of_weights_are_no_frozen_weights(
     with caplog.at_level("INFO"):
         train(study, tmp_path, cnn_upstream, EMAWeightAveraging(decay=0.9))
     assert "feature_cache: off (EMAWeightAveraging validates other weights)" in caplog.text
+
+
+def test_values_come_back_lying_as_they_lay() -> None:
+    cache = FeatureCache(10, 10, torch.device("cpu"))
+    values = torch.randn(4, 3, 1, 5).contiguous(memory_format=torch.channels_last)
+    rows = torch.arange(4)
+    for _ in range(2):
+        taken = cache.take(rows, lambda mask: values)
+        assert taken.stride() == values.stride()
+        assert torch.equal(taken, values)
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
