@@ -278,7 +278,8 @@ class AtHand:
 
     def by_the_first(self, make: Callable[[], Made]) -> Made:
         """Let the first process make something, and all have it."""
-        made: Made = self.trainer.strategy.broadcast(make() if self.trainer.is_global_zero else None)
+        made = self.trainer.strategy.broadcast(make() if self.trainer.is_global_zero else None)
+        assert made is not None
         return made
 
     def say(self, line: str) -> None:
