@@ -75,7 +75,7 @@ class BreakEven:
 def savings(comparisons: Iterable[Comparison], scale: float = 1.0) -> list[Timed]:
     """Give the seconds that each training saves on the way to the common score, times `scale`."""
     return [
-        Timed(scratch_of(one), m.seed, (m.scratch_seconds - m.seconds) * scale)
+        Timed(scratch_of(one), m.seed, (m.scratch_seconds - m.seconds) * scale, one.downstream)
         for one in comparisons
         for m in one.matches
     ]

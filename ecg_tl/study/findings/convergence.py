@@ -20,10 +20,13 @@ from statistics import mean
 import numpy as np
 from scipy import stats
 
+from ecg_tl.statistics.combining import random_effects
 from ecg_tl.statistics.intervals import LEVEL, SIGNIFICANT, Interval
 from ecg_tl.statistics.multiple_comparisons import holm
+from ecg_tl.statistics.resampling import Floats
 from ecg_tl.study.findings.compared import Comparison
 from ecg_tl.study.findings.comparisons import compared_in
+from ecg_tl.study.findings.downstreams import FEWEST_DOWNSTREAMS, random_interval
 from ecg_tl.study.findings.matches import (
     Match,
 )
@@ -73,11 +76,13 @@ class Timed:
         scratch: What tells the scratch training that it was compared with from others.
         seed: Of both.
         value: Of the quantity.
+        downstream: Name of it.
     """
 
     scratch: Hashable
     seed: int
     value: float
+    downstream: str = ""
 
 
 def over_trainings(values: Sequence[Timed], against: float = 0.0, level: float = LEVEL) -> Interval:
@@ -92,10 +97,7 @@ def over_trainings(values: Sequence[Timed], against: float = 0.0, level: float =
         Student's interval. The p-value is that of the t test, and no less than a test of signs could give
         with so many, since epochs are whole numbers. No interval and no p-value with one seed.
     """
-    groups: dict[tuple[Hashable, int], list[float]] = {}
-    for one in values:
-        groups.setdefault((one.scratch, one.seed), []).append(one.value)
-    means = np.array([mean(group) for group in groups.values()])
+    means = _means(values)
     seeds, number = len({one.seed for one in values}), len(means)
     method = f"mean over {number} scratch trainings, Student's t"
     if not number:
@@ -120,9 +122,48 @@ def over_trainings(values: Sequence[Timed], against: float = 0.0, level: float =
     )
 
 
+def _means(values: Sequence[Timed]) -> Floats:
+    """Average what was compared with each scratch training."""
+    groups: dict[tuple[Hashable, int], list[float]] = {}
+    for one in values:
+        groups.setdefault((one.scratch, one.seed), []).append(one.value)
+    return np.array([mean(group) for group in groups.values()], dtype=np.float64)
+
+
+def combined_trainings(values: Sequence[Timed], against: float = 0.0) -> Interval | None:
+    """Interval of the mean over downstreams of the kind of these; None of fewer than three.
+
+    Scratch trainings are taken to spread alike on all downstreams: of one alone there are few, and epochs are
+    whole numbers, so that a few may agree by chance.
+
+    Args:
+        values: As `over_trainings`.
+        against: What the p-value is of.
+    """
+    by_downstream: dict[str, list[Timed]] = {}
+    for one in values:
+        by_downstream.setdefault(one.downstream, []).append(one)
+    means = {name: _means(own) for name, own in by_downstream.items()}
+    degrees = sum(len(own) - 1 for own in means.values())
+    if len(means) < FEWEST_DOWNSTREAMS or degrees < 1:
+        return None
+    spread = sum(float(((own - own.mean()) ** 2).sum()) for own in means.values()) / degrees
+    spread = max(spread, 1e-12)  # of trainings that all agree: what is left is between downstreams
+    fitted = random_effects(
+        [float(own.mean()) - against for own in means.values()], [spread / len(own) for own in means.values()]
+    )
+    if fitted is None:
+        return None
+    return random_interval(fitted, over_trainings(values, against), against)
+
+
 def ratio_interval(values: Sequence[Timed]) -> Interval:
     """Interval of a geometric mean, from logarithms; its p-value is that of a ratio of 1."""
-    logs = over_trainings(values)
+    return as_ratio(over_trainings(values))
+
+
+def as_ratio(logs: Interval) -> Interval:
+    """Turn the interval of a logarithm into that of a ratio."""
 
     def power(value: float | None) -> float | None:
         return None if value is None else math.exp(value)
@@ -150,7 +191,7 @@ def log_ratios(comparisons: Iterable[Comparison], unit: str = "epochs") -> list[
                 else (match.seconds, match.scratch_seconds)
             )
             if own > 0 and base > 0:
-                found.append(Timed(scratch_of(one), match.seed, math.log(own / base)))
+                found.append(Timed(scratch_of(one), match.seed, math.log(own / base), one.downstream))
     return found
 
 

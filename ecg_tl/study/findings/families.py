@@ -7,12 +7,13 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from ecg_tl.statistics.intervals import Interval, mean_interval, weighted_interval
+from ecg_tl.statistics.intervals import Interval, mean_interval
 from ecg_tl.statistics.multiple_comparisons import holm
 from ecg_tl.statistics.scoring import Sample, average, subtract
 from ecg_tl.study.findings.columns import CsvRow, row_of
 from ecg_tl.study.findings.compared import Compared, largest, verdict_of
 from ecg_tl.study.findings.comparisons import compared_in
+from ecg_tl.study.findings.downstreams import mean_over_all, over_downstreams
 from ecg_tl.study.findings.grid import Grid
 from ecg_tl.study.findings.tables import Line, Table, make_table
 from ecg_tl.study.findings.topic import Analysis, Topic, register_topic
@@ -38,6 +39,7 @@ class FamilyContrast:
         head_share: Largest share of an RNN's parameters that its new head holds; None if not known.
         by_pair: (upstream, downstream, gain of CNNs, gain of RNNs) for each.
         pair_verdicts: Of CNNs less RNNs for each of `by_pair`, corrected for their number.
+        combined: `contrast` over downstreams of their kind; None of fewer than three.
     """
 
     head: Literal["flatten", "pooled", "all"]
@@ -50,6 +52,7 @@ class FamilyContrast:
     head_share: float | None
     by_pair: tuple[tuple[str, str, float, float], ...]
     pair_verdicts: tuple[Verdict, ...] = ()
+    combined: Interval | None = None
 
 
 Head = Literal["flatten", "pooled", "all"]
@@ -91,6 +94,10 @@ def _contrast(grid: Grid, primary: Sequence[Compared], head: Head) -> FamilyCont
     differences = [subtract(of["cnn"], of["rnn"]) for of in gains.values()]
     intervals = [mean_interval([difference]) for difference in differences]
     corrected = holm([interval.p for interval in intervals])
+    contrast = mean_over_all(differences)
+    by_downstream: dict[str, list[Sample]] = defaultdict(list)
+    for (_, downstream), difference in zip(gains, differences, strict=True):
+        by_downstream[downstream].append(difference)
     rnns = [one for found in both.values() for one in found["rnn"]]
     shares = [_head_share(grid, one) for one in rnns]
     known = [share for share in shares if share is not None]
@@ -98,7 +105,7 @@ def _contrast(grid: Grid, primary: Sequence[Compared], head: Head) -> FamilyCont
         head=head,
         cnn_gain=cnn,
         rnn_gain=rnn,
-        contrast=mean_over_all(differences),
+        contrast=contrast,
         pairs=len(both),
         cnn_networks=tuple(dict.fromkeys(o.cell.network for f in both.values() for o in f["cnn"])),
         rnn_networks=tuple(dict.fromkeys(o.cell.network for o in rnns)),
@@ -107,6 +114,7 @@ def _contrast(grid: Grid, primary: Sequence[Compared], head: Head) -> FamilyCont
         pair_verdicts=tuple(
             verdict_of(interval.estimate, p) for interval, p in zip(intervals, corrected, strict=True)
         ),
+        combined=over_downstreams(by_downstream).interval(contrast),
     )
 
 
@@ -122,24 +130,6 @@ def _head_share(grid: Grid, one: Compared) -> float | None:
     result = grid.first(one.cell).result
     head, all_of_it = result.get("head_parameters"), result.get("parameters")
     return float(head) / float(all_of_it) if head and all_of_it else None
-
-
-def mean_over_all(samples: Sequence[Sample]) -> Interval:
-    """Interval of the plain mean of quantities, some of which share a test set.
-
-    Those of one test set are averaged seed by seed and resample by resample first, so that what they share is
-    in the interval; what is left is independent. Of one test set, those that have no seed in common with the
-    first are left out.
-    """
-    groups: dict[int, list[Sample]] = defaultdict(list)
-    for sample in samples:
-        group = groups[id(sample.resamples)]
-        if set(sample.seeds).intersection(*(s.seeds for s in group)):
-            group.append(sample)
-    kept = sum(map(len, groups.values()))
-    if not kept:
-        return Interval(None, reason="Nothing to estimate it from.")
-    return weighted_interval([(len(group) / kept, average(*group)) for group in groups.values()])
 
 
 def families_table(found: Sequence[FamilyContrast]) -> Table | None:

@@ -59,6 +59,9 @@ METHODS = (
     "Of studies in which no arm differs from another, at most one in twenty calls any of a group better or "
     "worse. Sure: p below 0.05 after correction. Likely: p from 0.05 to 0.10; one such study in twenty says "
     "so of some downstream. docs/statistics.md has how often each word appears where it is wrong.",
+    "Over three downstreams or more, claims rest on the mean over downstreams of their kind: random effects "
+    "by restricted maximum likelihood, with Hartung and Knapp's interval, no narrower than that of the plain "
+    "mean.",
     "Two trainings are timed to the same validation score, 80 % of the way from the worse of their first "
     "epochs to the worse of their best ones, which both reach.",
     "Equivalent: the interval lies within plus and minus the study's margin, likewise corrected; that comes "

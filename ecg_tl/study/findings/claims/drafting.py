@@ -8,7 +8,7 @@ from typing import Literal
 
 from ecg_tl.statistics.intervals import SIGNIFICANT, Interval
 from ecg_tl.study.findings.compared import Compared
-from ecg_tl.study.findings.sentences import side
+from ecg_tl.study.findings.sentences import effect_words, side
 
 
 @dataclass(frozen=True)
@@ -31,6 +31,8 @@ class Claim:
         comparisons: Keys of the comparisons that it used.
         p_holm: Of what the verdict rests on, corrected for the number of claims that could be tested; None
             where nothing is judged.
+        combined: `effect` over downstreams of the kind of these (random effects), which the verdict rests on;
+            None of fewer than three downstreams.
     """
 
     number: int
@@ -47,6 +49,7 @@ class Claim:
     explanation: str
     comparisons: tuple[str, ...] = ()
     p_holm: float | None = None
+    combined: Interval | None = None
 
 
 ClaimVerdict = Literal["supported", "contradicted", "mixed", "open", "not tested"]
@@ -60,6 +63,18 @@ AUROC = "macro AUROC"
 
 
 OF_THESE = "of these comparisons taken together, not of pairs in general"
+
+ONLY_THESE = f" This is said {OF_THESE}."
+"""Where there are too few downstreams to say more."""
+
+
+RESTS_ON = " Over downstreams of their kind (random effects) it is {}: the verdict rests on that."
+
+
+ON_COMBINED = (
+    "With three downstreams or more the interval is that of the mean over downstreams of their kind (random "
+    "effects, Hartung and Knapp), and no narrower than that of the mean over these."
+)
 
 
 @dataclass(frozen=True)
@@ -146,3 +161,8 @@ def keys_of(compared: Sequence[Compared]) -> tuple[str, ...]:
 def p_values_of(compared: Sequence[Compared], verdict: str) -> list[float]:
     """Give the corrected p-values of the comparisons that have a verdict."""
     return [one.comparison.p_holm or 0.0 for one in compared if one.comparison.verdict == verdict]
+
+
+def rests_on(combined: Interval | None) -> str:
+    """Say what a verdict rests on where there are several downstreams; nothing where there are not."""
+    return "" if combined is None else RESTS_ON.format(effect_words(combined))

@@ -17,7 +17,8 @@ from ecg_tl.statistics.multiple_comparisons import holm
 from ecg_tl.statistics.scoring import Sample
 from ecg_tl.study.findings.claims.drafting import (
     AUROC,
-    OF_THESE,
+    ON_COMBINED,
+    ONLY_THESE,
     SMALL_RECORDS,
     Claim,
     ClaimVerdict,
@@ -29,6 +30,7 @@ from ecg_tl.study.findings.claims.drafting import (
     fewest_seeds,
     keys_of,
     p_values_of,
+    rests_on,
 )
 from ecg_tl.study.findings.compared import Compared, largest
 from ecg_tl.study.findings.convergence import (
@@ -36,7 +38,13 @@ from ecg_tl.study.findings.convergence import (
     over_trainings,
     scratch_of,
 )
-from ecg_tl.study.findings.families import mean_over_all
+from ecg_tl.study.findings.downstreams import (
+    FEWEST_DOWNSTREAMS,
+    ByDownstream,
+    below_p,
+    mean_over_all,
+    over_downstreams,
+)
 from ecg_tl.study.findings.gains import Trend
 from ecg_tl.study.findings.grid import Grid
 from ecg_tl.study.findings.sentences import counted, effect_words, side
@@ -49,14 +57,15 @@ def small_sets(primary: Sequence[Compared]) -> Draft:
     wins, losses = p_values_of(small, "win"), p_values_of(small, "loss")
     unclear = len(small) - len(wins) - len(losses)
     same = len(p_values_of(small, "equivalent"))
-    verdict, p = ("not tested", None) if effect is None else balance(effect, wins, losses)
+    combined = None if effect is None else _gains_by_downstream(small).interval(effect)
+    verdict, p = ("not tested", None) if effect is None else balance(combined or effect, wins, losses)
     text = f"No primary comparison has {SMALL_RECORDS:,} training records or fewer."
     if effect is not None:
         text = (
             f"Over {counted(len(small), 'comparison')} with at most {SMALL_RECORDS:,} training records the "
             f"mean gain is {effect_words(effect)} in macro AUROC: {counted(len(wins), 'win')}, "
             f"{counted(len(losses), 'loss', 'losses')}, {f'{same} equivalent, ' if same else ''}"
-            f"{unclear - same} open. This is said {OF_THESE}."
+            f"{unclear - same} open.{rests_on(combined) or ONLY_THESE}"
         )
     claim = Claim(
         1,
@@ -65,7 +74,7 @@ def small_sets(primary: Sequence[Compared]) -> Draft:
         f"Over all primary comparisons with at most {SMALL_RECORDS:,} training records. Supported: the 95 % "
         "interval of the mean gain lies above 0 and no comparison is a loss. Contradicted: it lies below 0 "
         "and none is a win. Mixed: wins and losses, or the mean on the other side than a win or a loss. "
-        "Otherwise open.",
+        f"Otherwise open. {ON_COMBINED}",
         effect,
         AUROC,
         "mean gain on small downstream sets",
@@ -75,6 +84,7 @@ def small_sets(primary: Sequence[Compared]) -> Draft:
         "comparisons",
         text,
         keys_of(small),
+        combined=combined,
     )
     return drafted(claim, p, seed=fewest_seeds(small), downstream_set=count_downstreams(small))
 
@@ -99,7 +109,10 @@ def not_always(primary: Sequence[Compared], margin: float) -> Draft:
         lowest = min(tested, key=lambda one: one.gain.mean)
         # The lowest of several is low by chance too: its interval holds for all of them at once.
         effect = mean_interval([lowest.gain], 1 - 0.05 / len(tested))
-        verdict = "supported" if none else "contradicted" if not unclear else "open"
+        fitted = _gains_by_downstream(tested).fitted()
+        next_low = None if fitted is None else fitted.predicted_low
+        always = not unclear and (next_low is None or next_low > 0)
+        verdict = "supported" if none else "contradicted" if always else "open"
         weighed = [p for p in corrected if p is not None]
         p = max(wins) if verdict == "contradicted" else min(weighed, default=None)
         text = (
@@ -108,13 +121,19 @@ def not_always(primary: Sequence[Compared], margin: float) -> Draft:
             f"to gain less than {margin:g}, {counted(len(wins), 'win')}, {unclear} open. The lowest is "
             f"{lowest.comparison.label}: {effect_words(effect)}."
         )
+        if fitted is not None and next_low is not None and fitted.predicted_high is not None:
+            text += (
+                f" On another downstream of the kind of these {fitted.number} the gain would lie between "
+                f"{next_low:+.3f} and {fitted.predicted_high:+.3f} (95 %, random effects)."
+            )
     claim = Claim(
         2,
         "Not always: some pairs of upstream and downstream gain nothing or lose.",
         verdict,
         "Each pair and network at its largest training size. A comparison supports the claim if its gain is "
         f"shown to be less than {margin:g} (one-sided, Holm), or a loss. Supported: one does. "
-        "Contradicted: all are wins. Otherwise open.",
+        "Contradicted: all are wins, and with three downstreams or more the prediction interval of another's "
+        "gain lies above 0. Otherwise open.",
         effect,
         AUROC,
         "lowest gain, its interval widened for being the lowest",
@@ -142,13 +161,19 @@ def gain_declines(trends: Sequence[Trend]) -> Draft:
     effect = mean_over_all(slopes) if slopes else None
     verdict: ClaimVerdict = "not tested"
     p_mean: float | None = None
+    combined: Interval | None = None
     text = "No size sweep of the primary arm has two sizes that both arms were trained at."
     if effect is not None:
-        verdict, p_mean = balance(_turned(effect), falling, rising)
+        slopes_of: dict[str, list[Sample]] = {}
+        for trend, slope_of in zip(tested, slopes, strict=True):
+            slopes_of.setdefault(trend.found.downstream, []).append(slope_of)
+        combined = over_downstreams(slopes_of).interval(effect)
+        verdict, p_mean = balance(_turned(combined or effect), falling, rising)
         text = (
             f"Over {counted(len(tested), 'size sweep')} the gain changes by {effect_words(effect)} in macro "
             f"AUROC for ten times as many training records; it declines in {len(falling)}, rises in "
             f"{len(rising)}, and is open in {len(tested) - len(falling) - len(rising)}."
+            f"{rests_on(combined)}"
         )
     members = [one for trend in tested for one in trend.members]
     claim = Claim(
@@ -157,7 +182,8 @@ def gain_declines(trends: Sequence[Trend]) -> Draft:
         verdict,
         "In each size sweep, the slope of the gain on log10 of the training records. Supported: the 95 % "
         "interval of the mean slope lies below 0 and no sweep rises (Holm). Contradicted: it lies above 0 "
-        "and none declines. Mixed: both. Otherwise open. Differences between datasets are not used.",
+        "and none declines. Mixed: both. Otherwise open. Differences between datasets are not used. "
+        f"{ON_COMBINED}",
         effect,
         "macro AUROC per tenfold records",
         "mean change of the gain for ten times as many records",
@@ -167,6 +193,7 @@ def gain_declines(trends: Sequence[Trend]) -> Draft:
         "size sweeps",
         text,
         keys_of(members),
+        combined=combined,
     )
     return drafted(claim, p_mean, seed=fewest_seeds(members), downstream_set=count_downstreams(members))
 
@@ -203,6 +230,7 @@ def scratch_catches_up(grid: Grid, trends: Sequence[Trend]) -> Draft:
     effect = mean_over_all([trend.members[-1].gain for trend in trends]) if trends else None
     verdict: ClaimVerdict = "not tested"
     p: float | None = None
+    combined: Interval | None = None
     text = "No size sweep of the primary arm has two sizes that both arms were trained at."
     if effect is not None:
         verdict = (
@@ -217,12 +245,18 @@ def scratch_catches_up(grid: Grid, trends: Sequence[Trend]) -> Draft:
         lowest = [min(ps) for ps in (support, contradict) if ps]
         # Two ways to a verdict are two tests.
         p = 1.0 if not lowest else max(lowest) if len(lowest) > 1 else min(1.0, 2 * lowest[0])
+        of_first = _gains_by_downstream([trend.members[0] for trend in trends])
+        of_last = _gains_by_downstream([trend.members[-1] for trend in trends])
+        combined = of_last.interval(effect)
+        if combined is not None:
+            p = max(p, _combined_p(verdict, of_first, of_last, margin))
+            verdict = verdict if p < SIGNIFICANT else "open"
         most = max(trend.found.points[-1].records for trend in trends)
         text = (
             f"At the largest size ({most:,} training records at most) the mean gain is "
             f"{effect_words(effect)}: scratch has caught up after longer training in {len(support)} of "
             f"{counted(len(trends), 'sweep')}, is still behind in {len(contradict)}, and it is open in "
-            f"{unclear}."
+            f"{unclear}.{rests_on(combined)}"
         )
         if longer.estimate is not None:
             ratio = f"{math.exp(longer.estimate):.2f}"
@@ -241,7 +275,8 @@ def scratch_catches_up(grid: Grid, trends: Sequence[Trend]) -> Draft:
         "sweeps), and scratch needs more epochs to its best validation score than "
         "the arm to its own, over all sweeps at their largest size. It contradicts it, as far as its sizes "
         "go, if the gain at the largest size still lies above 0 (Holm). Supported: some support, none "
-        "contradict; contradicted: the reverse; mixed: both; otherwise open.",
+        "contradict; contradicted: the reverse; mixed: both; otherwise open. With three downstreams or more "
+        "the same must hold of the mean over downstreams of their kind (random effects).",
         effect,
         AUROC,
         "mean gain at the largest size of each sweep",
@@ -251,8 +286,38 @@ def scratch_catches_up(grid: Grid, trends: Sequence[Trend]) -> Draft:
         "size sweeps",
         text,
         keys_of(members),
+        combined=combined,
     )
     return drafted(claim, p, seed=fewest_seeds(members), downstream_set=count_downstreams(members))
+
+
+def _gains_by_downstream(compared: Sequence[Compared]) -> ByDownstream:
+    gains: dict[str, list[Sample]] = {}
+    for one in compared:
+        gains.setdefault(one.comparison.downstream, []).append(one.gain)
+    return over_downstreams(gains)
+
+
+def _combined_p(verdict: ClaimVerdict, first: ByDownstream, last: ByDownstream, margin: float) -> float:
+    """Give the p-value of what claim 4's verdict says, of the means over downstreams of their kind.
+
+    Args:
+        verdict: Of the single sweeps.
+        first: Gains at the smallest size.
+        last: Gains at the largest.
+        margin: Below it scratch is no longer behind.
+    """
+    smallest, largest_size = first.fitted(), last.fitted()
+    if smallest is None or largest_size is None or smallest.number < FEWEST_DOWNSTREAMS:
+        return 1.0
+    if verdict == "supported":
+        behind = smallest.p if smallest.mean > 0 else 1.0
+        less = below_p(largest_size, margin)
+        level = min(1.0, 2 * max(less, 1 - below_p(largest_size, -margin)))
+        return max(behind, less, min(level, 2 * below_p(largest_size, 0.0)))
+    if verdict == "contradicted":
+        return largest_size.p if largest_size.mean > 0 else 1.0
+    return 0.0
 
 
 def _no_longer_behind(gain: Sample, margin: float) -> float:

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from ecg_tl.study.findings.claims.drafting import (
     AUROC,
+    ON_COMBINED,
     Claim,
     ClaimVerdict,
     Draft,
@@ -13,6 +14,7 @@ from ecg_tl.study.findings.claims.drafting import (
     drafted,
     fewest_seeds,
     keys_of,
+    rests_on,
 )
 from ecg_tl.study.findings.compared import Compared, largest
 from ecg_tl.study.findings.families import FamilyContrast
@@ -31,11 +33,13 @@ def cnns_gain_more(families: Sequence[FamilyContrast], primary: Sequence[Compare
         support, contradict = chosen.pair_verdicts.count("win"), chosen.pair_verdicts.count("loss")
         unclear = chosen.pairs - support - contradict
         confounded = chosen.head == "flatten"
-        verdict = "open" if confounded else by_side(side(effect))
+        verdict = "open" if confounded else by_side(side(chosen.combined or effect))
         text = (
             f"On {counted(chosen.pairs, 'pair')}, CNNs gain {effect_words(chosen.cnn_gain)} and RNNs "
             f"{effect_words(chosen.rnn_gain)}: CNNs gain {effect_words(effect)} more."
         )
+        if not confounded:
+            text += rests_on(chosen.combined)
         if confounded:
             share = f" {chosen.head_share:.0%} of" if chosen.head_share is not None else " most of"
             text += (
@@ -60,7 +64,7 @@ def cnns_gain_more(families: Sequence[FamilyContrast], primary: Sequence[Compare
         "as small as a CNN's (pooled over time) decide: supported if the 95 % interval lies above 0, "
         "contradicted below 0, otherwise open. With the paper's flattened heads alone the verdict stays "
         "open, whatever the difference. Networks of other families are not counted. Pairs are counted by "
-        "their own intervals (Holm).",
+        f"their own intervals (Holm). {ON_COMBINED}",
         effect,
         AUROC,
         "gain of CNNs less gain of RNNs",
@@ -70,9 +74,11 @@ def cnns_gain_more(families: Sequence[FamilyContrast], primary: Sequence[Compare
         "pairs",
         text,
         keys_of(list(largest(primary).values())) if chosen is not None else (),
+        combined=None if chosen is None else chosen.combined,
     )
     numbers = {} if chosen is None else {"CNN": len(chosen.cnn_networks), "RNN": len(chosen.rnn_networks)}
-    p = effect.p if effect is not None else None
+    judged_by = None if chosen is None else chosen.combined or chosen.contrast
+    p = None if judged_by is None else judged_by.p
     return drafted(
         claim, p, seed=fewest_seeds(primary), pair=0 if chosen is None else chosen.pairs, **numbers
     )
