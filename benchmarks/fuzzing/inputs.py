@@ -63,6 +63,9 @@ CARTS: dict[str, tuple[str, Callable[[Path], Any]]] = {
 }
 """Of each format of carts the file's name, and what writes it."""
 
+SIX_LEADS = ("Kardia",)
+"""Formats of recordings without chest leads; a table of labels lies beside them."""
+
 PUBLISHED = "ecg-cpc"
 """The smallest of the published networks."""
 
@@ -150,10 +153,12 @@ def _make_records(work: Path) -> None:
     (folder / "hdf5").mkdir()
     with h5py.File(folder / "hdf5" / "r.h5", "w") as file:
         file["ecg"] = signal.T
-    for name, write in CARTS.values():
+    for title, (name, write) in CARTS.items():
         place = folder / name
         place.mkdir()
         write(place / name)
+        if title in SIX_LEADS:
+            (place / "labels.csv").write_text(f"record,AF\n{name},1\n")
 
 
 def _make_tables(work: Path) -> None:
