@@ -17,14 +17,15 @@ from ecg_tl.csv_text import csv_text, write_csv
 from ecg_tl.errors import EcgTlError, SettingError
 from ecg_tl.files import json_text, write_text
 from ecg_tl.inference import NOTICE
-from ecg_tl.inference.answer import Aggregation, AnswerSettings, answer
+from ecg_tl.inference.answer import Aggregation, AnswerSettings
+from ecg_tl.inference.many import Answered, answer_all
 from ecg_tl.inference.model import InferenceModel
 from ecg_tl.inference.opening import ONNX_SUFFIX, PROGRAM_SUFFIX, open_model
 from ecg_tl.inference.output import Failure, Outcome, as_json, as_table, render
 from ecg_tl.inference.windows import WhichWindows
 from ecg_tl.mistaken import clearer
 from ecg_tl.outputs import check_outputs
-from ecg_tl.recordings import ReadSettings, find_records, read_record, record_files
+from ecg_tl.recordings import ReadSettings, find_records, record_files
 from ecg_tl.recordings.first_line import FirstLine
 from ecg_tl.recordings.wfdb_recording import Amplitude
 from ecg_tl.store.progress import record_progress
@@ -69,8 +70,8 @@ def run(words: Sequence[str]) -> int:
 
     outcomes: list[Outcome] = []
     with record_progress("Running records", len(records), len(records) > 1) as advance:
-        for record in records:
-            outcomes.append(_answer(record, model, reading, settings, pictures, given.plot_class))
+        for one in answer_all(model, records, reading, settings):
+            outcomes.append(_outcome(one, model, pictures, given.plot_class))
             advance()
 
     if given.json is not None:
@@ -92,24 +93,18 @@ def run(words: Sequence[str]) -> int:
     return 1 if failures else 0
 
 
-def _answer(
-    record: Path,
-    model: InferenceModel,
-    reading: ReadSettings,
-    settings: AnswerSettings,
-    pictures: dict[Path, Path],
-    plot_class: str | None,
+def _outcome(
+    answered: Answered, model: InferenceModel, pictures: dict[Path, Path], plot_class: str | None
 ) -> Outcome:
-    """Do one record's work. What is wrong with a record is an outcome; a full disk stops everything."""
-    try:
-        result, windows = answer(model, record, read_record(record, reading), settings)
-    except EcgTlError as error:
-        return Failure(record, clearer(error))
-    if record in pictures:
+    """Draw one record, if asked for. What is wrong with a record is an outcome; a full disk ends it all."""
+    record, found = answered.record, answered.found
+    if isinstance(found, EcgTlError):
+        return Failure(record, clearer(found))
+    if record in pictures and answered.windows is not None:
         from ecg_tl.inference.plot import draw
 
-        draw(result, windows, model, pictures[record], plot_class)
-    return result
+        draw(found, answered.windows, model, pictures[record], plot_class)
+    return found
 
 
 def _without_effect(given: Any) -> list[str]:

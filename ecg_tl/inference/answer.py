@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from sys import intern
 from typing import Any, Literal
 
 import numpy as np
@@ -20,7 +21,8 @@ from ecg_tl.recordings.remarks import Remark, notes_of, warnings_of
 
 Aggregation = Literal["mean", "max"]
 
-_BATCH = 64
+BATCH = 64
+"""Windows that a network is given at once."""
 
 
 @dataclass(frozen=True)
@@ -41,7 +43,7 @@ class AnswerSettings:
     strict: bool = False
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class ClassAnswer:
     """What is said of one class.
 
@@ -70,7 +72,7 @@ class ClassAnswer:
         return asdict(self) | {"codes": list(self.codes)}
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Answer:
     """What is said of one record.
 
@@ -119,6 +121,27 @@ class Answer:
         return notes_of(self.remarks)
 
 
+@dataclass(frozen=True)
+class Prepared:
+    """A record as a network is given it, with what is known before it is.
+
+    Attributes:
+        record: Its path.
+        sampling_rate: Of the file, in Hz.
+        seconds: Its length.
+        leads: Names of the file's leads.
+        windows: What the network is given.
+        remarks: Notes and warnings.
+    """
+
+    record: Path
+    sampling_rate: float
+    seconds: float
+    leads: tuple[str, ...]
+    windows: Windows
+    remarks: tuple[Remark, ...]
+
+
 def answer(
     model: InferenceModel, path: Path, read: ReadRecord, settings: AnswerSettings
 ) -> tuple[Answer, Windows]:
@@ -138,7 +161,25 @@ def answer(
         SettingError: If the network's way of resampling cannot be carried out at the record's rate.
         CheckpointError: If the network gives no numbers.
     """
-    description = model.description
+    prepared = prepare(model.description, path, read, settings)
+    return conclude(prepared, run(model, prepared.windows), model.description, settings), prepared.windows
+
+
+def prepare(
+    description: ModelDescription, path: Path, read: ReadRecord, settings: AnswerSettings
+) -> Prepared:
+    """Bring a record to what a network takes, and say what weakens its answer.
+
+    Args:
+        description: Of the network.
+        path: Of the record.
+        read: What was read from there.
+        settings: How to go about it.
+
+    Raises:
+        RecordError: As `answer`.
+        SettingError: As `answer`.
+    """
     provided = provide_leads(read.recording, description.leads, path, may_be_missing=description.lead_dropout)
     windows = cut_windows(provided.recording, description, settings.windows, path)
     found = examine(read.recording, provided.present(), windows, description)
@@ -151,19 +192,51 @@ def answer(
             "a record without warnings (--strict)",
             "Correct the record, or leave --strict out to get probabilities with these warnings.",
         )
-    logits = _run(model, windows, path)
-    result = Answer(
+    return Prepared(
         record=path,
         sampling_rate=read.recording.sampling_rate,
         seconds=read.recording.values.shape[1] / read.recording.sampling_rate,
         leads=read.recording.leads,
-        classes=decide(logits, description, settings.aggregation),
-        window_starts=windows.starts,
-        window_probabilities=_sigmoid(logits / description.temperature),
-        aggregation=settings.aggregation,
+        windows=windows,
         remarks=remarks,
     )
-    return result, windows
+
+
+def conclude(
+    prepared: Prepared,
+    logits: NDArray[np.float64],
+    description: ModelDescription,
+    settings: AnswerSettings,
+) -> Answer:
+    """Make an answer of a record's logits.
+
+    Args:
+        prepared: The record.
+        logits: `(windows, classes)`, uncalibrated.
+        description: Of the network.
+        settings: How to go about it.
+
+    Raises:
+        CheckpointError: If the network has given no numbers.
+    """
+    if not np.isfinite(logits).all():
+        raise CheckpointError(
+            prepared.record,
+            "outputs of the network that are no numbers",
+            "logits",
+            "Give the checkpoint of a training that did not diverge.",
+        )
+    return Answer(
+        record=prepared.record,
+        sampling_rate=prepared.sampling_rate,
+        seconds=prepared.seconds,
+        leads=tuple(map(intern, prepared.leads)),  # of thousands of records that other processes have read
+        classes=decide(logits, description, settings.aggregation),
+        window_starts=prepared.windows.starts,
+        window_probabilities=_sigmoid(logits / description.temperature),
+        aggregation=settings.aggregation,
+        remarks=prepared.remarks,
+    )
 
 
 def decide(
@@ -215,22 +288,11 @@ def calibrated_threshold(threshold: float, temperature: float) -> float:
     return float(_sigmoid(np.array(math.log(threshold / (1 - threshold)) / temperature)))
 
 
-def _run(model: InferenceModel, windows: Windows, path: Path) -> NDArray[np.float64]:
+def run(model: InferenceModel, windows: Windows) -> NDArray[np.float64]:
     """Return the windows' logits, a batch at a time: a day is eight thousand windows."""
-    logits = np.concatenate(
-        [
-            model.logits(windows.signal(slice(start, start + _BATCH)))
-            for start in range(0, len(windows), _BATCH)
-        ]
+    return np.concatenate(
+        [model.logits(windows.signal(slice(start, start + BATCH))) for start in range(0, len(windows), BATCH)]
     ).astype(np.float64)
-    if not np.isfinite(logits).all():
-        raise CheckpointError(
-            path,
-            "outputs of the network that are no numbers",
-            "logits",
-            "Give the checkpoint of a training that did not diverge.",
-        )
-    return logits
 
 
 def _sigmoid(logits: NDArray[np.float64]) -> NDArray[np.float64]:
