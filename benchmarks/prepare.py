@@ -1,10 +1,11 @@
-"""Records a second and peak memory of `prepare` against a serial `wfdb.rdsamp` loop.
+"""Records a second and peak memory of `prepare` against a serial loop, for each way of storing records.
 
-    python benchmarks/prepare.py [--quick]
+    python benchmarks/prepare.py [--formats ...] [--quick]
 
-Simulated records in PTB-XL's layout, 12 leads of 10 s at 500 Hz. The loop only reads; `prepare` reads,
-checks, resamples to 100 Hz, fingerprints and writes the store. Both run in a process of their own, whose
-start counts, and take turns. Peak memory is that of the largest process.
+Simulated 12-lead records of 10 s at 500 Hz (HDF5: 400 Hz): WFDB in PTB-XL's layout, the same as FLAC, MATLAB
+files of the CinC challenges, and HDF5 as CODE publishes it. The loop only reads (`wfdb.rdsamp`; h5py, one
+tracing at a time); `prepare` reads, checks, resamples, fingerprints and writes the store. Both run in
+a process of their own, whose start counts, and take turns. Peak memory is that of the largest process.
 """
 
 from __future__ import annotations
@@ -14,8 +15,10 @@ import json
 import subprocess
 import sys
 import tempfile
+from dataclasses import dataclass
 from pathlib import Path
 
+import wfdb
 from timing import Paired, print_machine, print_table
 
 from ecg_tl.synthesis import synthesize
@@ -24,6 +27,14 @@ SERIAL = """
 import sys, wfdb
 for path in sys.stdin.read().split():
     wfdb.rdsamp(path)
+"""
+SERIAL_HDF5 = """
+import sys, h5py
+for path in sys.stdin.read().split():
+    with h5py.File(path) as file:
+        tracings = file["tracings"]
+        for number in range(len(tracings)):
+            tracings[number]
 """
 PREPARE = """
 import sys
@@ -42,44 +53,93 @@ print(json.dumps([seconds, resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrs
 """
 
 
+@dataclass(frozen=True)
+class Format:
+    """A way of storing records.
+
+    Attributes:
+        dataset: In whose layout they are simulated.
+        serial: The script of the loop, which is given paths.
+        pattern: Of the files that it reads.
+        keeps_suffix: Whether it is given their whole names.
+        counts: Of records, unless others are asked for.
+    """
+
+    dataset: str
+    serial: str
+    pattern: str
+    keeps_suffix: bool = False
+    counts: tuple[int, ...] = (1000,)
+
+
+FORMATS = {
+    "wfdb": Format("ptbxl", SERIAL, "records500/**/*.hea", counts=(500, 1000, 2000)),
+    "flac": Format("ptbxl", SERIAL, "records500/**/*.hea"),
+    "matlab": Format("georgia", SERIAL, "**/*.hea"),
+    "hdf5": Format("code15", SERIAL_HDF5, "*.hdf5", keeps_suffix=True),
+}
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--records", type=int, nargs="+", default=[500, 1000, 2000])
+    parser.add_argument("--formats", nargs="+", default=list(FORMATS), choices=list(FORMATS))
+    parser.add_argument("--records", type=int, nargs="+", help="by default 1,000, and 500 to 2,000 of WFDB")
     parser.add_argument("--rounds", type=int, default=2)
     parser.add_argument("--quick", action="store_true", help="few records: does it run?")
     arguments = parser.parse_args()
-    counts, rounds = ([20], 1) if arguments.quick else (arguments.records, arguments.rounds)
-    print_machine("prepare: records a second, against a serial loop over `wfdb.rdsamp`")
+    rounds = 1 if arguments.quick else arguments.rounds
+    print_machine("prepare: records a second, against a serial loop that only reads")
     rows: list[list[object]] = []
     with tempfile.TemporaryDirectory() as place:
-        folder = Path(place)
-        script = folder / "prepare.py"
-        script.write_text(PREPARE)
-        for count in counts:
-            root = folder / f"ptbxl-{count}"
-            synthesize("ptbxl", root, count, seed=count, progress=False)
-            paths = [str(path.with_suffix("")) for path in sorted((root / "records500").rglob("*.hea"))]
-            taken: dict[str, list[tuple[float, float]]] = {"serial": [], "prepare": []}
-            for turn in range(rounds):
-                stores = str(folder / f"stores-{count}-{turn}")
-                words = ["data", "prepare", "ptbxl", "--root", str(root), "--store_dir", stores]
-                # The one is first as often as the other: machines slow down under work.
-                for name in ("serial", "prepare") if turn % 2 else ("prepare", "serial"):
-                    given = (
-                        ([str(script), *words], "")
-                        if name == "prepare"
-                        else (["-c", SERIAL], "\n".join(paths))
-                    )
-                    taken[name].append(measure(*given))
-            timed = Paired({name: [seconds for seconds, _ in each] for name, each in taken.items()})
-            serial, ours = timed.median("serial"), timed.median("prepare")
-            ratios = timed.ratio("serial", "prepare"), timed.spread("serial", "prepare")
-            memory = [max(peak for _, peak in each) / 1e6 for each in taken.values()]
-            rows.append([count, count / serial, count / ours, *ratios, *memory])
-    columns = ["records", "serial, records/s", "prepare, records/s", "x serial", "rounds' range"]
+        for name in arguments.formats:
+            counts = [20] if arguments.quick else arguments.records or FORMATS[name].counts
+            rows += [[name, n, *compare(name, n, rounds, Path(place) / f"{name}-{n}")] for n in counts]
+    columns = ["format", "records", "serial, records/s", "prepare, records/s", "x serial", "rounds' range"]
     print_table([*columns, "serial, peak MB", "prepare, peak MB"], rows)
     if arguments.quick:
         print("fewer than 500 records are read without worker processes")
+
+
+def compare(name: str, count: int, rounds: int, folder: Path) -> list[object]:
+    """Return a row of the table, from its third column on."""
+    root, form = folder / "records", FORMATS[name]
+    script = folder / "prepare.py"
+    synthesize(form.dataset, root, count, seed=count, progress=False)
+    script.write_text(PREPARE)
+    files = sorted(root.glob(form.pattern))
+    if name == "flac":
+        for header in files:
+            write_as_flac(header)
+    paths = "\n".join(str(path if form.keeps_suffix else path.with_suffix("")) for path in files)
+    taken: dict[str, list[tuple[float, float]]] = {"serial": [], "prepare": []}
+    for turn in range(rounds):
+        words = ["data", "prepare", form.dataset, "--root", str(root), "--store_dir", str(folder / str(turn))]
+        # The one is first as often as the other: machines slow down under work.
+        for way in ("serial", "prepare") if turn % 2 else ("prepare", "serial"):
+            given = ([str(script), *words], "") if way == "prepare" else (["-c", form.serial], paths)
+            taken[way].append(measure(*given))
+    timed = Paired({way: [seconds for seconds, _ in each] for way, each in taken.items()})
+    serial, ours = timed.median("serial"), timed.median("prepare")
+    ratios = timed.ratio("serial", "prepare"), timed.spread("serial", "prepare")
+    memory = [max(peak for _, peak in each) / 1e6 for each in taken.values()]
+    return [count / serial, count / ours, *ratios, *memory]
+
+
+def write_as_flac(header: Path) -> None:
+    """Write a WFDB record anew in WFDB's compressed format, under its name."""
+    record = wfdb.rdrecord(str(header.with_suffix("")), physical=False)
+    header.with_suffix(".dat").unlink()
+    wfdb.wrsamp(
+        header.stem,
+        fs=record.fs,
+        units=record.units,
+        sig_name=record.sig_name,
+        d_signal=record.d_signal,
+        fmt=["516"] * len(record.sig_name),
+        adc_gain=record.adc_gain,
+        baseline=record.baseline,
+        write_dir=str(header.parent),
+    )
 
 
 def measure(command: list[str], text: str = "") -> tuple[float, float]:
