@@ -101,7 +101,7 @@ study: setup ## run a study, or go on with it, and write its report: CONFIG=stud
 	$(ECG_TL) study report $(CONFIG) $(ARGS)
 
 bench: setup ## tables of speed and memory, on two quiet cores: ARGS=--quick for a look
-	for script in training_step trainer_overhead feeding prepare study_throughput startup finished_study scale; do \
+	for script in training_step trainer_overhead feeding prepare inference study_throughput startup finished_study scale; do \
 	  $(BIN)/python benchmarks/$$script.py $(ARGS) || exit 1; done
 
 bench-gpu: setup ## the same questions on a GPU
