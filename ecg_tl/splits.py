@@ -239,6 +239,42 @@ def patient_split(
     return Split(train, validation, test)
 
 
+def patient_fold(
+    targets: NDArray[np.floating],
+    patient_ids: Sequence[Hashable],
+    folds: int,
+    fold: int,
+    seed: int = 0,
+) -> Split:
+    """Divide the patients into folds with the same label mix; one tests, the next validates, the rest trains.
+
+    Over all folds of one seed each patient is tested once, and validates once.
+
+    Args:
+        targets: `(records, classes)` of zeros and ones.
+        patient_ids: Of each record; unknown ones (None, NaN) are each a patient of their own.
+        folds: How many, three at least.
+        fold: Which of them tests, from 0.
+        seed: The same seed gives the same folds.
+
+    Raises:
+        SettingError: If there are fewer patients than folds.
+    """
+    groups = patient_groups(patient_ids)
+    patients = int(groups.max(initial=-1)) + 1
+    if patients < folds:
+        raise SettingError(
+            "split.folds",
+            f"{folds} folds of {patients} patient(s)",
+            "a patient for each fold at least",
+            "Use more records or fewer folds.",
+        )
+    sizes, positives = group_counts(targets, groups)
+    fold_of = assign_groups(sizes, positives, [1 / folds] * folds, np.random.default_rng(seed))[groups]
+    tests, validates = fold_of == fold, fold_of == (fold + 1) % folds
+    return Split(np.flatnonzero(~tests & ~validates), np.flatnonzero(validates), np.flatnonzero(tests))
+
+
 def paper_split(records: int, stratify: NDArray[Any] | None = None) -> Split:
     """Split 67/33 by record, and choose the model on the test set: the protocol of arXiv 2402.02021.
 

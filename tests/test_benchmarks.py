@@ -18,6 +18,7 @@ OF_STATISTICS = {
     "repeated_splits",
     "verdicts",
     "ask_answers",
+    "until_sure",
 }  # not of speed
 OF_FAULTS = {"fuzz"}
 NAMES = sorted(

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import re
+import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Literal
 
 import yaml
 
@@ -33,6 +35,9 @@ USUAL_BUDGET = 2 * 3600.0
 
 MANY_UNLABELLED = 2000
 """So many records without labels, and an upstream is pre-trained on them whatever the time."""
+
+FIRST_SHARE = 0.5
+"""Of the time, that is planned for where rounds are to follow until the answer is sure."""
 
 _UNITS = {"s": 1.0, "min": 60.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
 
@@ -66,6 +71,7 @@ def ask(
     dataset: str | None = None,
     out: str | Path | None = None,
     progress: bool = True,
+    until: Literal["sure"] | None = None,
 ) -> StudyResult:
     """Answer for a folder of records: fine-tune, or train from scratch; by how much, and how sure it is.
 
@@ -84,17 +90,30 @@ def ask(
         dataset: Name of the dataset in `folder`, where that is not clear.
         out: Folder of the study, its YAML and its report; `answers/NAME` if None.
         progress: Whether to show how far it is.
+        until: `sure` plans for half of the time, and adds seeds (or splits) in rounds until the answer is
+            sure or the next round does not fit into what is left.
 
     Raises:
         SettingError: If something that was said is not so, or not even the least fits into the time.
     """
+    started = time.monotonic()
     question = prepare(
-        Path(folder), upstreams, budget=budget, target=target, quick=quick, dataset=dataset, out=out
+        Path(folder),
+        upstreams,
+        budget=budget,
+        target=target,
+        quick=quick,
+        dataset=dataset,
+        out=out,
+        share=1.0 if until is None else FIRST_SHARE,
     )
     console = terminal.console()
     for line in question.lines:
         console.print(line, highlight=False, markup=False, soft_wrap=True)
-    result = study(question.file, progress=progress)
+    left = (USUAL_BUDGET if budget is None else parse_budget(budget)) - (time.monotonic() - started)
+    result = study(
+        question.file, progress=progress, until=until, seconds=None if until is None else max(left, 0.0)
+    )
     page = result.report()
     for line in first_page(result.findings):
         console.print(line, highlight=False, markup=False, soft_wrap=True)
@@ -116,8 +135,19 @@ def prepare(
     quick: bool = False,
     dataset: str | None = None,
     out: str | Path | None = None,
+    share: float = 1.0,
 ) -> Question:
     """Look at the records and write the study that fits the time; nothing is trained.
+
+    Args:
+        folder: As `ask`.
+        upstreams: As `ask`.
+        budget: As `ask`.
+        target: As `ask`.
+        quick: As `ask`.
+        dataset: As `ask`.
+        out: As `ask`.
+        share: Of the time, that the study may take as it is planned.
 
     Raises:
         SettingError: As `ask`.
@@ -157,7 +187,9 @@ def prepare(
     records, unlabelled, first_lines = _look_at(settings_of(LADDER[0], 10**9), name)
     own = own or (unlabelled >= MANY_UNLABELLED and not quick)
     ladder = [replace(one, own=one.own or own) for one in ([QUICK] if quick else LADDER)]
-    step, settings, plan, ahead = _fitting(ladder, lambda one: settings_of(one, records), seconds, quick)
+    step, settings, plan, ahead = _fitting(
+        ladder, lambda one: settings_of(one, records), seconds * share, quick
+    )
     note = "# Edit it, or give settings on the command line: `ecg-tl study run FILE --seeds [0,1,2,3,4]`.\n"
     body = yaml.safe_dump(as_yaml(settings), sort_keys=False, allow_unicode=True, width=100)
     place.mkdir(parents=True, exist_ok=True)

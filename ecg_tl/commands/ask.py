@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Literal
 
 from jsonargparse import auto_cli
 
@@ -19,6 +20,7 @@ def ask_folder(
     out: str | None = None,
     plan: bool = False,
     progress: bool = True,
+    until: Literal["sure"] | None = None,
 ) -> int:
     """Fine-tune, or train from scratch? Look at a folder of records, plan what fits the time, do it, answer.
 
@@ -38,6 +40,8 @@ def ask_folder(
         out: Folder of the study and its report; `answers/NAME` if not given.
         plan: Write the study and say what would be done; train nothing.
         progress: Whether to show how far it is.
+        until: `sure` plans for half of the time, and adds seeds (or splits) in rounds until the answer is
+            sure or the next round does not fit.
     """
     from ecg_tl import terminal
     from ecg_tl.asking.question import ask as answer
@@ -61,6 +65,7 @@ def ask_folder(
         dataset=dataset,
         out=place,
         progress=progress,
+        until=until,
     )
     return 1 if result.findings.missing else 0
 

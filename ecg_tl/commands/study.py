@@ -1,4 +1,4 @@
-"""`ecg-tl study plan | run | status | report | verify`."""
+"""`ecg-tl study plan | run | status | report | verify | compare`."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from ecg_tl.outputs import check_outputs
 from ecg_tl.shipped import STUDIES, config_names, find_config
 from ecg_tl.study.design.folder import StudyFolder
 from ecg_tl.study.design.kept_plan import keep_plan, planned_runs
+from ecg_tl.study.design.looks import as_looked_at
 from ecg_tl.study.design.plan import make_plan
 from ecg_tl.study.design.runs import PlannedRun
 from ecg_tl.study.design.settings import StudySettings, read_study
@@ -93,6 +94,15 @@ def run_all(config: str, options: argparse.Namespace, overrides: Sequence[str]) 
             "Add that, or remove the address.",
         )
     settings = read_study(config, overrides)
+    if options.until is not None:
+        return _run_until_sure(settings, options)
+    if options.most is not None or options.budget is not None:
+        raise SettingError(
+            "--most" if options.most is not None else "--budget",
+            "given without `--until sure`",
+            "rounds that it is a limit of",
+            "Add `--until sure`, or remove it.",
+        )
     known = planned_runs(settings)
     if not _unfinished(settings, known):  # before PyTorch is imported, a config checked or data looked at
         _say_finished(len(known), len(known))
@@ -130,11 +140,38 @@ def run_all(config: str, options: argparse.Namespace, overrides: Sequence[str]) 
     return 1 if outcome.failed or outcome.skipped else 0
 
 
+def _run_until_sure(settings: StudySettings, options: argparse.Namespace) -> int:
+    """Add seeds (or splits) in rounds until the answer is sure."""
+    from ecg_tl.asking.question import parse_budget
+    from ecg_tl.study.run.forecast import forecast
+    from ecg_tl.study.run.launch import run_study
+    from ecg_tl.study.until_sure import run_until_sure
+
+    shared = {"concurrent": options.concurrent, "runs_per_gpu": options.runs_per_gpu}
+    out = _console()
+    until = run_until_sure(
+        settings,
+        lambda own, plan: run_study(
+            own, plan, executor=options.executor, address=options.address, progress=options.progress, **shared
+        ),
+        most=options.most,
+        seconds=None if options.budget is None else parse_budget(options.budget),
+        time_of=lambda own, plan: forecast(own, plan, **shared).to_go,
+        say=lambda line: out.print(line, highlight=False, markup=False, soft_wrap=True),
+    )
+    out.print(until.words(), highlight=False, markup=False, soft_wrap=True)
+    for run_id, error in {**until.end.failed, **until.end.skipped}.items():
+        out.print(f"{run_id}: {error}", style="red", highlight=False, markup=False, soft_wrap=True)
+    if until.end.interrupted:
+        return 130
+    return 1 if until.end.failed or until.end.skipped else 0
+
+
 def status(config: str, options: argparse.Namespace, overrides: Sequence[str]) -> int:
     """Show which runs are finished, at work, cut off or failed, and why."""
     from ecg_tl.study.run.status import print_status, study_status
 
-    settings = read_study(config, overrides)
+    settings, _ = as_looked_at(read_study(config, overrides))
     print_status(study_status(settings, planned_runs(settings)), every=options.every, console=_console())
     return 0
 
@@ -150,7 +187,7 @@ def report(config: str, options: argparse.Namespace, overrides: Sequence[str]) -
     from ecg_tl.terminal import Progress
 
     file = find_config(config, (STUDIES,))
-    settings = read_study(file, overrides)
+    settings, price = as_looked_at(read_study(file, overrides))
     results = load_results(Path(settings.folder), [one.id for one in planned_runs(settings)])
     inputs = [file, Path(settings.folder) / "runs"]
     if options.figure is not None:
@@ -170,6 +207,7 @@ def report(config: str, options: argparse.Namespace, overrides: Sequence[str]) -
             settings,
             config=_repeatable(file, overrides),
             resamples=options.resamples,
+            price=price,
             on_progress=lambda done, total: progress.update(task, completed=done, total=total),
         )
     folder = Path(settings.folder) / "report" if options.out is None else Path(options.out)
@@ -189,7 +227,7 @@ def verify(config: str, options: argparse.Namespace, overrides: Sequence[str]) -
     """Read every file of every finished run, and say which is not the one that its run left."""
     from ecg_tl.study.run.results import read_result, verify_run
 
-    settings = read_study(config, overrides)
+    settings, _ = as_looked_at(read_study(config, overrides))
     folder = StudyFolder(Path(settings.folder))
     run_folders = [
         run_folder for one in planned_runs(settings) if (run_folder := folder.run(one.id)).finished
@@ -207,6 +245,61 @@ def verify(config: str, options: argparse.Namespace, overrides: Sequence[str]) -
     if undigested:
         printing.say(f"{undigested} are of an earlier version without digests: no change can be seen.")
     return 1 if wrong else 0
+
+
+def compare(words: Sequence[str]) -> int:
+    """Rank the configurations of several studies that were tested on the same records."""
+    from ecg_tl.study.findings.leaderboard import compare_studies
+    from ecg_tl.study.report.leaderboard import write_leaderboard
+    from ecg_tl.study.run.results import RunResult, load_results
+
+    parser = _Parser(
+        prog="ecg-tl study compare", description=compare.__doc__, allow_abbrev=False, add_help=True
+    )
+    parser.add_argument("studies", nargs="+", metavar="STUDY", help="a study's YAML, its name, or its folder")
+    parser.add_argument(
+        "--out", default="leaderboard", help="folder of the page and its CSV file (leaderboard)"
+    )
+    parser.add_argument(
+        "--resamples", type=_positive, default=1000, metavar="N", help="of patients, for intervals (1000)"
+    )
+    options = parser.parse_args(words)
+    found: dict[str, tuple[RunResult, ...]] = {}
+    inputs: list[Path] = []
+    for one in options.studies:
+        name, folder, ids = _study_named(one)
+        if name in found:
+            name = one
+        if folder / "runs" in inputs or name in found:
+            raise SettingError("study compare", f"{one} twice", "different studies", "Name each once.")
+        results = load_results(folder, ids)
+        if not results.runs:
+            raise SettingError(
+                one,
+                "no finished run of this study",
+                "at least one",
+                f"Run it first: `ecg-tl study run {one}`.",
+            )
+        found[name] = results.runs
+        inputs.append(folder / "runs")
+    if len(found) < 2:
+        raise SettingError("study compare", "one study", "two or more", "Name another study beside it.")
+    page = write_leaderboard(compare_studies(found, options.resamples), Path(options.out), inputs)
+    _console().print(f"leaderboard  {page}", highlight=False, markup=False, soft_wrap=True)
+    return 0
+
+
+def _study_named(one: str) -> tuple[str, Path, list[str] | None]:
+    """Find a study by its YAML, name or folder: what it is called, where it lies, its planned runs."""
+    path = Path(one)
+    if path.is_dir():
+        if not (path / "runs").is_dir():
+            raise SettingError(
+                one, "a folder without `runs`", "a study's folder", "Name its YAML or its folder."
+            )
+        return path.resolve().name, path, None
+    settings, _ = as_looked_at(read_study(find_config(one, (STUDIES,))))
+    return settings.name, Path(settings.folder), [run.id for run in planned_runs(settings)]
 
 
 def _unfinished(settings: StudySettings, runs: Iterable[AnyRun]) -> list[AnyRun]:
@@ -242,7 +335,13 @@ COMMANDS: dict[str, _Command] = {
     "verify": verify,
 }
 
-_USAGE = "usage: ecg-tl study plan | run | status | report | verify CONFIG [options] [--SETTING VALUE ...]"
+COMPARE = "compare"
+"""The word that takes several studies."""
+
+_USAGE = (
+    "usage: ecg-tl study plan | run | status | report | verify CONFIG [options] [--SETTING VALUE ...]\n"
+    "       ecg-tl study compare STUDY STUDY ... [options]"
+)
 
 
 def run(words: Sequence[str]) -> int:
@@ -251,11 +350,13 @@ def run(words: Sequence[str]) -> int:
     if word in ("-h", "--help"):
         printing.say(_help())
         return 0
+    if word == COMPARE:
+        return compare(rest)
     if word not in COMMANDS:
         raise SettingError(
             "command line",
             f"`study {word}`",
-            f"one of {', '.join(COMMANDS)}",
+            f"one of {', '.join([*COMMANDS, COMPARE])}",
             "`ecg-tl study --help` says more.",
         )
     parser = _parser(word)
@@ -297,6 +398,20 @@ def _parser(word: str) -> argparse.ArgumentParser:
         parser.add_argument(
             "--executor", choices=["local", "ray"], default="local", help="where runs are done"
         )
+        parser.add_argument(
+            "--until",
+            choices=["sure"],
+            help="add seeds (splits, if the study has several) in rounds until each answer is sure",
+        )
+        parser.add_argument(
+            "--most",
+            type=_positive,
+            metavar="N",
+            help="seeds (splits) that there may be with `--until sure`; three times those of the study",
+        )
+        parser.add_argument(
+            "--budget", metavar="TIME", help="with `--until sure`: no round that would not fit, such as 2h"
+        )
         parser.add_argument("--address", help="of a running Ray cluster; a local one is started without")
         parser.add_argument(
             "--progress", type=_is_true, default=True, metavar="true|false", help="show how far it is (true)"
@@ -329,6 +444,7 @@ def _is_true(word: str) -> bool:
 
 def _help() -> str:
     words = [f"  {name:<8} {str(command.__doc__).splitlines()[0]}" for name, command in COMMANDS.items()]
+    words.append(f"  {COMPARE:<8} {str(compare.__doc__).splitlines()[0]}")
     return "\n".join(
         [
             _USAGE,

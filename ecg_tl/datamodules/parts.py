@@ -23,6 +23,7 @@ from ecg_tl.splits import (
     first_subset,
     official_folds,
     paper_split,
+    patient_fold,
     patient_split,
     patients_trained_and_tested,
     remove_leaks,
@@ -253,6 +254,9 @@ def _split(
     """Divide the given records; returns the kind that was meant, and positions among them."""
     if settings.kind == "paper":
         return "paper", paper_split(len(records), targets if settings.stratify else None)
+    if settings.folds:
+        own = records["patient_id"].tolist()
+        return "patient", patient_fold(targets, own, settings.folds, settings.fold, settings.seed)
     has_folds = bool(records["fold"].notna().all())
     if settings.kind == "official" or (settings.kind == "auto" and has_folds):
         if not has_folds:

@@ -5,9 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
+from ecg_tl.errors import SettingError
 from ecg_tl.limits import RECORDS, SEED, require
 
 SplitKind = Literal["auto", "official", "patient", "paper"]
+MOST_FOLDS = 100
+
 SubsetKind = Literal["stratified", "first"]
 
 
@@ -23,13 +26,16 @@ class SplitSettings:
         test_folds: Under `official`; the last fold if empty.
         stratify: Under `paper`, whether the split keeps the label mix, as it did for CPSC2018 only.
         fractions: Of training, validation and test under `patient`.
+        folds: Under `patient`, divide the patients into so many folds in place of `fractions`, three at
+            least: `fold` tests, the next one validates, the rest trains. 0 for fractions.
+        fold: Which fold tests, from 0.
         seed: Of the drawn split and of the training subset.
         train_records: Keep only about that many training records (whole patients); all if None. Smaller
             subsets are contained in larger ones of the same seed.
         subset: How they are chosen: `stratified`, or the `first` ones in the split's order, as the paper.
 
     Raises:
-        SettingError: If the seed or the number of records is none.
+        SettingError: If the seed, the number of records, or the fold is none.
     """
 
     kind: SplitKind = "auto"
@@ -40,8 +46,25 @@ class SplitSettings:
     seed: int = 0
     train_records: int | None = None
     subset: SubsetKind = "stratified"
+    folds: int = 0
+    fold: int = 0
 
     def __post_init__(self) -> None:
         require(SEED, self.seed, "split.seed", remedy="Correct the setting.")
+        if self.folds and not 3 <= self.folds <= MOST_FOLDS:
+            raise SettingError(
+                "split.folds", str(self.folds), f"0, or 3 to {MOST_FOLDS}", "Correct the setting."
+            )
+        if not 0 <= self.fold < max(self.folds, 1):
+            raise SettingError(
+                "split.fold", str(self.fold), f"0 to {max(self.folds, 1) - 1}", "Correct the setting."
+            )
+        if self.folds and self.kind in ("official", "paper"):
+            raise SettingError(
+                "split.folds",
+                f"{self.folds} of a split of the kind {self.kind}",
+                "the kind `patient`",
+                "Set `split.kind: patient`, or leave the folds out.",
+            )
         if self.train_records is not None:
             require(RECORDS, self.train_records, "split.train_records", remedy="Correct the setting.")

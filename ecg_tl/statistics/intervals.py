@@ -28,6 +28,9 @@ interval over seeds and patients is far too narrow where seeds dominate: the var
 again from themselves is 4/5 of what it should be, and knows nothing of t. The p-value is the level at which
 the interval touches 0.
 
+Of a study that is looked at several times, each look has a price: p-values are multiplied by it, and the
+tails of intervals divided (`ecg_tl.statistics.looks`).
+
 Over several test sets, each part is summed by itself, its degrees of freedom by Satterthwaite.
 
 `d`, the degrees of freedom of `V_patients`, comes from each patient's influence on the AUROC (DeLong): with
@@ -250,12 +253,13 @@ def weighted_interval(
         return replace(bare, reason="Resamples of the patients lose every class.")
     if total.variance <= NO_SPREAD:
         return replace(bare, reason="No resample of the patients changes it: there is no spread to judge by.")
-    reach = total.reach(1 - level)
+    price = max(sample.price for _, sample in terms)
+    reach = total.reach((1 - level) / price)
     return replace(
         bare,
         low=estimate - reach,
         high=estimate + reach,
-        p=None if seeds == 1 else total.p_value(estimate),
+        p=None if seeds == 1 else min(total.p_value(estimate) * price, 1.0),
         reason=_weakness([sample for _, sample in terms]),
     )
 
@@ -298,7 +302,8 @@ def one_sided_p(sample: Sample, margin: float, choice: float = 0.0) -> float | N
     ):
         return None
     two_sided = known.p_value(sample.mean - margin)
-    return two_sided / 2 if sample.mean < margin else 1 - two_sided / 2
+    one_sided = two_sided / 2 if sample.mean < margin else 1 - two_sided / 2
+    return min(one_sided * sample.price, 1.0)
 
 
 def equivalence_p(sample: Sample, margin: float, choice: float = 0.0) -> float | None:

@@ -31,6 +31,7 @@ class Sample:
         worth: Degrees of freedom that these patients leave, see `PatientResamples.worth`.
         prior: What the study says of the spread between seeds; None if nothing.
         upstreams: Which training of the upstream each of `seeds` starts from; empty where there is one.
+        price: Of the look at the study that it is taken at; see `ecg_tl.statistics.looks`.
     """
 
     resamples: PatientResamples
@@ -42,6 +43,7 @@ class Sample:
     worth: float
     prior: SeedPrior | None = None
     upstreams: tuple[int, ...] = ()
+    price: float = 1.0
 
     @property
     def mean(self) -> float:
@@ -78,6 +80,7 @@ def combine(*terms: tuple[float, Sample]) -> Sample:
         worth,
         first.prior,
         _upstreams([sample for _, sample in terms], seeds),
+        first.price,
     )
 
 

@@ -53,7 +53,7 @@ def foresee(
         )
         seeds = len({run.seed for run in runs})
         scale = StudyScale(
-            sum(tested) / len(tested), seeds, settings.splits, len(settings.upstream_seeds) or 1
+            sum(tested) / len(tested), seeds, settings.divisions, len(settings.upstream_seeds) or 1
         )
         rows[USUAL_WORDS if found is None else ""] += power_curve(downstream, components, scale)
     finished = "as the finished runs show them"

@@ -7,14 +7,16 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any
+from typing import Any, Literal
 
 import pandas as pd
 import yaml
 
+from ecg_tl import printing
 from ecg_tl.errors import SettingError
 from ecg_tl.shipped import STUDIES, find_config
 from ecg_tl.study.design.folder import StudyFolder
+from ecg_tl.study.design.looks import as_looked_at
 from ecg_tl.study.design.plan import make_plan
 from ecg_tl.study.design.settings import StudySettings, read_study
 from ecg_tl.study.findings.findings import Findings
@@ -83,6 +85,9 @@ def study(
     resamples: int = 1000,
     progress: bool = True,
     trust_config: bool = False,
+    until: Literal["sure"] | None = None,
+    most: int | None = None,
+    seconds: float | None = None,
     **settings: Any,
 ) -> StudyResult:
     """Do a study's runs that are not finished, and say what all of them show.
@@ -97,6 +102,10 @@ def study(
         resamples: Of each test set's patients, for the intervals.
         progress: Whether to show how far it is.
         trust_config: Whether the YAML may name any class and function, which then runs.
+        until: `sure` adds seeds (or splits) in rounds until each answer is sure, at a price that keeps the
+            error rate; see `ecg_tl.study.until_sure`.
+        most: Seeds (splits) that there may be then; three times the study's own if None.
+        seconds: A further round begins only if it fits into what is left of these.
         **settings: Settings of the study that take the place of the YAML's: `folder="studies/mine"`,
             `data_root="data"`, `seeds=[0, 1]`; one inside of another with dots between the names,
             `**{"settings.trainer.max_epochs": 3}`.
@@ -112,6 +121,9 @@ def study(
 
     with config_trust(trust_config):
         read, text = _read(config, settings)
+        if run and until is not None:
+            _until_sure(read, most, seconds, concurrent, progress)
+        read, price = as_looked_at(read)
         planned = make_plan(read)
         folder = StudyFolder(Path(read.folder))
         unfinished = [one for one in planned.runs if not folder.run(one.id).finished]
@@ -128,9 +140,29 @@ def study(
             "at least one",
             "Correct what failed." if why else "Call it with `run=True`.",
         )
-    findings = find(results, read, config=text, resamples=resamples)
+    findings = find(results, read, config=text, resamples=resamples, price=price)
     tables = {name: pd.DataFrame(rows) for name, rows in csv_tables(findings).items() if rows}
     return StudyResult(read, findings, tables)
+
+
+def _until_sure(
+    read: StudySettings, most: int | None, seconds: float | None, concurrent: int | None, progress: bool
+) -> None:
+    from ecg_tl.study.run.forecast import forecast
+    from ecg_tl.study.run.launch import run_study
+    from ecg_tl.study.until_sure import run_until_sure
+
+    until = run_until_sure(
+        read,
+        lambda own, plan: run_study(own, plan, concurrent=concurrent, progress=progress),
+        most=most,
+        seconds=seconds,
+        time_of=lambda own, plan: forecast(own, plan, concurrent=concurrent).to_go,
+        say=printing.say,
+    )
+    if until.end.interrupted:
+        raise KeyboardInterrupt
+    printing.say(until.words())
 
 
 def _read(

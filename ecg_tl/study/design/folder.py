@@ -3,6 +3,7 @@
 FOLDER/
   plan.json         what its runs are called: see `ecg_tl.study.design.kept_plan`
   forecast.json     what was measured for it: see `ecg_tl.study.run.kept_forecast`
+  looks.json        how often it is looked at, if it goes on until it is sure: see `ecg_tl.study.design.looks`
   runs/ID/          a run: see `RunFolder`
   locks/ID.lock     held by the process that does the run
   stores/           prepared stores, unless the study names another place

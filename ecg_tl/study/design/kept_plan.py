@@ -24,8 +24,11 @@ from ecg_tl.study.design.settings import StudySettings
 FORMAT = 1
 """The only one that is read; to be raised when the same settings give other runs or ids."""
 
-_PATHS = ("folder", "data_root", "store_dir")
-"""Settings that are part of no id: a study that was moved keeps its plan."""
+_PATHS = ("folder", "data_root", "store_dir", "watts", "kwh_price", "currency")
+"""Settings that are part of no id: a study that was moved, or whose power is said, keeps its plan."""
+
+_LATER = ("folds", "tuned")
+"""Settings that came later: where they are not set, a plan that was kept without them is still that plan."""
 
 
 def keep_plan(settings: StudySettings, plan: Plan) -> None:
@@ -57,6 +60,7 @@ def planned_runs(settings: StudySettings) -> tuple[PlannedRun, ...]:
 def _digest_of(settings: StudySettings) -> str:
     """Digest all that a plan follows from: the settings, and what the protocols lay below them."""
     asked = {name: value for name, value in asdict(settings).items() if name not in _PATHS}
+    asked = {name: value for name, value in asked.items() if value or name not in _LATER}
     # `paper` is what a second opinion goes by.
     followed = {name: protocol(name) for name in ("strict", "paper", settings.protocol)}
     return digest([asked, followed])

@@ -11,6 +11,7 @@ from ecg_tl.study.design.pretraining import check_pretrained, is_pretrained_here
 from ecg_tl.study.design.settings import ALL_RECORDS, Block, StudySettings, is_a_file
 
 MOST_SPLITS = 100
+MOST_WATTS = 100_000.0
 
 
 def check_names(settings: StudySettings) -> None:
@@ -54,8 +55,21 @@ def check_names(settings: StudySettings) -> None:
             "one, which is the paper's own",
             "Leave it out, or use the protocol `strict`.",
         )
+    if settings.folds and not 3 <= settings.folds <= MOST_SPLITS:
+        raise SettingError("folds", str(settings.folds), f"3 to {MOST_SPLITS}, or 0", "Correct it.")
+    if settings.folds and (settings.splits > 1 or settings.protocol == "paper"):
+        beside = f"{settings.splits} splits" if settings.splits > 1 else "protocol `paper`"
+        raise SettingError(
+            "folds",
+            f"{settings.folds} beside {beside}",
+            "one way to divide the patients",
+            "Remove one of them.",
+        )
     if not str(settings.folder).strip():
         raise SettingError("folder", "an empty name", "the study's folder", "Name one.")
+    for name, value, most in (("watts", settings.watts, MOST_WATTS), ("kwh_price", settings.kwh_price, 1e6)):
+        if value is not None and not 0 < value <= most:  # not a number is refused as well
+            raise SettingError(name, str(value), f"above 0, {most:g} at most, or null", "Correct it.")
     if not 0 < settings.margin < 0.5:
         raise SettingError(
             "margin", str(settings.margin), "a difference of AUROC, above 0 and below 0.5", "Correct it."
@@ -65,6 +79,7 @@ def check_names(settings: StudySettings) -> None:
             check_pretrained(name, upstream, known_datasets(settings))
     _check_arms(settings)
     _check_axes(settings)
+    _check_tuned(settings)
     for number, block in enumerate(settings.grid):
         _check_block(f"grid[{number}]", block, settings)
     sizes = {str(size) for block in settings.grid for size in block.sizes if size != ALL_RECORDS}
@@ -112,6 +127,22 @@ def _check_axes(settings: StudySettings) -> None:
                         "values that differ",
                         "Correct or remove one of them.",
                     )
+
+
+def _check_tuned(settings: StudySettings) -> None:
+    """Refuse what would give arms budgets that differ."""
+    _check_known("tuned", settings.tuned, settings.axes)
+    _check_repeated("tuned", settings.tuned)
+    for number, block in enumerate(settings.grid):
+        for axis in settings.tuned:
+            named = block.axes.get(axis)
+            if named is not None and set(named) != set(settings.axes[axis]):
+                raise SettingError(
+                    f"grid[{number}].axes.{axis}",
+                    f"{', '.join(named)} of an axis that is tuned",
+                    f"all of its values for every arm: {', '.join(settings.axes[axis])}",
+                    "Leave it out of the block, which then has them all.",
+                )
 
 
 def _check_block(where: str, block: Block, settings: StudySettings) -> None:

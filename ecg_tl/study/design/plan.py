@@ -112,7 +112,8 @@ class _Planner:
         settings = self.settings
         every_axis = {axis: tuple(values) for axis, values in settings.axes.items()}
         for number, block in enumerate(settings.grid or (Block(axes=every_axis),)):
-            axes = {**{axis: (value,) for axis, value in default_axes(settings).items()}, **block.axes}
+            usual = {axis: (value,) for axis, value in default_axes(settings).items()}
+            axes = {**usual, **{axis: every_axis[axis] for axis in settings.tuned}, **block.axes}
             seeds = settings.seeds if block.seeds is None else block.seeds
             for downstream, network, arm, size, seed, split in product(
                 _named(block.downstreams, settings.downstreams),
@@ -120,7 +121,7 @@ class _Planner:
                 _named(block.arms, settings.arms),
                 block.sizes,
                 seeds,
-                range(settings.splits),
+                range(settings.divisions),
             ):
                 upstreams: Sequence[str | None] = (None,)
                 if kind_of(settings.arms[arm]) == "fine-tuned":
@@ -155,7 +156,7 @@ class _Planner:
             _named(block.arms, settings.arms),
             block.sizes,
             seeds,
-            range(settings.splits),
+            range(settings.divisions),
         ):
             for values in product(*(axes[axis] for axis in settings.axes)):
                 yield _Cell(
@@ -207,8 +208,8 @@ class _Planner:
             self._paths(settings.downstreams[cell.downstream]),
             {"seed_everything": cell.seed},
         )
-        if cell.split:
-            config = layered(config, _another_split(config, cell.split))
+        if (cell.split or settings.folds) and protocol != "second_opinion":
+            config = layered(config, _another_split(config, cell.split, settings.folds))
         words = [cell.downstream, cell.network, cell.arm]
         words += [] if cell.upstream is None else ["from", cell.upstream]
         words += [] if cell.size is None else [f"n{cell.size}"]
@@ -243,6 +244,7 @@ class _Planner:
 
     def _add_upstream(self, cell: _Cell, upstream: str) -> Run:
         """Add an upstream run, which arms, sizes and seeds share."""
+        cell = replace(cell, axes=self._untuned(cell.axes))
         seeds = self.settings.upstream_seeds or (self.settings.upstream_seed,)
         seed = seeds[cell.turn % len(seeds)]
         key: tuple[object, ...] = (upstream, cell.network, cell.axes, seed)
@@ -263,7 +265,7 @@ class _Planner:
             settings.upstream_settings,
             settings.networks[cell.network],
             settings.upstreams[upstream],
-            *self._axis_overlays(cell),
+            *self._axis_overlays(cell, of_upstream=True),
             self._paths(settings.upstreams[upstream]),
             {"seed_everything": seed},
         )
@@ -272,15 +274,15 @@ class _Planner:
     def _make_pretraining(self, cell: _Cell, upstream: str, own: Overlay, seed: int) -> Run:
         """Make a run that pre-trains without labels: a training on its first dataset, and what differs."""
         settings = self.settings
-        axes = self._axis_overlays(cell)
+        axes = self._axis_overlays(cell, of_upstream=True)
         sections = {
             name: section_of_dataset(settings, name, (*axes, self._paths(dataset)))
             for name, dataset in known_datasets(settings).items()
         }
-        if cell.split:  # the downstreams are divided anew, and so is what is kept from the upstream
+        if cell.split or settings.folds:  # the downstreams are divided anew, and so is what is kept back
             for name in settings.downstreams:
                 config: Overlay = {"data": sections[name]}
-                sections[name] = layered(config, _another_split(config, cell.split))["data"]
+                sections[name] = layered(config, _another_split(config, cell.split, settings.folds))["data"]
         config = layered(
             shipped.protocol(settings.protocol),
             settings.settings,
@@ -297,7 +299,7 @@ class _Planner:
     def _keep_upstream(self, cell: _Cell, upstream: str, config: Overlay, seed: int, split: int = 0) -> Run:
         words = [upstream, cell.network, UPSTREAM_ARM]
         words += [f"split{split}"] if split else []
-        words += [*self._axis_words(cell), f"s{seed}"]
+        words += [*self._axis_words(cell, of_upstream=True), f"s{seed}"]
         run = Run(
             id=_identify(words, config, None),
             kind="upstream",
@@ -337,12 +339,21 @@ class _Planner:
         self._first_block.setdefault(run.id, block)
         return self._runs.setdefault(run.id, run)
 
-    def _axis_overlays(self, cell: _Cell) -> list[Overlay]:
-        return [self.settings.axes[axis][value] for axis, value in cell.axes]
+    def _untuned(self, axes: tuple[tuple[str, str], ...]) -> tuple[tuple[str, str], ...]:
+        """Give axes at which an upstream is trained: what downstream arms are tuned by is not its own."""
+        usual = default_axes(self.settings)
+        return tuple((axis, usual[axis] if axis in self.settings.tuned else value) for axis, value in axes)
 
-    def _axis_words(self, cell: _Cell) -> list[str]:
+    def _own_axes(self, cell: _Cell, of_upstream: bool) -> list[tuple[str, str]]:
+        return [one for one in cell.axes if not (of_upstream and one[0] in self.settings.tuned)]
+
+    def _axis_overlays(self, cell: _Cell, of_upstream: bool = False) -> list[Overlay]:
+        return [self.settings.axes[axis][value] for axis, value in self._own_axes(cell, of_upstream)]
+
+    def _axis_words(self, cell: _Cell, of_upstream: bool = False) -> list[str]:
         # A value that changes nothing has no word: an axis may be added, and runs as they were keep their id.
-        return [value for axis, value in cell.axes if self.settings.axes[axis][value]]
+        axes = self._own_axes(cell, of_upstream)
+        return [value for axis, value in axes if self.settings.axes[axis][value]]
 
     def _paths(self, dataset: Overlay) -> Overlay:
         """Say where files lie; none of it is part of an id."""
@@ -416,8 +427,13 @@ def _pairing(run: Run) -> tuple[object, ...]:
     return (run.dataset, run.network, run.size, run.seed, run.split, tuple(run.axes.items()), run.protocol)
 
 
-def _another_split(config: Overlay, split: int) -> Overlay:
-    """Draw the patients anew, whatever folds the dataset has: these are its first split."""
+def _another_split(config: Overlay, split: int, folds: int) -> Overlay:
+    """Draw the patients anew, whatever folds the dataset has: these are its first split.
+
+    Of a study with folds, each split is one of them, the first included.
+    """
+    if folds:
+        return {"data": {"init_args": {"split": {"kind": "patient", "folds": folds, "fold": split}}}}
     first = config.get("data", {}).get("init_args", {}).get("split", {}).get("seed", 0)
     return {"data": {"init_args": {"split": {"kind": "patient", "seed": first + split}}}}
 

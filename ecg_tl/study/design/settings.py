@@ -118,6 +118,10 @@ class StudySettings:
         seeds: Of downstream trainings; the same in all arms, which pairs them.
         splits: Divisions of the downstreams' patients. The first is the dataset's own; each further one is
             drawn anew by patient, in the same fractions, and all runs are done on it as well.
+        folds: Divide each downstream's patients into so many folds in place of `splits`, and do all runs on
+            each: every patient is tested once. Three at least; 0 for none.
+        tuned: Axes (of learning rates, say) whose value each arm chooses by its validation scores. Every arm
+            is run with all of their values, and so has the same budget; upstreams are trained without them.
         upstream_seed: Of upstream trainings.
         upstream_seeds: Of several trainings of each upstream, in place of `upstream_seed`: downstream
             trainings start from them in turn, so that they cost their own training and no more.
@@ -128,6 +132,10 @@ class StudySettings:
         primary_arm: The arm that claims are tested on; the first pretrained one if null.
         margin: Difference in macro AUROC that does not matter. Arms that are shown to differ by less are
             equivalent, and not called better or worse.
+        watts: Power that a device draws while a run uses it: a core of the processor, or a GPU. With it the
+            report says what the runs took in kWh; null says nothing.
+        kwh_price: Of a kWh, for the cost in `currency`; null for none.
+        currency: Name of it, as the report writes it.
         keep: Whose checkpoints stay when a run is finished: those of `upstreams`, or the `best` one of each
             run.
     """
@@ -149,13 +157,23 @@ class StudySettings:
     size_settings: dict[str, Overlay] = field(default_factory=dict)
     seeds: tuple[int, ...] = (0, 1, 2, 3, 4)
     splits: int = 1
+    folds: int = 0
+    tuned: tuple[str, ...] = ()
     upstream_seed: int = 0
     upstream_seeds: tuple[int, ...] = ()
     grid: tuple[Block, ...] = ()
     second_opinion: bool = True
     primary_arm: str | None = None
     margin: float = 0.01
+    watts: float | None = None
+    kwh_price: float | None = None
+    currency: str = "EUR"
     keep: Keep = "upstreams"
+
+    @property
+    def divisions(self) -> int:
+        """Of each downstream's patients: folds, or splits."""
+        return self.folds or self.splits
 
 
 FILE_KEYS = ("checkpoint", "published", "weights")

@@ -9,7 +9,7 @@ latter needs the choice to be by macro AUROC, the score that the test set is jud
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -56,10 +56,13 @@ def options_of(grid: Grid, downstream: str) -> list[Option]:
         and (cell.kind == "fine-tuned" or cell.arm == grid.scratch_arm)
     ]
     most = max((grid.train_records(cell) for cell in cells), default=0)
+    return ranked_options(grid, [cell for cell in cells if grid.train_records(cell) == most])
+
+
+def ranked_options(grid: Grid, cells: Iterable[Cell]) -> list[Option]:
+    """Rank configurations by validation score, best first; those without one are left out."""
     options = []
     for cell in cells:
-        if grid.train_records(cell) < most:
-            continue
         runs = list(grid.cells[cell].values())
         value = validation_score(runs)
         if value is not None:

@@ -145,7 +145,9 @@ def _compare(grid: Grid, cell: Cell, scratch: Cell, seeds: tuple[int, ...]) -> C
         classes_scored=int(draws.scored.sum()),
         scratch_seeds_unpaired=tuple(sorted(set(grid.cells[scratch]) - set(seeds))),
         arm_seeds_unpaired=tuple(sorted(set(grid.cells[cell]) - set(seeds))),
-        metrics=tuple(_metric(name, scratch_scores, arm_scores) for name in AVERAGES if name != PRIMARY),
+        metrics=tuple(
+            _metric(name, scratch_scores, arm_scores, grid.price) for name in AVERAGES if name != PRIMARY
+        ),
         per_class=_by_class(grid, cell, scratch_scores, arm_scores),
         matches=matches,
         epochs_ratio=_ratio([(m.epochs, m.scratch_epochs) for m in matches]),
@@ -163,8 +165,10 @@ def _ratio(pairs: Sequence[tuple[float, float]]) -> float | None:
     return math.exp(sum(logs) / len(logs)) if logs else None
 
 
-def _metric(name: str, scratch: Mapping[int, RunScores], arm: Mapping[int, RunScores]) -> MetricDifference:
-    base, treated = sample_of(scratch, name), sample_of(arm, name)
+def _metric(
+    name: str, scratch: Mapping[int, RunScores], arm: Mapping[int, RunScores], price: float
+) -> MetricDifference:
+    base, treated = (replace(sample_of(runs, name), price=price) for runs in (scratch, arm))
     difference = mean_interval([subtract(treated, base)])
     return MetricDifference(name, finite(base.mean), finite(treated.mean), difference)
 
@@ -180,7 +184,10 @@ def _by_class(
         base = treated = None
         difference = Interval(None, reason=NOT_SCORED)
         if scored[k]:
-            before, after = (class_sample(runs, k, prior=grid.class_prior) for runs in (scratch, arm))
+            before, after = (
+                replace(class_sample(runs, k, prior=grid.class_prior), price=grid.price)
+                for runs in (scratch, arm)
+            )
             base, treated = finite(before.mean), finite(after.mean)
             difference = mean_interval([subtract(after, before)])
         known = train_support.get(name)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from statistics import mean
 
 from ecg_tl.study.findings.grid import SECOND_OPINION, Grid
@@ -14,6 +14,7 @@ from ecg_tl.study.findings.wording import (
     duration,
     memory,
     number,
+    significant,
 )
 from ecg_tl.study.run.results import RunResult
 
@@ -32,6 +33,9 @@ class CostRow:
         mean_epochs: A run.
         peak_memory_bytes: Greatest of a run; None if not known.
         peak_device_memory_bytes: Greatest of a run; None without GPU.
+        kwh: Device time at the study's `watts`; None where no power is stated.
+        price: Of these kWh; None where no price is stated.
+        currency: Of `price`.
     """
 
     kind: str
@@ -43,6 +47,9 @@ class CostRow:
     mean_epochs: float
     peak_memory_bytes: int | None
     peak_device_memory_bytes: int | None
+    kwh: float | None = None
+    price: float | None = None
+    currency: str = ""
 
 
 def cost_rows(grid: Grid) -> tuple[CostRow, ...]:
@@ -55,7 +62,21 @@ def cost_rows(grid: Grid) -> tuple[CostRow, ...]:
     order = sorted(groups, key=lambda g: (kinds.index(g[0]) if g[0] in kinds else len(kinds), g[1]))
     rows = [_cost(kind, network, groups[kind, network]) for kind, network in order]
     every = [run for runs in groups.values() for run in runs]
-    return (*rows, _cost("all", "", every)) if every else ()
+    settings = grid.settings
+    return tuple(
+        with_energy(row, settings.watts, settings.kwh_price, settings.currency)
+        for row in ((*rows, _cost("all", "", every)) if every else ())
+    )
+
+
+def with_energy(row: CostRow, watts: float | None, kwh_price: float | None, currency: str) -> CostRow:
+    """Say what device time took at a power: 1 kWh is 1,000 W for 3,600 s."""
+    if watts is None:
+        return row
+    kwh = row.device_seconds * watts / 3.6e6
+    if kwh_price is None:
+        return replace(row, kwh=kwh)
+    return replace(row, kwh=kwh, price=kwh * kwh_price, currency=currency)
 
 
 def _cost(kind: str, network: str, runs: Sequence[RunResult]) -> CostRow:
@@ -89,13 +110,17 @@ def costs_table(found: Sequence[CostRow]) -> Table | None:
             "#Epochs, mean": number(one.mean_epochs, 1),
             "#Memory, most": memory(one.peak_memory_bytes),
             "#GPU memory, most": memory(one.peak_device_memory_bytes),
+            "#Energy": f"{significant(one.kwh)} kWh" if one.kwh is not None else "not stated",
+            "#Cost of it": f"{significant(one.price)} {one.currency}" if one.price is not None else "",
         }
         for one in found
     ]
     return make_table(
         "What the study cost",
         rows,
-        "Device time: seconds of processor, or of GPU times the share that a run holds.",
+        "Device time: seconds of processor, or of GPU times the share that a run holds. Energy: "
+        "device time at the power that the study states (`watts`: of a core of the processor in use, or of a "
+        "GPU), and nothing of the rest of the machine; not stated where it states none.",
     )
 
 

@@ -59,28 +59,36 @@ class Cell:
     protocol: str
 
 
-class _SharedTestSets:
-    """Test sets of several splits of one dataset, whose patients are resampled together.
+class TestSets:
+    """Resamples of the patients of each test set, one object for all runs that were tested on it.
+
+    Test sets of several splits of one dataset are resampled together.
 
     Args:
         runs: All.
         resamples: Of each.
     """
 
+    __test__ = False  # pytest takes what is called so for tests
+
     def __init__(self, runs: Sequence[RunResult], resamples: int) -> None:
         self._resamples = resamples
+        self._single: dict[bytes, PatientResamples] = {}
         self._members: dict[tuple[object, ...], list[RunResult]] = {}
         for run in runs:
             self._members.setdefault(self._key(run), []).append(run)
         self._known: dict[tuple[object, ...], tuple[dict[str, int], PatientResamples]] = {}
         self._parts: dict[tuple[object, ...], PatientResamples] = {}
 
-    def of(self, run: RunResult) -> PatientResamples | None:
-        """Give a run's test set; None of a dataset of which one split was run."""
+    def of(self, run: RunResult) -> PatientResamples:
+        """Give a run's test set."""
         key = self._key(run)
         members = self._members[key]
         if len({split_of(one.training) for one in members}) < 2:
-            return None
+            digest = digest_of_test_set(run)
+            if digest not in self._single:
+                self._single[digest] = resample_patients(run.answers, run.patient_ids, self._resamples)
+            return self._single[digest]
         if key not in self._known:
             self._known[key] = self._together(members)
         positions, whole = self._known[key]
@@ -105,6 +113,16 @@ class _SharedTestSets:
         return (described["dataset"], described["kind"] == UPSTREAM, described["protocol"], run.class_names)
 
 
+def digest_of_test_set(run: RunResult) -> bytes:
+    """Digest the records that a run was tested on: ids, patients, labels and the names of the classes."""
+    content = hashlib.sha256()
+    names = "\n".join(run.class_names)
+    for part in (run.record_ids, run.patient_ids, run.targets, run.answered, names):
+        content.update(part.encode() if isinstance(part, str) else part.tobytes())
+        content.update(b"|")
+    return content.digest()
+
+
 def _unit_degrees(sample: Sample) -> float:
     units = units_of(sample)
     return 0.0 if units is None else units.degrees
@@ -118,6 +136,7 @@ class Grid:
         settings: Of the study.
         resamples: Of each test set.
         on_progress: Called with the number of runs that are scored, and of all, after each.
+        price: Of the look at the study; see `ecg_tl.statistics.looks`.
     """
 
     def __init__(
@@ -126,8 +145,10 @@ class Grid:
         settings: StudySettings,
         resamples: int,
         on_progress: Callable[[int, int], None] | None = None,
+        price: float = 1.0,
     ) -> None:
         self.settings = settings
+        self.price = price
         self.default_axes: Axes = tuple(default_axes(settings).items())
         self.primary_arm = primary_arm(settings)
         self.scratch_arm = scratch_arm(settings)
@@ -136,12 +157,10 @@ class Grid:
         for run in runs:
             self.cells.setdefault(self._cell_of(run), {})[run.training] = run
         self._scores: dict[str, RunScores] = {}
-        self._test_sets: dict[bytes, PatientResamples] = {}
-        self._shared = _SharedTestSets(runs, resamples)
+        test_sets = TestSets(runs, resamples)
         scored = [run for run in runs if run.run["protocol"] != SECOND_OPINION]
         for number, run in enumerate(scored, start=1):
-            draws = self._resamples_of(run, resamples)
-            self._scores[run.id] = score_run(run.probabilities, run.thresholds, draws)
+            self._scores[run.id] = score_run(run.probabilities, run.thresholds, test_sets.of(run))
             if on_progress is not None:
                 on_progress(number, len(scored))
 
@@ -185,20 +204,6 @@ class Grid:
             tuple((axis, axes.get(axis, value)) for axis, value in self.default_axes),
             described["protocol"],
         )
-
-    def _resamples_of(self, run: RunResult, resamples: int) -> PatientResamples:
-        shared = self._shared.of(run)
-        if shared is not None:
-            return shared
-        content = hashlib.sha256()
-        names = "\n".join(run.class_names)
-        for part in (run.record_ids, run.patient_ids, run.targets, run.answered, names):
-            content.update(part.encode() if isinstance(part, str) else part.tobytes())
-            content.update(b"|")
-        key = content.digest()
-        if key not in self._test_sets:
-            self._test_sets[key] = resample_patients(run.answers, run.patient_ids, resamples)
-        return self._test_sets[key]
 
     # Configurations -------------------------------------------------------------------------------------
 
@@ -247,6 +252,7 @@ class Grid:
         """Give a configuration's average over classes, on some of its seeds."""
         scores = self.paired(cell, seeds)
         sample = sample_of(scores, metric, self.seed_prior if metric == PRIMARY else None)
+        sample = replace(sample, price=self.price)
         upstreams = [self.cells[cell][seed].upstream_training for seed in sample.seeds]
         known = tuple(seed for seed in upstreams if seed is not None)
         return replace(sample, upstreams=known) if len(known) == len(upstreams) else sample

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
@@ -13,12 +13,13 @@ from numpy.typing import NDArray
 from ecg_tl.statistics.intervals import spread
 from ecg_tl.statistics.resampling import Floats
 from ecg_tl.statistics.scoring import Sample
+from ecg_tl.study.findings.columns import CsvRow, row_of
 from ecg_tl.study.findings.compared import Compared
 from ecg_tl.study.findings.comparisons import compared_in
 from ecg_tl.study.findings.curves import by_size
 from ecg_tl.study.findings.grid import Cell, Grid
 from ecg_tl.study.findings.tables import Line, Table, TableCell, axis_words, make_table
-from ecg_tl.study.findings.topic import Topic, one_file, register_topic
+from ecg_tl.study.findings.topic import Topic, register_topic
 from ecg_tl.study.findings.values import Axes
 from ecg_tl.study.findings.wording import (
     NOTHING,
@@ -65,6 +66,38 @@ class LabelEfficiency:
     low: float | None
     high: float | None
     reason: str = ""
+
+
+def saved_words(one: LabelEfficiency) -> str:
+    """Say in a sentence how many times fewer labelled records an arm needs, and what is not known of it."""
+    whose = f"{one.arm} from {one.upstream}" if one.upstream else one.arm
+    aim = f"the score of scratch with {one.scratch_records:,} ({one.scratch_score:.3f})"
+    head = f"{one.downstream}, {one.network}: {whose}"
+    if one.factor is None:
+        return f"{head}: {one.reason}"
+    if one.bound == "at most":
+        text = (
+            f"{head} does not reach {aim} with the {one.scratch_records / one.factor:,.0f} that were tried: "
+            "how many it would take is not known, and no label is shown to be saved"
+        )
+    elif one.bound == "at least":
+        text = (
+            f"{head} reaches {aim} with {one.scratch_records / one.factor:,.0f} records already, the fewest "
+            f"that were tried: at least {one.factor:.2g} times fewer, and how many times is not known"
+        )
+    else:
+        more = one.factor < 1
+        text = (
+            f"{head} needs {1 / one.factor if more else one.factor:.2g} times {'more' if more else 'fewer'} "
+            f"labelled records for {aim}, about {one.records_needed:,.0f}"
+        )
+    ends = [
+        f"{words} {end:.2g}"
+        for words, end in (("at least", one.low), ("at most", one.high))
+        if end is not None
+    ]
+    within = f" (times fewer, 95 %: {' and '.join(ends)})" if ends else ""
+    return f"{text}{within}.{f' {one.reason}' if one.reason else ''}"
 
 
 DRAWS = 4000
@@ -233,6 +266,10 @@ def efficiency_table(found: Sequence[LabelEfficiency], default: Axes) -> Table |
     )
 
 
+def _files(found: Sequence[LabelEfficiency]) -> dict[str, Iterable[CsvRow]]:
+    return {"label_efficiency": (row_of(one) | {"words": saved_words(one)} for one in found)}
+
+
 def _range(low: float | None, high: float | None) -> str:
     """Write an interval of a factor that may be open at one end."""
     if low is None or high is None:
@@ -245,7 +282,7 @@ register_topic(
     Topic(
         "label_efficiency",
         lambda study: label_efficiencies(study.grid, compared_in(study)),
-        one_file("label_efficiency"),
+        _files,
         lambda found, default: {"label_efficiency": efficiency_table(found, default)},
     )
 )

@@ -29,6 +29,7 @@ class Analysis:
         settings: Of the study.
         resamples: Of each test set's patients.
         on_progress: Called with the number of runs that are scored, and of all, after each.
+        price: Of the look at the study; see `ecg_tl.statistics.looks`.
 
     Attributes:
         results: As given.
@@ -42,10 +43,11 @@ class Analysis:
         settings: StudySettings,
         resamples: int,
         on_progress: Callable[[int, int], None] | None = None,
+        price: float = 1.0,
     ) -> None:
         self.results = results
         self.settings = settings
-        self.grid = Grid(results.runs, settings, resamples, on_progress)
+        self.grid = Grid(results.runs, settings, resamples, on_progress, price)
         self._found: dict[Callable[[Analysis], Any], Any] = {}
 
     def once(self, find: Callable[[Analysis], Found]) -> Found:

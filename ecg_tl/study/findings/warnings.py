@@ -65,6 +65,17 @@ def page_warnings(results: StudyResults, settings: StudySettings) -> list[str]:
     return warnings
 
 
+def price_warning(price: float) -> list[str]:
+    """Say what verdicts cost in a study that is looked at until it is sure; nothing of one that is not."""
+    if price <= 1:
+        return []
+    return [
+        "This study is looked at in rounds, until it is sure. So that it is not wrong more often for that, "
+        f"p-values of scores are multiplied by {price:.3g}, and their 95 % intervals are as much wider "
+        "(alpha spending); those of times are not, since nothing is stopped by them."
+    ]
+
+
 def _declared(results: StudyResults) -> list[str]:
     """Name the upstreams that were trained on what they are fine-tuned or judged on, as declared or found."""
     said: dict[str, None] = {}

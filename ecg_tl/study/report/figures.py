@@ -91,6 +91,7 @@ def _curves(findings: Findings) -> Iterable[Picture]:
     # Scratch first: it is drawn in grey.
     names = list(dict.fromkeys(map(name, sorted(findings.curves, key=lambda curve: bool(curve.upstream)))))
     trends = {(one.downstream, one.network, one.arm, one.upstream, one.axes): one for one in findings.trends}
+    aims = {(one.downstream, one.network, one.axes): one.scratch_score for one in findings.label_efficiency}
     default = claimed_axes(findings)
     groups: dict[tuple[str, str, Axes], list[Series]] = {}
     for curve in findings.curves:
@@ -111,7 +112,7 @@ def _curves(findings: Findings) -> Iterable[Picture]:
             "",
             f"Learning curves of {', '.join(shown)} on {title}: macro AUROC against training records. "
             "curves.csv holds the numbers.",
-            (paint_curves(title, series, names, reach),),
+            (paint_curves(title, series, names, reach, aims.get((downstream, network, axes))),),
             legend=[(series_role(one, names), series_marker(one, names), one) for one in names],
         )
 

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 from ecg_tl.study.findings.answers import DownstreamAnswer
 from ecg_tl.study.findings.findings import Findings
+from ecg_tl.study.findings.label_efficiency import saved_words
 from ecg_tl.study.findings.power import PowerRow, smallest_words
 from ecg_tl.study.findings.sentences import effect_words
 from ecg_tl.study.findings.worth import worth_words
@@ -39,6 +40,9 @@ def first_page(findings: Findings) -> Iterator[str]:
                     f"  Why           weights of {one.upstream} on {one.network}: {effect_words(one.effect)} "
                     f"against the same network from scratch ({worth_words(one)})"
                 )
+        for saved in findings.label_efficiency:
+            if saved.downstream == answer.downstream:
+                yield f"  Labels        {saved_words(saved)}"
         power = [row for row in findings.of("power") if row.downstream == answer.downstream]
         yield f"  Surer         {what_would_help(answer, power)}"
         yield f"  {answer.explanation}"

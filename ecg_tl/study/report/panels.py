@@ -76,8 +76,18 @@ def _widened(values: Sequence[float]) -> tuple[float, float]:
     return low - margin, high + margin
 
 
-def paint_curves(title: str, series: Sequence[Series], names: Sequence[str], reach: Reach) -> Figure:
-    """Draw scores against training records, and below the gains over scratch, with their intervals."""
+def paint_curves(
+    title: str, series: Sequence[Series], names: Sequence[str], reach: Reach, aim: float | None = None
+) -> Figure:
+    """Draw scores against training records, and below the gains over scratch, with their intervals.
+
+    Args:
+        title: Of the panel.
+        series: One an arm.
+        names: Of all arms, which decide colours.
+        reach: Ends of the upright axes.
+        aim: Score of scratch with all its records, drawn as a line; None for no line.
+    """
     trends = [one for one in series if one.trend is not None]
     height = HEAD + UPPER + FOOT + (BETWEEN + LOWER if trends else 0)
     figure = new_figure(PANEL, height)
@@ -85,6 +95,8 @@ def paint_curves(title: str, series: Sequence[Series], names: Sequence[str], rea
     width = PANEL - LEFT - RIGHT
     upper = panel(figure, LEFT, HEAD, width, UPPER)
     upper.set_ylim(reach.scores)
+    if aim is not None:  # the score of scratch with all its records, which the other curves are read off at
+        upper.axhline(aim, color=light("muted"), linewidth=1.0, linestyle=":")
     for one in series:
         _draw_curve(upper, one, names)
     records = sorted({point.records for one in series for point in one.curve.points})

@@ -21,9 +21,11 @@ from ecg_tl.study.findings.claims.drafting import Claim
 from ecg_tl.study.findings.classes import class_tables, negative_transfer
 from ecg_tl.study.findings.data import support_table
 from ecg_tl.study.findings.findings import Findings, all_topics
+from ecg_tl.study.findings.label_efficiency import saved_words
 from ecg_tl.study.findings.record import versions_table
 from ecg_tl.study.findings.tables import Table, axis_words
 from ecg_tl.study.report.csv_files import csv_tables, rows_as_csv
+from ecg_tl.study.report.explanations import explained
 from ecg_tl.study.report.figures import make_figures
 from ecg_tl.study.report.latex import tables_as_latex
 from ecg_tl.study.report.main_figure import claimed_axes, counts, holds_for, interval_text, main_comparisons
@@ -60,24 +62,56 @@ def write_report(findings: Findings, folder: Path, inputs: Iterable[Path] = ()) 
         for name, rows in found.items():
             path = folder / f"{name}.csv"
             if rows:
-                _write(path, rows_as_csv(rows))
+                write_whole(path, rows_as_csv(rows))
             else:
                 path.unlink(missing_ok=True)  # of an earlier report
-        _write(folder / LATEX, tables_as_latex(tables_by_file(findings)))
-        _write(folder / PAGE, page)
+        write_whole(folder / LATEX, tables_as_latex(tables_by_file(findings)))
+        write_whole(folder / PAGE, page)
     except OSError as error:
         remedy = "Free some space, or name a folder that can be written."
         raise StoreError(folder, str(error), "a folder for the report", remedy) from error
     return folder / PAGE
 
 
-def _write(path: Path, text: str) -> None:
+def write_whole(path: Path, text: str) -> None:
+    """Write a file of a page whole or not at all."""
     # A name out of a file may hold what UTF-8 cannot.
     write_text(path, text.encode(errors="replace").decode())
 
 
 def render_page(findings: Findings, csv_names: list[str]) -> str:
     """Give the page as HTML; `csv_names` are the files beside it that it links to."""
+    environment = page_environment()
+    default = claimed_axes(findings)
+    tables_of = _tables_of(findings)
+    return environment.get_template("page.html.j2").render(
+        findings=findings,
+        record=findings.record,
+        figures=make_figures(findings),
+        csv_names=csv_names,
+        **theme_colours(),
+        default_axes=axis_words(default, ()),
+        main_counts=counts(main_comparisons(findings)) if findings.comparisons else "",
+        negative=negative_transfer(findings.comparisons),
+        claim_interval=_claim_interval,
+        claim_tones=CLAIM_TONES,
+        claim_text=_claim_text,
+        certainties=CERTAINTIES,
+        certainty_meanings=CERTAINTY_MEANINGS,
+        holds_for=holds_for(findings),
+        candidates_table=candidates_table,
+        support_table=support_table,
+        saved_words=saved_words,
+        class_tables=class_tables(findings.comparisons),
+        sections=sections_of(findings),
+        tables=tables_by_file(findings),
+        tables_of=tables_of,
+        versions=versions_table(findings.record),
+    )
+
+
+def page_environment() -> Environment:
+    """Give what lays a page out: the templates, and how they write numbers."""
     environment = Environment(
         loader=FileSystemLoader(_TEMPLATES),
         autoescape=True,
@@ -100,33 +134,17 @@ def render_page(findings: Findings, csv_names: list[str]) -> str:
     environment.globals |= {
         "plural": wording.plural,
         "interval_text": interval_text,
+        "explained": explained,
     }
-    default = claimed_axes(findings)
-    tables_of = _tables_of(findings)
-    return environment.get_template("page.html.j2").render(
-        findings=findings,
-        record=findings.record,
-        figures=make_figures(findings),
-        csv_names=csv_names,
-        light_colours=Markup(declarations(dark=False)),
-        dark_colours=Markup(declarations(dark=True)),
-        default_axes=axis_words(default, ()),
-        main_counts=counts(main_comparisons(findings)) if findings.comparisons else "",
-        negative=negative_transfer(findings.comparisons),
-        claim_interval=_claim_interval,
-        claim_tones=CLAIM_TONES,
-        claim_text=_claim_text,
-        certainties=CERTAINTIES,
-        certainty_meanings=CERTAINTY_MEANINGS,
-        holds_for=holds_for(findings),
-        candidates_table=candidates_table,
-        support_table=support_table,
-        class_tables=class_tables(findings.comparisons),
-        sections=sections_of(findings),
-        tables=tables_by_file(findings),
-        tables_of=tables_of,
-        versions=versions_table(findings.record),
-    )
+    return environment
+
+
+def theme_colours() -> dict[str, Markup]:
+    """Give the colours of a page in both themes, by the names that the templates have for them."""
+    return {
+        "light_colours": Markup(declarations(dark=False)),
+        "dark_colours": Markup(declarations(dark=True)),
+    }
 
 
 def _tables_of(findings: Findings) -> dict[str, Mapping[str, Table | None]]:
