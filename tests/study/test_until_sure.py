@@ -80,6 +80,7 @@ def study(folder: Path, **changes: Any) -> StudySettings:
     return StudySettings(**given | changes)
 
 
+@pytest.mark.slow
 def test_it_stops_as_soon_as_it_is_sure_and_says_what_it_saved(tmp_path: Path) -> None:
     own, rounds = study(tmp_path), Rounds(gain=3.0)
     until = run_until_sure(own, rounds)
@@ -93,6 +94,7 @@ def test_it_stops_as_soon_as_it_is_sure_and_says_what_it_saved(tmp_path: Path) -
     assert price == until.looks.price(until.looks.done - 1) > 1
 
 
+@pytest.mark.slow
 def test_where_there_is_nothing_to_find_it_goes_to_the_most_and_is_not_sure(tmp_path: Path) -> None:
     lines: list[str] = []
     until = run_until_sure(study(tmp_path), Rounds(gain=0.0), most=5, say=lines.append)
@@ -119,6 +121,7 @@ def test_killed_anywhere_and_called_again_it_comes_to_the_same(tmp_path: Path) -
     assert answers[0] == answers[1]
 
 
+@pytest.mark.slow
 def test_a_round_that_does_not_fit_into_the_time_is_not_begun(tmp_path: Path) -> None:
     rounds = Rounds(gain=0.0)
     until = run_until_sure(study(tmp_path), rounds, seconds=100.0, time_of=lambda own, plan: 1e6)
@@ -135,6 +138,7 @@ def test_of_a_study_with_splits_splits_are_added(tmp_path: Path) -> None:
     assert looks.settings(study(tmp_path, splits=2), 1).splits == 4
 
 
+@pytest.mark.slow
 def test_what_would_break_the_error_rate_is_refused(tmp_path: Path) -> None:
     own = study(tmp_path)
     run_until_sure(own, Rounds(gain=0.0), most=4)
