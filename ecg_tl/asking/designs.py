@@ -55,7 +55,7 @@ OWN = "own"
 
 OWN_NETWORK = "vit-xs"
 
-_OWN_MODEL = {"network": "weimann_vit", "network_options": {"size": "xs", "pooling": "mean"}}
+_OWN_MODEL: dict[str, Any] = {"network": "weimann_vit", "network_options": {"size": "xs", "pooling": "mean"}}
 _OWN_PRETRAINING: dict[str, Any] = {
     "pretraining": "jepa",
     "records": "train+unlabelled",
@@ -111,7 +111,7 @@ def study_of(
     data["init_args"].setdefault("batch_size", 16 if records < FEW_RECORDS else 32)
     if records < FEW_RECORDS and "split" not in data["init_args"]:
         data["init_args"]["split"] = {"fractions": [0.5, 0.2, 0.3]}
-    named = {network: {"network": network} for network in (*step.scratch, *step.tuned)}
+    named: dict[str, dict[str, Any]] = {network: {"network": network} for network in (*step.scratch, *step.tuned)}
     sources = {upstream: dict(how) for upstream, how in upstreams.items()}
     blocks = [Block(networks=tuple(named), arms=("scratch",))]
     if upstreams:

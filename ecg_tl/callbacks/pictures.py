@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 from lightning.pytorch import Callback, LightningModule, Trainer
 from lightning.pytorch.strategies import DDPStrategy, SingleDeviceStrategy
@@ -100,7 +102,7 @@ def _picture(task: EcgClassifier, datamodule: EcgDataModule, position: int, expl
 
 
 def _attribution(
-    task: EcgClassifier, datamodule: EcgDataModule, signal: NDArray[np.float64], explained: int
+    task: EcgClassifier, datamodule: EcgDataModule, signal: NDArray[np.floating[Any]], explained: int
 ) -> NDArray[np.float32]:
     """Attribute a class's logit to the samples of a record; where windows overlap, the mean of theirs."""
     crops = datamodule.crops

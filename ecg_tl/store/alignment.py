@@ -291,7 +291,8 @@ def _meetings(
     first = meets.copy()
     first[1:] &= ~(meets[:-1] & same_pair[1:])
     found = np.flatnonzero(first)
-    return one[found], other[found], (lag[found] + lag[found + 1]) / 2
+    between: NDArray[np.float32] = (lag[found] + lag[found + 1]) / np.float32(2)
+    return one[found], other[found], between
 
 
 def _landmarks(traces: TraceRows, lead: int, rows: NDArray[np.int64]) -> _Landmarks:

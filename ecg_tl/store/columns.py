@@ -112,7 +112,8 @@ class Columns:
         cells = f"{number}.{_CELLS}.npy"
         if cells in archive.namelist():
             values = values[_get(archive, f"{number}.{_CELLS}", np.uint32)]
-        return pd.Series(values, dtype=dtype)
+        column: pd.Series[Any] = pd.Series(values, dtype=dtype)
+        return column
 
 
 _DAMAGE = (ValueError, KeyError, TypeError, IndexError, EOFError, RuntimeError, zipfile.BadZipFile)

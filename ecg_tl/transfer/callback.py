@@ -110,10 +110,10 @@ class TransferLearning(Callback):
         file, match, train = _made(ForeignFile, file), _made(Matching, match), _made(Training, train)
         if earlier:
             recipe, file, match, train = _with_earlier(earlier, recipe, file, match, train)
-        recipe, options = as_named(recipe, options)
+        recipe, chosen = as_named(recipe, options)
         self.recipe = get_recipe(recipe)
         self.recipe_name = recipe
-        self.options = self.recipe.read_options(recipe, options)
+        self.options = self.recipe.read_options(recipe, chosen)
         self.upstream, self.weights = upstream, weights
         if weights is not None:
             require_published(upstream, file)

@@ -253,9 +253,9 @@ class AtHand:
         own: list[tuple[NDArray[Any], ...]] = []
         with _in_use(self.trainer, self.network):
             for batch in self.datamodule.batches_of(part, self.task.device, as_judged=True):
-                windows = batch.get("windows", torch.ones(len(batch["index"]), dtype=torch.int64))
-                features = self.task.below_head(batch).float()
-                kept = (batch["index"], windows, batch["target"], features)
+                counted = batch.get("windows", torch.ones(len(batch["index"]), dtype=torch.int64))
+                encoded = self.task.below_head(batch).float()
+                kept = (batch["index"], counted, batch["target"], encoded)
                 own.append(tuple(one.cpu().numpy() for one in kept))
         index, windows, targets, features = map(np.concatenate, zip(*of_all_processes(own), strict=True))
         order = np.argsort(index)

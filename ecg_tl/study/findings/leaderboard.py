@@ -161,8 +161,8 @@ def _ranked(
         for run in runs:
             said = run.run
             axes = tuple((said.get("axes") or {}).items())
-            key = (study, said["kind"], said["upstream"], said["network"], said["arm"], said["size"], axes)
-            groups.setdefault((*key, said["protocol"]), {})[run.training] = run
+            of_run = (study, said["kind"], said["upstream"], said["network"], said["arm"], said["size"], axes)
+            groups.setdefault((*of_run, said["protocol"]), {})[run.training] = run
     test_sets = TestSets([run for own in groups.values() for run in own.values()], resamples)
     samples: dict[_Key, Sample] = {}
     for key, own in groups.items():
