@@ -111,7 +111,9 @@ def study_of(
     data["init_args"].setdefault("batch_size", 16 if records < FEW_RECORDS else 32)
     if records < FEW_RECORDS and "split" not in data["init_args"]:
         data["init_args"]["split"] = {"fractions": [0.5, 0.2, 0.3]}
-    named: dict[str, dict[str, Any]] = {network: {"network": network} for network in (*step.scratch, *step.tuned)}
+    named: dict[str, dict[str, Any]] = {
+        network: {"network": network} for network in (*step.scratch, *step.tuned)
+    }
     sources = {upstream: dict(how) for upstream, how in upstreams.items()}
     blocks = [Block(networks=tuple(named), arms=("scratch",))]
     if upstreams:
