@@ -17,6 +17,8 @@ from torch import Tensor
 from ecg_tl.errors import CheckpointError, SettingError
 from ecg_tl.limits import SHARE, Limit, fits_type, shown
 from ecg_tl.metrics import Values, check_predictions, check_shapes
+from ecg_tl.single_choice import losses_by_record, probabilities_of
+from ecg_tl.statistics.decisions import MOST_PROBABLE
 from ecg_tl.temperature import AT_RANGE_END, TEMPERATURE_RANGE, is_at_range_end
 
 ThresholdRule = Literal["f1", "sensitivity", "specificity"]
@@ -35,10 +37,11 @@ class Calibration:
     """What is decided on validation data.
 
     Attributes:
-        thresholds: Per class: a probability at or over it counts as positive.
+        thresholds: Per class: a probability at or over it counts as positive. None where one of the classes
+            is chosen.
         tuned: Per class: whether there were positives enough to choose the threshold; else it is 0.5.
-        temperature: Logits are divided by it before the sigmoid; None if none could be fitted.
-        rule: What the thresholds were chosen for.
+        temperature: Logits are divided by it before the sigmoid or softmax; None if none could be fitted.
+        rule: What the thresholds were chosen for; `MOST_PROBABLE` where one of the classes is chosen.
         target: The sensitivity or specificity that was to be reached; None for `f1`.
         uncalibrated: Why there is no temperature; None if there is one.
     """
@@ -46,7 +49,7 @@ class Calibration:
     thresholds: tuple[float, ...]
     tuned: tuple[bool, ...]
     temperature: float | None
-    rule: ThresholdRule = "f1"
+    rule: ThresholdRule | Literal["most_probable"] = "f1"
     target: float | None = None
     uncalibrated: str | None = None
 
@@ -80,15 +83,26 @@ class Calibration:
             if not fits(entries[name]):
                 raise _no_calibration(where, f"{name} {shown(entries[name])}")
         classes = len(entries["thresholds"] if class_names is None else class_names)
+        classes = 0 if entries["rule"] == MOST_PROBABLE else classes
         for name in ("thresholds", "tuned"):
             if len(entries[name]) != classes:
                 raise _no_calibration(where, f"{len(entries[name])} {name} for {classes} classes")
-        if entries["rule"] != "f1" and entries["target"] is None:
+        if entries["rule"] not in ("f1", MOST_PROBABLE) and entries["target"] is None:
             raise _no_calibration(where, f"no target of the {entries['rule']}")
         if entries["temperature"] is not None and is_at_range_end(entries["temperature"]):
             entries |= {"temperature": None, "uncalibrated": AT_RANGE_END}
         entries |= {name: tuple(entries[name]) for name in ("thresholds", "tuned")}
         return cls(**{name: entries[name] for name in _ENTRIES})
+
+    @property
+    def single_choice(self) -> bool:
+        """Whether one of the classes is chosen."""
+        return self.rule == MOST_PROBABLE
+
+    @property
+    def cuts(self) -> tuple[float, ...] | None:
+        """The thresholds, or None where the most probable class is chosen."""
+        return None if self.single_choice else self.thresholds
 
     def scaled(self, logits: Tensor) -> Tensor | None:
         """Return the logits of calibrated probabilities; None without a temperature."""
@@ -96,6 +110,13 @@ class Calibration:
 
     def summary(self, class_names: Sequence[str]) -> list[str]:
         """Say it in lines for a log."""
+        temperature = (
+            f"no temperature, so probabilities stay uncalibrated: {self.uncalibrated}"
+            if self.temperature is None
+            else f"temperature {self.temperature:.3f}"
+        )
+        if self.single_choice:
+            return ["no thresholds: the most probable class is chosen", temperature]
         purpose = "the greatest F1" if self.rule == "f1" else f"a {self.rule} of {self.target:g}"
         columns = list(zip(class_names, self.thresholds, self.tuned, strict=True))
         chosen = ", ".join(f"{name} {threshold:.3f}" for name, threshold, tuned in columns if tuned)
@@ -105,11 +126,7 @@ class Calibration:
             sides = "positives or negatives" if self.rule == "specificity" else "positives"
             few = f"fewer than {MIN_POSITIVES} {sides} among the validation records"
             lines.append(f"{few}, so {DEFAULT_THRESHOLD} is kept: {left}")
-        lines.append(
-            f"no temperature, so probabilities stay uncalibrated: {self.uncalibrated}"
-            if self.temperature is None
-            else f"temperature {self.temperature:.3f}"
-        )
+        lines.append(temperature)
         return lines
 
 
@@ -117,7 +134,7 @@ _ENTRIES: dict[str, Callable[[Any], bool]] = {
     "thresholds": lambda them: fits_type(them, list[float]) and all(SHARE.holds(one) for one in them),
     "tuned": lambda them: fits_type(them, list[bool]),
     "temperature": lambda it: it is None or TEMPERATURE.holds(it),
-    "rule": lambda it: it in get_args(ThresholdRule),
+    "rule": lambda it: it in (*get_args(ThresholdRule), MOST_PROBABLE),
     "target": lambda it: it is None or SHARE.holds(it),
     "uncalibrated": lambda it: it is None or isinstance(it, str),
 }
@@ -131,6 +148,11 @@ def _no_calibration(where: object, found: str) -> CheckpointError:
         "thresholds and a temperature, as a validation chose them",
         "Give an intact checkpoint.",
     )
+
+
+def default_threshold(single_choice: bool) -> float | None:
+    """Return what decides before anything is chosen: one threshold for all classes; None of a choice."""
+    return None if single_choice else DEFAULT_THRESHOLD
 
 
 def check_threshold_rule(rule: str, target: float) -> None:
@@ -152,7 +174,12 @@ def check_threshold_rule(rule: str, target: float) -> None:
 
 
 def calibrate(
-    logits: Tensor, targets: Tensor, rule: ThresholdRule = "f1", target: float = 0.9
+    logits: Tensor,
+    targets: Tensor,
+    rule: ThresholdRule = "f1",
+    target: float = 0.9,
+    *,
+    single_choice: bool = False,
 ) -> Calibration:
     """Choose thresholds and a temperature from validation predictions, both `(records, classes)`.
 
@@ -161,11 +188,15 @@ def calibrate(
         targets: Zeros, ones, and NaN for no answer: the record is left out for that class.
         rule: What thresholds are chosen for.
         target: The sensitivity or specificity to reach; `f1` has no use for it.
+        single_choice: Whether one of the classes is chosen: then there are no thresholds, whatever the rule.
 
     Raises:
         SettingError: As `check_threshold_rule` and `f1_optimal_thresholds`.
     """
     check_threshold_rule(rule, target)
+    if single_choice:
+        temperature, uncalibrated = fit_temperature(logits, targets, single_choice=True)
+        return Calibration((), (), temperature, MOST_PROBABLE, None, uncalibrated)
     probabilities = logits.sigmoid()
     if rule == "f1":
         thresholds, tuned = f1_optimal_thresholds(probabilities, targets)
@@ -337,19 +368,21 @@ def _between(upper: float, lower: float) -> float:
 
 
 def fit_temperature(
-    logits: Values, targets: Values, min_records: int = MIN_POSITIVES
+    logits: Values, targets: Values, min_records: int = MIN_POSITIVES, *, single_choice: bool = False
 ) -> tuple[float | None, str | None]:
     """Find the temperature T at which `sigmoid(logits / T)` has the least binary cross-entropy.
 
     Temperature scaling (Guo et al., "On Calibration of Modern Neural Networks", ICML 2017) with one T for
-    all classes. The loss is convex in 1/T, so bisection on its slope finds the one minimum. T stays between
-    0.05 and 20: where logits part the classes without a fault, the loss would fall forever towards T = 0. An
-    end of this range is no minimum and is not used, and neither is what a handful of records would give.
+    all classes; of a choice, as there, the T at which `softmax(logits / T)` has the least cross-entropy. The
+    loss is convex in 1/T, so bisection on its slope finds the one minimum. T stays between 0.05 and 20: where
+    logits part the classes without a fault, the loss would fall forever towards T = 0. An end of this range
+    is no minimum and is not used, and neither is what a handful of records would give.
 
     Args:
         logits: `(records, classes)`, finite, of validation records.
         targets: `(records, classes)` of zeros, ones, and NaN for no answer.
         min_records: At least one class must have so many positives, and so many negatives.
+        single_choice: Whether one of the classes is chosen.
 
     Returns:
         The temperature, 1 where no other is better; or None, and why there is none.
@@ -367,19 +400,23 @@ def fit_temperature(
             f"no class has {min_records} positives and {min_records} negatives among the {len(y)} "
             "validation records"
         )
-    answered = ~y.isnan()
+    answered = ~y[:, 0].isnan() if single_choice else ~y.isnan()
     if not bool(answered.all()):
         z, y = z[answered], y[answered]
 
     def slope(temperature: float) -> float:
-        """Derivative of the loss by 1/T."""
-        return float((z * (torch.sigmoid(z / temperature) - y)).mean())
+        """Derivative of the loss by 1/T; of a choice, over the number of classes."""
+        return float((z * (probabilities_of(z / temperature, single_choice) - y)).mean())
+
+    def loss_at(temperature: float) -> float:
+        if single_choice:
+            return float(losses_by_record(z / temperature, y)[0].mean())
+        return float(F.binary_cross_entropy_with_logits(z / temperature, y))
 
     cold, hot = TEMPERATURE_RANGE
     for _ in range(BISECTIONS):
         middle = math.sqrt(cold * hot)
         cold, hot = (middle, hot) if slope(middle) > 0 else (cold, middle)
-    loss, loss_at_one = (float(F.binary_cross_entropy_with_logits(z / t, y)) for t in (hot, 1.0))
-    if loss >= loss_at_one:
+    if loss_at(hot) >= loss_at(1.0):
         return 1.0, None
     return (None, AT_RANGE_END) if is_at_range_end(hot) else (hot, None)

@@ -1,4 +1,4 @@
-"""Scores of multi-label classifiers: what is logged after every epoch and reported at the end.
+"""Scores of classifiers: what is logged after every epoch and reported at the end.
 
 Definitions, for `N` records and `C` classes:
 
@@ -21,6 +21,11 @@ Definitions, for `N` records and `C` classes:
 - **ECE**: expected calibration error. For each class the records fall into 15 bins of equal width of the
   probability; the error is the mean over records of |mean probability - share of positives| of their bin;
   the mean over all classes is reported.
+
+Where one of the classes is chosen, there are no thresholds: the most probable class is predicted, and no
+other. AUROC and AUPRC are those of each class against all others, F1, sensitivity and specificity those of
+the choice. **Accuracy** is the share of records whose class is predicted. There is no Fmax, which looks for a
+threshold.
 
 Where a target is NaN, a question was not answered: the record is left out for that class, and stays for the
 others. A class without any answer has no score and is in no mean; `Fmax` then averages over the classes that
@@ -46,6 +51,7 @@ from torchmetrics.functional.classification import (
 )
 
 from ecg_tl.errors import SettingError
+from ecg_tl.single_choice import most_probable
 from ecg_tl.statistics.calibration import ECE_BINS
 
 Values = Tensor | NDArray[Any]
@@ -67,9 +73,10 @@ class Scores:
         auprc_macro: Mean over the classes of `auprc`; NaN if there is none.
         f1_macro: Mean over all classes.
         f1_weighted: Mean over all classes, weighted by `support`.
-        fmax: Greatest sample-centric F1 over one threshold for all classes.
+        fmax: Greatest sample-centric F1 over one threshold for all classes; None of a choice.
         brier: Mean squared error of the probabilities.
         ece: Expected calibration error, mean over classes.
+        accuracy: Share of records whose class is the most probable one; None but of a choice.
         unanswered: Records without an answer, of the classes that have any.
     """
 
@@ -81,9 +88,10 @@ class Scores:
     auprc_macro: float
     f1_macro: float
     f1_weighted: float
-    fmax: float
+    fmax: float | None
     brier: float
     ece: float
+    accuracy: float | None = None
     unanswered: dict[str, int] = field(default_factory=dict)
 
     def as_dict(self) -> dict[str, float]:
@@ -93,7 +101,8 @@ class Scores:
             "auprc_macro": self.auprc_macro,
             "f1_macro": self.f1_macro,
             "f1_weighted": self.f1_weighted,
-            "fmax": self.fmax,
+            **({} if self.fmax is None else {"fmax": self.fmax}),
+            **({} if self.accuracy is None else {"accuracy": self.accuracy}),
             "brier": self.brier,
             "ece": self.ece,
             "auroc_classes_scored": float(len(self.auroc)),
@@ -108,7 +117,7 @@ def multilabel_scores(
     probabilities: Values,
     targets: Values,
     class_names: Sequence[str],
-    thresholds: float | Sequence[float] | Values = 0.5,
+    thresholds: float | Sequence[float] | Values | None = 0.5,
 ) -> Scores:
     """Score predictions, on the CPU, so that every device gives the same numbers.
 
@@ -116,7 +125,8 @@ def multilabel_scores(
         probabilities: `(records, classes)`, in [0, 1].
         targets: `(records, classes)` of zeros, ones, and NaN for no answer.
         class_names: One a column.
-        thresholds: For the F1 values: one for all classes, or one for each.
+        thresholds: For the F1 values: one for all classes, or one for each. None where one of the classes is
+            chosen: the most probable one.
 
     Raises:
         SettingError: If shapes differ, there are no records, or a value is not what it should be (NaN
@@ -124,11 +134,13 @@ def multilabel_scores(
     """
     p, y = check_predictions(probabilities, targets)
     names = list(class_names)
-    cuts = torch.as_tensor(thresholds, dtype=torch.float64).cpu()
-    if len(names) != p.shape[1] or len(set(names)) != len(names) or cuts.shape not in ((), (len(names),)):
+    cuts = None if thresholds is None else torch.as_tensor(thresholds, dtype=torch.float64).cpu()
+    fits = cuts is None or cuts.shape in ((), (len(names),))
+    if len(names) != p.shape[1] or len(set(names)) != len(names) or not fits:
+        number = 0 if cuts is None else cuts.numel()
         raise SettingError(
             "classes to score",
-            f"{p.shape[1]} columns, {len(set(names))} distinct names, {cuts.numel()} threshold(s)",
+            f"{p.shape[1]} columns, {len(set(names))} distinct names, {number} threshold(s)",
             "one distinct name a column, and one threshold or one a column",
             "Score predictions with the class names and thresholds that belong to them.",
         )
@@ -139,7 +151,8 @@ def multilabel_scores(
     auroc = _by_class(binary_auroc, p, y, names, scored[0] & scored[1])
     auprc = _by_class(binary_average_precision, p, y, names, scored[0])
     # As zeros and ones, because torchmetrics predicts above a threshold and not at it.
-    f1 = _by_class(binary_f1_score, (p >= cuts).double(), y, names, answers > 0)
+    predicted = _predicted(p, cuts)
+    f1 = _by_class(binary_f1_score, predicted.double(), y, names, answers > 0)
     f1_values = torch.tensor(list(f1.values()), dtype=torch.float64)
     return Scores(
         support={name: int(n) for name, n in zip(names, positives.tolist(), strict=True)},
@@ -150,9 +163,10 @@ def multilabel_scores(
         auprc_macro=_mean(auprc),
         f1_macro=float(f1_values.mean()),
         f1_weighted=float((f1_values * positives[answers > 0]).sum() / positives.sum().clamp(min=1)),
-        fmax=_fmax(p, y),
+        fmax=None if cuts is None else _fmax(p, y),
         brier=float((p - y if bool(answered.all()) else (p - y)[answered]).square().mean()),
         ece=float(_calibration_error(p, y)[answers > 0].mean()),
+        accuracy=float(y[predicted].nanmean()) if cuts is None else None,
         unanswered={name: len(y) - n for name, n in zip(names, answers.tolist(), strict=True) if n < len(y)},
     )
 
@@ -161,7 +175,7 @@ def sensitivity_and_specificity(
     probabilities: Values,
     targets: Values,
     class_names: Sequence[str],
-    thresholds: float | Sequence[float] | Values = 0.5,
+    thresholds: float | Sequence[float] | Values | None = 0.5,
 ) -> tuple[dict[str, float], dict[str, float]]:
     """Find each class's share of positives that are predicted, and of negatives that are not.
 
@@ -169,7 +183,8 @@ def sensitivity_and_specificity(
         probabilities: `(records, classes)`, in [0, 1].
         targets: `(records, classes)` of zeros, ones, and NaN for no answer.
         class_names: One a column.
-        thresholds: One for all classes, or one for each; a probability at or over it is predicted.
+        thresholds: One for all classes, or one for each; a probability at or over it is predicted. None for
+            the most probable class.
 
     Returns:
         Sensitivity by class, without the classes that have no positives; specificity by class, without
@@ -189,14 +204,15 @@ def sensitivity_and_specificity(
 
 
 def confusion(
-    probabilities: Values, targets: Values, thresholds: float | Sequence[float] | Values = 0.5
+    probabilities: Values, targets: Values, thresholds: float | Sequence[float] | Values | None = 0.5
 ) -> Tensor:
     """Count each class's true positives, false positives, false negatives and true negatives.
 
     Args:
         probabilities: `(records, classes)`, in [0, 1].
         targets: `(records, classes)` of zeros, ones, and NaN for no answer, which is not counted.
-        thresholds: One for all classes, or one for each; a probability at or over it is predicted.
+        thresholds: One for all classes, or one for each; a probability at or over it is predicted. None for
+            the most probable class.
 
     Returns:
         `int64 (classes, 4)`, in this order.
@@ -205,7 +221,9 @@ def confusion(
         SettingError: If shapes differ, there are no records, or a value is not what it should be.
     """
     p, y = check_predictions(probabilities, targets)
-    predicted = p >= torch.as_tensor(thresholds, dtype=torch.float64).cpu()
+    predicted = _predicted(
+        p, None if thresholds is None else torch.as_tensor(thresholds, dtype=p.dtype).cpu()
+    )
     positive, negative = y == 1, y == 0
     quadrants = (predicted & positive, predicted & negative, ~predicted & positive, ~predicted & negative)
     return torch.stack([quadrant.sum(dim=0) for quadrant in quadrants], dim=1)
@@ -254,6 +272,10 @@ def check_shapes(predictions: Tensor, targets: Tensor) -> None:
         raise SettingError(
             "targets to score", "no answer to any class", "zeros and ones", "Score records with answers."
         )
+
+
+def _predicted(p: Tensor, cuts: Tensor | None) -> Tensor:
+    return most_probable(p) if cuts is None else p >= cuts
 
 
 def _by_class(

@@ -17,11 +17,13 @@ from ecg_tl.figures import figure_to_image
 from ecg_tl.figures.scores import confusion_figure, reliability_figure
 from ecg_tl.limits import COUNT, require_settings
 from ecg_tl.printing import visible
+from ecg_tl.single_choice import probabilities_of
 from ecg_tl.tasks.base import EcgClassifier
 from ecg_tl.tasks.predictions import Predictions
 
-PER_CLASS = {"F1 at 0.5": "f1", "AUROC": "auroc", "AUPRC": "auprc"}
+PER_CLASS = ("f1", "auroc", "auprc")
 AVERAGES = ("f1_macro", "f1_weighted", "auroc_macro", "auprc_macro", "fmax")
+OF_A_CHOICE = ("f1_macro", "f1_weighted", "auroc_macro", "auprc_macro", "accuracy")
 
 
 class ScoreCurves(Callback):
@@ -30,7 +32,7 @@ class ScoreCurves(Callback):
     - **Custom scalars**: F1, AUROC and AUPRC of all classes side by side and by class, averages, losses.
     - **PR curves**: one a class.
     - **Images**: a reliability diagram before and after calibration, and the confusion of each class at its
-      threshold.
+      threshold, or with all others where one is chosen.
 
     Curves and images are of validation records in the first and the last epoch and every few in between, and
     of what `validate` and `test` scored. In `fit`, thresholds and temperature were fitted on the very records
@@ -49,7 +51,9 @@ class ScoreCurves(Callback):
         """Lay out the charts."""
         if self.every_n_epochs and isinstance(pl_module, EcgClassifier):
             for writer in tensorboard_writers(trainer):
-                writer.add_custom_scalars(scalar_layout(pl_module.class_names))
+                writer.add_custom_scalars(
+                    scalar_layout(pl_module.class_names, single_choice=pl_module.single_choice)
+                )
 
     def on_validation_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Draw the first epoch, and every few, and whatever `validate` scored."""
@@ -95,25 +99,28 @@ def tensorboard_writers(trainer: Trainer) -> list[SummaryWriter]:
     return [logger.experiment for logger in trainer.loggers if isinstance(logger, TensorBoardLogger)]
 
 
-def scalar_layout(class_names: Sequence[str]) -> dict[str, dict[str, list[Any]]]:
+def scalar_layout(
+    class_names: Sequence[str], *, single_choice: bool = False
+) -> dict[str, dict[str, list[Any]]]:
     """Lay out TensorBoard's custom scalars: categories of charts, each with the curves that it shows."""
 
     def chart(tags: Sequence[str]) -> list[Any]:
         # The page takes tags for regular expressions; they are written as `RunEvents` writes them.
         return ["Multiline", [f"^{re.escape(visible(tag))}$" for tag in tags]]
 
-    scores = PER_CLASS.values()
+    titles = ("F1" if single_choice else f"F1 at {DEFAULT_THRESHOLD}", "AUROC", "AUPRC")
+    averages = OF_A_CHOICE if single_choice else AVERAGES
     return {
         "all classes (validation)": {
             title: chart([f"val_{score}/{name}" for name in class_names])
-            for title, score in PER_CLASS.items()
+            for title, score in zip(titles, PER_CLASS, strict=True)
         },
         "averages and losses": {
-            "averages (validation)": chart([f"val/{name}" for name in AVERAGES]),
+            "averages (validation)": chart([f"val/{name}" for name in averages]),
             "loss, training and validation": chart(["train/loss_epoch", "val/loss"]),
         },
         "class by class (validation)": {
-            visible(name): chart([f"val_{score}/{name}" for score in scores]) for name in class_names
+            visible(name): chart([f"val_{score}/{name}" for score in PER_CLASS]) for name in class_names
         },
     }
 
@@ -134,8 +141,10 @@ def _images(
 ) -> dict[str, Any]:
     probabilities = predictions.probabilities
     scaled = None if calibration is None else calibration.scaled(predictions.logits)
-    calibrated = None if scaled is None else scaled.sigmoid()
-    thresholds = calibration.thresholds if calibration else (DEFAULT_THRESHOLD,) * len(class_names)
+    chooses = predictions.single_choice
+    calibrated = None if scaled is None else probabilities_of(scaled, chooses)
+    usual = None if chooses else (DEFAULT_THRESHOLD,) * len(class_names)
+    thresholds = usual if calibration is None else calibration.cuts
     figures = {
         "reliability": reliability_figure(probabilities, calibrated, predictions.targets, class_names, title),
         "confusion": confusion_figure(probabilities, predictions.targets, class_names, thresholds, title),

@@ -12,7 +12,7 @@ from lightning.pytorch.callbacks import ModelCheckpoint
 
 from ecg_tl.datamodules.base import EcgDataModule
 from ecg_tl.errors import SettingError
-from ecg_tl.statistics.directions import BY_CLASS, DIRECTIONS, Direction, direction
+from ecg_tl.statistics.directions import BY_CLASS, Direction, averages_of, direction
 from ecg_tl.tasks.base import EcgClassifier
 
 COUNTS = ("epoch", "step")
@@ -70,9 +70,10 @@ def check_monitors(trainer: Trainer, task: LightningModule) -> None:
         where = type(callback).__name__
         if monitor in COUNTS and isinstance(callback, ModelCheckpoint):
             continue
-        names = [*score_names(task.class_names), *task.further_scores]
+        own = score_names(task.class_names, single_choice=task.single_choice)
+        names = [*own, *task.further_scores]
         if monitor not in names:
-            raise _unknown(f"{where}.monitor", monitor, names, task.class_names)
+            raise _unknown(f"{where}.monitor", monitor, names, task)
         if monitor not in task.further_scores:
             choose_mode(monitor, getattr(callback, "mode", None), where)
         if monitor.startswith("val"):
@@ -80,18 +81,19 @@ def check_monitors(trainer: Trainer, task: LightningModule) -> None:
             _require_class(trainer, task, f"{where}.monitor", monitor)
 
 
-def score_names(class_names: Sequence[str]) -> list[str]:
+def score_names(class_names: Sequence[str], *, single_choice: bool = False) -> list[str]:
     """List the names under which a training logs its scores."""
-    averages = [f"val/{score}" for score in DIRECTIONS if score not in BY_CLASS]
+    averages = [f"val/{score}" for score in averages_of(single_choice=single_choice)]
     by_class = [f"val_{score}/{name}" for score in BY_CLASS for name in class_names]
     return [*averages, *by_class, *TRAIN_LOSSES]
 
 
-def _unknown(where: str, monitor: str, names: Sequence[str], class_names: Sequence[str]) -> SettingError:
+def _unknown(where: str, monitor: str, names: Sequence[str], task: EcgClassifier) -> SettingError:
+    class_names = task.class_names
     averages = [name for name in names if name.startswith("val/")]
     classes = ", ".join(class_names[:20]) + (", ..." if len(class_names) > 20 else "")
     per_class = ", ".join(f"val_{score}/CLASS" for score in BY_CLASS)
-    further = [name for name in names if name not in score_names(class_names)]
+    further = [name for name in names if name in task.further_scores]
     # `val/auroc/MI` means `val_auroc/MI`.
     close = get_close_matches(monitor, names, n=1)
     return SettingError(

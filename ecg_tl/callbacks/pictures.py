@@ -17,6 +17,7 @@ from ecg_tl.datamodules.base import EcgDataModule
 from ecg_tl.explanation import integrated_gradients
 from ecg_tl.figures import ecg_figure, figure_to_image
 from ecg_tl.limits import COUNT, EPOCHS, require_settings
+from ecg_tl.statistics.decisions import decided
 from ecg_tl.store.resample import window_starts
 from ecg_tl.tasks.base import EcgClassifier
 
@@ -86,7 +87,9 @@ def _picture(task: EcgClassifier, datamodule: EcgDataModule, position: int, expl
     row = int(predictions.index[position])
     signal = datamodule.store.signals()[row] * datamodule.store_settings.resolution
     probabilities = predictions.probabilities[position].tolist()
-    thresholds = task.calibration.thresholds if task.calibration else (DEFAULT_THRESHOLD,) * len(names)
+    usual = None if task.single_choice else (DEFAULT_THRESHOLD,) * len(names)
+    cuts = usual if task.calibration is None else task.calibration.cuts
+    (given,) = decided(predictions.probabilities[position : position + 1].numpy(), cuts)
     has = [target == 1 for target in predictions.targets[position].tolist()]
     explained = has.index(True) if any(has) else probabilities.index(max(probabilities))
     return ecg_figure(
@@ -95,7 +98,7 @@ def _picture(task: EcgClassifier, datamodule: EcgDataModule, position: int, expl
         datamodule.sampling_rate,
         title=f"{datamodule.dataset.title}, record {datamodule.parts.record_ids[row]}",
         true=[name for name, is_true in zip(names, has, strict=True) if is_true],
-        predicted={n: p for n, p, t in zip(names, probabilities, thresholds, strict=True) if p >= t},
+        predicted={n: p for n, p, is_given in zip(names, probabilities, given, strict=True) if is_given},
         attribution=_attribution(task, datamodule, signal, explained) if explain else None,
         explained=names[explained],
     )

@@ -11,6 +11,7 @@ from ecg_tl.callbacks.history import run_folder
 from ecg_tl.csv_text import write_csv
 from ecg_tl.datamodules.base import EcgDataModule
 from ecg_tl.files import digests_of, write_json
+from ecg_tl.single_choice import probabilities_of
 from ecg_tl.tasks.base import EcgClassifier
 from ecg_tl.tasks.predictions import Predictions, gather, on_device
 
@@ -23,7 +24,8 @@ class PredictionTables(Callback):
 
     The table has a row a record: `record_id`, `patient_id` (empty where it is not known), then for each class
     `target/NAME` (0 or 1; empty without an answer), `probability/NAME` (uncalibrated; thresholds are chosen
-    on it) and, where the checkpoint carries a temperature, `calibrated/NAME`.
+    on it) and, where the checkpoint carries a temperature, `calibrated/NAME`. Where one of the classes is
+    chosen, a record's probabilities sum up to 1.
     """
 
     def __init__(self) -> None:
@@ -62,7 +64,8 @@ class PredictionTables(Callback):
         dataloader_idx: int = 0,
     ) -> None:
         """Collect a batch."""
-        self._batches.append(on_device(outputs["index"], outputs["logits"], batch["target"]))
+        chooses = isinstance(pl_module, EcgClassifier) and pl_module.single_choice
+        self._batches.append(on_device(outputs["index"], outputs["logits"], batch["target"], chooses))
 
     def on_predict_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Gather the processes' predictions and write them."""
@@ -83,7 +86,7 @@ def lay_out(predictions: Predictions, trainer: Trainer, task: EcgClassifier) -> 
     probabilities = predictions.probabilities.numpy()
     calibration = task.calibration
     scaled = None if calibration is None else calibration.scaled(predictions.logits)
-    calibrated = None if scaled is None else scaled.sigmoid().numpy()
+    calibrated = None if scaled is None else probabilities_of(scaled, task.single_choice).numpy()
     targets = predictions.targets.numpy()
     for position, name in enumerate(task.class_names):
         # Whole numbers with a way to say nothing, so that a cell stays empty.

@@ -57,50 +57,55 @@ def print_scores(task: EcgClassifier, stage: str, console: Console | None = None
     console = console or terminal.console()
     scores = task.scores[stage]
     calibration = task.calibration if stage == "test" else None
-    table = _class_table(task.class_names, scores, calibration)
+    chooses = task.single_choice
+    table = _class_table(task.class_names, scores, calibration, chooses)
     if not console.is_terminal:
         unbounded = console.options.update(width=_MOST_COLUMNS)
         console.width = max(console.width, console.measure(table, options=unbounded).maximum)
     console.print(table)
-    console.print(_summary_table(scores, calibration))
+    console.print(_summary_table(scores, calibration, chooses))
     for line in _notes(task.class_names, scores, calibration):
         console.print(line, highlight=False, markup=False, soft_wrap=True)
 
 
 def _class_table(
-    names: tuple[str, ...], scores: Mapping[str, float], calibration: Calibration | None
+    names: tuple[str, ...], scores: Mapping[str, float], calibration: Calibration | None, chooses: bool
 ) -> Table:
     table = Table(box=SIMPLE_HEAD)
     table.add_column("class", no_wrap=True)
-    headings = ["positives", "AUROC", "AUPRC", f"F1 at {DEFAULT_THRESHOLD}"]
+    headings = ["positives", "AUROC", "AUPRC", "F1" if chooses else f"F1 at {DEFAULT_THRESHOLD}"]
     fields = ["support", "auroc", "auprc", "f1"]
-    if calibration is not None:
+    if chooses and any(f"sensitivity/{name}" in scores for name in names):
+        headings += ["sens.", "spec."]
+        fields += ["sensitivity", "specificity"]
+    elif calibration is not None and not chooses:
         headings += ["sens.", "spec.", "threshold", "F1 at it", "sens. at it", "spec. at it"]
         fields += ["sensitivity", "specificity", "", "f1_tuned", "sensitivity_tuned", "specificity_tuned"]
     for heading in headings:
         table.add_column(heading, justify="right")
     for position, name in enumerate(names):
         cells = [_cell(scores.get(f"{field}/{name}"), 0 if field == "support" else 3) for field in fields]
-        if calibration is not None:
+        if "" in fields and calibration is not None:
             mark = "" if calibration.tuned[position] else "*"
             cells[fields.index("")] = f"{mark}{calibration.thresholds[position]:.3f}"
         table.add_row(name, *cells)
     return table
 
 
-def _summary_table(scores: Mapping[str, float], calibration: Calibration | None) -> Table:
+def _summary_table(scores: Mapping[str, float], calibration: Calibration | None, chooses: bool) -> Table:
     table = Table(box=SIMPLE_HEAD)
     table.add_column("over all classes", no_wrap=True)
-    columns = [""]
+    columns = {"": ""}  # by what the names of scores end with
     if calibration is not None:
-        columns = [f"at {DEFAULT_THRESHOLD}, uncalibrated", "tuned thresholds"]
-        columns += [] if calibration.temperature is None else ["calibrated"]
-    for column in columns:
+        columns = {"": "uncalibrated" if chooses else f"at {DEFAULT_THRESHOLD}, uncalibrated"}
+        columns |= {} if chooses else {"_tuned": "tuned thresholds"}
+        columns |= {} if calibration.temperature is None else {"_calibrated": "calibrated"}
+    for column in columns.values():
         table.add_column(column, justify="right")
     rows = [
         ("macro AUROC", "auroc_macro"),
         ("macro AUPRC", "auprc_macro"),
-        ("Fmax", "fmax"),
+        ("accuracy", "accuracy") if chooses else ("Fmax", "fmax"),
         ("macro F1", "f1_macro"),
         ("weighted F1", "f1_weighted"),
         ("Brier score", "brier"),
@@ -108,8 +113,8 @@ def _summary_table(scores: Mapping[str, float], calibration: Calibration | None)
         ("loss", "loss"),
     ]
     for title, name in rows:
-        cells = [scores.get(name), scores.get(f"{name}_tuned"), scores.get(f"{name}_calibrated")]
-        table.add_row(title, *(_cell(cell, 3, missing="") for cell in cells[: len(columns)]))
+        cells = [scores.get(f"{name}{suffix}") for suffix in columns]
+        table.add_row(title, *(_cell(cell, 3, missing="") for cell in cells))
     return table
 
 
@@ -124,6 +129,16 @@ def _notes(names: tuple[str, ...], scores: Mapping[str, float], calibration: Cal
     if gaps:
         lines.append(f"records without an answer, which are left out for that class: {', '.join(gaps)}")
     if calibration is None:
+        return lines
+    if calibration.single_choice:
+        lines.append("The most probable class of each record is chosen; there are no thresholds.")
+        if calibration.temperature is None:
+            lines.append(f"Probabilities are uncalibrated: {calibration.uncalibrated}.")
+        else:
+            lines.append(
+                f"The temperature {calibration.temperature:.3f} was fitted on validation records; the choice "
+                "is the same with it and without."
+            )
         return lines
     lines += calibration.summary(names)[1:-1]
     purpose = "the greatest F1" if calibration.rule == "f1" else f"{calibration.rule} {calibration.target:g}"

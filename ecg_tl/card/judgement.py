@@ -28,14 +28,20 @@ def scores_section(facts: CardFacts) -> str:
     test = facts.test
     if test is None:
         return f"None. {facts.untested}"
+    chooses = facts.description.single_choice
+    averages = {n: title.removesuffix(" at the thresholds") for n, title in _AVERAGES.items()}
+    averages = averages if chooses else _AVERAGES
+    decisions = "the most probable class" if chooses else "decisions at the thresholds below"
     whose = "patients not known: each record counts as one" if test.patients is None else ""
     parts = [
         f"{test.records:,} test records of {inline(test.title)}"
         + (f", of {test.patients:,} patients" if test.patients is not None else f" ({whose})")
         + ", scored from their stored probabilities. In brackets, 95 % intervals from resampled patients; "
         "they say nothing of another training, another split or other hospitals.",
-        table(("", "score"), ((title, _interval(test.averages[n])) for n, title in _AVERAGES.items())),
-        "F1 at 0.5: "
+        table(("", "score"), ((title, _interval(test.averages[n])) for n, title in averages.items())),
+        f"Accuracy: {test.plain['accuracy']:.3f}."
+        if chooses
+        else "F1 at 0.5: "
         + ", ".join(f"{kind} {test.plain[f'f1_{kind}']:.3f}" for kind in ("macro", "weighted"))
         + ".",
         table(
@@ -51,8 +57,8 @@ def scores_section(facts: CardFacts) -> str:
                 for name, one in test.classes.items()
             ),
         ),
-        "F1, sensitivity and specificity are those of decisions at the thresholds below. The AUPRC of "
-        "guessing is the share of positives.",
+        f"F1, sensitivity and specificity are those of {decisions}. The AUPRC of guessing is the share of "
+        "positives.",
     ]
     rough = [inline(name) for name, one in test.classes.items() if one.auroc.reason]
     if rough:
@@ -68,6 +74,8 @@ def calibration_section(facts: CardFacts) -> str:
     """Say how probabilities were calibrated and decisions are made."""
     description = facts.description
     if not description.validated:
+        if description.single_choice:
+            return f"None: the checkpoint was never validated. Its probabilities are uncalibrated. {_CHOICE}"
         return (
             "None: the checkpoint was never validated. Its probabilities are uncalibrated and its thresholds "
             f"{DEFAULT_THRESHOLD}."
@@ -88,6 +96,8 @@ def calibration_section(facts: CardFacts) -> str:
                 ),
             )
         )
+    if description.single_choice:
+        return "\n\n".join([*parts, _CHOICE])
     parts += [f"{_purpose(description)}, on validation records.", _threshold_table(facts)]
     if not all(description.tuned):
         sides = "positives or negatives" if description.threshold_rule == "specificity" else "positives"
@@ -116,10 +126,11 @@ def _limits(facts: CardFacts, description: ModelDescription, title: object) -> I
         for name in description.class_names
         if _few(as_mapping(as_mapping(facts.data.get("support")).get("train")).get(name))
     ]
-    yield (
-        f"It knows {len(description.class_names)} classes and nothing else. No class found does not mean a "
-        "normal ECG."
-    )
+    knows = f"It knows {len(description.class_names)} classes and nothing else."
+    if description.single_choice:
+        yield f"{knows} It chooses one of them in every record, also where none is there."
+    else:
+        yield f"{knows} No class found does not mean a normal ECG."
     upstream = "" if facts.upstreams else " alone"
     yield (
         f"Its labels are those of {inline(title)}{upstream}: other devices, filters, ages, populations and "
@@ -168,13 +179,28 @@ def loading_section(facts: CardFacts) -> str:
                     f'model = open_model("{name}")',
                     f"signal = np.zeros((1, {leads}, {samples}), dtype=np.float32)  # in mV, leads in order",
                     "logits = model.logits(signal)",
-                    "probability = 1 / (1 + np.exp(-logits / model.description.temperature))",
+                    *_probability_in_python(facts.description),
                 ],
                 "python",
             ),
             f"To train on from it: `ecg-tl fit ... -c full --transfer.upstream {name}`.",
         ]
     )
+
+
+def _probability_in_python(description: ModelDescription) -> list[str]:
+    if not description.single_choice:
+        return ["probability = 1 / (1 + np.exp(-logits / model.description.temperature))"]
+    return [
+        "scaled = logits / model.description.temperature",
+        "probability = np.exp(scaled - np.logaddexp.reduce(scaled, axis=1, keepdims=True))",
+    ]
+
+
+_CHOICE = (
+    "The most probable class is chosen, by a softmax over all of them: a record's probabilities sum up to 1, "
+    "and there are no thresholds."
+)
 
 
 def _purpose(description: ModelDescription) -> str:

@@ -11,11 +11,13 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from ecg_tl.calibration import default_threshold
 from ecg_tl.csv_text import read_csv_texts
 from ecg_tl.errors import CheckpointError, SettingError
 from ecg_tl.files import read_json
 from ecg_tl.inference.model import ModelDescription
 from ecg_tl.metrics import multilabel_scores, sensitivity_and_specificity
+from ecg_tl.statistics.calibration import temper
 from ecg_tl.statistics.intervals import Interval, score_intervals
 from ecg_tl.temperature import is_at_range_end
 
@@ -62,8 +64,8 @@ class Evaluation:
         patients: How many patients they are of; None if the table does not name them all.
         classes: By class.
         averages: `auroc_macro`, `auprc_macro`, `f1_macro` and `f1_weighted`, the latter two at the
-            thresholds, with intervals over patients.
-        plain: `f1_macro` and `f1_weighted` at 0.5.
+            thresholds, or of the choice, with intervals over patients.
+        plain: `f1_macro` and `f1_weighted` at 0.5; of a choice, `accuracy`.
         calibration: `brier` and `ece`, before and after calibration; after is None without a temperature.
         overlap: What the test said of records that the weights were trained on.
     """
@@ -126,19 +128,24 @@ def _score(
     title: str,
     overlap: Mapping[str, Any] | None,
 ) -> Evaluation:
-    names, thresholds = description.class_names, np.array(description.thresholds)
+    names, chooses = description.class_names, description.single_choice
+    thresholds = None if chooses else np.array(description.thresholds)
     patients = table["patient_id"].tolist() if "patient_id" in table else [None] * len(table)
     known = [patient for patient in patients if patient]
     # A record whose patient is not known is taken for a patient of its own.
     whose = [p or f"record {row}" for row, p in enumerate(patients)]
-    intervals = score_intervals(targets, probabilities, whose, names, thresholds)
+    intervals = score_intervals(targets, probabilities, whose, names, thresholds, single_choice=chooses)
     tuned = multilabel_scores(probabilities, targets, names, thresholds)
-    plain = multilabel_scores(probabilities, targets, names)
+    plain = multilabel_scores(probabilities, targets, names, default_threshold(chooses))
     cooled = None
     if description.calibrated:
         p = probabilities.clip(_EDGE, 1 - _EDGE)
-        logits = np.log(p) - np.log1p(-p)
-        cooled = multilabel_scores(1 / (1 + np.exp(-logits / description.temperature)), targets, names)
+        if chooses:
+            cooled_p = temper(p, description.temperature, single_choice=True)
+        else:
+            logits = np.log(p) - np.log1p(-p)
+            cooled_p = 1 / (1 + np.exp(-logits / description.temperature))
+        cooled = multilabel_scores(cooled_p, targets, names)
     sensitivity, specificity = sensitivity_and_specificity(probabilities, targets, names, thresholds)
     return Evaluation(
         title=title,
@@ -159,7 +166,9 @@ def _score(
         averages={
             name: intervals[name] for name in ("auroc_macro", "auprc_macro", "f1_macro", "f1_weighted")
         },
-        plain={"f1_macro": plain.f1_macro, "f1_weighted": plain.f1_weighted},
+        plain={"f1_macro": plain.f1_macro, "f1_weighted": plain.f1_weighted}
+        if plain.accuracy is None
+        else {"accuracy": plain.accuracy},
         calibration={
             "brier": (plain.brier, None if cooled is None else cooled.brier),
             "ece": (plain.ece, None if cooled is None else cooled.ece),

@@ -117,6 +117,8 @@ def training_section(facts: CardFacts) -> str:
         *("hidden_size", "num_layers", "pooling", "thresholds", "threshold_target"),
     )
     chosen = {name: settings[name] for name in of_task if name in settings}
+    if facts.description.single_choice:
+        chosen = {name: value for name, value in chosen.items() if not name.startswith("threshold")}
     chosen |= {name: data[name] for name in ("batch_size",) if name in data}
     chosen |= {name: trainer[name] for name in ("max_epochs", "precision") if name in trainer}
     if "seed_everything" in facts.config:

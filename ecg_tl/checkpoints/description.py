@@ -19,6 +19,12 @@ FORMAT = 1
 WITH_CHAIN = 2
 """Of one whose signals go through a chain: a reader that knows none would give the network other signals."""
 
+WITH_CHOICE = 3
+"""Of one that chooses one of its classes: a reader that knows no such thing would decide each by itself."""
+
+READ = (FORMAT, WITH_CHAIN, WITH_CHOICE)
+"""Formats that this version reads."""
+
 THREADS = "threads"
 """A checkpoint's key: with how many threads a process it was trained."""
 
@@ -30,6 +36,7 @@ _MUST_AGREE = (
     "units",
     "normalization",
     "preprocessing",
+    "single_choice",
 )
 
 
@@ -56,8 +63,9 @@ class CheckpointDescription:
     def as_dict(self) -> dict[str, Any]:
         """Give it in primitives."""
         # What is read out of a file may be anything.
-        has_chain = isinstance(self.data, Mapping) and self.data.get("preprocessing") is not None
-        format = WITH_CHAIN if has_chain else FORMAT
+        data = self.data if isinstance(self.data, Mapping) else {}
+        format = WITH_CHAIN if data.get("preprocessing") is not None else FORMAT
+        format = WITH_CHOICE if data.get("single_choice") else format
         return asdict(self) | {"class_names": list(self.class_names), "format": format}
 
 
@@ -82,11 +90,11 @@ def read_description(checkpoint: Mapping[str, Any], where: object) -> Checkpoint
         raise CheckpointError(
             where, "no description of itself", "a checkpoint written by ecg_tl", "Give one of this project's."
         )
-    if description.get("format") not in (FORMAT, WITH_CHAIN):
+    if description.get("format") not in READ:
         raise CheckpointError(
             where,
             f"a description of format {description.get('format')}",
-            f"format {FORMAT} or {WITH_CHAIN}",
+            f"a format up to {READ[-1]}",
             "Use the version of ecg_tl that wrote it.",
         )
     try:

@@ -42,9 +42,9 @@ def run(words: Sequence[str]) -> int:
 def _parser() -> ArgumentParser:
     parser = ArgumentParser(
         prog="ecg-tl export",
-        description="Write normalisation, network, temperature and sigmoid of a checkpoint as one graph for "
-        "signals in millivolts, with its classes, leads, sampling rate, units and thresholds inside of the "
-        "file. The file is kept if it gives the numbers that PyTorch gives.",
+        description="Write normalisation, network, temperature, and sigmoid or softmax of a checkpoint as "
+        "one graph for signals in millivolts, with its classes, leads, sampling rate, units and thresholds "
+        "inside of the file. The file is kept if it gives the numbers that PyTorch gives.",
         exit_on_error=False,
     )
     parser.add_argument("checkpoint", type=str, help="A checkpoint written by `ecg-tl fit`.")

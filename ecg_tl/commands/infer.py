@@ -17,7 +17,7 @@ from ecg_tl.csv_text import csv_text, write_csv
 from ecg_tl.errors import EcgTlError, SettingError
 from ecg_tl.files import json_text, write_text
 from ecg_tl.inference import NOTICE
-from ecg_tl.inference.answer import Aggregation, AnswerSettings
+from ecg_tl.inference.answer import Aggregation, AnswerSettings, require_aggregation
 from ecg_tl.inference.many import Answered, answer_all
 from ecg_tl.inference.model import InferenceModel
 from ecg_tl.inference.opening import ONNX_SUFFIX, PROGRAM_SUFFIX, open_model
@@ -60,6 +60,7 @@ def run(words: Sequence[str]) -> int:
     settings = AnswerSettings(given.aggregation, given.windows, given.strict)
     model_path = path_argument("checkpoint", given.checkpoint)
     model = open_model(model_path, given.accelerator, trust_program=given.trust_program)
+    require_aggregation(settings.aggregation, model.description)
     records, passed_over = find_records(path_argument("records", record) for record in given.records)
     pictures = _pictures(given, records, model)
     files = {f"--{name}": given[name] for name in ("csv", "json") if given[name] != STANDARD_OUTPUT}

@@ -89,6 +89,9 @@ class EcgDataModule(LightningDataModule):
             `ecg_tl.datamodules.query`.
         split: How records are divided.
         drop_unlabelled: Whether records without any class are left out; the dataset's default if None.
+        single_choice: Whether each record has one of the classes and no other, so that the network chooses
+            one; else each class is a question by itself. A record with several is an error then; one with
+            none, or without an answer, is left out and counted.
         normalization: `fixed_scale`, `min_max`, `z_score` or `none`; see `ecg_tl.transforms`.
         normalization_options: `scale_mv` and `clip` of `fixed_scale`.
         augmentation: Applied to training batches, in millivolts.
@@ -120,6 +123,7 @@ class EcgDataModule(LightningDataModule):
         query: str | None = None,
         split: SplitSettings = SplitSettings(),  # noqa: B008  (frozen)
         drop_unlabelled: bool | None = None,
+        single_choice: bool = False,
         normalization: str = "fixed_scale",
         normalization_options: dict[str, float] | None = None,
         augmentation: Augmentation = Augmentation(),  # noqa: B008  (frozen)
@@ -170,6 +174,7 @@ class EcgDataModule(LightningDataModule):
         self.query = query
         self.split_settings = split
         self.drop_unlabelled = dataset.drop_unlabelled if drop_unlabelled is None else drop_unlabelled
+        self.single_choice = single_choice
         self.normalization = (
             create_normalization(normalization, **(normalization_options or {})).describe()
             if self.contract is None
@@ -259,6 +264,7 @@ class EcgDataModule(LightningDataModule):
             self.split_settings,
             query=self.query,
             drop_unlabelled=self.drop_unlabelled,
+            single_choice=self.single_choice,
             where=store.path,
         )
         for line in self._parts.summary():
@@ -513,6 +519,7 @@ class EcgDataModule(LightningDataModule):
             "citation": self.dataset.citation,
             "task": self.task,
             "class_names": self.class_names,
+            **({"single_choice": True} if self.single_choice else {}),
             "code_system": self.dataset.vocabulary.name,
             "class_codes": {c.name: sorted(c.codes) for c in self.label_rule.classes},
             "leads": self.leads,

@@ -54,6 +54,7 @@ class Parts:
         patients_shared: Patients that are trained and tested on; only the `paper` split has any.
         class_names: Of the targets' columns.
         unanswered: Selected records without an answer to any class; they are in no part.
+        single_choice: Whether each record has one of the classes and no other.
     """
 
     split: Split
@@ -69,6 +70,7 @@ class Parts:
     class_names: tuple[str, ...]
     patients_unknown: int = 0
     unanswered: int = 0
+    single_choice: bool = False
 
     @cached_property
     def answers(self) -> dict[str, NDArray[np.int64]] | None:
@@ -95,7 +97,8 @@ class Parts:
         if self.filtered:
             lines.append(f"{self.filtered} records left out by the query")
         if self.unanswered:
-            lines.append(f"{self.unanswered} records have no answer to any class: left out")
+            without = "none of the classes, or no answer" if self.single_choice else "no answer to any class"
+            lines.append(f"{self.unanswered} records have {without}: left out")
         lines += [f"no answer in {part}: {', '.join(names)}" for part, names in self.without_answer().items()]
         if self.unlabelled:
             what = "left out" if self.unlabelled_dropped else "kept as all-zero rows"
@@ -182,6 +185,7 @@ def divide(
     *,
     query: str | None = None,
     drop_unlabelled: bool,
+    single_choice: bool = False,
     where: Path,
 ) -> Parts:
     """Label a store's records and divide them.
@@ -192,15 +196,18 @@ def divide(
         settings: How to divide.
         query: Which records there are at all; see `ecg_tl.datamodules.query`.
         drop_unlabelled: Whether records without any class are left out.
+        single_choice: Whether each record has one of the classes and no other; those with none are left out.
         where: The store, for errors.
 
     Raises:
-        DatasetError: If no record has any of the classes.
+        DatasetError: If no record has any of the classes, or one has several of which it should have one.
         SettingError: If the query cannot be answered or keeps nothing, or the split cannot be made (folds
             that do not exist, a part without records).
     """
     targets = rule.targets_of(records)
     kept = np.ones(len(records), dtype=bool) if query is None else select(records, query)
+    if single_choice:
+        targets = _choices(targets, records, rule, kept, where)
     labelled: NDArray[np.bool_] = np.asarray((targets > 0).any(axis=1))
     answered: NDArray[np.bool_] = np.asarray(~np.isnan(targets).all(axis=1))
     if not labelled[kept].any():
@@ -239,7 +246,46 @@ def divide(
         patients_shared=patients_trained_and_tested(split, patients),
         class_names=rule.class_names,
         patients_unknown=_unknown_patients(patients, selected),
+        single_choice=single_choice,
     )
+
+
+def _choices(
+    targets: NDArray[np.float32],
+    records: pd.DataFrame,
+    rule: LabelRule,
+    kept: NDArray[np.bool_],
+    where: Path,
+) -> NDArray[np.float32]:
+    """Make each record's answers those of one question: its one class, or no answer at all.
+
+    A record that has its class has all answers, those that are missing among them; one without a class has
+    none, even if all but one class are ruled out.
+
+    Raises:
+        DatasetError: If a record that is kept has several classes.
+    """
+    if len(rule.classes) < 2:
+        raise DatasetError(
+            where,
+            f"{len(rule.classes)} class ({', '.join(rule.class_names)})",
+            "several, of which each record has one (single_choice)",
+            "Leave single_choice out, or name a class for the records without this one.",
+        )
+    has = targets > 0
+    number = has.sum(axis=1)
+    several = np.flatnonzero(kept & (number > 1))
+    if len(several):
+        first = int(several[0])
+        name_of_first = records["record_id"].iloc[first]
+        both = " and ".join(name for name, one in zip(rule.class_names, has[first], strict=True) if one)
+        raise DatasetError(
+            where,
+            f"{len(several)} record(s) with several classes; the first, {name_of_first}: {both}",
+            "one of the classes in each record (single_choice)",
+            "Correct the labels, leave these records out by `query`, or leave single_choice out.",
+        )
+    return np.where((number == 1)[:, None], has, np.nan).astype(np.float32)
 
 
 def _unknown_patients(patients: Sequence[str | None], selected: NDArray[np.int64]) -> int:

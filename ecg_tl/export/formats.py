@@ -127,11 +127,12 @@ def _example(description: ModelDescription) -> Tensor:
 
 
 def _summary(description: ModelDescription) -> str:
+    squashed = "softmax, as one of the classes is chosen" if description.single_choice else "sigmoid"
     return (
         f"{INPUT}: (batch, {len(description.leads)} leads, {description.num_samples} samples), float32, "
         f"{description.units} at {description.sampling_rate:g} Hz; leads {' '.join(description.leads)}. "
         f"{OUTPUTS[0]}: (batch, {len(description.class_names)} classes), "
         f"{'calibrated' if description.calibrated else 'uncalibrated'}; {OUTPUTS[1]}: before "
-        f"temperature and sigmoid; classes {', '.join(description.class_names)}. All the rest is JSON, "
+        f"temperature and {squashed}; classes {', '.join(description.class_names)}. All the rest is JSON, "
         f"under the metadata key {METADATA_KEY}. Research software, no medical device."
     )

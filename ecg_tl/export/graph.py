@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from copy import deepcopy
 
-import torch
 from torch import Tensor, nn
 
+from ecg_tl.single_choice import probabilities_of
 from ecg_tl.tasks.base import EcgClassifier
 
 
 class ExportedGraph(nn.Module):
-    """Normalisation, network, temperature and sigmoid.
+    """Normalisation, network, temperature, and sigmoid or, of a choice, softmax.
 
     Args:
         task: The trained task; it is not changed.
@@ -23,6 +23,7 @@ class ExportedGraph(nn.Module):
         self.normalization = task.normalization
         self.network = deepcopy(task.network)
         self.temperature = temperature
+        self.single_choice = task.single_choice
         self.eval()
         self.network.prepare_for_export()
 
@@ -33,4 +34,4 @@ class ExportedGraph(nn.Module):
             Calibrated probabilities and uncalibrated logits, both `(batch, classes)`.
         """
         logits: Tensor = self.network(self.normalization(signal))
-        return torch.sigmoid(logits / self.temperature), logits
+        return probabilities_of(logits / self.temperature, self.single_choice), logits

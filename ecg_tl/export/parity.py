@@ -17,8 +17,10 @@ from ecg_tl.inference.model import ModelDescription
 from ecg_tl.inference.windows import cut_windows
 from ecg_tl.recordings import ReadSettings, find_records, read_record
 from ecg_tl.signals import LEADS, Recording, select_leads
+from ecg_tl.single_choice import probabilities_of
 from ecg_tl.synthesis.conditions import CONDITIONS
 from ecg_tl.synthesis.simulator import simulate
+from ecg_tl.tasks.base import EcgClassifier
 
 TOLERANCE = 1e-4
 
@@ -115,7 +117,7 @@ def recorded_signals(paths: Sequence[Path], description: ModelDescription) -> Si
 
 def compare(
     exported: Callable[[Signals], tuple[Signals, Signals]],
-    original: torch.nn.Module,
+    original: EcgClassifier,
     temperature: float,
     signals: Signals,
     source: str,
@@ -138,7 +140,7 @@ def compare(
     for rows in (*alone, *together):
         with torch.inference_mode():
             logits = original(torch.from_numpy(signals[rows])).float()
-            probability = (logits / temperature).sigmoid()
+            probability = probabilities_of(logits / temperature, original.single_choice)
         wanted = (probability.numpy(), logits.numpy())
         differences.append(_differences(exported(signals[rows]), wanted))
     # `np.max` hands a NaN on, which `max` may not.

@@ -14,7 +14,7 @@ from numpy.typing import ArrayLike, NDArray
 from ecg_tl.errors import RecordError, SettingError
 from ecg_tl.face.names import require_name
 from ecg_tl.inference import opening
-from ecg_tl.inference.answer import Aggregation, Answer, AnswerSettings
+from ecg_tl.inference.answer import Aggregation, Answer, AnswerSettings, require_aggregation
 from ecg_tl.inference.answer import answer as answer_record
 from ecg_tl.inference.model import InferenceModel, ModelDescription
 from ecg_tl.inference.windows import WhichWindows
@@ -79,7 +79,8 @@ class OpenModel:
             units: `mV`, `uV`, `V` or `nV`, likewise.
             amplitude: Of WFDB records: `header`, or `steps` for 1 µV a stored step, as LUDB's need.
             windows: `all` of a long recording, or the `one` window that training kept.
-            aggregation: What a long recording's probability is made of those of its windows.
+            aggregation: What a long recording's probability is made of those of its windows; the `mean` where
+                one of the classes is chosen.
             strict: Whether a recording with a warning is refused.
             picture: Draw the ECG with what was found, and what a checkpoint looked at, into this file, `.png`
                 or `.pdf`.
@@ -87,7 +88,7 @@ class OpenModel:
 
         Returns:
             The answer: `found` are the classes that were found, `classes` all of them in the network's
-            order, each with `name`, `probability`, `threshold` and `found`.
+            order, each with `name`, `probability`, `threshold` (None where one class is chosen) and `found`.
 
         Raises:
             RecordError: If the recording cannot be used; under `strict`, if there is a warning.
@@ -99,6 +100,7 @@ class OpenModel:
             ("aggregation", aggregation, Aggregation),
         ):
             require_name(value, get_args(known), "the word", name)
+        require_aggregation(aggregation, self.description)
         if picture is not None:
             from ecg_tl.figures import check_figure_path  # matplotlib takes a second to import
 

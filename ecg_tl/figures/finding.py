@@ -35,13 +35,13 @@ class Decision:
     Attributes:
         name: Of the class.
         probability: In [0, 1].
-        threshold: On the same scale as the probability.
-        positive: Whether the class is found.
+        threshold: On the same scale as the probability; None where one of the classes is chosen.
+        positive: Whether the class is found, or chosen.
     """
 
     name: str
     probability: float
-    threshold: float
+    threshold: float | None
     positive: bool
 
 
@@ -75,7 +75,7 @@ def finding_figure(
     Raises:
         SettingError: If signal, leads and rate do not make an ECG, or the attribution is of another shape.
     """
-    ranked = sorted(decisions, key=lambda d: (not d.positive, d.threshold - d.probability))
+    ranked = sorted(decisions, key=lambda d: (not d.positive, (d.threshold or 0.0) - d.probability))
     shown = ranked[:MOST_DECISIONS]
     rows = -(-len(shown) // COLUMNS) + (len(ranked) > len(shown))
     seconds = np.shape(signal)[-1] / sampling_rate if np.ndim(signal) and sampling_rate > 0 else 0.0
@@ -146,9 +146,11 @@ def _draw_decisions(
         fill = POSITIVE if decision.positive else NEGATIVE
         axes.add_patch(Rectangle((left, bottom), bar_mm, bar_height, facecolor=BAR))
         axes.add_patch(Rectangle((left, bottom), bar_mm * decision.probability, bar_height, facecolor=fill))
-        mark = left + bar_mm * decision.threshold
-        axes.plot([mark, mark], [bottom - 0.7, bottom + bar_height + 0.7], color=INK, linewidth=1.2)
-        words = _comparison(decision) + ("  found" if decision.positive else "")
+        if decision.threshold is not None:
+            mark = left + bar_mm * decision.threshold
+            axes.plot([mark, mark], [bottom - 0.7, bottom + bar_height + 0.7], color=INK, linewidth=1.2)
+        found = "chosen" if decision.threshold is None else "found"
+        words = _comparison(decision) + (f"  {found}" if decision.positive else "")
         axes.text(left + bar_mm + 2, y, words, size=8, weight=weight, color=colour, va="center")
     if others:
         y = top - (per_column + 0.5) * LINE_MM
@@ -157,6 +159,8 @@ def _draw_decisions(
 
 def _comparison(decision: Decision) -> str:
     """Write how probability and threshold compare, with as many digits as that takes."""
+    if decision.threshold is None:
+        return f"{decision.probability:.2f}"
     sign = "≥" if decision.probability >= decision.threshold else "<"
     for digits in (2, 3, 4):
         probability, threshold = f"{decision.probability:.{digits}f}", f"{decision.threshold:.{digits}f}"

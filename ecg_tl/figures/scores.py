@@ -84,16 +84,16 @@ def confusion_figure(
     probabilities: Values,
     targets: Values,
     class_names: Sequence[str],
-    thresholds: Sequence[float],
+    thresholds: Sequence[float] | None,
     title: str = "",
 ) -> Figure:
-    """Draw each class's four counts at its threshold, coloured by the share of their row.
+    """Draw each class's four counts at its threshold, or chosen and not, coloured by the share of their row.
 
     Args:
         probabilities: `(records, classes)`, in [0, 1].
         targets: `(records, classes)` of zeros, ones, and NaN for no answer.
         class_names: One a column.
-        thresholds: One a class.
+        thresholds: One a class; None where the most probable class is chosen.
         title: Over all panels.
 
     Raises:
@@ -105,7 +105,7 @@ def confusion_figure(
     figure.text(
         0.02, 1 - 0.25 / figure.get_figheight(), title, size=11, weight="bold", color=INK, va="center"
     )
-    for number, (axes, name, threshold) in enumerate(zip(grid, class_names, thresholds, strict=True)):
+    for number, (axes, name) in enumerate(zip(grid, class_names, strict=True)):
         tp, fp, fn, tn = counts[number]
         cells = np.array([[tp, fn], [fp, tn]])
         rows = cells.sum(axis=1, keepdims=True)
@@ -118,7 +118,8 @@ def confusion_figure(
             axes.text(column, row, words, ha="center", va="center", size=8.5, color=colour)
         axes.set_title(_short(name), size=9, color=INK, parse_math=False)
         first = number % columns == 0
-        axes.set_xticks((0, 1), labels=(f"≥ {threshold:.2f}", f"< {threshold:.2f}"))
+        cut = None if thresholds is None else f"{thresholds[number]:.2f}"
+        axes.set_xticks((0, 1), labels=("chosen", "not") if cut is None else (f"≥ {cut}", f"< {cut}"))
         axes.set_yticks((0, 1), labels=("positive", "negative") if first else ("", ""))
         axes.tick_params(labelsize=7, colors=FAINT_INK, length=0)
         for spine in axes.spines.values():

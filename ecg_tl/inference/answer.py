@@ -11,18 +11,21 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from ecg_tl.errors import CheckpointError, RecordError
+from ecg_tl.errors import CheckpointError, RecordError, SettingError
 from ecg_tl.inference.leads import provide_leads
 from ecg_tl.inference.model import InferenceModel, ModelDescription
 from ecg_tl.inference.quality import examine
 from ecg_tl.inference.windows import WhichWindows, Windows, cut_windows
 from ecg_tl.recordings import ReadRecord
 from ecg_tl.recordings.remarks import Remark, notes_of, warnings_of
+from ecg_tl.statistics.decisions import decided, softmax
 
 Aggregation = Literal["mean", "max"]
 
 BATCH = 64
 """Windows that a network is given at once."""
+
+_TINY = 1e-300  # whose logarithm is a number
 
 
 @dataclass(frozen=True)
@@ -51,20 +54,21 @@ class ClassAnswer:
         name: Of the class.
         codes: That made it in the training data.
         probability: Calibrated, if the network carries a temperature.
-        threshold: On the same scale; the class is found where the probability is at or over it.
+        threshold: On the same scale; the class is found where the probability is at or over it. None where
+            the most probable of the classes is chosen.
         found: The decision.
         probability_uncalibrated: On the scale that thresholds were chosen on, and
         threshold_uncalibrated: the threshold on it.
-        tuned: Whether the threshold was chosen on validation data; else it is 0.5.
+        tuned: Whether the threshold was chosen on validation data; else it is 0.5, or there is none.
     """
 
     name: str
     codes: tuple[str, ...]
     probability: float
-    threshold: float
+    threshold: float | None
     found: bool
     probability_uncalibrated: float
-    threshold_uncalibrated: float
+    threshold_uncalibrated: float | None
     tuned: bool
 
     def as_dict(self) -> dict[str, Any]:
@@ -107,8 +111,13 @@ class Answer:
 
     @property
     def ranked(self) -> tuple[ClassAnswer, ...]:
-        """All classes: those that were found, then the others, each by how far over the threshold it is."""
-        return tuple(sorted(self.classes, key=lambda one: (not one.found, one.threshold - one.probability)))
+        """All classes: those that were found, then the others, each by how far over the threshold it is.
+
+        Where one is chosen, by their probabilities.
+        """
+        return tuple(
+            sorted(self.classes, key=lambda one: (not one.found, (one.threshold or 0.0) - one.probability))
+        )
 
     @property
     def warnings(self) -> tuple[Remark, ...]:
@@ -233,10 +242,25 @@ def conclude(
         leads=tuple(map(intern, prepared.leads)),  # of thousands of records that other processes have read
         classes=decide(logits, description, settings.aggregation),
         window_starts=prepared.windows.starts,
-        window_probabilities=_sigmoid(logits / description.temperature),
+        window_probabilities=_probabilities(logits / description.temperature, description.single_choice),
         aggregation=settings.aggregation,
         remarks=prepared.remarks,
     )
+
+
+def require_aggregation(aggregation: Aggregation, description: ModelDescription) -> None:
+    """Refuse a way of joining windows that leaves no probabilities of one choice.
+
+    Raises:
+        SettingError: If it is the maximum of a network that chooses a class.
+    """
+    if description.single_choice and aggregation == "max":
+        raise SettingError(
+            "aggregation",
+            "max for a network that chooses one of its classes",
+            "mean: greatest probabilities of several windows do not sum up to 1",
+            "Leave it out; the answer has each window's probabilities.",
+        )
 
 
 def decide(
@@ -253,6 +277,8 @@ def decide(
         description: Of the network.
         aggregation: How windows are joined.
     """
+    if description.single_choice:
+        return _choose(logits, description)
     temperature = description.temperature
     calibrated_first = description.record_samples is None
     scaled = logits / temperature if calibrated_first else logits
@@ -281,6 +307,31 @@ def decide(
     )
 
 
+def _choose(logits: NDArray[np.float64], description: ModelDescription) -> tuple[ClassAnswer, ...]:
+    """Choose a class by the mean of the windows' probabilities; the choice is the same on both scales."""
+    temperature = description.temperature
+    calibrated_first = description.record_samples is None
+    # Logarithms of probabilities are logits of them; softmax takes no notice of a number added to all.
+    joined = np.log(softmax(logits / temperature if calibrated_first else logits).mean(axis=0).clip(_TINY))
+    if not calibrated_first:
+        joined = joined / temperature
+    calibrated, uncalibrated = softmax(joined), softmax(joined * temperature)
+    (chosen,) = decided(joined[None], None)
+    return tuple(
+        ClassAnswer(
+            name=name,
+            codes=tuple(description.class_codes.get(name, ())),
+            probability=float(calibrated[k]),
+            threshold=None,
+            found=bool(chosen[k]),
+            probability_uncalibrated=float(uncalibrated[k]),
+            threshold_uncalibrated=None,
+            tuned=False,
+        )
+        for k, name in enumerate(description.class_names)
+    )
+
+
 def calibrated_threshold(threshold: float, temperature: float) -> float:
     """Return the threshold on the calibrated scale that decides as this one does on the uncalibrated."""
     if not 0 < threshold < 1:
@@ -293,6 +344,10 @@ def run(model: InferenceModel, windows: Windows) -> NDArray[np.float64]:
     return np.concatenate(
         [model.logits(windows.signal(slice(start, start + BATCH))) for start in range(0, len(windows), BATCH)]
     ).astype(np.float64)
+
+
+def _probabilities(logits: NDArray[np.float64], single_choice: bool) -> NDArray[np.float64]:
+    return softmax(logits) if single_choice else _sigmoid(logits)
 
 
 def _sigmoid(logits: NDArray[np.float64]) -> NDArray[np.float64]:

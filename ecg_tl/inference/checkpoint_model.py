@@ -93,7 +93,7 @@ def describe(said: CheckpointDescription, network: str, where: object) -> ModelD
     }
     same = (
         *("leads", "sampling_rate", "num_samples", "units", "class_codes", "code_system", "resampling"),
-        *("dataset", "signal_ranges", "preprocessing"),
+        *("dataset", "signal_ranges", "preprocessing", "single_choice"),
     )
     ours |= {name: data[name] for name in same if name in data}
     if isinstance(data.get("contract"), Mapping):
@@ -127,6 +127,13 @@ def _drops_leads(augmentation: object) -> bool:
 
 def _check_shape(task: EcgClassifier, description: ModelDescription, path: Path) -> None:
     network = task.network
+    if task.single_choice != description.single_choice:
+        raise CheckpointError(
+            path,
+            f"a network that {'chooses a class' if task.single_choice else 'decides each class by itself'}",
+            "what it says of itself",
+            "Give an intact checkpoint.",
+        )
     found = (network.num_classes, network.num_leads, network.num_samples)
     said = (len(description.class_names), len(description.leads), description.num_samples)
     if found != said:

@@ -18,6 +18,7 @@ from ecg_tl.errors import CheckpointError, SettingError
 from ecg_tl.limits import CLASSES, LEADS, NETWORK_SAMPLES, SAMPLING_RATE, shown
 from ecg_tl.preprocessing import Chain
 from ecg_tl.signals import MILLIVOLTS, RELATIVE, check_leads
+from ecg_tl.statistics.decisions import MOST_PROBABLE
 from ecg_tl.store.ranges import SignalRanges
 from ecg_tl.store.settings import Crop, Resampling
 from ecg_tl.temperature import AT_RANGE_END, NEVER_VALIDATED, is_at_range_end
@@ -27,6 +28,13 @@ FORMAT = 1
 
 WITH_CHAIN = 2
 """Of one whose signals go through a chain: a reader that knows none would give the network other signals."""
+
+
+WITH_CHOICE = 3
+"""Of one that chooses one of its classes: a reader that knows no such thing would decide each by itself."""
+
+READ = (FORMAT, WITH_CHAIN, WITH_CHOICE)
+"""Formats that this version reads."""
 
 
 @dataclass(frozen=True)
@@ -46,9 +54,12 @@ class ModelDescription:
         code_system: Whose codes these are (`snomed`, `scp`, `ludb`, ...); None if not known.
         resampling: How training signals were brought to that rate.
         crop: Which part of longer training records was kept.
-        thresholds: A class is found where its uncalibrated probability is at or over this.
+        single_choice: Whether the most probable of the classes is chosen, by a softmax over all; else each
+            is a question by itself.
+        thresholds: A class is found where its uncalibrated probability is at or over this; none of a choice.
         tuned: Per class: whether there were positives enough to choose the threshold; else it is 0.5.
-        threshold_rule: What thresholds were chosen for: `f1`, `sensitivity` or `specificity`.
+        threshold_rule: What thresholds were chosen for: `f1`, `sensitivity` or `specificity`; of a choice
+            `most_probable`.
         threshold_target: The sensitivity or specificity that was to be reached; None for `f1`.
         temperature: The logits' divisor that makes probabilities calibrated; 1 where there is none.
         validated: Whether thresholds were fitted on validation data, where there was enough of it.
@@ -89,6 +100,7 @@ class ModelDescription:
     window_stride: int | None = None
     preprocessing: list[dict[str, Any]] | None = None
     contract: str | None = None
+    single_choice: bool = False
     version: str = "unknown"
 
     def as_dict(self) -> dict[str, Any]:
@@ -100,6 +112,10 @@ class ModelDescription:
             del content["preprocessing"], content["contract"]
         else:
             format = WITH_CHAIN
+        if self.single_choice:
+            format = WITH_CHOICE
+        else:
+            del content["single_choice"]
         return {"format": format, **content, **lists}
 
     @classmethod
@@ -115,11 +131,11 @@ class ModelDescription:
         """
         if not isinstance(content, Mapping):
             raise _malformed(where, f"a {type(content).__name__}")
-        if content.get("format") not in (FORMAT, WITH_CHAIN):
+        if content.get("format") not in READ:
             raise CheckpointError(
                 where,
                 f"a description of format {content.get('format')}",
-                f"format {FORMAT} or {WITH_CHAIN}",
+                f"a format up to {READ[-1]}",
                 "Use the version of ecg_tl that wrote it.",
             )
         content = _with_reason(content)
@@ -143,14 +159,18 @@ class ModelDescription:
         """
         content = asdict(self)
         classes = len(self.class_names) if isinstance(self.class_names, tuple) else 0
-        content["thresholds"] = self.thresholds or (0.5,) * classes
-        content["tuned"] = self.tuned or (False,) * classes
+        cuts = 0 if self.single_choice is True else classes
+        content["thresholds"] = self.thresholds or (0.5,) * cuts
+        content["tuned"] = self.tuned or (False,) * cuts
+        if self.single_choice is True:
+            content["threshold_rule"] = MOST_PROBABLE
         for name, (fits, expected) in _EXPECTED.items():
             if not fits(content[name]):
                 raise _malformed(where, f"{name} {shown(content[name])}", expected)
         for name in ("thresholds", "tuned"):
-            if len(content[name]) != classes:
-                raise _malformed(where, f"{len(content[name])} {name}", f"one for each of {classes} classes")
+            if len(content[name]) != cuts:
+                expected = f"one for each of {classes} classes" if cuts else "none where one class is chosen"
+                raise _malformed(where, f"{len(content[name])} {name}", expected)
         try:
             content["leads"] = check_leads(self.leads)
         except SettingError as error:
@@ -255,5 +275,6 @@ _EXPECTED: dict[str, tuple[Callable[[Any], bool], str]] = {
     "signal_ranges": (lambda value: value is None or isinstance(value, dict), "a table"),
     "preprocessing": (lambda steps: steps is None or isinstance(steps, list), "a list of steps"),
     "contract": (lambda name: name is None or isinstance(name, str), "a name"),
+    "single_choice": (lambda value: isinstance(value, bool), "true or false"),
     "version": (lambda name: isinstance(name, str), "a version"),
 }

@@ -52,6 +52,7 @@ def as_json(
         model: Its file.
         settings: How records became answers.
     """
+    decides = description.validated or description.single_choice
     return {
         "notice": NOTICE,
         "ecg_tl": __version__,
@@ -60,7 +61,7 @@ def as_json(
             "calibrated": description.calibrated,
             "uncalibrated": description.uncalibrated,
             "temperature": description.temperature if description.calibrated else None,
-            "thresholds": description.threshold_rule if description.validated else "default",
+            "thresholds": description.threshold_rule if decides else "default",
             "threshold_target": description.threshold_target,
         },
         "settings": asdict(settings),
@@ -126,16 +127,21 @@ def _in_full(outcome: Outcome) -> RenderableType:
     table = Table(box=SIMPLE_HEAD, pad_edge=False)
     table.add_column("class")
     table.add_column("probability", justify="right")
-    table.add_column("threshold", justify="right")
+    chooses = all(one.threshold is None for one in outcome.classes)
+    if not chooses:
+        table.add_column("threshold", justify="right")
     table.add_column("")
     shown = set(outcome.ranked[:MOST_CLASSES])
     for one in outcome.classes:
         if one in shown:
             style = "bold" if one.found else ""
-            threshold = _digits(one.threshold) + ("" if one.tuned else "*")
-            table.add_row(one.name, _digits(one.probability), threshold, _word(one), style=style)
+            cells = [one.name, _digits(one.probability)]
+            if one.threshold is not None:
+                cells.append(_digits(one.threshold) + ("" if one.tuned else "*"))
+            table.add_row(*cells, _word(one), style=style)
     others = len(outcome.classes) - len(shown)
-    more = [Text(f"  and {others} classes further below their thresholds", style="dim")] if others else []
+    how = "that are less probable" if chooses else "further below their thresholds"
+    more = [Text(f"  and {others} classes {how}", style="dim")] if others else []
     notes = [Text(f"  {remark.message}") for remark in outcome.notes]
     warnings = [Text(f"  warning: {remark.message}", style="yellow") for remark in outcome.warnings]
     return Group(heading, table, *more, *notes, *warnings)
@@ -160,6 +166,10 @@ def _overview(outcomes: Sequence[Outcome]) -> RenderableType:
 
 def explanations(description: ModelDescription) -> list[str]:
     """Say in lines how probabilities and decisions came about."""
+    if description.single_choice:
+        how = f"calibrated (temperature {description.temperature:.2f})"
+        how = how if description.calibrated else f"not calibrated: {description.uncalibrated}"
+        return [f"probabilities {how}; they sum up to 1, and the most probable class is chosen"]
     if not description.validated:
         return [f"probabilities not calibrated and thresholds of 0.5: {NEVER_VALIDATED}"]
     target = "" if description.threshold_target is None else f" of {description.threshold_target:g}"
@@ -178,7 +188,9 @@ def explanations(description: ModelDescription) -> list[str]:
 
 
 def _word(one: ClassAnswer) -> str:
-    return "found" if one.found else ""
+    if not one.found:
+        return ""
+    return "chosen" if one.threshold is None else "found"
 
 
 def _digits(probability: float) -> str:

@@ -47,7 +47,7 @@ class ConditionResult:
         level: On the kind's scale; None where there is none.
         snr_db: Median signal-to-noise ratio of the records; None where nothing is added.
         scores: As `ecg_tl.metrics.Scores.as_dict`, and F1 at the checkpoint's thresholds as `f1_macro_tuned`,
-            `f1_weighted_tuned`.
+            `f1_weighted_tuned`; of a network that chooses a class, F1 of its choices under these names too.
         interval: Of the metric that was asked for, over patients; None without resampling.
         change: Of the same from its own clean score, paired by patient; None for the clean score itself.
         difference: Of the same from the first checkpoint under the same condition, paired by patient; None
@@ -285,8 +285,12 @@ def _scores(
     probabilities: NDArray[np.float32],
     targets: NDArray[np.float32],
     class_names: Sequence[str],
-    thresholds: NDArray[np.float64],
+    thresholds: NDArray[np.float64] | None,
 ) -> dict[str, float]:
+    if thresholds is None:
+        chosen = multilabel_scores(probabilities, targets, class_names, None)
+        # Under the names that F1 at thresholds has, by which it is asked for and resampled.
+        return chosen.as_dict() | {"f1_macro_tuned": chosen.f1_macro, "f1_weighted_tuned": chosen.f1_weighted}
     scores = multilabel_scores(probabilities, targets, class_names).as_dict()
     tuned = multilabel_scores(probabilities, targets, class_names, thresholds)
     return scores | {"f1_macro_tuned": tuned.f1_macro, "f1_weighted_tuned": tuned.f1_weighted}
@@ -294,7 +298,7 @@ def _scores(
 
 def _sample(
     probabilities: NDArray[np.float32],
-    thresholds: NDArray[np.float64],
+    thresholds: NDArray[np.float64] | None,
     draws: PatientResamples,
     metric: str,
     scores: Mapping[str, float],

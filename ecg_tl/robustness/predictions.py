@@ -15,6 +15,7 @@ from ecg_tl.disturbances import record_generators, signal_to_noise
 from ecg_tl.robustness.conditions import Disturbance
 from ecg_tl.robustness.subjects import Subject
 from ecg_tl.signals import Batch
+from ecg_tl.single_choice import probabilities_of
 from ecg_tl.store.progress import record_progress
 
 
@@ -67,7 +68,8 @@ def predict_disturbed(
         def predict(whole: Batch, number: int) -> None:
             cut = datamodule.windows_of(whole)
             for task, by_condition in zip(tasks, collected, strict=True):
-                by_condition[number].append(task.judge(cut).float().sigmoid().cpu())
+                logits = task.judge(cut).float()
+                by_condition[number].append(probabilities_of(logits, task.single_choice).cpu())
                 for _ in range(len(whole["index"])):
                     advance()
 

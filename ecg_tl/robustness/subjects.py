@@ -28,14 +28,14 @@ class Subject:
         name: In tables and figures.
         path: The file.
         task: Its network with its normalisation, in eval mode.
-        thresholds: `(classes,)`, chosen on validation data; 0.5 where none were.
+        thresholds: `(classes,)`, chosen on validation data; 0.5 where none were; None of a choice.
         overlap: Of its training records with the test records.
     """
 
     name: str
     path: Path
     task: EcgClassifier
-    thresholds: NDArray[np.float64]
+    thresholds: NDArray[np.float64] | None
     overlap: OverlapReport
 
 
@@ -73,9 +73,9 @@ def make_subject(
         where=path,
         setting="--data.allow_overlap true",
     )
-    thresholds = np.full(datamodule.num_classes, DEFAULT_THRESHOLD)
+    task = restore_task(path, checkpoint)
+    thresholds = None if task.single_choice else np.full(datamodule.num_classes, DEFAULT_THRESHOLD)
     if said.calibration is not None:
-        thresholds = np.array(
-            Calibration.from_dict(said.calibration, datamodule.class_names, path).thresholds, dtype=np.float64
-        )
-    return Subject(name, path, restore_task(path, checkpoint), thresholds, overlap)
+        cuts = Calibration.from_dict(said.calibration, datamodule.class_names, path).cuts
+        thresholds = None if cuts is None else np.array(cuts, dtype=np.float64)
+    return Subject(name, path, task, thresholds, overlap)

@@ -11,6 +11,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ecg_tl.statistics.decisions import softmax
+
 ECE_BINS = 15
 """Of equal width, in which the calibration error compares probabilities with shares of positives."""
 
@@ -41,8 +43,15 @@ def brier_score(probabilities: NDArray[np.float64], targets: NDArray[Any]) -> fl
     return float((squares if answered.all() else squares[answered]).mean())
 
 
-def temper(probabilities: NDArray[np.float64], temperature: float) -> NDArray[np.float64]:
-    """Divide the logits behind probabilities by a temperature; 0 and 1 stay what they are."""
+def temper(
+    probabilities: NDArray[np.float64], temperature: float, *, single_choice: bool = False
+) -> NDArray[np.float64]:
+    """Divide the logits behind probabilities by a temperature; 0 and 1 stay what they are.
+
+    Of a choice these are logarithms of the probabilities, `(records, classes)`, which then sum up to 1 again.
+    """
+    if single_choice:
+        return softmax(np.log(np.maximum(probabilities, 1e-300)) / temperature)
     inside = np.clip(probabilities, 1e-300, 1 - 1e-16)
     scaled = (np.log(inside) - np.log1p(-inside)) / temperature
     tempered = np.exp(-np.logaddexp(0.0, -scaled))

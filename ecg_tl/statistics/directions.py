@@ -16,6 +16,7 @@ DIRECTIONS: dict[str, Direction] = {
     "f1_macro": "max",
     "f1_weighted": "max",
     "fmax": "max",
+    "accuracy": "max",
     "brier": "min",
     "ece": "min",
     "loss": "min",
@@ -24,6 +25,13 @@ DIRECTIONS: dict[str, Direction] = {
 
 BY_CLASS = ("auroc", "auprc", "f1")
 """Scores that each class has for itself."""
+
+
+def averages_of(*, single_choice: bool) -> list[str]:
+    """Name the scores over all classes that a training logs."""
+    without = "fmax" if single_choice else "accuracy"
+    return [name for name in DIRECTIONS if name not in (*BY_CLASS, without)]
+
 
 _LOGGED = re.compile(r"(?:train|val)(?:/(?P<average>\w+)|_(?P<by_class>\w+?)/.+)", re.DOTALL)
 

@@ -335,6 +335,8 @@ def score_intervals(
     thresholds: Sequence[float] | NDArray[Any] | None = None,
     resamples: int = 1000,
     seed: int = 0,
+    *,
+    single_choice: bool = False,
 ) -> dict[str, Interval]:
     """Give one model's test scores with 95 % intervals over patients.
 
@@ -346,6 +348,7 @@ def score_intervals(
         thresholds: For the F1 values, one a class; 0.5 if None.
         resamples: Of the bootstrap.
         seed: Of the bootstrap.
+        single_choice: Whether the most probable class is chosen: then thresholds are not looked at.
 
     Returns:
         `auroc_macro`, `auprc_macro`, `f1_macro`, `f1_weighted`, and `auroc/NAME` and `auprc/NAME` for each
@@ -354,7 +357,7 @@ def score_intervals(
     """
     draws = resample_patients(np.asarray(targets), np.asarray(patient_ids), resamples, seed)
     cuts = np.full(len(class_names), 0.5) if thresholds is None else np.asarray(thresholds)
-    runs = {0: score_run(np.asarray(probabilities), cuts, draws)}
+    runs = {0: score_run(np.asarray(probabilities), None if single_choice else cuts, draws)}
     found = {
         name: _model_interval(sample_of(runs, metric))
         for name, metric in (

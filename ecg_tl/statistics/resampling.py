@@ -27,6 +27,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ecg_tl.statistics.decisions import decided
+
 Floats = NDArray[np.float64]
 Rows = NDArray[np.int64]
 Flags = NDArray[np.bool_]
@@ -283,7 +285,7 @@ def _running_sums(weights: Floats, patient_of: Rows, *ends: Rows) -> tuple[Float
 
 @dataclass(frozen=True, eq=False)
 class F1Scores:
-    """F1 at fixed thresholds, averaged over all classes with answers, under all resamples.
+    """F1 of decisions, averaged over all classes with answers, under all resamples.
 
     Attributes:
         macro: On the records as they are.
@@ -298,7 +300,9 @@ class F1Scores:
     weighted_resampled: Floats
 
 
-def f1_scores(probabilities: NDArray[Any], thresholds: NDArray[Any], resamples: PatientResamples) -> F1Scores:
+def f1_scores(
+    probabilities: NDArray[Any], thresholds: NDArray[Any] | None, resamples: PatientResamples
+) -> F1Scores:
     """Score decisions: a class is given where its probability is at or above its threshold.
 
     A class with neither positives nor decisions counts 0, one without any answer is in no mean, as in
@@ -306,10 +310,10 @@ def f1_scores(probabilities: NDArray[Any], thresholds: NDArray[Any], resamples: 
 
     Args:
         probabilities: `(records, classes)`.
-        thresholds: `(classes,)`, chosen on validation data.
+        thresholds: `(classes,)`, chosen on validation data; None for the most probable class of each record.
         resamples: Of the test set.
     """
-    given = (np.asarray(probabilities) >= np.asarray(thresholds)) & resamples.answered
+    given = decided(probabilities, thresholds) & resamples.answered
     truth = resamples.targets
     has_answers = resamples.answered.any(axis=0)
     by_record = np.concatenate([truth & given, given, truth], axis=1).astype(np.float64)

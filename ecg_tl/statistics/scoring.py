@@ -113,7 +113,7 @@ class RunScores:
         auroc_resampled: `(classes, resamples)`.
         auprc_resampled: `(classes, resamples)`.
         influence: `(classes, patients)`, on the AUROC.
-        f1: At the run's thresholds.
+        f1: At the run's thresholds, or of its choices.
     """
 
     resamples: PatientResamples
@@ -153,13 +153,13 @@ class RunScores:
 
 
 def score_run(
-    probabilities: NDArray[Any], thresholds: NDArray[Any], resamples: PatientResamples
+    probabilities: NDArray[Any], thresholds: NDArray[Any] | None, resamples: PatientResamples
 ) -> RunScores:
     """Score a run's test predictions under all resamples.
 
     Args:
         probabilities: `(records, classes)`, in the order of the records of `resamples`.
-        thresholds: `(classes,)`.
+        thresholds: `(classes,)`; None for the most probable class of each record.
         resamples: Of the test set.
     """
     classes = probabilities.shape[1]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -23,7 +23,8 @@ LEAST_SHARE = 0.5
 """Of a column's cells that name recordings: with fewer, the column is of something else."""
 
 _SAMPLED_ROWS = 200
-_YES_OR_NO = frozenset({"0", "1", "true", "false"})
+_YES = frozenset({"1", "true"})
+_YES_OR_NO = _YES | {"0", "false"}
 _CODE_NAMES = (
     *("code", "codes", "label", "labels", "class", "classes", "dx", "diagnosis", "diagnoses"),
     *("finding", "findings", "statement", "statements", "rhythm", "snomed", "snomed_codes", "interpretation"),
@@ -50,6 +51,7 @@ class ColumnsFound:
         codes: The column of codes, if there are no classes.
         separator: Between the codes of one row.
         code_counts: How many rows have each code.
+        classes_by_row: How many rows have no class, one, two, and so on.
         candidates: Columns that may be of codes as well.
         others: Columns that are none of these.
     """
@@ -66,8 +68,14 @@ class ColumnsFound:
     codes: str | None
     separator: str
     code_counts: Mapping[str, int]
+    classes_by_row: Mapping[int, int]
     candidates: tuple[str, ...]
     others: tuple[str, ...]
+
+    @property
+    def have_one_class(self) -> bool:
+        """Whether each row has exactly one class, of several that there are."""
+        return len(self.labels or self.code_counts) > 1 and set(self.classes_by_row) == {1}
 
 
 @dataclass(frozen=True)
@@ -162,9 +170,14 @@ def survey_columns(
         _refuse_unclear(path, columns, tuple(labels), candidates)
     separator = said.separator or (";" if codes is None else _separator(table[codes]))
     code_counts: Counter[str] = Counter()
+    by_row: Counter[int] = Counter()
     if codes is not None:
         for cell in table[codes]:
-            code_counts.update({code for part in cell.split(separator) if (code := identifier(part))})
+            found = {code for part in cell.split(separator) if (code := identifier(part))}
+            code_counts.update(found)
+            by_row[len(found)] += 1
+    else:
+        by_row.update(_present(table[name] for name in labels))
     return ColumnsFound(
         record=record,
         patient=patient,
@@ -178,6 +191,7 @@ def survey_columns(
         codes=codes,
         separator=separator,
         code_counts=dict(code_counts.most_common()),
+        classes_by_row=dict(sorted(by_row.items())),
         candidates=tuple(candidates),
         others=tuple(name for name in rest if name != codes),
     )
@@ -240,6 +254,12 @@ def _answers(cells: pd.Series[Any]) -> Counter[str] | None:
         return None
     yes, no = counts["1"] + counts["true"], counts["0"] + counts["false"]
     return Counter({word: count for word, count in (("1", yes), ("0", no)) if count})
+
+
+def _present(columns: Iterable[pd.Series[Any]]) -> list[int]:
+    """Count the classes of each row."""
+    answers = [[(identifier(cell) or "").casefold() in _YES for cell in column] for column in columns]
+    return [sum(row) for row in zip(*answers, strict=True)]
 
 
 def _separator(cells: pd.Series[Any]) -> str:

@@ -9,6 +9,7 @@ from ecg_tl.survey.folder import FolderFound
 from ecg_tl.terminal import Table
 
 _SHOWN = 8
+CHOICE = "`single_choice: true`"
 
 
 def render_folder(found: FolderFound) -> Table:
@@ -51,11 +52,21 @@ def render_folder(found: FolderFound) -> Table:
     else:
         codes = f"{len(columns.code_counts)} codes (column {columns.codes}, parted by {columns.separator!r})"
         table.add_row("classes", f"{codes}: {_counts(columns.code_counts)}")
+    table.add_row("", _choice(found))
     if columns.others:
         table.add_row("not used", first_few(columns.others))
     for note in (*recordings.passed_over, *found.notes):
         table.add_row("note", note)
     return table
+
+
+def _choice(found: FolderFound) -> str:
+    """Say how many classes rows have, and what to set where that is one."""
+    by_row, columns = found.columns.classes_by_row, found.columns
+    if columns.have_one_class:
+        return f"each row has exactly one: if they exclude each other, set {CHOICE} in the config"
+    several = sum(count for number, count in by_row.items() if number > 1)
+    return f"{by_row.get(1, 0):,} row(s) with one, {by_row.get(0, 0):,} with none, {several:,} with several"
 
 
 def _counts(counts: Mapping[str, int]) -> str:

@@ -18,6 +18,10 @@ CONFIG_NAME = "dataset.yaml"
 _RATE = 100
 _SECONDS = 10.0
 _LONGEST_SECONDS = 30.0
+_CHOICE = (
+    "    # Each row has exactly one class. If they exclude each other, this setting has one chosen:\n"
+    "    # single_choice: true\n"
+)
 
 
 def dataset_config(found: FolderFound, reading: ReadSettings | None = None) -> dict[str, Any]:
@@ -83,7 +87,8 @@ def write_dataset_yaml(
     body = yaml.safe_dump(
         {"data": dataset_config(found, reading)}, sort_keys=False, allow_unicode=True, width=1000
     )
-    write_text(path, "".join(_printable(line) for line in head) + body)
+    tail = _CHOICE if found.columns.have_one_class else ""
+    write_text(path, "".join(_printable(line) for line in head) + body + tail)
     return path
 
 

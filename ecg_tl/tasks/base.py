@@ -36,7 +36,6 @@ from ecg_tl.contamination.training_sets import (
 )
 from ecg_tl.errors import CheckpointError, SettingError
 from ecg_tl.limits import LEARNING_RATE, LR_DECAY, WEIGHT_DECAY, require_settings, shown
-from ecg_tl.metrics import multilabel_scores, sensitivity_and_specificity
 from ecg_tl.models import EcgNetwork, create_network, network_names
 from ecg_tl.models.attention_pool import attend_as_stored
 from ecg_tl.models.low_rank import has_low_rank, merged_state
@@ -53,6 +52,7 @@ from ecg_tl.tasks.optimization import (
 )
 from ecg_tl.tasks.predictions import Predictions, gather, join_windows, on_device
 from ecg_tl.tasks.randomness import random_states, restore_random_state
+from ecg_tl.tasks.scoring import calibrated_scores, plain_scores
 from ecg_tl.transforms import ChainScaling, create_normalization
 
 if TYPE_CHECKING:  # inference has no use for it
@@ -63,7 +63,9 @@ _JUDGED = {TrainerFn.VALIDATING: "validation", TrainerFn.TESTING: "test"}
 
 
 class EcgClassifier(LightningModule):
-    """A multi-label classifier of ECGs in millivolts, with any registered network.
+    """A classifier of ECGs in millivolts, with any registered network.
+
+    Each class is a question by itself, or one of them is chosen (`single_choice`).
 
     It logs `train/loss`, and for `val` and `test` the loss and all scores of `ecg_tl.metrics`, averaged
     (`val/auroc_macro`) and per class (`val_auroc/NORM`). At the end of each validation it chooses thresholds
@@ -80,6 +82,7 @@ class EcgClassifier(LightningModule):
         num_samples: From the datamodule.
         class_names: From the datamodule.
         normalization: From the datamodule: a name and its options, see `ecg_tl.transforms`.
+        single_choice: From the datamodule: whether one of the classes is chosen.
         optimizer: `adamw`, `adam` or `sgd` (Nesterov momentum 0.9).
         learning_rate: Highest rate of the head.
         weight_decay: Of kernels and matrices; biases and norms have none.
@@ -90,9 +93,11 @@ class EcgClassifier(LightningModule):
         pos_weight: How much more a positive weighs in the training's loss than a negative: as much (`none`),
             as there are more negatives of its class among the training records (`balanced`, at most 100
             times), or the square root of that (`root`). Scores, and the losses of validation and test, have
-            no weights. Probabilities of a weighted training are too high until they are calibrated.
+            no weights. Probabilities of a weighted training are too high until they are calibrated. Of a
+            choice, how much a record of each class weighs: all classes the same in sum (`balanced`), or the
+            square root of that.
         thresholds: What each class's threshold is chosen for on validation records: the greatest `f1`, or at
-            least `threshold_target` of `sensitivity` or of `specificity`.
+            least `threshold_target` of `sensitivity` or of `specificity`. A choice has no thresholds.
         threshold_target: A share, over 0 and at most 1; `f1` has no use for it.
         network_options: The network's own settings by name, such as `{hidden_size: 50}` of an LSTM.
 
@@ -126,6 +131,7 @@ class EcgClassifier(LightningModule):
         thresholds: ThresholdRule = "f1",
         threshold_target: float = 0.9,
         network_options: dict[str, Any] | None = None,
+        single_choice: bool = False,
     ) -> None:
         super().__init__()
         self.network = create_network(network, num_classes, num_leads, num_samples, **(network_options or {}))
@@ -153,6 +159,9 @@ class EcgClassifier(LightningModule):
                 "pos_weight", shown(pos_weight), f"one of {', '.join(get_args(PosWeight))}", "Choose one."
             )
         check_threshold_rule(thresholds, threshold_target)
+        if single_choice:
+            _check_choice(num_classes, thresholds)
+        self.single_choice = single_choice
         self.class_names = tuple(class_names)
         self.optimizer_name: OptimizerName = optimizer
         self.learning_rate = learning_rate
@@ -180,7 +189,12 @@ class EcgClassifier(LightningModule):
         self._masked = True  # whether a training target may be NaN; known once there is data
         self._random_states: list[dict[str, Any]] | None = None
         if type(self) is EcgClassifier:  # a subclass keeps its own settings, which need not be these
-            self.save_hyperparameters()
+            self.save_hyperparameters(ignore=self.not_kept)
+
+    @property
+    def not_kept(self) -> tuple[str, ...]:
+        """Settings that a checkpoint leaves out: what it is if they are not said."""
+        return () if self.single_choice else ("single_choice",)
 
     @classmethod
     def for_data(cls, datamodule: EcgDataModule, network: str, **settings: Any) -> Self:
@@ -201,6 +215,18 @@ class EcgClassifier(LightningModule):
         logits: Tensor = self.network(self.normalization(signal))
         return logits
 
+    def setup(self, stage: str) -> None:
+        """Refuse data of the other kind of task."""
+        datamodule = getattr(self._trainer, "datamodule", None)
+        of_data = getattr(datamodule, "single_choice", self.single_choice)
+        if of_data != self.single_choice:
+            raise SettingError(
+                "single_choice",
+                f"{_yes(self.single_choice)} of the task, {_yes(of_data)} of its data",
+                "the same of both",
+                "Make the task with `for_data`, or let it take the setting; or set the data as the task.",
+            )
+
     def on_fit_start(self) -> None:
         """Say what the network chose, see whether targets are masked, weigh classes, fit normalisation."""
         parts = getattr(getattr(self.trainer, "datamodule", None), "parts", None)
@@ -209,7 +235,8 @@ class EcgClassifier(LightningModule):
         self._positive_weights = None
         if self.pos_weight != "none":
             parts = _datamodule_of(self.trainer).parts
-            weights = positive_weights(parts.targets[parts.split.train], self.pos_weight)
+            targets = parts.targets[parts.split.train]
+            weights = positive_weights(targets, self.pos_weight, single_choice=self.single_choice)
             self._positive_weights = torch.from_numpy(weights).to(self.device)
         scaling, datamodule = self.normalization, getattr(self.trainer, "datamodule", None)
         if isinstance(scaling, ChainScaling) and not scaling.is_fitted and datamodule is not None:
@@ -226,14 +253,17 @@ class EcgClassifier(LightningModule):
         self.calibration = None
 
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
-        """Return binary cross-entropy, averaged over the answers of all classes and records."""
+        """Return cross-entropy, averaged over all answers; see `classification_loss`."""
         logits, targets, weights = self._logits(batch), batch["target"], self._positive_weights
-        loss = (
-            classification_loss(
-                logits, targets, masked=True, answers=answers_of_batch(targets), positive_weights=weights
-            )
-            if self._masked
-            else classification_loss(logits, targets, masked=False, positive_weights=weights)
+        single = self.single_choice
+        answers = answers_of_batch(targets, single_choice=single) if self._masked else None
+        loss = classification_loss(
+            logits,
+            targets,
+            masked=self._masked,
+            answers=answers,
+            positive_weights=weights,
+            single_choice=single,
         )
         self.log(
             "train/loss",
@@ -261,7 +291,9 @@ class EcgClassifier(LightningModule):
     def judge(self, batch: Batch) -> Tensor:
         """Return logits `(batch, classes)` of records, those of several windows joined to one."""
         logits = self._logits(batch)
-        return join_windows(logits, batch["windows"]) if "windows" in batch else logits
+        if "windows" not in batch:
+            return logits
+        return join_windows(logits, batch["windows"], single_choice=self.single_choice)
 
     def _logits(self, batch: Batch) -> Tensor:
         frozen = self.frozen_below
@@ -283,14 +315,19 @@ class EcgClassifier(LightningModule):
         return frozen.take(batch, self._below, None)
 
     def _evaluate(self, stage: str, batch: Batch) -> None:
-        self._batches[stage].append(on_device(batch["index"], self.judge(batch), batch["target"]))
+        logits = self.judge(batch)
+        self._batches[stage].append(on_device(batch["index"], logits, batch["target"], self.single_choice))
 
     def on_validation_epoch_end(self) -> None:
         """Score the validation, and calibrate on it."""
         predictions = self._finish("val")
         if not self.trainer.sanity_checking:
             self.calibration = calibrate(
-                predictions.logits, predictions.targets, self.threshold_rule, self.threshold_target
+                predictions.logits,
+                predictions.targets,
+                self.threshold_rule,
+                self.threshold_target,
+                single_choice=self.single_choice,
             )
             self._score("val", predictions)
 
@@ -305,11 +342,9 @@ class EcgClassifier(LightningModule):
         return predictions
 
     def _score(self, stage: str, predictions: Predictions) -> None:
-        probabilities = predictions.probabilities
-        scores = multilabel_scores(probabilities, predictions.targets, self.class_names).as_dict()
-        scores["loss"] = float(classification_loss(predictions.logits, predictions.targets))
+        scores = plain_scores(predictions, self.class_names)
         if stage == "test" and self.calibration is not None:
-            scores |= self._calibrated_scores(predictions, self.calibration)
+            scores |= calibrated_scores(predictions, self.class_names, self.calibration)
         self.scores[stage] = scores
         named = {
             # `auroc/NORM` becomes `val_auroc/NORM`: one TensorBoard section a score, one curve a class.
@@ -318,23 +353,6 @@ class EcgClassifier(LightningModule):
         }
         # Computed from gathered predictions, so equal on every process: nothing to synchronise.
         self.log_dict(named, rank_zero_only=False, sync_dist=False)
-
-    def _calibrated_scores(self, predictions: Predictions, calibration: Calibration) -> dict[str, float]:
-        probabilities, targets, names = predictions.probabilities, predictions.targets, self.class_names
-        thresholds = torch.tensor(calibration.thresholds, dtype=torch.float64)
-        tuned = multilabel_scores(probabilities, targets, names, thresholds)
-        scores = {f"{name}_tuned": getattr(tuned, name) for name in ("f1_macro", "f1_weighted")}
-        logits = calibration.scaled(predictions.logits)
-        if logits is not None:
-            cooled = multilabel_scores(logits.sigmoid(), targets, names)
-            scores |= {f"{name}_calibrated": getattr(cooled, name) for name in ("brier", "ece")}
-            scores["loss_calibrated"] = float(classification_loss(logits, targets))
-        scores |= {f"f1_tuned/{name}": value for name, value in tuned.f1.items()}
-        for suffix, at in (("", 0.5), ("_tuned", thresholds)):
-            sensitivity, specificity = sensitivity_and_specificity(probabilities, targets, names, at)
-            scores |= {f"sensitivity{suffix}/{name}": value for name, value in sensitivity.items()}
-            scores |= {f"specificity{suffix}/{name}": value for name, value in specificity.items()}
-        return scores
 
     # Optimization ---------------------------------------------------------------------------------------
 
@@ -384,6 +402,7 @@ class EcgClassifier(LightningModule):
         description = read_description(checkpoint, where)
         if description.calibration is not None:
             self.calibration = Calibration.from_dict(description.calibration, self.class_names, where)
+            _require_same_kind(self.calibration, self.single_choice, where)
         self.transfer_report = description.transfer
         self._random_states = checkpoint.get("random_states")
         if trainer is not None and trainer.state.fn == TrainerFn.FITTING:
@@ -419,6 +438,32 @@ def _check_rates(lr_by_depth: Sequence[float] | None, lr_decay: float) -> None:
     if lr_by_depth and lr_decay != 1:
         raise SettingError(
             "lr_by_depth", f"it beside lr_decay {lr_decay:g}", "one of them", "Leave lr_decay at 1."
+        )
+
+
+def _check_choice(num_classes: int, thresholds: ThresholdRule) -> None:
+    if num_classes < 2:
+        raise SettingError("single_choice", "one class", "several, of which one is chosen", "Leave it out.")
+    if thresholds != "f1":  # which is what stands there if nothing is said
+        raise SettingError(
+            "thresholds",
+            f"{thresholds} beside single_choice",
+            "none: the most probable class is chosen",
+            "Leave thresholds out.",
+        )
+
+
+def _yes(single_choice: bool) -> str:
+    return "true" if single_choice else "false"
+
+
+def _require_same_kind(calibration: Calibration, single_choice: bool, where: object) -> None:
+    if calibration.single_choice != single_choice:
+        raise CheckpointError(
+            where,
+            f"decisions by {calibration.rule} of a network with single_choice {_yes(single_choice)}",
+            "thresholds, or the most probable class of a choice",
+            "Set the data as the checkpoint has it, or give an intact checkpoint.",
         )
 
 

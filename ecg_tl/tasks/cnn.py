@@ -33,4 +33,4 @@ class CnnClassifier(EcgClassifier):
         chooses = memory_format != "auto" or "memory_format" in find_network(network).options
         options = {"memory_format": memory_format} if chooses else {}
         super().__init__(network, num_classes, num_leads, num_samples, network_options=options, **kwargs)
-        self.save_hyperparameters()
+        self.save_hyperparameters(ignore=self.not_kept)

@@ -12,6 +12,8 @@ import torch.nn.functional as F
 from torch import Tensor, distributed
 from torch.nn.utils.rnn import pad_sequence
 
+from ecg_tl.single_choice import join_choices, probabilities_of
+
 Kept = TypeVar("Kept")
 """What a process keeps of a batch."""
 
@@ -24,19 +26,21 @@ class Predictions:
         index: `int64 (records,)`: rows of the store.
         logits: `float32 (records, classes)`.
         targets: `float32 (records, classes)`.
+        single_choice: Whether one of the classes is chosen; else each is a question by itself.
     """
 
     index: Tensor
     logits: Tensor
     targets: Tensor
+    single_choice: bool = False
 
     @property
     def probabilities(self) -> Tensor:
         """`float32 (records, classes)`, uncalibrated."""
-        return self.logits.sigmoid()
+        return probabilities_of(self.logits, self.single_choice)
 
 
-def join_windows(logits: Tensor, windows: Tensor) -> Tensor:
+def join_windows(logits: Tensor, windows: Tensor, *, single_choice: bool = False) -> Tensor:
     """Give each record the logit of the mean of its windows' probabilities.
 
     Probabilities and not logits are averaged, as ecg-fm-benchmarking does (arXiv 2509.25095): one window that
@@ -46,27 +50,30 @@ def join_windows(logits: Tensor, windows: Tensor) -> Tensor:
     Args:
         logits: `(all windows, classes)`; the windows of a record follow each other.
         windows: `(records,)`: how many each record has, on the CPU.
+        single_choice: Whether one of the classes is chosen.
 
     Returns:
         `float32 (records, classes)`.
     """
+    if single_choice:
+        return join_choices(logits.double(), windows.tolist()).float()
     each = torch.split(logits.double(), windows.tolist())
     found = pad_sequence([F.logsigmoid(one) for one in each], True, -math.inf)
     absent = pad_sequence([F.logsigmoid(-one) for one in each], True, -math.inf)
     return (found.logsumexp(dim=1) - absent.logsumexp(dim=1)).float()
 
 
-def on_cpu(index: Tensor, logits: Tensor, targets: Tensor) -> Predictions:
+def on_cpu(index: Tensor, logits: Tensor, targets: Tensor, single_choice: bool = False) -> Predictions:
     """Keep a batch of predictions without its graph or its device's memory."""
-    return Predictions(index.cpu(), logits.detach().float().cpu(), targets.float().cpu())
+    return Predictions(index.cpu(), logits.detach().float().cpu(), targets.float().cpu(), single_choice)
 
 
-def on_device(index: Tensor, logits: Tensor, targets: Tensor) -> Predictions:
+def on_device(index: Tensor, logits: Tensor, targets: Tensor, single_choice: bool = False) -> Predictions:
     """Keep a batch of predictions without its graph, where it is.
 
     A copy to the CPU would make the device wait in every batch; what a whole pass keeps is small.
     """
-    return Predictions(index, logits.detach().float(), targets.float())
+    return Predictions(index, logits.detach().float(), targets.float(), single_choice)
 
 
 def gather(batches: Sequence[Predictions]) -> Predictions:
@@ -76,7 +83,7 @@ def gather(batches: Sequence[Predictions]) -> Predictions:
     computed from these, by the pure functions of `ecg_tl.metrics`, and none is averaged over batches or
     processes. Every process must call this; processes may have different numbers of batches, or none.
     """
-    batches = [on_cpu(batch.index, batch.logits, batch.targets) for batch in batches]
+    batches = [on_cpu(one.index, one.logits, one.targets, one.single_choice) for one in batches]
     batches = of_all_processes(batches)
     index = torch.cat([batch.index for batch in batches])
     order = torch.argsort(index)
@@ -84,6 +91,7 @@ def gather(batches: Sequence[Predictions]) -> Predictions:
         index=index[order],
         logits=torch.cat([batch.logits for batch in batches])[order],
         targets=torch.cat([batch.targets for batch in batches])[order],
+        single_choice=any(batch.single_choice for batch in batches),
     )
 
 

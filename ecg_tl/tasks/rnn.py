@@ -35,4 +35,4 @@ class RnnClassifier(EcgClassifier):
     ) -> None:
         options = {"hidden_size": hidden_size, "num_layers": num_layers, "pooling": pooling}
         super().__init__(network, num_classes, num_leads, num_samples, network_options=options, **kwargs)
-        self.save_hyperparameters()
+        self.save_hyperparameters(ignore=self.not_kept)

@@ -241,6 +241,13 @@ def _solve(at_hand: AtHand, options: ExactProbeOptions) -> dict[str, Any]:
             f"at most {MOST_VALUES:,} features in all, which are kept in double precision",
             "Use `linear_probe`, which needs them batch by batch.",
         )
+    if at_hand.task.single_choice:
+        raise SettingError(
+            "transfer.recipe",
+            "exact_probe where one of the classes is chosen (single_choice)",
+            "questions one by one, each of which it solves by itself",
+            "Use `linear_probe`.",
+        )
     if network.head.bias is None:
         raise SettingError(
             "network",

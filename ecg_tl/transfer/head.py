@@ -24,8 +24,8 @@ def adapt_head(
     """Take over the rows of classes that the upstream has learnt.
 
     Raises:
-        CheckpointError: If the upstream has no such head, another number of features, or classes that cannot
-            be brought together.
+        CheckpointError: If the upstream has no such head, another number of features, classes that cannot be
+            brought together, or decides in another way than the downstream.
     """
     names = [f"{network.head_name}.{kind}" for kind in ("weight", "bias")]
     weight = upstream.weights.get(names[0])
@@ -41,6 +41,7 @@ def adapt_head(
             "Use `head: reset`, or the same network on signals of the same length.",
         )
     theirs, ours = upstream.data, downstream
+    _require_same_kind(policy, theirs, ours, upstream.path)
     if policy == "by_diagnosis":
         rows = rows_by_diagnosis(theirs or {}, ours or {}, upstream.path)
     elif theirs is not None and ours is not None:
@@ -57,6 +58,23 @@ def adapt_head(
     state = network.state_dict()
     note = _rows_note(rows, theirs, ours)
     return {name: copy_rows(state[name], upstream.weights[name], rows, note) for name in names}
+
+
+def _require_same_kind(
+    policy: str, theirs: Mapping[str, Any] | None, ours: Mapping[str, Any] | None, where: object
+) -> None:
+    """Refuse rows that mean something else here: one of a softmax says nothing without all others."""
+    said = [_DECIDES[bool((data or {}).get("single_choice"))] for data in (theirs, ours)]
+    if said[0] != said[1]:
+        raise CheckpointError(
+            where,
+            f"a head that {said[0]}",
+            f"one that {said[1]}, for `head: {policy}`",
+            "Use `head: reset`.",
+        )
+
+
+_DECIDES = {False: "decides each class by itself", True: "chooses one of its classes"}
 
 
 def _rows_note(rows: dict[int, int], theirs: Mapping[str, Any] | None, ours: Mapping[str, Any] | None) -> str:

@@ -15,6 +15,7 @@ from ecg_tl.checkpoints.settings import task_class
 from ecg_tl.contamination.training_sets import TrainingSet, read_training_sets
 from ecg_tl.errors import CheckpointError
 from ecg_tl.preprocessing.chain import steps_in_words
+from ecg_tl.statistics.decisions import MOST_PROBABLE
 from ecg_tl.temperature import AT_RANGE_END, is_at_range_end
 from ecg_tl.terminal import Group, RenderableType, Table, Text
 
@@ -156,20 +157,22 @@ def _classes(content: Mapping[str, Any], data: Mapping[str, Any]) -> Table:
     """One row a class: its codes, positives in each part, threshold."""
     codes, support = _table(data.get("class_codes")), _table(data.get("support"))
     calibration = _table(content.get("calibration"))
+    chooses = bool(data.get("single_choice"))
     thresholds, tuned = calibration.get("thresholds"), calibration.get("tuned")
     table = Table()
     table.add_column("class")
     table.add_column("codes", overflow="fold")
     for part in PARTS:
         table.add_column(part, justify="right")
-    table.add_column("threshold", justify="right")
+    if not chooses:
+        table.add_column("threshold", justify="right")
     for column, name in enumerate(content["class_names"]):
         of_class = codes.get(name) or ()
         table.add_row(
             Text(str(name)),
             Text(", ".join(str(code) for code in of_class)),
             *(str(_table(support.get(part)).get(name, "?")) for part in PARTS),
-            Text(_threshold(_at(thresholds, column), _at(tuned, column))),
+            *(() if chooses else [Text(_threshold(_at(thresholds, column), _at(tuned, column)))]),
         )
     return table
 
@@ -188,7 +191,8 @@ def _temperature(calibration: Mapping[str, Any]) -> str:
         return f"none: {calibration.get('uncalibrated') or 'not said why'}"
     if isinstance(temperature, float) and is_at_range_end(temperature):
         return f"{_number(temperature)}, which is not used: {AT_RANGE_END}"
-    return f"{_number(calibration.get('temperature'))}, fitted on validation records, as the thresholds below"
+    as_others = "" if calibration.get("rule") == MOST_PROBABLE else ", as the thresholds below"
+    return f"{_number(calibration.get('temperature'))}, fitted on validation records{as_others}"
 
 
 def _transfer(transfer: Mapping[str, Any]) -> str:

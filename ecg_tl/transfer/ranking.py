@@ -22,6 +22,7 @@ from ecg_tl.contamination.training_sets import TrainingSet, read_training_sets
 from ecg_tl.datamodules import EcgDataModule
 from ecg_tl.errors import CheckpointError, SettingError
 from ecg_tl.limits import require_each_once, shown
+from ecg_tl.single_choice import probabilities_of
 from ecg_tl.store.progress import record_progress
 from ecg_tl.tasks import EcgClassifier
 from ecg_tl.tasks.predictions import join_windows
@@ -251,12 +252,12 @@ def encode_part(
             encoded = task.network.forward_features(task.normalization(batch["signal"]))
             logits = task.network.forward_head(encoded)
             if "windows" in batch:
-                logits = join_windows(logits, batch["windows"])
+                logits = join_windows(logits, batch["windows"], single_choice=task.single_choice)
                 encoded = torch.stack(
                     [one.mean(dim=0) for one in torch.split(encoded, batch["windows"].tolist())]
                 )
             index.append(batch["index"].cpu())
-            probabilities.append(logits.float().sigmoid().cpu())
+            probabilities.append(probabilities_of(logits.float(), task.single_choice).cpu())
             features.append((encoded if sketch is None else sketch(encoded)).float().cpu())
             targets.append(batch["target"].cpu())
             for _ in range(len(logits)):

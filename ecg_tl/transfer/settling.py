@@ -23,11 +23,11 @@ from torch import Tensor
 
 from ecg_tl.datamodules.base import EcgDataModule
 from ecg_tl.errors import SettingError
-from ecg_tl.metrics import multilabel_scores
 from ecg_tl.models import EcgNetwork
 from ecg_tl.tasks.base import EcgClassifier
-from ecg_tl.tasks.loss import classification_loss, positive_weights
+from ecg_tl.tasks.loss import positive_weights
 from ecg_tl.tasks.predictions import gather, join_windows, of_all_processes, on_device
+from ecg_tl.tasks.scoring import plain_scores
 from ecg_tl.transfer.groups import Training
 from ecg_tl.transfer.recipe import Settles
 from ecg_tl.transfer.trainer_rules import callbacks_of
@@ -246,7 +246,8 @@ class AtHand:
         if self.task.pos_weight == "none":
             return None
         parts = self.datamodule.parts
-        return positive_weights(parts.targets[parts.split.train], self.task.pos_weight).astype(np.float64)
+        targets, chooses = parts.targets[parts.split.train], self.task.single_choice
+        return positive_weights(targets, self.task.pos_weight, single_choice=chooses).astype(np.float64)
 
     def encode(self, part: Literal["train", "validation"]) -> Encoded:
         """Encode a part's records, each process its share; all have all of them afterwards."""
@@ -267,13 +268,10 @@ class AtHand:
         """Score the network as it is now on the validation records, by the names that a training logs."""
         with _in_use(self.trainer, self.network):
             own = [
-                on_device(batch["index"], self.task.judge(batch), batch["target"])
+                on_device(batch["index"], self.task.judge(batch), batch["target"], self.task.single_choice)
                 for batch in self.datamodule.batches_of("validation", self.task.device, as_judged=True)
             ]
-        predictions = gather(own)
-        names = self.task.class_names
-        found = multilabel_scores(predictions.probabilities, predictions.targets, names).as_dict()
-        found["loss"] = float(classification_loss(predictions.logits, predictions.targets))
+        found = plain_scores(gather(own), self.task.class_names)
         return {f"val_{name}" if "/" in name else f"val/{name}": value for name, value in found.items()}
 
     def by_the_first(self, make: Callable[[], Made]) -> Made:

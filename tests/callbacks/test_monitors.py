@@ -38,6 +38,9 @@ def test_every_score_is_greater_or_smaller_the_better_as_its_definition_says() -
     targets = torch.tensor([[1, 0], [0, 1], [1, 1], [0, 0]])
     good, bad = (targets * 0.98 + 0.01, 0.99 - targets * 0.98)
     scores = [multilabel_scores(p, targets, ["A", "B"]).as_dict() for p in (good, bad)]
+    one_each = torch.eye(2)
+    for found, p in zip(scores, (one_each, 1 - one_each), strict=True):
+        found["accuracy"] = multilabel_scores(p, one_each, ["A", "B"], None).as_dict()["accuracy"]
     losses = [float(torch.nn.functional.binary_cross_entropy(p, targets.float())) for p in (good, bad)]
     for name in DIRECTIONS:
         better, worse = losses if name == "loss" else [s[name if name in s else f"{name}/A"] for s in scores]

@@ -96,6 +96,12 @@ def test_what_it_writes_reads_the_folder(
     assert "recordings" in printed.out
     config = yaml.safe_load((root / "dataset.yaml").read_text(encoding="utf-8"))["data"]
     assert config["class_path"] == "CustomDataModule"
+    # Said where each row has one class, and never set: whether they exclude each other, no table says.
+    text = (root / "dataset.yaml").read_text(encoding="utf-8")
+    assert "single_choice" not in config["init_args"]
+    assert ("# single_choice" in text, "has exactly one" in printed.out) == (name == "wfdb",) * 2
+    uncommented = yaml.safe_load(text.replace("# single_choice", "single_choice"))["data"]["init_args"]
+    assert uncommented.get("single_choice", False) is (name == "wfdb")
     settings = dict(config["init_args"])
     assert settings.pop("root") == str(root)
     settings.pop("num_samples")

@@ -58,6 +58,7 @@ class Study:
             "num_leads": data.num_leads,
             "num_samples": data.num_samples,
             "normalization": data.normalization,
+            **({"single_choice": True} if data.single_choice else {}),
             "schedule": "constant",
             "learning_rate": 1e-2,
         }

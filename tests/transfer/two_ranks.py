@@ -38,13 +38,14 @@ WORLD = int(os.environ.get("WORLD_SIZE", "1"))
 
 def train(study: Study, folder: Path, settings: dict[str, Any], ckpt_path: str | None) -> dict[str, Any]:
     os.environ |= ENVIRONMENT  # Lightning takes WORLD_SIZE away after each training
-    data = study.data(batch_size=8 // WORLD)
-    task = study.task(data, settings["family"], optimizer=settings["optimizer"], weight_decay=0.01)
+    data = study.data(batch_size=8 // WORLD, **settings.get("data", {}))
+    of_task = {"optimizer": settings["optimizer"], "weight_decay": 0.01, **settings.get("task", {})}
+    task = study.task(data, settings["family"], **of_task)
     epochs = Epochs()
     saver = ModelCheckpoint(folder, save_top_k=-1, filename="{epoch}", enable_version_counter=False)
     trainer = study.trainer(
         folder,
-        TransferLearning(**settings["transfer"]),
+        *([TransferLearning(**settings["transfer"])] if settings["transfer"] else []),
         epochs,
         saver,
         max_epochs=settings["epochs"],

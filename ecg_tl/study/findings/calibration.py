@@ -60,7 +60,7 @@ def calibration_rows(grid: Grid) -> tuple[CalibrationRow, ...]:
         temperatures = [run.temperature for run in runs]
         known = [t for t in temperatures if t is not None]
         after = [
-            (temper(run.probabilities, t), run.answers)
+            (temper(run.probabilities, t, single_choice=run.single_choice), run.answers)
             for run, t in zip(runs, temperatures, strict=True)
             if t is not None
         ]

@@ -208,7 +208,13 @@ def _data_warnings(run: RunResult, data: dict[str, Any], classes: Sequence[Class
                 f"Not all of the {total:,} records in {PART_WORDS[part]} have an answer: {', '.join(partly)}."
             )
     if data.get("unanswered"):
-        warnings.append(f"{data['unanswered']:,} records have no answer to any class and are in no part.")
+        lack = "none of the classes, or no answer," if run.single_choice else "no answer to any class"
+        warnings.append(f"{data['unanswered']:,} records have {lack} and are in no part.")
+    if run.single_choice:
+        warnings.append(
+            "One of the classes is chosen in each record: F1 is that of the most probable class, in place of "
+            "F1 at thresholds, and AUROC that of each class against all others."
+        )
     unscored = [name for name in run.class_names if (answered.get("test") or {}).get(name) == 0]
     absent = [c.name for c in classes if c.test == 0 and c.name not in unscored]
     if absent:

@@ -9,6 +9,7 @@ from statistics import mean
 import numpy as np
 
 from ecg_tl.statistics.intervals import Interval, score_interval
+from ecg_tl.study.findings.columns import row_of
 from ecg_tl.study.findings.compared import finite
 from ecg_tl.study.findings.grid import SECOND_OPINION, Cell, Grid
 from ecg_tl.study.findings.tables import (
@@ -18,7 +19,7 @@ from ecg_tl.study.findings.tables import (
     make_table,
     score_cell,
 )
-from ecg_tl.study.findings.topic import Topic, one_file, register_topic
+from ecg_tl.study.findings.topic import Topic, register_topic
 from ecg_tl.study.findings.values import Axes
 from ecg_tl.study.findings.wording import count, duration, number
 from ecg_tl.study.run.results import RunResult
@@ -71,6 +72,7 @@ class ModelScore:
     seconds: float
     epochs: float
     epochs_to_best: float
+    single_choice: bool = False
 
 
 def model_scores(grid: Grid) -> tuple[ModelScore, ...]:
@@ -122,6 +124,7 @@ def _model(grid: Grid, cell: Cell) -> ModelScore:
         seconds=average("seconds"),
         epochs=average("epochs"),
         epochs_to_best=average("epochs_to_best"),
+        single_choice=first.single_choice,
     )
 
 
@@ -148,10 +151,14 @@ def models_table(found: Sequence[ModelScore], default: Axes) -> Table | None:
             "#Training time": duration(one.seconds),
         }
 
+    of_choices = {one.dataset for one in found if one.single_choice}
+    others = any(not one.single_choice for one in found)
+    f1 = ["F1 at thresholds tuned on validation data."] if others or not found else []
+    f1 += [f"F1 of the most probable class: {', '.join(sorted(of_choices))}."] if of_choices else []
     return make_table(
         "Absolute scores on the test set",
         [row(one) for one in found],
-        "Means over the seeds. F1 at thresholds tuned on validation data.",
+        " ".join(["Means over the seeds.", *f1]),
     )
 
 
@@ -159,7 +166,7 @@ register_topic(
     Topic(
         "models",
         lambda study: model_scores(study.grid),
-        one_file("models"),
+        lambda found: {"models": (row_of(one, without=("single_choice",)) for one in found)},
         lambda found, default: {"models": models_table(found, default)},
     )
 )

@@ -8,8 +8,8 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-import torch
 
+from ecg_tl.calibration import default_threshold
 from ecg_tl.callbacks.predictions import PREDICTIONS_FILE, SCORES_FILE
 from ecg_tl.checkpoints.reading import read_upstream
 from ecg_tl.csv_text import write_csv
@@ -78,7 +78,8 @@ def probe_upstream(config: Mapping[str, Any], run_folder: RunFolder) -> Probed:
         columns[f"probability/{name}"] = probabilities[:, position]
     run_folder.test.mkdir(parents=True, exist_ok=True)
     write_csv(run_folder.test / PREDICTIONS_FILE, pd.DataFrame(columns))
-    scores = multilabel_scores(torch.from_numpy(probabilities), torch.from_numpy(targets), names).as_dict()
+    cut = default_threshold(source.single_choice)
+    scores = multilabel_scores(probabilities, targets, names, cut).as_dict()
     described = source.describe()
     write_json(
         run_folder.test / SCORES_FILE,
@@ -95,7 +96,7 @@ def probe_upstream(config: Mapping[str, Any], run_folder: RunFolder) -> Probed:
         module.network_name,
         network_options=dict(config["model"]["init_args"].get("network_options") or {}),
     )
-    kept = ("class_names", "class_codes", "code_system", "support", "split_hash", "task")
+    kept = ("class_names", "single_choice", "class_codes", "code_system", "support", "split_hash", "task")
     said_otherwise = {name: described[name] for name in kept if name in described}
     said_otherwise["pretraining"] = {"method": module.method, **data.describe_records()}
     return Probed(task, source, said_otherwise)

@@ -98,8 +98,15 @@ class RunResult:
         return None if seed is None else int(seed)
 
     @property
-    def thresholds(self) -> NDArray[np.float64]:
-        """Chosen on validation data, `(classes,)`; 0.5 where none were."""
+    def single_choice(self) -> bool:
+        """Whether one of the classes is chosen."""
+        return bool(self.result["data"].get("single_choice"))
+
+    @property
+    def thresholds(self) -> NDArray[np.float64] | None:
+        """Chosen on validation data, `(classes,)`; 0.5 where none were; None where a class is chosen."""
+        if self.single_choice:
+            return None
         calibration = self.result.get("calibration") or {}
         given = calibration.get("thresholds") or []
         if len(given) != len(self.class_names):

@@ -9,6 +9,7 @@ import pandas as pd
 import torch
 from lightning.pytorch import Callback, LightningModule, Trainer
 
+from ecg_tl.calibration import default_threshold
 from ecg_tl.callbacks.history import RunHistory, run_folder
 from ecg_tl.csv_text import write_csv
 from ecg_tl.datamodules import EcgDataModule
@@ -64,7 +65,8 @@ class TestScoresByEpoch(Callback):
             if datamodule.parts.split.selects_on_test
             else _predict(pl_module, datamodule, trainer)
         )
-        scores = multilabel_scores(predictions.probabilities, predictions.targets, pl_module.class_names)
+        cut = default_threshold(predictions.single_choice)
+        scores = multilabel_scores(predictions.probabilities, predictions.targets, pl_module.class_names, cut)
         row = {"epoch": trainer.current_epoch + 1.0, **{name: getattr(scores, name) for name in SCORES}}
         self.rows = [kept for kept in self.rows if kept["epoch"] < row["epoch"]] + [row]
         folder = run_folder(trainer)
@@ -79,7 +81,7 @@ def _predict(task: EcgClassifier, datamodule: EcgDataModule, trainer: Trainer) -
     mixed = str(trainer.precision).endswith("-mixed")
     with torch.no_grad(), nullcontext() if mixed else trainer.precision_plugin.forward_context():
         batches = [
-            on_cpu(batch["index"], task.judge(batch), batch["target"])
+            on_cpu(batch["index"], task.judge(batch), batch["target"], task.single_choice)
             for batch in datamodule.batches_of("test", task.device)
         ]
     return gather(batches)
