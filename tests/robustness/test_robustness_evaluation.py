@@ -78,6 +78,8 @@ def result(checkpoint: Path, other: Path, ptbxl_root: Path, ptbxl_store: Store, 
 class Witness(nn.Module):
     """A network that notes what it is shown."""
 
+    single_choice = False
+
     def __init__(self) -> None:
         super().__init__()
         self.seen: list[Tensor] = []
