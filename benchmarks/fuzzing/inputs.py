@@ -182,7 +182,8 @@ def _make_published(work: Path) -> None:
     leads, samples = len(entry.contract.leads), entry.contract.num_samples
     network = create_network(entry.network, 5, leads, samples, **entry.options)
     (work / "published").mkdir()
-    torch.save({"state_dict": network.state_dict()}, work / "published" / "w.pth")
+    state = {name: x for name, x in network.state_dict().items() if not name.startswith("classifier.")}
+    torch.save({"state_dict": state}, work / "published" / "w.pth")
 
 
 def _make_weights(work: Path) -> None:
