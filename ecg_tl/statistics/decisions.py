@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
 
-MOST_PROBABLE = "most_probable"
+MOST_PROBABLE: Final = "most_probable"
 """In place of what thresholds are chosen for, where there are none."""
 
 
