@@ -20,6 +20,7 @@ from lightning.pytorch.callbacks import ModelCheckpoint
 from trainings import Study, weights
 
 from ecg_tl.transfer.callback import TransferLearning
+from ecg_tl.transforms import Augmentation
 
 
 class Epochs(Callback):
@@ -38,7 +39,9 @@ WORLD = int(os.environ.get("WORLD_SIZE", "1"))
 
 def train(study: Study, folder: Path, settings: dict[str, Any], ckpt_path: str | None) -> dict[str, Any]:
     os.environ |= ENVIRONMENT  # Lightning takes WORLD_SIZE away after each training
-    data = study.data(batch_size=8 // WORLD, **settings.get("data", {}))
+    noise = settings.get("noise")
+    more = {} if noise is None else {"augmentation": Augmentation(gaussian_noise=noise)}
+    data = study.data(batch_size=8 // WORLD, **more, **settings.get("data", {}))
     of_task = {"optimizer": settings["optimizer"], "weight_decay": 0.01, **settings.get("task", {})}
     task = study.task(data, settings["family"], **of_task)
     epochs = Epochs()
