@@ -101,11 +101,11 @@ study: setup ## run a study, or go on with it, and write its report: CONFIG=stud
 	$(ECG_TL) study report $(CONFIG) $(ARGS)
 
 bench: setup ## tables of speed and memory, on two quiet cores: ARGS=--quick for a look
-	for script in training_step trainer_overhead feeding prepare inference study_throughput startup finished_study scale; do \
+	for script in training_step trainer_overhead cached_features feeding prepare inference study_throughput startup finished_study scale; do \
 	  $(BIN)/python benchmarks/$$script.py $(ARGS) || exit 1; done
 
 bench-gpu: setup ## the same questions on a GPU
-	for script in training_step trainer_overhead feeding study_throughput; do \
+	for script in training_step trainer_overhead cached_features feeding study_throughput; do \
 	  $(BIN)/python benchmarks/$$script.py $(ARGS) || exit 1; done
 
 fuzz: setup ## 3,000 damaged and hostile files of every kind: ARGS="--mutants 150 --seed 1"
