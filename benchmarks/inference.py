@@ -24,7 +24,7 @@ from timing import interleave, print_machine, print_table
 
 from ecg_tl.export.exporting import export
 from ecg_tl.inference.answer import BATCH, AnswerSettings, prepare
-from ecg_tl.inference.many import answer_all
+from ecg_tl.inference.many import answer_records
 from ecg_tl.inference.model import InferenceModel
 from ecg_tl.inference.opening import open_model
 from ecg_tl.recordings import ReadSettings, find_records, read_record
@@ -106,7 +106,7 @@ def run_bare(model: InferenceModel, signals: NDArray[np.float32]) -> None:
 
 def run_infer(model: InferenceModel, folder: Path) -> None:
     records, _ = find_records([folder])
-    for _ in answer_all(model, records, ReadSettings(), AnswerSettings()):
+    for _ in answer_records(model, records, ReadSettings(), AnswerSettings()):
         pass
 
 

@@ -22,7 +22,7 @@ from ecg_tl.datamodules.parts import DIVIDED_BY
 from ecg_tl.store import build, shards
 from ecg_tl.store.reader import Store, open_store
 from ecg_tl.store.settings import StoreSettings
-from ecg_tl.store.shards import Part
+from ecg_tl.store.shards import ShardNumber
 from ecg_tl.store.writer import StoreWriter
 
 _OFTEN = 0.1  # s, between looks at the memory
@@ -82,13 +82,13 @@ def prepared(place: Path, records: int, workers: int | None, parts: int) -> tupl
     before, peak = _own_memory(), _Peak()
     began, cpu = time.perf_counter(), _cpu()
 
-    def prepare(part: Part | None) -> Store:
+    def prepare(part: ShardNumber | None) -> Store:
         paths = (place / "root", place / "stores")
         return build.prepare(ManyRecords(), *paths, settings, workers=workers, progress=False, part=part)
 
     with peak:
         for number in range(1, parts + 1 if parts > 1 else 1):
-            prepare(Part(number, parts))
+            prepare(ShardNumber(number, parts))
         store = prepare(None)
     took, spent = time.perf_counter() - began, _cpu() - cpu
     first = store.column("first_row").to_numpy()

@@ -11,6 +11,7 @@ SHARED = {
     "as_table": "outcomes of a command as a table for a CSV file",
     "Clip": "values beyond two bounds brought back, of one record or of a batch",
     "FeatureExtractor": "a published network's convolutions, under the name of its own code",
+    "join": "shards made one store, by the command and behind it",
     "list_datasets": "names of the datasets, printed or returned",
     "MinMax": "from the least and greatest value, on one record or on a batch",
     "open_model": "a file with a network; the public face adds pictures and arrays",

@@ -274,7 +274,7 @@ def test_a_figure_takes_a_name_as_it_is(tmp_path_factory: pytest.TempPathFactory
 def test_tensorboard_shows_every_character_of_a_name(tmp_path: Path) -> None:
     names = [name for name in HOSTILE if name.strip()]
     logger = RunEvents(tmp_path, name="", version="run", default_hp_metric=False)
-    logger.log_metrics({f"val_{score}/{name}": 0.5 for score in PER_CLASS.values() for name in names}, 1)
+    logger.log_metrics({f"val_{score}/{name}": 0.5 for score in PER_CLASS for name in names}, 1)
     for name in names:
         logger.experiment.add_pr_curve(f"val/{name}", np.array([0, 1]), np.array([0.1, 0.9]), 1)
         logger.experiment.add_image(f"ecg/{name}", np.zeros((2, 2, 3), np.uint8), 1, dataformats="HWC")

@@ -104,10 +104,10 @@ def prepare(
     from ecg_tl.published import find_upstream
     from ecg_tl.store.build import prepare as build
     from ecg_tl.store.settings import StoreSettings
-    from ecg_tl.store.shards import Part
+    from ecg_tl.store.shards import ShardNumber
     from ecg_tl.store.summary import render_store
 
-    part = None if shard is None else Part.parse(shard)
+    part = None if shard is None else ShardNumber.parse(shard)
     settings = (
         StoreSettings(leads, sampling_rate, num_samples, resampling, short)
         if contract is None

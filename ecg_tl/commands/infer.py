@@ -18,7 +18,7 @@ from ecg_tl.errors import EcgTlError, SettingError
 from ecg_tl.files import json_text, write_text
 from ecg_tl.inference import NOTICE
 from ecg_tl.inference.answer import Aggregation, AnswerSettings, require_aggregation
-from ecg_tl.inference.many import Answered, answer_all
+from ecg_tl.inference.many import Answered, answer_records
 from ecg_tl.inference.model import InferenceModel
 from ecg_tl.inference.opening import ONNX_SUFFIX, PROGRAM_SUFFIX, open_model
 from ecg_tl.inference.output import Failure, Outcome, as_json, as_table, render
@@ -71,7 +71,7 @@ def run(words: Sequence[str]) -> int:
 
     outcomes: list[Outcome] = []
     with record_progress("Running records", len(records), len(records) > 1) as advance:
-        for one in answer_all(model, records, reading, settings):
+        for one in answer_records(model, records, reading, settings):
             outcomes.append(_outcome(one, model, pictures, given.plot_class))
             advance()
 

@@ -6,12 +6,13 @@ from dataclasses import dataclass
 from typing import Literal
 
 from ecg_tl.errors import SettingError
-from ecg_tl.limits import RECORDS, SEED, require
+from ecg_tl.limits import RECORDS, SEED, Limit, require
 
 SplitKind = Literal["auto", "official", "patient", "paper"]
-MOST_FOLDS = 100
-
 SubsetKind = Literal["stratified", "first"]
+
+MOST_FOLDS = 100
+_FOLDS = Limit("folds", 0, MOST_FOLDS, whole=True)
 
 
 @dataclass(frozen=True)
@@ -51,6 +52,8 @@ class SplitSettings:
 
     def __post_init__(self) -> None:
         require(SEED, self.seed, "split.seed", remedy="Correct the setting.")
+        for name in ("folds", "fold"):
+            require(_FOLDS, getattr(self, name), f"split.{name}", remedy="Correct the setting.")
         if self.folds and not 3 <= self.folds <= MOST_FOLDS:
             raise SettingError(
                 "split.folds", str(self.folds), f"0, or 3 to {MOST_FOLDS}", "Correct the setting."

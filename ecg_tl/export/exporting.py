@@ -9,7 +9,7 @@ from pathlib import Path
 from ecg_tl.errors import SettingError
 from ecg_tl.export.formats import FORMATS, Format
 from ecg_tl.export.graph import ExportedGraph
-from ecg_tl.export.parity import Parity, Signals, compare, require_parity, synthetic_signals
+from ecg_tl.export.parity import Parity, Signals, compare_outputs, require_parity, synthetic_signals
 from ecg_tl.files import written_whole
 from ecg_tl.inference.checkpoint_model import CheckpointModel
 from ecg_tl.inference.model import ModelDescription
@@ -72,7 +72,7 @@ def export(
     # Same suffix: torch's loader goes by it.
     with written_whole(output, suffix=kind.suffix) as temporary:
         temporary.write_bytes(kind.make(ExportedGraph(model.task, description.temperature), description))
-        parity = compare(
+        parity = compare_outputs(
             _runner(format, temporary),
             model.task,
             description.temperature,

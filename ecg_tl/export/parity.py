@@ -115,7 +115,7 @@ def recorded_signals(paths: Sequence[Path], description: ModelDescription) -> Si
     return np.stack(kept)
 
 
-def compare(
+def compare_outputs(
     exported: Callable[[Signals], tuple[Signals, Signals]],
     original: EcgClassifier,
     temperature: float,

@@ -41,7 +41,7 @@ class Answered:
     windows: Windows | None = None
 
 
-def answer_all(
+def answer_records(
     model: InferenceModel,
     records: Sequence[Path],
     reading: ReadSettings,

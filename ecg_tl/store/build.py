@@ -25,7 +25,7 @@ from ecg_tl.store.parallel import count_workers, map_ordered, refuse_unguarded_s
 from ecg_tl.store.progress import record_progress
 from ecg_tl.store.reader import Store, open_store
 from ecg_tl.store.settings import StoreSettings
-from ecg_tl.store.shards import Part, find_shards, is_shard, join_shards
+from ecg_tl.store.shards import ShardNumber, find_shards, is_shard, join_shards
 from ecg_tl.store.tally import (
     Tally,
     completed,
@@ -49,7 +49,7 @@ def prepare(
     bad_records: BadRecords = "skip",
     workers: int | None = None,
     progress: bool = True,
-    part: Part | None = None,
+    part: ShardNumber | None = None,
 ) -> Store:
     """Return the store of a dataset's files, making it first if it is not there.
 
@@ -127,7 +127,7 @@ def prepare_again(path: Path, *, workers: int | None = None, progress: bool = Tr
     """
     manifest = read_manifest(path)
     dataset = get_dataset(manifest.dataset.name, **manifest.dataset.options)
-    part = None if manifest.shard is None else Part(manifest.shard.number, manifest.shard.of)
+    part = None if manifest.shard is None else ShardNumber(manifest.shard.number, manifest.shard.of)
     aside = path.with_name(f".{path.name}.damaged-{os.getpid()}")
     with disk_errors(path, bytes_needed=None):
         path.rename(aside)
@@ -158,7 +158,7 @@ def _build(
     bad_records: BadRecords,
     workers: int | None,
     progress: bool,
-    part: Part | None,
+    part: ShardNumber | None,
 ) -> None:
     scan = dataset.scan(root)
     rules = {task: dataset.label_rule(task, root) for task in dataset.tasks}

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from ecg_tl.store.alignment import Alignments, TraceRows, find_alignments
 from ecg_tl.store.encoding import HASH_BYTES
-from ecg_tl.store.matching import first_of_equals, join
+from ecg_tl.store.matching import first_of_equals, unite
 from ecg_tl.store.parts import RowParts
 from ecg_tl.store.traces import has_trace
 
@@ -31,7 +31,7 @@ def first_of_recording(traces: TraceRows, signal_hashes: NDArray[np.uint8]) -> R
         signal_hashes: Of all rows' stored signals, `(records, HASH_BYTES)`.
     """
     group, _, _ = _groups(traces)
-    group = join(group, np.arange(len(group)), first_of_equals(signal_hashes))
+    group = unite(group, np.arange(len(group)), first_of_equals(signal_hashes))
     return _first(group)
 
 
@@ -132,8 +132,8 @@ def _groups(traces: TraceRows) -> tuple[Rows, _Members, Alignments]:
     first = known[first_of_equals(hashes)]
     found = find_alignments(traces, rows=known[first == known])
     order = np.argsort(first, kind="stable")
-    group = join(np.arange(len(traces)), known, first)
-    return join(group, found.one, found.other), _Members(known[order], first[order]), found
+    group = unite(np.arange(len(traces)), known, first)
+    return unite(group, found.one, found.other), _Members(known[order], first[order]), found
 
 
 def _hashes(traces: TraceRows) -> tuple[Rows, NDArray[np.uint8]]:

@@ -88,7 +88,7 @@ def first_of_equals(hashes: NDArray[np.uint8]) -> NDArray[np.int64]:
     return first
 
 
-def join(group: NDArray[np.int64], one: NDArray[np.int64], other: NDArray[np.int64]) -> NDArray[np.int64]:
+def unite(group: NDArray[np.int64], one: NDArray[np.int64], other: NDArray[np.int64]) -> NDArray[np.int64]:
     """Return the groups, numbered from 0, after joining those of each pair of rows."""
     if np.array_equal(one, other):
         return group

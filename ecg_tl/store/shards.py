@@ -36,7 +36,7 @@ _ROWS_AT_ONCE = 16_384
 
 
 @dataclass(frozen=True)
-class Part:
+class ShardNumber:
     """Which part of a dataset's records to prepare: the `number`-th `of` so many, from 1.
 
     Raises:
@@ -51,7 +51,7 @@ class Part:
             raise _no_part(f"{self.number}/{self.of}")
 
     @classmethod
-    def parse(cls, text: str) -> Part:
+    def parse(cls, text: str) -> ShardNumber:
         """Read `2/5`.
 
         Raises:
@@ -105,7 +105,7 @@ def find_shards(whole: Path) -> tuple[Path, ...]:
     found = _by_store(whole.parent).get(whole.name, {})
     for of, numbers in sorted(found.items()):
         if len(numbers) == of:
-            return tuple(Part(number, of).folder(whole) for number in range(1, of + 1))
+            return tuple(ShardNumber(number, of).folder(whole) for number in range(1, of + 1))
     for of, numbers in sorted(found.items()):
         missing = sorted(set(range(1, of + 1)) - numbers)
         printing.say(
@@ -137,7 +137,7 @@ def stores_in_shards(folder: Path) -> list[tuple[Path, ...]]:
                 folder / name, f"shards of several divisions: {said}", "one", "Remove the others."
             )
         for of, numbers in divisions.items():
-            stores.append(tuple(Part(number, of).folder(folder / name) for number in sorted(numbers)))
+            stores.append(tuple(ShardNumber(number, of).folder(folder / name) for number in sorted(numbers)))
     return stores
 
 
@@ -250,7 +250,7 @@ def _checked(paths: Sequence[Path]) -> list[Store]:
     missing = sorted(set(range(1, first.shard.of + 1)) - set(manifests))
     if missing:
         raise StoreError(
-            Part(missing[0], first.shard.of).folder(path.with_name(_whole_name(path))),
+            ShardNumber(missing[0], first.shard.of).folder(path.with_name(_whole_name(path))),
             f"no shard {_listed(missing)}",
             f"all {first.shard.of} shards",
             f"Prepare it (`--shard {missing[0]}/{first.shard.of}`), or copy it beside the others.",

@@ -18,7 +18,7 @@ from ecg_tl.transfer.phases import head_alone
 from ecg_tl.transfer.recipe import Recipe, Settles
 
 if TYPE_CHECKING:  # a recipe is known without a Trainer
-    from ecg_tl.transfer.settling import AtHand, Encoded
+    from ecg_tl.transfer.settling import AtHand, EncodedPart
 
 Floats = NDArray[np.float64]
 
@@ -84,8 +84,8 @@ class SolvedHead:
 
 
 def solve_head(
-    train: Encoded,
-    validation: Encoded,
+    train: EncodedPart,
+    validation: EncodedPart,
     strengths: Sequence[float],
     weights_of_positives: Floats | None = None,
 ) -> SolvedHead:
@@ -218,7 +218,7 @@ def _minimise(
     return np.append(found.x[:-1] / scale, found.x[-1])
 
 
-def _validation_loss(validation: Encoded, k: int, weight: Floats, bias: float) -> float | None:
+def _validation_loss(validation: EncodedPart, k: int, weight: Floats, bias: float) -> float | None:
     """Return the mean cross-entropy of a class over the records that answer it; None if none does."""
     targets = validation.targets[:, k]
     known = ~np.isnan(targets)

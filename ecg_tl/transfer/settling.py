@@ -179,7 +179,7 @@ def _copied(network: EcgNetwork) -> dict[str, Tensor]:
 
 
 @dataclass(frozen=True, eq=False)
-class Encoded:
+class EncodedPart:
     """What a network makes of a part's records.
 
     Attributes:
@@ -249,7 +249,7 @@ class AtHand:
         targets, chooses = parts.targets[parts.split.train], self.task.single_choice
         return positive_weights(targets, self.task.pos_weight, single_choice=chooses).astype(np.float64)
 
-    def encode(self, part: Literal["train", "validation"]) -> Encoded:
+    def encode(self, part: Literal["train", "validation"]) -> EncodedPart:
         """Encode a part's records, each process its share; all have all of them afterwards."""
         own: list[tuple[NDArray[Any], ...]] = []
         with _in_use(self.trainer, self.network):
@@ -262,7 +262,9 @@ class AtHand:
         order = np.argsort(index)
         ends = np.cumsum(windows)
         rows = np.concatenate([np.arange(ends[one] - windows[one], ends[one]) for one in order])
-        return Encoded(features[rows].astype(np.float64), targets[order].astype(np.float64), windows[order])
+        return EncodedPart(
+            features[rows].astype(np.float64), targets[order].astype(np.float64), windows[order]
+        )
 
     def scores(self) -> dict[str, float]:
         """Score the network as it is now on the validation records, by the names that a training logs."""

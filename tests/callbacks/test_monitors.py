@@ -188,7 +188,8 @@ def test_without_a_score_the_last_epoch_is_kept_and_it_is_said(
 
 def test_a_later_score_is_better_than_none(tmp_path: Path) -> None:
     checkpoint = RunCheckpoint(dirpath=tmp_path)
-    trainer: Any = type("T", (), {"strategy": type("S", (), {"reduce_boolean_decision": staticmethod(bool)})})
+    strategy = type("S", (), {"reduce_boolean_decision": staticmethod(bool)})
+    trainer: Any = type("T", (), {"strategy": strategy, "lightning_module": None})
     nan, score = torch.tensor(float("nan")), torch.tensor(0.1)
     for before, now, taken in [
         (float("-inf"), nan, True),

@@ -346,7 +346,7 @@ def test_a_disk_that_takes_nothing(
     assert_nothing_written(root)
 
 
-@pytest.mark.parametrize("name", ["write_table", "_sync"])
+@pytest.mark.parametrize("name", ["write_columns", "_sync"])
 def test_a_disk_that_fills_up_on_the_way(
     name: str,
     spoiled: Callable[[str], Path],

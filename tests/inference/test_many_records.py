@@ -11,7 +11,7 @@ from fake_model import FakeModel
 from ecg_tl.errors import CheckpointError, EcgTlError, RecordError
 from ecg_tl.inference import many
 from ecg_tl.inference.answer import Answer, AnswerSettings, answer
-from ecg_tl.inference.many import answer_all
+from ecg_tl.inference.many import answer_records
 from ecg_tl.recordings import ReadSettings, read_record
 from ecg_tl.signals import LEADS
 from ecg_tl.store import parallel
@@ -59,7 +59,7 @@ def same(found: Answer | EcgTlError, expected: Answer | str) -> bool:
 
 def test_answers_are_those_of_each_record_alone_in_order(records: list[Path]) -> None:
     model = network()
-    found = list(answer_all(model, records, READING, SETTINGS))
+    found = list(answer_records(model, records, READING, SETTINGS))
     assert [one.record for one in found] == records
     assert isinstance(found[ABSENT].found, RecordError)
     assert all(same(one.found, alone(network(), one.record)) for one in found)
@@ -73,10 +73,10 @@ def test_answers_are_those_of_each_record_alone_in_order(records: list[Path]) ->
 def test_processes_that_read_ahead_change_nothing(
     records: list[Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    expected = list(answer_all(network(), records, READING, SETTINGS))
+    expected = list(answer_records(network(), records, READING, SETTINGS))
     monkeypatch.setattr(parallel, "SERIAL_BELOW", 1)
     monkeypatch.setattr(many, "MOST_SENT", 2)  # those of more windows are read here
-    found = list(answer_all(network(), records, READING, SETTINGS, workers=2))
+    found = list(answer_records(network(), records, READING, SETTINGS, workers=2))
     assert [one.record for one in found] == records
     for one, other in zip(found, expected, strict=True):
         assert same(one.found, str(other.found) if isinstance(other.found, EcgTlError) else other.found)
@@ -92,9 +92,9 @@ def test_a_network_without_numbers_for_one_record_answers_the_others(records: li
         return found
 
     model.logits = logits  # type: ignore[method-assign]
-    found = list(answer_all(model, records[:5], READING, SETTINGS))
+    found = list(answer_records(model, records[:5], READING, SETTINGS))
     assert [isinstance(one.found, CheckpointError) for one in found] == [False, False, True, False, False]
 
 
 def test_no_records_at_all() -> None:
-    assert list(answer_all(network(), [], READING, SETTINGS)) == []
+    assert list(answer_records(network(), [], READING, SETTINGS)) == []

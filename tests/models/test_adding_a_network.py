@@ -181,7 +181,9 @@ def test_a_task_for_data_takes_what_the_command_line_links(
     if kind is EcgClassifier:
         settings["network_options"] = {"hidden_size": 3}
     task = kind.for_data(data, name, **settings)
-    assert {name: task.hparams[name] for name in LINKED_TO_DATA} == {
+    # A choice is among the settings only where one of the classes is chosen.
+    assert "single_choice" not in task.hparams
+    assert {name: task.hparams.get(name, False) for name in LINKED_TO_DATA} == {
         name: getattr(data, name) for name in LINKED_TO_DATA
     }
     assert task.hparams["learning_rate"] == task.learning_rate == 0.5

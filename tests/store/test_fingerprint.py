@@ -280,7 +280,7 @@ def test_whatever_decides_the_content_changes_the_name(monkeypatch: pytest.Monke
         {"crop": "center"},
     ):
         names.add(store_name(FakeDataset(), replace(settings, **change), source))  # type: ignore[arg-type]
-    monkeypatch.setattr(fingerprint, "FORMAT_VERSION", fingerprint.FORMAT_VERSION + 1)
+    monkeypatch.setattr(fingerprint, "CONTENT_VERSION", fingerprint.CONTENT_VERSION + 1)
     names.add(store_name(FakeDataset(), settings, source))
     assert len(names) == 10
 

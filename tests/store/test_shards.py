@@ -28,7 +28,7 @@ from ecg_tl.store.digests import with_own_digest
 from ecg_tl.store.parts import RowParts
 from ecg_tl.store.reader import Store, open_store
 from ecg_tl.store.settings import StoreSettings
-from ecg_tl.store.shards import Part, join, stores_in_shards
+from ecg_tl.store.shards import ShardNumber, join, stores_in_shards
 from ecg_tl.store.verification import check_store
 
 SETTINGS = StoreSettings(short="drop")
@@ -71,7 +71,9 @@ def shards(made: Path, tmp_path: Path) -> tuple[Path, ...]:
 
 
 def prepare_shard(root: Path, stores: Path, number: int, **more: Any) -> Store:
-    return prepare(FakeDataset(), root, stores, SETTINGS, progress=False, part=Part(number, OF), **more)
+    return prepare(
+        FakeDataset(), root, stores, SETTINGS, progress=False, part=ShardNumber(number, OF), **more
+    )
 
 
 def assert_same_store(joined: Store, whole: Store) -> None:
@@ -229,17 +231,17 @@ def test_a_shard_without_a_usable_record_is_joined_and_a_whole_without_one_is_no
 @pytest.mark.parametrize("text", ["0/2", "3/2", "2", "a/b", "1/0", "-1/2", "1/99999", "1.5/2", "", "1/2/3"])
 def test_a_part_that_is_none_is_refused(text: str) -> None:
     with pytest.raises(SettingError, match="shard"):
-        Part.parse(text)
+        ShardNumber.parse(text)
 
 
 def test_parts_hold_every_record_once() -> None:
     for total in (3, 7, 100):
         for of in (1, 2, 3):
-            parts = [Part.parse(f"{number}/{of}").rows(total) for number in range(1, of + 1)]
+            parts = [ShardNumber.parse(f"{number}/{of}").rows(total) for number in range(1, of + 1)]
             rows = [row for part in parts for row in range(total)[part]]
             assert rows == list(range(total))
     with pytest.raises(SettingError, match="fewer shards"):
-        Part(1, 4).rows(3)
+        ShardNumber(1, 4).rows(3)
 
 
 def test_a_damaged_shard_and_the_store_of_it_are_repaired(

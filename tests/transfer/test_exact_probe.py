@@ -21,11 +21,11 @@ from ecg_tl.errors import SettingError
 from ecg_tl.tasks.restoring import restore_task
 from ecg_tl.transfer.callback import TransferLearning
 from ecg_tl.transfer.exact_probe import ExactProbeOptions, solve_head
-from ecg_tl.transfer.settling import Encoded
+from ecg_tl.transfer.settling import EncodedPart
 from ecg_tl.transforms import Augmentation
 
 
-def encoded(records: int, features: int, classes: int, seed: int, windows: int = 1) -> Encoded:
+def encoded(records: int, features: int, classes: int, seed: int, windows: int = 1) -> EncodedPart:
     """Draw records whose features go together, are of other sizes, and tell their classes in part."""
     draw = np.random.default_rng(seed)
     mixed = draw.normal(size=(records * windows, features)) @ draw.normal(size=(features, features))
@@ -34,10 +34,10 @@ def encoded(records: int, features: int, classes: int, seed: int, windows: int =
     of_record = score.reshape(records, windows).mean(axis=1)
     noise = draw.normal(size=(records, classes))
     y = (of_record[:, None] / of_record.std() + noise > 0.3).astype(np.float64)
-    return Encoded(x, y, np.full(records, windows))
+    return EncodedPart(x, y, np.full(records, windows))
 
 
-def reference(train: Encoded, k: int, strength: float) -> tuple[np.ndarray, float]:
+def reference(train: EncodedPart, k: int, strength: float) -> tuple[np.ndarray, float]:
     """Solve a class by scikit-learn, whose C is the strength's inverse on sums in place of means."""
     known = ~np.isnan(train.targets[:, k])
     mean, deviation = train.features.mean(0), train.features.std(0)
@@ -107,8 +107,8 @@ def test_a_class_of_one_kind_says_its_share_and_a_feature_that_never_changes_say
 def test_windows_of_a_record_weigh_as_one_record_together() -> None:
     one, validation = encoded(40, 4, 1, 0), encoded(20, 4, 1, 1)
     times = np.where(np.arange(40) % 3 == 0, 3, 1)
-    repeated = Encoded(np.repeat(one.features, times, axis=0), one.targets, times)
-    many = Encoded(np.repeat(validation.features, 2, axis=0), validation.targets, np.full(20, 2))
+    repeated = EncodedPart(np.repeat(one.features, times, axis=0), one.targets, times)
+    many = EncodedPart(np.repeat(validation.features, 2, axis=0), validation.targets, np.full(20, 2))
     first, second = solve_head(one, validation, [0.1]), solve_head(repeated, many, [0.1])
     assert first.losses == pytest.approx(second.losses, rel=1e-5)
     np.testing.assert_allclose(first.weight, second.weight, rtol=1e-4)
@@ -157,7 +157,7 @@ def test_from_the_features_to_use(study: Study, cnn_upstream: Path, tmp_path: Pa
         ]
     features = torch.cat(part).double().numpy()
     targets = data.parts.targets[data.parts.split.train].astype(np.float64)
-    truth = Encoded(features, targets, np.ones(24, np.int64))
+    truth = EncodedPart(features, targets, np.ones(24, np.int64))
     solved = [k for k, name in enumerate(task.class_names) if chosen["strengths"][name] is not None]
     assert solved
     for k in solved:

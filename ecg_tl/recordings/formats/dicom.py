@@ -50,13 +50,16 @@ def _require_size(path: Path, record: Any) -> None:
     """Refuse a group that has more bytes than its channels and samples: they would be parted wrongly."""
     import pydicom
 
-    for number, group in enumerate(
-        pydicom.dcmread(path, specific_tags=["WaveformSequence"]).WaveformSequence
-    ):
-        channels, samples = group.NumberOfWaveformChannels, group.NumberOfWaveformSamples
-        said = channels * samples * (group.WaveformBitsAllocated // 8)
-        if len(group.WaveformData) != said + said % 2:  # values of an odd length are padded to an even one
-            reason = f"group {number} has {len(group.WaveformData):,} bytes, not {said:,}"
+    content = pydicom.dcmread(path, specific_tags=["WaveformSequence"])
+    for number, group in enumerate(content.WaveformSequence):
+        try:
+            channels, samples = int(group.NumberOfWaveformChannels), int(group.NumberOfWaveformSamples)
+            said = channels * samples * (int(group.WaveformBitsAllocated) // 8)
+            found = len(group.WaveformData)
+        except (AttributeError, TypeError, ValueError) as error:
+            raise damaged(path, _TITLE, f"group {number} does not say its size, or has no samples") from error
+        if found != said + said % 2:  # values of an odd length are padded to an even one
+            reason = f"group {number} has {found:,} bytes, not {said:,}"
             raise damaged(path, _TITLE, f"{reason}: {channels} channels of {samples:,} samples")
 
 
