@@ -144,7 +144,7 @@ class WeimannVit(TokenNetwork):
         return patches + self.positions.table[: patches.shape[1]]
 
     def _with_registers(self, patches: Tensor) -> Tensor:
-        return torch.cat((self.registers.expand(len(patches), -1, -1), patches), dim=1)
+        return torch.cat((self.registers.expand(patches.shape[0], -1, -1), patches), dim=1)
 
     def _encode_patches(self, patches: Tensor) -> Tensor:
         x = self._with_registers(patches)
