@@ -17,7 +17,7 @@ import statistics
 import tempfile
 from pathlib import Path
 
-from timing import print_machine, print_table
+from timing import computes_in_bfloat16, print_machine, print_table
 
 from ecg_tl.synthesis import synthesize
 from ecg_tl.training import silence_noise, train
@@ -44,6 +44,9 @@ def main() -> None:
         folder = Path(place)
         synthesize("ptbxl", folder / "ptbxl", arguments.records, progress=False)
         for network in arguments.networks:
+            if not computes_in_bfloat16(network):
+                rows.append([network, "none", "", "not possible here", ""])
+                continue
             differences = []
             for seed in range(arguments.seeds):
                 single, half = (

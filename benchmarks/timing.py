@@ -13,6 +13,9 @@ from pathlib import Path
 
 import torch
 
+from ecg_tl.acceleration import choose_precision, describe_device
+from ecg_tl.errors import SettingError
+
 
 @dataclass(frozen=True)
 class Paired:
@@ -105,6 +108,15 @@ def _processor() -> str:
     flags = next((line.split() for line in lines if line.startswith("flags")), [])
     known = [flag for flag in ("avx512f", "avx512_bf16", "amx_bf16") if flag in flags]
     return f"{names[0] if names else platform.machine()} ({', '.join(known) or 'no avx512'})"
+
+
+def computes_in_bfloat16(network: str) -> bool:
+    """Return whether this machine computes a network in bfloat16 at all."""
+    try:
+        choose_precision("auto", "bf16-mixed", describe_device(), network)
+    except SettingError:
+        return False
+    return True
 
 
 def print_table(columns: Sequence[str], rows: Sequence[Sequence[object]]) -> None:

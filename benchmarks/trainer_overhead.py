@@ -26,7 +26,7 @@ import torch
 import torch.nn.functional as F
 from lightning.pytorch import Callback, LightningModule, Trainer
 from stores import write_noise_store
-from timing import print_machine, print_table, synchronize
+from timing import computes_in_bfloat16, print_machine, print_table, synchronize
 from torch import Tensor
 
 from ecg_tl.signals import MICROVOLTS_PER_STEP
@@ -120,7 +120,7 @@ def main() -> None:
         records, samples = (100, 100) if arguments.quick else (arguments.records, 1000)
         store = write_noise_store(folder / "store", records, samples)
         for network, task in NETWORKS.items():
-            for precision in ("32-true", "bf16-mixed"):
+            for precision in ("32-true", "bf16-mixed") if computes_in_bfloat16(network) else ("32-true",):
                 alternate = Alternate(precision == "bf16-mixed")
                 words = ["fit", "--data", "PtbXlDataModule", "--data.store", str(store.path)]
                 words += ["--data.num_samples", str(samples), "--data.batch_size", str(BATCH)]
