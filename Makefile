@@ -46,13 +46,13 @@ demo: setup ## the main job on synthetic records, from files to a report
 	$(ECG_TL) demo $(ARGS)
 
 test: setup ## the tests of a second or less each
-	$(BIN)/python -m pytest --numprocesses 2 -m "not slow" $(ARGS)
+	$(BIN)/python -m pytest --numprocesses 2 --dist loadfile -m "not slow" $(ARGS)
 
 test-slow: setup ## the tests of more than a second each: whole trainings and studies, the wheel, the notebook
-	$(BIN)/python -m pytest --numprocesses 2 -m slow $(ARGS)
+	$(BIN)/python -m pytest --numprocesses 2 --dist loadfile -m slow $(ARGS)
 
 coverage: setup ## both, and which lines none of them runs; takes twice their time
-	$(BIN)/python -m pytest --numprocesses 2 --cov --cov-report=term:skip-covered $(ARGS)
+	$(BIN)/python -m pytest --numprocesses 2 --dist loadfile --cov --cov-report=term:skip-covered $(ARGS)
 
 lint: setup ## ruff: style and common faults; import-linter: which room of the code may use which
 	$(BIN)/ruff check .

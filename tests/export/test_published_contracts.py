@@ -49,6 +49,8 @@ def test_onnx_gives_the_numbers_of_pytorch_under_the_contract(name: str, tmp_pat
     scaling.fit(Chain(tuple(fitted(step, len(contract.leads)) for step in contract.scaling.steps)))
     description = ModelDescription(
         class_names=classes,
+        thresholds=(0.5, 0.5),
+        tuned=(False, False),
         leads=tuple(contract.leads),
         sampling_rate=contract.sampling_rate,
         num_samples=contract.num_samples,
