@@ -12,6 +12,7 @@ from simulated import OPTIONS
 
 from ecg_tl import __version__
 from ecg_tl.cli import main
+from ecg_tl.datamodules import PtbXlDataModule
 from ecg_tl.datasets import DATASETS, layout_names
 from ecg_tl.store.reader import open_store
 
@@ -94,6 +95,46 @@ def test_synthesize_prepare_check(layout: str, tmp_path: Path, capsys: pytest.Ca
     shown = capsys.readouterr()
     assert "9 of 9 records" in shown.out
     assert "Traceback" not in shown.err
+
+
+@pytest.mark.slow
+def test_a_store_prepared_in_shards_trains_as_the_whole_one(
+    ptbxl_root: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    size = ["--sampling_rate", "50", "--num_samples", "100"]
+    prepare = ["data", "prepare", "ptbxl", "--root", str(ptbxl_root), *size]
+    shards, whole = tmp_path / "shards", tmp_path / "whole"
+    for part in ("2/2", "1/2"):
+        assert main([*prepare, "--store_dir", str(shards), "--shard", part]) == 0
+    assert "1 of 2: records 1 to 30 of 60" in " ".join(capsys.readouterr().out.split())
+    assert main(["data", "join", str(shards)]) == 0
+    assert main(["data", "verify", str(shards)]) == 0
+    assert main([*prepare, "--store_dir", str(whole)]) == 0
+    batches = {}
+    for name, residency in ((shards, "disk"), (shards, "memory"), (whole, "disk")):
+        data = PtbXlDataModule(
+            str(ptbxl_root),
+            store_dir=str(name),
+            sampling_rate=50,
+            num_samples=100,
+            residency=residency,
+            batch_size=8,
+        )
+        data.prepare_data()
+        data.setup()
+        batches[name, residency] = [data.on_after_batch_transfer(b, 0) for b in data.train_dataloader()]
+    expected = batches.pop((whole, "disk"))
+    for found in batches.values():
+        assert len(found) == len(expected) > 3
+        for one, other in zip(found, expected, strict=True):
+            assert all((one[key] == other[key]).all() for key in ("signal", "target", "index"))
+    capsys.readouterr()
+    for wrong, said in (("3/2", "a part such as 2/5"), ("1/61", "a record in each")):
+        assert main([*prepare, "--store_dir", str(tmp_path / "none"), "--shard", wrong]) == 2
+        (line,) = capsys.readouterr().err.splitlines()
+        assert said in line
+    assert main(["data", "join", str(tmp_path)]) == 2
+    assert "no shards" in capsys.readouterr().err
 
 
 def test_the_default_folders(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
