@@ -341,8 +341,12 @@ class TransferLearning(Callback):
     def _keep_frozen(self, trainer: Trainer, task: EcgClassifier, trained: frozenset[str]) -> None:
         """Let what lies below the lowest group that is trained be computed once, while that stays so."""
         datamodule = getattr(trainer, "datamodule", None)
-        as_they_are = self._settling is not None and not self._settling.settles.at_end
-        frozen, said = frozen_below(trainer, task, self.train, trained, as_they_are=as_they_are)
+        settling = self._settling
+        as_they_are = settling is not None and not settling.settles.at_end
+        frozen, said = None, ""
+        # Weights that are set at the end change below the head as well, with every one that is tried.
+        if settling is None or as_they_are or not settling.is_due(trainer):
+            frozen, said = frozen_below(trainer, task, self.train, trained, as_they_are=as_they_are)
         if said and said != self._cache_announced:
             rank_zero_info(f"feature_cache: {said}")
         if said != self._cache_announced:
