@@ -181,7 +181,7 @@ KINDS: tuple[Kind, ...] = (
         "record/hdf5",
         "*.h5",
         (_infer("r.h5", *_SAID),),
-        (*(formats.change_hdf5,) * 8, *_DATA),
+        _DATA,
         share=1,
     ),
     *map(_cart, CARTS),
