@@ -45,10 +45,10 @@ ask: setup ## fine-tune, or train from scratch? from the records in ROOT to the 
 demo: setup ## the main job on synthetic records, from files to a report
 	$(ECG_TL) demo $(ARGS)
 
-test: setup ## the tests of a second or less each
+test: setup ## the tests of half a second or less each
 	$(BIN)/python -m pytest --numprocesses 2 --dist loadfile -m "not slow" $(ARGS)
 
-test-slow: setup ## the tests of more than a second each: whole trainings and studies, the wheel, the notebook
+test-slow: setup ## the tests of more than half a second each: whole trainings and studies, the wheel, the notebook
 	$(BIN)/python -m pytest --numprocesses 2 --dist loadfile -m slow $(ARGS)
 
 coverage: setup ## both, and which lines none of them runs; takes twice their time

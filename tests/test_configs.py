@@ -198,6 +198,7 @@ def parser() -> LightningArgumentParser:
     return _run_parser()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", yamls("upstream"))
 def test_each_published_upstream_is_its_network_under_its_contract(
     name: str, parser: LightningArgumentParser

@@ -108,6 +108,7 @@ def test_the_beginning_of_a_long_record_is_drawn_and_said_so() -> None:
     assert any("first 10 s of 30 s" in word for word in words(figure))
 
 
+@pytest.mark.slow
 def test_each_row_begins_with_a_pulse_of_one_millivolt_and_a_fifth_of_a_second() -> None:
     lines = ecg_figure(beats(), LEADS, RATE).axes[0].lines
     pulses = [line.get_xydata().T for line in lines if len(line.get_xdata()) == 6]
@@ -325,6 +326,7 @@ def test_nothing_of_the_finding_overlaps_or_leaves_the_sheet() -> None:
     )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("suffix", "magic"), [(".png", b"\x89PNG"), (".PDF", b"%PDF"), (".svg", b"<?xml")])
 def test_a_figure_is_saved_by_its_suffix_and_always_the_same(
     suffix: str, magic: bytes, tmp_path: Path

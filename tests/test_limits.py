@@ -66,6 +66,7 @@ def test_a_value_from_outside_is_shown_on_a_short_line(value: object) -> None:
     assert "\n" not in shown(value)
 
 
+@pytest.mark.slow
 def test_an_archive_may_not_fill_the_memory() -> None:
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:

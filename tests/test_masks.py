@@ -75,6 +75,7 @@ def test_a_masked_answer_scores_as_if_the_record_were_left_out_for_that_class(
     assert scores.brier == pytest.approx(np.nanmean((p - y) ** 2), abs=1e-12)
 
 
+@pytest.mark.slow
 @settings(max_examples=25, deadline=None)
 @given(masked())
 def test_fmax_of_each_record_is_over_the_classes_that_it_has_an_answer_to(
@@ -180,6 +181,7 @@ def test_a_class_is_unknown_where_one_of_its_codes_has_no_answer_and_none_is_pre
     )
 
 
+@pytest.mark.slow
 @given(st.lists(st.sets(st.sampled_from(["a", "a2", "b", "other"])), min_size=1, max_size=20))
 def test_a_table_without_the_column_and_one_without_gaps_give_the_same_targets(codes: list[set[str]]) -> None:
     plain = RULE.targets(codes)

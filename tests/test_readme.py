@@ -86,6 +86,7 @@ def test_the_readme_lists_the_networks_and_datasets_that_are_registered() -> Non
     assert f"Of {len(ecg_tl.list_upstreams())} published upstreams" in README
 
 
+@pytest.mark.slow
 def test_what_the_readme_says_of_published_weights_runs(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

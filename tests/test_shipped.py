@@ -26,6 +26,7 @@ def empty(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
+@pytest.mark.slow
 def test_every_shipped_config_is_found_by_its_name(empty: Path) -> None:
     assert FRAGMENTS
     assert STUDY_FILES

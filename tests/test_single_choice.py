@@ -115,6 +115,7 @@ def test_balanced_weights_give_each_class_the_same_sum_and_all_records_together_
 # Scores -------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 @settings(max_examples=25)
 @given(choices())
 def test_scores_are_those_of_the_most_probable_class(drawn: tuple[np.ndarray, np.ndarray]) -> None:

@@ -82,6 +82,7 @@ def pr_curve(folder: Path, tag: str) -> list[Any]:
     return [(e.step, tensor_util.make_ndarray(e.tensor_proto)) for e in events(folder).Tensors(tag)]
 
 
+@pytest.mark.slow
 def test_precision_and_recall_in_the_first_and_the_last_epoch_and_between(run: Path) -> None:
     tags = [tag for tag in events(run).Tags()["tensors"] if tag.startswith("val/")]
     assert tags == [f"val/{name}" for name in CLASSES]

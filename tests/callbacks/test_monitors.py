@@ -202,6 +202,7 @@ def test_a_later_score_is_better_than_none(tmp_path: Path) -> None:
         assert checkpoint.check_monitor_top_k(trainer, now) is taken
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("no_positives")
 def test_a_class_that_cannot_be_scored_is_refused_as_a_monitor(
     data: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]

@@ -415,6 +415,7 @@ def test_a_disk_that_fills_up_while_a_checkpoint_is_written(
 # Settings ---------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("old", "new", "meant"),
     [
@@ -480,6 +481,7 @@ def test_a_wrong_word_of_data(words: list[str], tmp_path: Path, capsys: pytest.C
 # Leads ------------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_a_lead_that_there_is_not(
     fitting: list[str], spoiled: Callable[[str], Path], capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -80,6 +80,7 @@ def test_a_dataset_comes_whole_and_its_reader_reads_it(
     assert server.asked == []
 
 
+@pytest.mark.slow
 def test_some_records_or_folds_alone(
     ptbxl: dict[str, bytes], publish: Callable[..., FileServer], tmp_path: Path, capsys
 ) -> None:
@@ -133,6 +134,7 @@ def test_a_server_that_does_not_answer_in_time_is_asked_again(
     assert len(list(tmp_path.rglob("*.hea"))) == 1
 
 
+@pytest.mark.slow
 def test_a_changed_byte_is_one_line_and_leaves_no_file_of_that_name(
     ptbxl: dict[str, bytes], publish: Callable[..., FileServer], tmp_path: Path, capsys
 ) -> None:

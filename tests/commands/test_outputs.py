@@ -183,6 +183,7 @@ def test_of_a_datasets_folder_what_is_read_is_no_output_and_the_rest_may_be(
         assert given.read_bytes() == before
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("option", OPTIONS)
 def test_links_and_modes_are_kept(
     option: str, words_for: Callable[[str, Path], list[str]], tmp_path: Path

@@ -65,6 +65,7 @@ def test_it_compares_checkpoints_in_a_table_a_csv_and_a_figure(
     assert "leads lost at random" in figure.read_text()
 
 
+@pytest.mark.slow
 def test_data_may_be_named_in_a_config(
     two: list[str], ptbxl_root: Path, ptbxl_store: Store, prepared: Path, tmp_path: Path
 ) -> None:

@@ -76,6 +76,7 @@ def test_no_result_is_written_over(
     assert len(contents) == 1
 
 
+@pytest.mark.slow
 def test_equal_commands_give_equal_runs(
     cpsc2018_root: Path, cpsc2018_store: Store, prepared: Path, tmp_path: Path
 ) -> None:

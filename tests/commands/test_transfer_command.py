@@ -105,6 +105,7 @@ def test_rank_prints_and_writes_every_candidate_the_least_melep_first(
     assert rows["train_records"].tolist() == [20] * 2
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("sort_by", "column"), [("logme", "logme"), ("probe", "probe_auroc_macro")])
 def test_rank_sorts_by_the_score_that_was_asked_for(
     upstream: Path,
@@ -155,6 +156,7 @@ def test_no_test_record_changes_any_score(
     assert changed.melep.value != before.melep.value
 
 
+@pytest.mark.slow
 def test_records_are_encoded_once_in_order_in_eval_mode_and_without_augmentation(
     make_data: Callable[..., Any],
 ) -> None:
@@ -176,6 +178,7 @@ def test_records_are_encoded_once_in_order_in_eval_mode_and_without_augmentation
     assert encoded.features.shape == (len(rows), task.network.num_features)
 
 
+@pytest.mark.slow
 def test_long_feature_vectors_are_sketched_and_keep_their_products(
     upstream: Path, make_data: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -95,6 +95,7 @@ def _line(capsys: pytest.CaptureFixture[str]) -> str:
     return line
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", HOSTILE)
 def test_a_config_imports_and_calls_nothing_else(
     kind: str, tmp_path: Path, owned: Path, capsys: pytest.CaptureFixture[str]
@@ -211,6 +212,7 @@ def _study(folder: Path, trainer: dict[str, Any]) -> Path:
     return path
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", HOSTILE)
 @pytest.mark.parametrize("word", ["plan", "run"])
 def test_a_study_imports_and_calls_nothing_else(
@@ -230,6 +232,7 @@ def test_trust_is_passed_on_to_a_studys_runs(tmp_path: Path) -> None:
     assert not config_is_trusted()
 
 
+@pytest.mark.slow
 def test_a_trusted_study_may_name_anything(
     tmp_path: Path, owned: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

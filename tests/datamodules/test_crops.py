@@ -68,6 +68,7 @@ def recorded(data: EcgDataModule) -> list[int]:
     return [400 - padded for padded in data.store.records["padded_samples"].tolist()]
 
 
+@pytest.mark.slow
 def test_crops_lie_anywhere_in_what_was_recorded_and_nowhere_else(cpsc2018: MakeData) -> None:
     data = cpsc2018(crop_seconds=4, num_samples=400)
     assert (data.num_samples, data.record_samples) == (100, 400)

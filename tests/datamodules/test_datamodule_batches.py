@@ -55,6 +55,7 @@ def order(data: EcgDataModule, epoch: int = 0) -> list[int]:
     return torch.cat([b["index"] for b in batches(data, data.train_dataloader(), epoch)]).tolist()
 
 
+@pytest.mark.slow
 def test_a_batch_has_the_documented_schema(ptbxl: MakeData) -> None:
     data = ptbxl(leads=["V2", "I", "aVR"])
     for loader in (data.train_dataloader(), data.val_dataloader(), data.test_dataloader()):

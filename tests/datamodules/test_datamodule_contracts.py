@@ -150,6 +150,7 @@ def test_data_prepare_makes_the_store_that_a_datamodule_opens(ptbxl_root: Path, 
     assert main([*words, "--contract", "kedd"]) == 2
 
 
+@pytest.mark.slow
 def test_statistics_are_those_of_the_training_records(ptbxl_root: Path, tmp_path: Path) -> None:
     module = data(ptbxl_root, tmp_path, contract=SLOW.to_json())
     scaling = module.fitted_scaling

@@ -140,6 +140,7 @@ def _overwrite(root: Path, table: pd.DataFrame, copy: int, original: int) -> Non
     shutil.copyfile(source.with_suffix(".dat"), target.with_suffix(".dat"))
 
 
+@pytest.mark.slow
 def test_signals_that_judge_do_not_train(ptbxl_root: Path, tmp_path: Path) -> None:
     root = tmp_path / "ptbxl"
     shutil.copytree(ptbxl_root, root)

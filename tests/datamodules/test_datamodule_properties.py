@@ -69,6 +69,7 @@ def test_every_task_of_ptbxl(task: Any, count: int) -> None:
     assert PtbXlDataModule(task=task).num_classes == count
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("datamodule", [CustomDataModule, LudbDataModule])
 def test_classes_that_the_files_define_need_the_label_table_alone(
     datamodule: type[EcgDataModule], tmp_path: Path
@@ -141,6 +142,7 @@ def test_the_description_holds_what_inference_needs(
     assert other != ranges
 
 
+@pytest.mark.slow
 def test_the_description_names_what_decides_the_scores(
     ptbxl_root: Path, ptbxl_store: Store, prepared: Path
 ) -> None:
@@ -188,6 +190,7 @@ def test_a_store_that_is_not_there_is_named(tmp_path: Path) -> None:
         PtbXlDataModule(store=str(tmp_path / "no-store")).setup()
 
 
+@pytest.mark.slow
 def test_the_store_is_made_when_it_is_missing_and_found_when_not(
     cpsc2018_root: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

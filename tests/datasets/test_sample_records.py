@@ -130,6 +130,7 @@ def test_code_labels_without_tracings_are_one_error(sample_data: Path) -> None:
         get_dataset("code_test").scan(sample_data / "code-test")
 
 
+@pytest.mark.slow
 @pytest.mark.realdata
 def test_ludbs_steps_obey_the_limb_leads_and_its_headers_gains_are_extents(sample_data: Path) -> None:
     root = sample_data / "ludb"

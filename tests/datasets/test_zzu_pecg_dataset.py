@@ -60,6 +60,7 @@ def test_diseases_are_groups_of_icd10_categories() -> None:
     assert rule.unknown_codes([("I47", "22", "in words")]) == {"in words": 1}
 
 
+@pytest.mark.slow
 def test_records_of_nine_leads_are_left_out_of_twelve_and_all_are_in_nine(tmp_path: Path) -> None:
     root = tmp_path / "x"
     synthesize("zzu_pecg", root, 16, seed=2, progress=False)

@@ -290,6 +290,7 @@ def _fetch(url: str, path: Path) -> None:
     fetch(RemoteFile(url), path)
 
 
+@pytest.mark.slow
 def test_a_killed_download_leaves_no_half_file_and_goes_on(server: FileServer, tmp_path: Path) -> None:
     path = tmp_path / "weights.pt"
     begun = threading.Event()

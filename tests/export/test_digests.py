@@ -150,6 +150,7 @@ def test_an_onnx_file_cannot_have_other_files_read_as_its_weights(onnx_file: Pat
         OnnxModel(tmp_path / "model.onnx")
 
 
+@pytest.mark.slow
 def test_an_archive_that_would_fill_the_memory_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "bomb.ckpt"
     with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:

@@ -16,6 +16,7 @@ from ecg_tl.inference.opening import open_model
 RECORD_LENGTH = 300
 
 
+@pytest.mark.slow
 def test_a_trained_run_is_exported_and_the_difference_printed(
     trained_run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -129,6 +129,7 @@ class TestAFileWithOtherNumbers:
             export(untrained_resnet, format, tmp_path / f"model{FORMATS[format].suffix}")
         assert list(tmp_path.iterdir()) == []
 
+    @pytest.mark.slow
     def test_leaves_an_earlier_export_as_it_was(
         self, untrained_gru: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:

@@ -146,6 +146,7 @@ def test_precision_is_chosen_for_the_network(cpsc2018_root: Path, monkeypatch: p
     assert given.precision == "64-true"
 
 
+@pytest.mark.slow
 def test_a_model_answers_about_files_and_arrays(trained_run: Path, ptbxl_root: Path, tmp_path: Path) -> None:
     model = ecg_tl.open_model(trained_run / "checkpoints" / "best.ckpt")
     record = next(ptbxl_root.rglob("*.hea"))

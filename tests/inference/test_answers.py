@@ -44,6 +44,7 @@ def test_one_window(logit: float, found: bool) -> None:
     assert (up.tuned, one.tuned) == (True, False)
 
 
+@pytest.mark.slow
 @run_settings(max_examples=200, deadline=None)
 @given(
     values=st.lists(logits, min_size=1, max_size=6),

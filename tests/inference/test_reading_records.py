@@ -232,6 +232,7 @@ def test_empty_cells_are_missing_samples(ecg: Recording, tmp_path: Path) -> None
     assert np.argwhere(np.isnan(read.values)).tolist() == [[0, 0], [11, 7]]
 
 
+@pytest.mark.slow
 @run_settings(max_examples=25, deadline=None)
 @given(rate=st.sampled_from([50.0, 128.0, 250.0, 257.0, 360.0, 500.0, 1000.0]), digits=st.integers(3, 6))
 def test_the_rate_of_times_of_few_digits(

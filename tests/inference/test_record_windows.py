@@ -72,6 +72,7 @@ def test_the_filter_is_the_stores() -> None:
     assert np.abs(stride - clean).max() > 0.3
 
 
+@pytest.mark.slow
 @run_settings(max_examples=40, deadline=None)
 @given(seconds=st.floats(10.0, 65.0), rate=st.sampled_from([100.0, 250.0, 500.0]))
 def test_windows_cover_a_long_record(seconds: float, rate: float) -> None:

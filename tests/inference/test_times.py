@@ -49,6 +49,7 @@ def test_any_unit_gives_the_rate_or_asks(
     assert named.sampling_rate == pytest.approx(rate, rel=2e-3)
 
 
+@pytest.mark.slow
 @given(rate=st.sampled_from(RATES), first=st.sampled_from([0, 1, 1000]))
 @settings(max_examples=20, deadline=None)
 def test_sample_numbers_need_the_rate(

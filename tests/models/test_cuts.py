@@ -13,6 +13,7 @@ WHOLE = ("cpc_s4", "gru", "lstm", "bilstm", "hubert_ecg", "inception1d", "openec
 """Those that can be cut at the head alone."""
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", NETWORKS)
 def test_below_and_from_a_group_are_the_whole_bit_for_bit(name: str) -> None:
     torch.manual_seed(0)

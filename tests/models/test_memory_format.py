@@ -116,6 +116,7 @@ def note_layouts(network: nn.Module, signal: Tensor) -> dict[str, bool]:
     return layouts
 
 
+@pytest.mark.slow
 def test_channels_lie_side_by_side_all_the_way() -> None:
     """A layer that left the layout would not be wrong, only slow."""
     plain, fast = pair("resnet1d50")

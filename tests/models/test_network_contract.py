@@ -85,6 +85,7 @@ def test_parameter_counts_are_the_published_ones(name: str) -> None:
     assert sum(p.numel() for p in network.parameters()) == PARAMETERS_AT_5_CLASSES[name]
 
 
+@pytest.mark.slow
 @every_variant
 @pytest.mark.parametrize("sizes", [{}, {"num_classes": 1, "num_leads": 2, "num_samples": 51}])
 def test_shapes(name: str, options: dict[str, object], sizes: dict[str, int]) -> None:
@@ -129,6 +130,7 @@ def test_groups_of_a_recurrent_network_follow_the_signal(
     assert list(make("bilstm", {"hidden_size": 4, **options}).layer_groups()) == groups
 
 
+@pytest.mark.slow
 @every_variant
 def test_input_weights_are_those_that_the_leads_meet(name: str, options: dict[str, object]) -> None:
     few, many = (dict(make(name, options, num_leads=leads).named_parameters()) for leads in (2, 7))
@@ -137,6 +139,7 @@ def test_input_weights_are_those_that_the_leads_meet(name: str, options: dict[st
     assert all(few[key].shape[1] == 2 for key in differing)
 
 
+@pytest.mark.slow
 @every_variant
 def test_state_dict_round_trip(name: str, options: dict[str, object]) -> None:
     first, second = make(name, options).eval(), make(name, options).eval()

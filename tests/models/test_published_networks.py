@@ -268,6 +268,7 @@ def test_the_second_name_of_a_tensor_must_be_the_same_tensor() -> None:
         network.load_state_dict(both, strict=True)
 
 
+@pytest.mark.slow
 def test_a_last_batch_of_one_record_trains() -> None:
     network = resnet1d_wang(2, 3, 100).train()
     network(torch.randn(1, 3, 100)).sum().backward()

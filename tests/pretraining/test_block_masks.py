@@ -39,6 +39,7 @@ def test_every_token_is_kept_or_masked_once_and_kept_ones_lie_in_blocks(
         assert lengths.min() >= min(min_block, count)
 
 
+@pytest.mark.slow
 @given(epoch=st.integers(0, 1000), step=st.integers(0, 1000))
 def test_masks_are_a_function_of_seed_epoch_and_step(epoch: int, step: int) -> None:
     masks = BlockMasks()

@@ -143,6 +143,7 @@ def test_senseless_entries_are_refused(own: dict[str, Any], said: str) -> None:
         make_plan(study(ROOT, Path("out"), upstreams={"own": {**OWN, **own}}))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("own", "said"),
     [

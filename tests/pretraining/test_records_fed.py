@@ -77,6 +77,7 @@ def test_no_record_of_a_held_out_patient_is_fed(ptb_root: Path, stores: Path) ->
     assert not held & set(patients[list(kept.record_ids)])
 
 
+@pytest.mark.slow
 def test_the_same_recordings_in_another_dataset_are_held_out(
     ludb_root: Path, stores: Path, tmp_path: Path
 ) -> None:

@@ -354,6 +354,7 @@ def test_samples_that_were_not_measured_are_missing(tmp_path: Path) -> None:
     assert np.isfinite(recording.values[recording.leads.index("II")]).all()
 
 
+@pytest.mark.slow
 def test_samples_of_philips_that_would_grow_without_bound_are_refused(tmp_path: Path) -> None:
     codes = list(range(256, 1023))  # each the string before and its first byte: longer by one
     codes = [0, *codes, *[1022] * 400_000]

@@ -58,6 +58,7 @@ def test_a_panel_a_kind_with_every_checkpoint_and_its_clean_score() -> None:
     assert any("498 test records, 4 of 5 classes scored" in text for text in words)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("names", [("a",), ("without lead_dropout", "with lead_dropout", "$third$")])
 @pytest.mark.parametrize("kinds", [["gain"], ["leads_kept", "swap"], None])
 def test_no_words_overlap_or_leave_the_sheet(names: tuple[str, ...], kinds: list[str] | None) -> None:

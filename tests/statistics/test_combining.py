@@ -59,6 +59,7 @@ FINITE = st.floats(-0.3, 0.3)
 EFFECTS = st.lists(st.tuples(FINITE, st.floats(1e-5, 0.01)), min_size=2, max_size=8)
 
 
+@pytest.mark.slow
 @given(EFFECTS, FINITE)
 def test_the_mean_moves_with_the_effects_and_lies_among_them(
     effects: list[tuple[float, float]], shift: float
@@ -77,6 +78,7 @@ def test_the_mean_moves_with_the_effects_and_lies_among_them(
         assert found.predicted_high >= found.mean + found.reach() * 0.999
 
 
+@pytest.mark.slow
 @given(EFFECTS, st.floats(0.001, 0.1))
 def test_probabilities_add_up_and_turn_with_the_sign(
     effects: list[tuple[float, float]], margin: float

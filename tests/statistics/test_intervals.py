@@ -52,6 +52,7 @@ def crossed(rng: np.random.Generator, seeds: int, of_seed: float, of_both: float
 # How often the truth is held ----------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seeds", [3, 5])
 @pytest.mark.parametrize("of_both", [0.5, 1.5])
 @pytest.mark.parametrize("of_seed", [0.0, 0.1, 0.5])

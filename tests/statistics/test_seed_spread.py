@@ -52,6 +52,7 @@ def test_a_ratio_is_weighed_by_degrees_of_freedom_and_known_no_better_than_by_al
     assert prior.moderate(1.0, 0.5) == (pytest.approx(18.5 / 6.5), 6.5)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seeds", [2, 3, 5])
 @pytest.mark.parametrize("unequal", [0.0, 1.2])
 def test_a_study_of_equal_arms_seldom_holds_a_false_win(seeds: int, unequal: float) -> None:

@@ -122,6 +122,7 @@ def test_two_recordings_of_one_patient_are_two(condition: set[str]) -> None:
     assert len(find_alignments(np.stack([trace(signal) for signal in signals]))) == 0
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["ptbxl", "cpsc2018"])
 def test_no_two_simulated_records_are_the_same(name: str, request: pytest.FixtureRequest) -> None:
     dataset: EcgDataset = get_dataset(name)

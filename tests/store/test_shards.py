@@ -213,6 +213,7 @@ def test_a_record_in_two_shards_is_refused(shards: tuple[Path, ...], monkeypatch
         join(shards)
 
 
+@pytest.mark.slow
 def test_a_shard_without_a_usable_record_is_joined_and_a_whole_without_one_is_not(tmp_path: Path) -> None:
     root, stores = tmp_path / "fake", tmp_path / "stores"
     write_fake(root, {"a": ecg(0), "b": None, "c": None})

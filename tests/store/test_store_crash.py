@@ -59,6 +59,7 @@ def die_at(monkeypatch: pytest.MonkeyPatch, owner: object, name: str, call: int)
     monkeypatch.setattr(owner, name, dying)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("owner", "name", "call"),
     [
@@ -160,6 +161,7 @@ def test_an_interrupt_in_the_main_process_leaves_nothing(root: Path, store_dir: 
     assert find_store(FakeDataset(), root, store_dir, SETTINGS) is None
 
 
+@pytest.mark.slow
 def test_two_processes_do_the_work_once(root: Path, store_dir: Path, tmp_path: Path) -> None:
     log = tmp_path / "log"
     log.mkdir()

@@ -39,6 +39,7 @@ def test_common_recordings_are_counted_and_named(stores: tuple[Store, Store]) ->
     assert (overlap.pairs["similarity"] > 0.95).all()
 
 
+@pytest.mark.slow
 def test_the_command_prints_counts_and_pairs_and_writes_them(
     stores: tuple[Store, Store], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -52,6 +53,7 @@ def test_the_command_prints_counts_and_pairs_and_writes_them(
     assert pairs[["record_id_a", "record_id_b"]].to_numpy().tolist() == [["r1", "w"], ["r3", "y"]]
 
 
+@pytest.mark.slow
 def test_stores_without_common_recordings_say_so(
     tmp_path: Path, stores: tuple[Store, Store], capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -37,6 +37,7 @@ def store(root: Path, store_dir: Path) -> Store:
     return open_store(next(store_dir.glob("fake-*")))
 
 
+@pytest.mark.slow
 @given(st.binary(max_size=40), st.integers(1, 9), st.integers(1, 7))
 def test_bytes_that_come_in_pieces_have_the_digest_of_their_file(
     tmp_path_factory: pytest.TempPathFactory, content: bytes, block: int, piece: int

@@ -81,6 +81,7 @@ def test_claims_rest_on_downstreams_of_their_kind(alike: tuple[FakeStudy, Findin
     assert findings.claims[4].combined.estimate < 1
 
 
+@pytest.mark.slow
 def test_the_report_has_them_as_tables_and_csv(alike: tuple[FakeStudy, Findings], tmp_path: Path) -> None:
     _, findings = alike
     (effect,) = findings.of("combined")

@@ -310,6 +310,7 @@ def test_wins_and_losses_together_are_mixed(tmp_path: Path) -> None:
     assert claim(findings, 2).verdict == "supported"
 
 
+@pytest.mark.slow
 def test_claim_2_is_contradicted_only_if_all_win(tmp_path: Path) -> None:
     study = FakeStudy(tmp_path)
     for dataset in ("down", "down2"):
@@ -322,6 +323,7 @@ def test_claim_2_is_contradicted_only_if_all_win(tmp_path: Path) -> None:
     assert claim(found(study), 2).verdict == "open"
 
 
+@pytest.mark.slow
 def test_claim_2_counts_a_gain_that_is_shown_to_be_nothing(tmp_path: Path) -> None:
     study = FakeStudy(tmp_path, patients=600, seed_spread=0.0, noise=0.02)
     for dataset in ("down", "down2"):

@@ -22,6 +22,7 @@ from ecg_tl.study.findings.tuned import tuned_table
 from ecg_tl.study.run.results import load_results
 
 
+@pytest.mark.slow
 @given(
     st.integers(3, 6),
     st.lists(st.tuples(st.integers(0, 9), st.booleans(), st.booleans()), min_size=12, max_size=60),

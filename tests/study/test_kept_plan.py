@@ -50,6 +50,7 @@ def test_what_is_kept_is_what_planning_gives_and_is_not_planned_again(
     assert found(replace(study, folder=str(moved), data_root="elsewhere", store_dir="s")) == planned
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "changes",
     [

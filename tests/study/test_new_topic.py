@@ -93,12 +93,14 @@ def test_a_registered_statistic_is_in_the_page_and_beside_it(
     assert page.index('id="spreads"') < page.index('id="data"')
 
 
+@pytest.mark.slow
 def test_without_it_the_report_says_nothing_of_it(study: FakeStudy, tmp_path: Path) -> None:
     page = write_report(findings_of(study), tmp_path).read_text()
     assert "spreads" not in page
     assert not (tmp_path / "spreads.csv").exists()
 
 
+@pytest.mark.slow
 def test_findings_made_before_a_topic_was_registered_have_none_of_it(
     study: FakeStudy, tmp_path: Path
 ) -> None:

@@ -39,6 +39,7 @@ def test_wrong_words_are_as_rare_as_the_report_says() -> None:
         assert sum(one[word] for one in wrong) <= 4, word
 
 
+@pytest.mark.slow
 def test_effects_that_are_there_are_found() -> None:
     rng = np.random.default_rng(2)
     words = words_of(simulate(Design(2, 2, 3, 200, "small", gain=2.0, speed=2.0), rng))
@@ -48,6 +49,7 @@ def test_effects_that_are_there_are_found() -> None:
     assert (words.claims[0], words.claims[4]) == ("supported", "supported")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("scratch", "arms"), [(12, 1), (6, 2), (24, 3)])
 def test_of_equal_trainings_neither_is_called_faster(scratch: int, arms: int) -> None:
     rates = claim_5_rates(120, 1.0, scratch, arms, np.random.default_rng(3))

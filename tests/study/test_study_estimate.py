@@ -87,6 +87,7 @@ def test_a_config_that_fit_takes_is_fine(study: StudySettings) -> None:
     check_runs(make_plan(replace(study, second_opinion=True)).runs)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("wrong", "message"),
     [
@@ -152,6 +153,7 @@ def test_an_epoch_of_layers_that_are_frozen_has_no_backward_pass_through_them(
     assert backward_epochs(run, 10) == pytest.approx(expected)
 
 
+@pytest.mark.slow
 def test_a_misspelt_recipe_is_one_line(study: StudySettings) -> None:
     arms = {**study.arms, "full": Arm(transfer={"recipe": "ful"})}
     with pytest.raises(SettingError, match=r"full.*trainer: found.*Got value: ful"):
@@ -275,6 +277,7 @@ def test_finished_runs_correct_the_estimate_of_the_others() -> None:
     assert correction({"a": 10}, {}) == 1
 
 
+@pytest.mark.slow
 def test_a_forecast_counts_what_is_finished(study: StudySettings, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(SpeedBook, "measure", lambda *_: MeasuredSpeed(50, 200))
     plan = make_plan(study)

@@ -120,6 +120,7 @@ def test_a_newer_format_is_refused(study: FakeStudy) -> None:
         load_results(study.folder)
 
 
+@pytest.mark.slow
 def test_results_are_read_without_torch() -> None:
     code = "import sys, ecg_tl.study.run.results; sys.exit('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

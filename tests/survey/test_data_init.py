@@ -114,6 +114,7 @@ def test_what_it_writes_reads_the_folder(
     assert (scan.records["sampling_rate"] == 500).all()
 
 
+@pytest.mark.slow
 def test_a_folder_of_muse_and_a_workbook(tmp_path: Path) -> None:
     found = survey_folder(muse_with_excel(tmp_path))
     assert found.recordings.formats == {"GE MUSE XML": COUNT}

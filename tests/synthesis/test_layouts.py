@@ -148,6 +148,7 @@ def test_one_seed_gives_each_layout_patients_of_its_own() -> None:
     assert len({cohort_seed(layout, 1) for layout in layout_names()}) == len(layout_names())
 
 
+@pytest.mark.slow
 @layouts
 def test_same_seed_same_files_and_a_larger_set_begins_alike(
     roots: dict[str, Path], layout: str, tmp_path: Path

@@ -93,6 +93,7 @@ def test_the_epochs_loss_is_the_mean_over_records(trained_run: Path) -> None:
         assert curves["train/loss_epoch"][epoch] == pytest.approx(mean, rel=1e-5)
 
 
+@pytest.mark.slow
 def test_what_is_logged_is_computed_from_the_validation_records(
     trained_run: Path, data: PtbXlDataModule
 ) -> None:

@@ -69,6 +69,7 @@ def train(study: Study, folder: Path, upstream: Path, ckpt_path: Path | None = N
     return task, data, trainer
 
 
+@pytest.mark.slow
 def test_from_training_to_use(study: Study, cnn_upstream: Path, tmp_path: Path) -> None:
     task, data, trainer = train(study, tmp_path / "whole", cnn_upstream)
     upstream = torch.load(cnn_upstream, weights_only=True)["state_dict"]

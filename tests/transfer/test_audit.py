@@ -222,6 +222,7 @@ def test_json_has_every_tensor(module: Small, tmp_path: Path, capsys: pytest.Cap
     assert {"group", "relative", "statistics_moved"} <= said["groups"][0].keys()
 
 
+@pytest.mark.slow
 def test_the_case_in_the_documentation_is_what_it_prints(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -151,6 +151,7 @@ def test_fine_tuning_on_copies_is_an_error_that_counts_and_names_them(
     assert not (tmp_path / "transfer_report.json").exists()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("part", FOLDS)
 def test_copies_in_any_part_are_refused(
     part: str, study: Study, tmp_path: Path, gru_upstream: Path, trained_on: list[str]
@@ -194,6 +195,7 @@ def test_an_allowed_overlap_is_in_every_report(allowed: tuple[Path, TransferLear
     assert kept == reported
 
 
+@pytest.mark.slow
 def test_contamination_is_handed_on_through_fine_tuning(
     study: Study, allowed: tuple[Path, TransferLearning], tmp_path: Path, contaminated: Path, gru_upstream
 ) -> None:
@@ -272,6 +274,7 @@ def test_going_on_with_a_training_adds_nothing(study: Study, gru_upstream: Path,
     assert after[0].same_as(before[0])
 
 
+@pytest.mark.slow
 def test_a_copy_under_another_patient_is_taken_out_of_training(
     study: Study, trained_on: list[str], tmp_path: Path
 ) -> None:

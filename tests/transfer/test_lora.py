@@ -93,6 +93,7 @@ def weight_of(network: Any, name: str) -> torch.Tensor:
     return weight
 
 
+@pytest.mark.slow
 def test_a_convolutional_network_begins_as_its_upstream_bit_for_bit(study, cnn_upstream, tmp_path):
     task = train(study, tmp_path, cnn_upstream, "cnn", epochs=0)[0]
     plain = study.task(study.data(), "cnn").network

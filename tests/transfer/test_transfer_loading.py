@@ -77,6 +77,7 @@ def test_less_can_be_allowed(study, gru_upstream, tmp_path):
     assert 0.99 < transfer.report.coverage <= 1.0
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("field", "settings"),
     [

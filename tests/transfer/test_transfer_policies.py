@@ -153,6 +153,7 @@ def test_rows_of_shared_diagnoses_are_copied(study, gru_upstream, cnn_upstream, 
     assert written["counts"]["adapted"] == 2
 
 
+@pytest.mark.slow
 def test_a_head_is_kept_for_the_same_label_set(study, gru_upstream, tmp_path):
     transfer = TransferLearning(str(gru_upstream), head="keep", allow_overlap=True)  # its own records
     _, _, after = set_up(study, tmp_path, transfer, data=study.data("custom"))
@@ -181,6 +182,7 @@ def test_a_head_of_other_features_is_refused(study, tmp_path):
 # The stem -----------------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("family", ["cnn", "gru"])
 @pytest.mark.parametrize("leads", [("II",), ("I", "II", "V2"), LEADS[:6], (*LEADS[:2], *LEADS[6:])])
 def test_twelve_leads_become_fewer_by_name(study, gru_upstream, cnn_upstream, tmp_path, family, leads):
@@ -226,6 +228,7 @@ def test_a_foreign_stem_of_other_leads_is_an_error_by_default(study, cnn_upstrea
     assert transfer.report.coverage == 1.0
 
 
+@pytest.mark.slow
 def test_another_rate_is_an_error_that_names_the_upstreams(study, cnn_upstream, gru_upstream, tmp_path):
     data = study.data(sampling_rate=50.0)
     with pytest.raises(CheckpointError, match=r"`sampling_rate: 100\.0`"):
@@ -251,6 +254,7 @@ def test_other_leads_at_another_rate(study, cnn_upstream, tmp_path):
 # Fresh groups, and what is refused ----------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_the_last_groups_start_fresh(study, cnn_upstream, tmp_path):
     transfer = TransferLearning(str(cnn_upstream), reinit_last=2)
     _, fresh, after = set_up(study, tmp_path, transfer, "cnn")

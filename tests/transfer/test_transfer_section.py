@@ -86,6 +86,7 @@ def test_a_config_of_an_earlier_version_is_addressed_by_both_flags(
     ]
 
 
+@pytest.mark.slow
 def test_without_any_setting_there_is_no_transfer(parsed: Any) -> None:
     cli = parsed(*BASE)
     assert not cli.transfers

@@ -111,6 +111,7 @@ def test_phases_take_names_and_patterns(study, cnn_upstream, tmp_path):
     assert recorder.trained == [{"fc1", "head"}] * 2 + [{"layer3", "layer4", "fc1", "head"}]
 
 
+@pytest.mark.slow
 def test_full_trains_everything(study, cnn_upstream, tmp_path):
     task, recorder, _ = run(study, tmp_path, TransferLearning(str(cnn_upstream)), "cnn", epochs=1)
     assert_only_moved(*recorder.states, groups_of(task.network), set(CNN_GROUPS))
@@ -125,6 +126,7 @@ def test_a_random_frozen_encoder_is_a_control(study, tmp_path, capsys):
     assert "random weights" in capsys.readouterr().err
 
 
+@pytest.mark.slow
 def test_every_parameter_is_in_the_optimizer_from_the_first_step(study, cnn_upstream, tmp_path):
     seen = []
 
@@ -149,6 +151,7 @@ def test_an_optimizer_that_lacks_frozen_parameters_is_refused(study, cnn_upstrea
         study.trainer(tmp_path, transfer).fit(task, data)
 
 
+@pytest.mark.slow
 def test_parameters_of_equal_value_are_all_trained(study, gru_upstream, tmp_path):
     data = study.data()
     task = study.task(data)
@@ -172,6 +175,7 @@ def test_parameters_of_equal_value_are_all_trained(study, gru_upstream, tmp_path
     assert changed == [n for n, _ in task.network.named_parameters() if "bias" in n]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("policy", "moves"), [("frozen_eval", False), ("train", True)])
 def test_batch_norms_of_frozen_groups_follow_their_policy(study, cnn_upstream, tmp_path, policy, moves):
     transfer = TransferLearning(str(cnn_upstream), recipe="linear_probe", batch_norm=policy)
@@ -254,6 +258,7 @@ def test_mixed_precision(study, cnn_upstream, gru_upstream, tmp_path, family):
     assert_only_moved(recorder.states[1], recorder.states[2], group_of, set(group_of.values()))
 
 
+@pytest.mark.slow
 def test_an_average_of_weights_begins_with_the_upstream(study, cnn_upstream, tmp_path):
     data = study.data()
     task = study.task(data, "cnn")
@@ -308,6 +313,7 @@ def test_a_compiled_network_is_frozen_as_any_other(study, gru_upstream, cnn_upst
 # Warm-up and penalty ------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_each_newly_trained_group_warms_up(study, gru_upstream, tmp_path):
     """With SGD without momentum, a step is the rate times the gradient."""
     data = study.data()

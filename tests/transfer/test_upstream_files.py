@@ -154,6 +154,7 @@ def test_a_damaged_safetensors_header_is_one_line(tmp_path: Path, content: bytes
     assert len(str(refused.value)) < 600
 
 
+@pytest.mark.slow
 @settings(max_examples=200, deadline=None)
 @given(changes=st.lists(st.tuples(st.integers(0, 150), st.integers(0, 255)), min_size=1, max_size=5))
 def test_any_bytes_in_a_safetensors_header_are_read_or_refused(

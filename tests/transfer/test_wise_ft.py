@@ -193,6 +193,7 @@ def test_stopped_early_it_chooses_in_one_epoch_more(study: Study, cnn_upstream: 
     assert all(equal(tensor, weights(task)[name]) for name, tensor in weights(resumed).items())
 
 
+@pytest.mark.slow
 def test_a_training_without_a_last_epoch_to_choose_in_is_refused_or_warned_of(
     study: Study, cnn_upstream: Path, tmp_path: Path
 ) -> None:

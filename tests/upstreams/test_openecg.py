@@ -59,6 +59,7 @@ def test_the_real_file_is_the_upstreams(weights: Path, capsys: pytest.CaptureFix
     assert "openecg" not in sys.modules
 
 
+@pytest.mark.slow
 def test_its_features_are_those_of_the_packages_own_classes(weights: Path) -> None:
     network = ecg_tl.load_upstream("openecg", weights, dtype=torch.float64)
     with torch.no_grad():

@@ -73,6 +73,7 @@ def test_every_run_after_what_it_depends_on(tmp_path: Path) -> None:
     assert executor.most == 2
 
 
+@pytest.mark.slow
 @settings(max_examples=30, deadline=None)
 @given(data=st.data())
 def test_any_graph_is_done_once_and_in_order(

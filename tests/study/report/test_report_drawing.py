@@ -62,6 +62,7 @@ def test_pieces_hold_every_row_once_and_in_order(sizes: list[int]) -> None:
     assert rows == [(group.title, row.estimate) for group in groups for row in group.rows]
 
 
+@pytest.mark.slow
 @settings(max_examples=100, deadline=None)
 @given(st.lists(st.tuples(numbers, st.floats(0, 2), st.floats(0, 2)), min_size=1, max_size=8))
 def test_an_axis_shows_every_point_and_the_line_of_no_effect(

@@ -36,6 +36,7 @@ def test_nothing_is_wider_than_the_page(look: Look, case: str, width: int) -> No
     assert page.evaluate(TOO_WIDE) == []
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("width", [390, 1280])
 @pytest.mark.parametrize("case", ["sample", "single seed", "many"])
 def test_words_of_a_figure_stay_inside_it(look: Look, case: str, width: int) -> None:
@@ -66,6 +67,7 @@ def test_ids_are_unique(look: Look) -> None:
     assert set(links) <= set(ids)
 
 
+@pytest.mark.slow
 def test_hostile_names_are_text(look: Look) -> None:
     page = look("hostile")
     assert page.evaluate("window.hit") is None
