@@ -6,9 +6,11 @@ import argparse
 import sys
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
-from typing import NoReturn, TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 from ecg_tl import printing, terminal
+from ecg_tl.commands.study_compare import compare
+from ecg_tl.commands.study_options import study_console, study_parser
 from ecg_tl.errors import SettingError
 from ecg_tl.outputs import check_outputs
 from ecg_tl.shipped import STUDIES, config_names, find_config
@@ -18,24 +20,12 @@ from ecg_tl.study.design.looks import as_looked_at
 from ecg_tl.study.design.plan import make_plan
 from ecg_tl.study.design.runs import PlannedRun
 from ecg_tl.study.design.settings import StudySettings, read_study
-from ecg_tl.terminal import Console
-from ecg_tl.trust import TRUST_OPTION, config_trust
+from ecg_tl.trust import config_trust
+
+if TYPE_CHECKING:
+    from ecg_tl.study.run.scheduler import StudyEnd
 
 AnyRun = TypeVar("AnyRun", bound=PlannedRun)
-
-WIDTH = 140
-"""Columns of a table that goes into a file or a pipe."""
-
-
-_MOST = 1_000_000
-"""Of runs at a time, and of resamples."""
-
-
-class _Parser(argparse.ArgumentParser):
-    def error(self, message: str) -> NoReturn:
-        raise SettingError(
-            "command line", message, "options of the command", f"`{self.prog} --help` lists them."
-        )
 
 
 def plan(config: str, options: argparse.Namespace, overrides: Sequence[str]) -> int:
@@ -70,7 +60,7 @@ def plan(config: str, options: argparse.Namespace, overrides: Sequence[str]) -> 
         finished = frozenset(seconds)
         lines = [f"All {len(planned.runs)} runs are finished already."]
         ahead = None
-    console = _console()
+    console = study_console()
     console.print(plan_table(planned, settings, seconds, finished))
     if options.every:
         console.print(run_table(planned, seconds, finished))
@@ -132,12 +122,8 @@ def run_all(config: str, options: argparse.Namespace, overrides: Sequence[str]) 
         progress=options.progress,
         estimates=None if ahead is None else ahead.seconds,
     )
-    out = _say_finished(len(outcome.finished), len(planned.runs))
-    for run_id, error in {**outcome.failed, **outcome.skipped}.items():
-        out.print(f"{run_id}: {error}", style="red", highlight=False, markup=False, soft_wrap=True)
-    if outcome.interrupted:
-        return 130
-    return 1 if outcome.failed or outcome.skipped else 0
+    _say_finished(len(outcome.finished), len(planned.runs))
+    return _say_end(outcome)
 
 
 def _run_until_sure(settings: StudySettings, options: argparse.Namespace) -> int:
@@ -148,7 +134,7 @@ def _run_until_sure(settings: StudySettings, options: argparse.Namespace) -> int
     from ecg_tl.study.until_sure import run_until_sure
 
     shared = {"concurrent": options.concurrent, "runs_per_gpu": options.runs_per_gpu}
-    out = _console()
+    out = study_console()
     until = run_until_sure(
         settings,
         lambda own, plan: run_study(
@@ -160,11 +146,7 @@ def _run_until_sure(settings: StudySettings, options: argparse.Namespace) -> int
         say=lambda line: out.print(line, highlight=False, markup=False, soft_wrap=True),
     )
     out.print(until.words(), highlight=False, markup=False, soft_wrap=True)
-    for run_id, error in {**until.end.failed, **until.end.skipped}.items():
-        out.print(f"{run_id}: {error}", style="red", highlight=False, markup=False, soft_wrap=True)
-    if until.end.interrupted:
-        return 130
-    return 1 if until.end.failed or until.end.skipped else 0
+    return _say_end(until.end)
 
 
 def status(config: str, options: argparse.Namespace, overrides: Sequence[str]) -> int:
@@ -172,7 +154,7 @@ def status(config: str, options: argparse.Namespace, overrides: Sequence[str]) -
     from ecg_tl.study.run.status import print_status, study_status
 
     settings, _ = as_looked_at(read_study(config, overrides))
-    print_status(study_status(settings, planned_runs(settings)), every=options.every, console=_console())
+    print_status(study_status(settings, planned_runs(settings)), every=options.every, console=study_console())
     return 0
 
 
@@ -212,7 +194,7 @@ def report(config: str, options: argparse.Namespace, overrides: Sequence[str]) -
         )
     folder = Path(settings.folder) / "report" if options.out is None else Path(options.out)
     page = write_report(findings, folder, inputs)
-    console = _console()
+    console = study_console()
     for piece in summarize(findings):
         console.print(piece)
     console.print(f"\nreport  {page}", highlight=False, soft_wrap=True)
@@ -247,83 +229,29 @@ def verify(config: str, options: argparse.Namespace, overrides: Sequence[str]) -
     return 1 if wrong else 0
 
 
-def compare(words: Sequence[str]) -> int:
-    """Rank the configurations of several studies that were tested on the same records."""
-    from ecg_tl.study.findings.leaderboard import compare_studies
-    from ecg_tl.study.report.leaderboard import write_leaderboard
-    from ecg_tl.study.run.results import RunResult, load_results
-
-    parser = _Parser(
-        prog="ecg-tl study compare", description=compare.__doc__, allow_abbrev=False, add_help=True
-    )
-    parser.add_argument("studies", nargs="+", metavar="STUDY", help="a study's YAML, its name, or its folder")
-    parser.add_argument(
-        "--out", default="leaderboard", help="folder of the page and its CSV file (leaderboard)"
-    )
-    parser.add_argument(
-        "--resamples", type=_positive, default=1000, metavar="N", help="of patients, for intervals (1000)"
-    )
-    options = parser.parse_args(words)
-    found: dict[str, tuple[RunResult, ...]] = {}
-    inputs: list[Path] = []
-    for one in options.studies:
-        name, folder, ids = _study_named(one)
-        if name in found:
-            name = one
-        if folder / "runs" in inputs or name in found:
-            raise SettingError("study compare", f"{one} twice", "different studies", "Name each once.")
-        results = load_results(folder, ids)
-        if not results.runs:
-            raise SettingError(
-                one,
-                "no finished run of this study",
-                "at least one",
-                f"Run it first: `ecg-tl study run {one}`.",
-            )
-        found[name] = results.runs
-        inputs.append(folder / "runs")
-    if len(found) < 2:
-        raise SettingError("study compare", "one study", "two or more", "Name another study beside it.")
-    page = write_leaderboard(compare_studies(found, options.resamples), Path(options.out), inputs)
-    _console().print(f"leaderboard  {page}", highlight=False, markup=False, soft_wrap=True)
-    return 0
-
-
-def _study_named(one: str) -> tuple[str, Path, list[str] | None]:
-    """Find a study by its YAML, name or folder: what it is called, where it lies, its planned runs."""
-    path = Path(one)
-    if path.is_dir():
-        if not (path / "runs").is_dir():
-            raise SettingError(
-                one, "a folder without `runs`", "a study's folder", "Name its YAML or its folder."
-            )
-        return path.resolve().name, path, None
-    settings, _ = as_looked_at(read_study(find_config(one, (STUDIES,))))
-    return settings.name, Path(settings.folder), [run.id for run in planned_runs(settings)]
-
-
 def _unfinished(settings: StudySettings, runs: Iterable[AnyRun]) -> list[AnyRun]:
     folder = StudyFolder(Path(settings.folder))
     return [one for one in runs if not folder.run(one.id).finished]
 
 
-def _say_finished(count: int, planned: int) -> Console:
-    console = _console()
-    console.print(f"{count} of {planned} runs are finished.", highlight=False)
-    return console
+def _say_finished(count: int, planned: int) -> None:
+    study_console().print(f"{count} of {planned} runs are finished.", highlight=False)
+
+
+def _say_end(end: StudyEnd) -> int:
+    """Say which runs have failed and why; return the exit status."""
+    out = study_console()
+    for run_id, error in {**end.failed, **end.skipped}.items():
+        out.print(f"{run_id}: {error}", style="red", highlight=False, markup=False, soft_wrap=True)
+    if end.interrupted:
+        return 130
+    return 1 if end.failed or end.skipped else 0
 
 
 def _repeatable(config: Path, overrides: Sequence[str]) -> str:
     """Return the study's YAML, with what was said on the command line."""
     text = config.read_text(encoding="utf-8")
     return f"# Given on the command line: {' '.join(overrides)}\n{text}" if overrides else text
-
-
-def _console() -> Console:
-    console = terminal.console()
-    if not console.is_terminal:
-        console.width = max(console.width, WIDTH)
-    return console
 
 
 _Command = Callable[[str, argparse.Namespace, Sequence[str]], int]
@@ -359,7 +287,7 @@ def run(words: Sequence[str]) -> int:
             f"one of {', '.join([*COMMANDS, COMPARE])}",
             "`ecg-tl study --help` says more.",
         )
-    parser = _parser(word)
+    parser = study_parser(word, COMMANDS[word].__doc__)
     if not rest or rest[0] in ("-h", "--help"):
         parser.print_help(sys.stdout if rest else sys.stderr)
         return 0 if rest else 2
@@ -368,78 +296,6 @@ def run(words: Sequence[str]) -> int:
     options, overrides = parser.parse_known_args(rest[1:])
     with config_trust(getattr(options, "trust_config", False)):
         return COMMANDS[word](rest[0], options, overrides)
-
-
-def _parser(word: str) -> argparse.ArgumentParser:
-    parser = _Parser(
-        prog=f"ecg-tl study {word}",
-        usage=f"ecg-tl study {word} CONFIG [options] [--SETTING VALUE ...]",
-        description=COMMANDS[word].__doc__,
-        epilog="Any setting of the YAML can be given anew: --folder FOLDER, --data_root FOLDER, "
-        "--seeds [0,1], --settings.trainer.max_epochs 3, ...",
-        allow_abbrev=False,
-    )
-    if word in ("plan", "run"):
-        parser.add_argument(
-            "--concurrent",
-            type=_positive,
-            metavar="N",
-            help="runs at a time; by default what GPUs, or cores and memory, allow",
-        )
-        parser.add_argument(
-            "--runs_per_gpu", type=_positive, default=1, metavar="N", help="runs that share a GPU (1)"
-        )
-        parser.add_argument(
-            TRUST_OPTION,
-            action="store_true",
-            help="let the YAML name any class and function, which then runs",
-        )
-    if word == "run":
-        parser.add_argument(
-            "--executor", choices=["local", "ray"], default="local", help="where runs are done"
-        )
-        parser.add_argument(
-            "--until",
-            choices=["sure"],
-            help="add seeds (splits, if the study has several) in rounds until each answer is sure",
-        )
-        parser.add_argument(
-            "--most",
-            type=_positive,
-            metavar="N",
-            help="seeds (splits) that there may be with `--until sure`; three times those of the study",
-        )
-        parser.add_argument(
-            "--budget", metavar="TIME", help="with `--until sure`: no round that would not fit, such as 2h"
-        )
-        parser.add_argument("--address", help="of a running Ray cluster; a local one is started without")
-        parser.add_argument(
-            "--progress", type=_is_true, default=True, metavar="true|false", help="show how far it is (true)"
-        )
-    if word in ("plan", "status"):
-        parser.add_argument("--every", action="store_true", help="list every run")
-    if word == "report":
-        parser.add_argument("--out", help="folder of the report; `report` in the study's folder if not given")
-        parser.add_argument(
-            "--figure", metavar="FILE", help="write the main figure by itself as well: .svg, .png or .pdf"
-        )
-        parser.add_argument(
-            "--resamples", type=_positive, default=1000, metavar="N", help="of patients, for intervals (1000)"
-        )
-    return parser
-
-
-def _positive(word: str) -> int:
-    # Python converts no text of thousands of digits.
-    if not (word.isascii() and word.isdigit() and len(word) <= len(str(_MOST)) and 0 < int(word) <= _MOST):
-        raise argparse.ArgumentTypeError(f"{word[:20]!r} is no whole number from 1 to {_MOST:,}")
-    return int(word)
-
-
-def _is_true(word: str) -> bool:
-    if word not in ("true", "false"):
-        raise argparse.ArgumentTypeError(f"{word!r} is neither true nor false")
-    return word == "true"
 
 
 def _help() -> str:

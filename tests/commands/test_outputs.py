@@ -14,7 +14,7 @@ import pytest
 from tiny import HALF_TRAINS, data_words
 
 from ecg_tl.cli import main
-from ecg_tl.commands import card, data, demo, export, infer, robustness, study, transfer
+from ecg_tl.commands import card, data, demo, export, infer, robustness, study, study_options, transfer
 
 _SAYS_SO = re.compile(r"\b(file|folder|draw|write|written)\b", re.IGNORECASE)
 
@@ -98,7 +98,7 @@ def _options() -> Iterator[tuple[str, str]]:
         "robustness": robustness._parser(),
         "transfer rank": transfer._rank_parser(),
         "transfer inspect": transfer._inspect_parser(),
-        **{f"study {word}": study._parser(word) for word in study.COMMANDS},
+        **{f"study {word}": study_options.study_parser(word, None) for word in study.COMMANDS},
     }
     for command, parser in parsers.items():
         for action in parser._actions:
