@@ -138,7 +138,7 @@ def unpack_zip(archive: Path, root: Path) -> int:
                 ):
                     shutil.copyfileobj(source, stream, 2**20)
                 written += 1
-    except (zipfile.BadZipFile, RuntimeError, NotImplementedError, EOFError) as error:
+    except (zipfile.BadZipFile, RuntimeError, EOFError) as error:
         raise DownloadError(
             archive,
             f"an archive that cannot be unpacked ({str(error)[:120]})",

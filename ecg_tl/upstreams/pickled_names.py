@@ -154,7 +154,7 @@ def _archived(path: Path) -> Iterator[IO[bytes]]:
                 if member.file_size > MOST_PICKLE_BYTES:
                     raise _no_pickle(path, f"a pickle of {member.file_size:,} bytes")
                 yield io.BytesIO(archive.read(member))
-    except (zipfile.BadZipFile, NotImplementedError, RuntimeError, EOFError) as error:
+    except (zipfile.BadZipFile, RuntimeError, EOFError) as error:
         raise _no_pickle(path, f"a damaged archive ({error})") from None
 
 
