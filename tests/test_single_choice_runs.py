@@ -133,7 +133,7 @@ def test_it_goes_from_a_table_of_classes_to_scores_an_answer_and_exported_files(
     printed = " ".join(capsys.readouterr().out.split())
     assert "threshold" not in printed.replace("thresholds f1, threshold_target 0.9", "")
     csv = tmp_path / "robust.csv"
-    flags = ["--kinds", "noise", "--resamples", "20", "--metric", "f1_macro_tuned", "--csv", str(csv)]
+    flags = ["--kinds", "muscle", "--resamples", "20", "--metric", "f1_macro_tuned", "--csv", str(csv)]
     assert main(["robustness", str(best), *words, *flags]) == 0
     clean = pd.read_csv(csv).iloc[0]
     assert clean["score"] == pytest.approx(scores.f1_macro, abs=1e-5)

@@ -5,6 +5,7 @@ METHOD is `spawn`, as there, or `fork`, which spares the workers the seconds of 
 
 from __future__ import annotations
 
+import signal
 import sys
 from pathlib import Path
 
@@ -15,6 +16,8 @@ from ecg_tl.study.run.job import make_jobs
 from ecg_tl.study.run.launch import run_study, schedule
 
 if __name__ == "__main__":
+    # As from a terminal: what a shell runs in the background ignores it, and so would this.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     folder, roots, stores = map(Path, sys.argv[1:4])
     settings = tiny_study(folder, roots, store_dir=str(stores))
     plan = make_plan(settings)
