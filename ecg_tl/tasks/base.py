@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self, get_args
 
 import numpy as np
@@ -34,12 +34,20 @@ from ecg_tl.contamination.training_sets import (
     read_training_sets,
     training_set,
 )
-from ecg_tl.errors import CheckpointError, SettingError
+from ecg_tl.errors import SettingError
 from ecg_tl.limits import LEARNING_RATE, LR_DECAY, WEIGHT_DECAY, require_settings, shown
-from ecg_tl.models import EcgNetwork, create_network, network_names
-from ecg_tl.models.attention_pool import attend_as_stored
+from ecg_tl.models import create_network, network_names
 from ecg_tl.models.low_rank import has_low_rank, merged_state
 from ecg_tl.signals import Batch
+from ecg_tl.tasks.checks import (
+    attend_as_trained,
+    check_choice,
+    check_class_names,
+    check_rates,
+    require_data_of_its_kind,
+    require_same_kind,
+    require_same_tensors,
+)
 from ecg_tl.tasks.frozen_below import FrozenBelow
 from ecg_tl.tasks.links import settings_from
 from ecg_tl.tasks.loss import PosWeight, answers_of_batch, classification_loss, positive_weights
@@ -52,7 +60,7 @@ from ecg_tl.tasks.optimization import (
 )
 from ecg_tl.tasks.predictions import Predictions, gather, join_windows, on_device
 from ecg_tl.tasks.randomness import random_states, restore_random_state
-from ecg_tl.tasks.scoring import calibrated_scores, plain_scores
+from ecg_tl.tasks.scoring import as_logged, calibrated_scores, plain_scores
 from ecg_tl.transforms import ChainScaling, create_normalization
 
 if TYPE_CHECKING:  # inference has no use for it
@@ -136,31 +144,20 @@ class EcgClassifier(LightningModule):
         super().__init__()
         self.network = create_network(network, num_classes, num_leads, num_samples, **(network_options or {}))
         self.network_name = str(network)
-        are_names = not isinstance(class_names, str) and all(isinstance(name, str) for name in class_names)
-        if not are_names or len(set(class_names)) < len(class_names):
-            raise SettingError(
-                "class_names", shown(class_names), "a list of different names, one a class", "Correct it."
-            )
-        if len(class_names) != num_classes:
-            raise SettingError(
-                "class_names",
-                f"{len(class_names)} names",
-                f"{num_classes} names",
-                "Give one name a class.",
-            )
+        check_class_names(class_names, num_classes)
         require_settings(
             learning_rate=(LEARNING_RATE, learning_rate),
             weight_decay=(WEIGHT_DECAY, weight_decay),
             lr_decay=(LR_DECAY, lr_decay),
         )
-        _check_rates(lr_by_depth, lr_decay)
+        check_rates(lr_by_depth, lr_decay)
         if pos_weight not in get_args(PosWeight):
             raise SettingError(
                 "pos_weight", shown(pos_weight), f"one of {', '.join(get_args(PosWeight))}", "Choose one."
             )
         check_threshold_rule(thresholds, threshold_target)
         if single_choice:
-            _check_choice(num_classes, thresholds)
+            check_choice(num_classes, thresholds)
         self.single_choice = single_choice
         self.class_names = tuple(class_names)
         self.optimizer_name: OptimizerName = optimizer
@@ -172,7 +169,7 @@ class EcgClassifier(LightningModule):
         self.pos_weight: PosWeight = pos_weight
         self.frozen_below: FrozenBelow | None = None  # while what lies below some group stays as it is
         self.settled = False  # whether a recipe has set the weights, which are then kept whatever they score
-        self._positive_weights: Tensor | None = None  # of the training's records
+        self.positive_weights: Tensor | None = None  # of each class, in the training's loss
         self.threshold_rule: ThresholdRule = thresholds
         self.threshold_target = threshold_target
         self.fused_optimizer: bool | Auto = "auto"  # a matter of the hardware, so no hyperparameter
@@ -217,27 +214,19 @@ class EcgClassifier(LightningModule):
 
     def setup(self, stage: str) -> None:
         """Refuse data of the other kind of task."""
-        datamodule = getattr(self._trainer, "datamodule", None)
-        of_data = getattr(datamodule, "single_choice", self.single_choice)
-        if of_data != self.single_choice:
-            raise SettingError(
-                "single_choice",
-                f"{_yes(self.single_choice)} of the task, {_yes(of_data)} of its data",
-                "the same of both",
-                "Make the task with `for_data`, or let it take the setting; or set the data as the task.",
-            )
+        require_data_of_its_kind(self.single_choice, getattr(self._trainer, "datamodule", None))
 
     def on_fit_start(self) -> None:
         """Say what the network chose, see whether targets are masked, weigh classes, fit normalisation."""
         parts = getattr(getattr(self.trainer, "datamodule", None), "parts", None)
         # Once, and not in each batch: a look at targets makes the processor wait for the device.
         self._masked = parts is None or bool(np.isnan(parts.targets[parts.split.train]).any())
-        self._positive_weights = None
+        self.positive_weights = None
         if self.pos_weight != "none":
             parts = _datamodule_of(self.trainer).parts
             targets = parts.targets[parts.split.train]
             weights = positive_weights(targets, self.pos_weight, single_choice=self.single_choice)
-            self._positive_weights = torch.from_numpy(weights).to(self.device)
+            self.positive_weights = torch.from_numpy(weights).to(self.device)
         scaling, datamodule = self.normalization, getattr(self.trainer, "datamodule", None)
         if isinstance(scaling, ChainScaling) and not scaling.is_fitted and datamodule is not None:
             fitted = datamodule.fitted_scaling
@@ -254,7 +243,7 @@ class EcgClassifier(LightningModule):
 
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
         """Return cross-entropy, averaged over all answers; see `classification_loss`."""
-        logits, targets, weights = self._logits(batch), batch["target"], self._positive_weights
+        logits, targets, weights = self._logits(batch), batch["target"], self.positive_weights
         single = self.single_choice
         answers = answers_of_batch(targets, single_choice=single) if self._masked else None
         loss = classification_loss(
@@ -346,13 +335,8 @@ class EcgClassifier(LightningModule):
         if stage == "test" and self.calibration is not None:
             scores |= calibrated_scores(predictions, self.class_names, self.calibration)
         self.scores[stage] = scores
-        named = {
-            # `auroc/NORM` becomes `val_auroc/NORM`: one TensorBoard section a score, one curve a class.
-            f"{stage}_{name}" if "/" in name else f"{stage}/{name}": value
-            for name, value in scores.items()
-        }
         # Computed from gathered predictions, so equal on every process: nothing to synchronise.
-        self.log_dict(named, rank_zero_only=False, sync_dist=False)
+        self.log_dict(as_logged(stage, scores), rank_zero_only=False, sync_dist=False)
 
     # Optimization ---------------------------------------------------------------------------------------
 
@@ -402,7 +386,7 @@ class EcgClassifier(LightningModule):
         description = read_description(checkpoint, where)
         if description.calibration is not None:
             self.calibration = Calibration.from_dict(description.calibration, self.class_names, where)
-            _require_same_kind(self.calibration, self.single_choice, where)
+            require_same_kind(self.calibration, self.single_choice, where)
         self.transfer_report = description.transfer
         self._random_states = checkpoint.get("random_states")
         if trainer is not None and trainer.state.fn == TrainerFn.FITTING:
@@ -411,12 +395,12 @@ class EcgClassifier(LightningModule):
         if datamodule is not None and description.data is not None:
             check_fits(description.data, datamodule.describe(), where)
         if trainer is None or trainer.state.fn != TrainerFn.FITTING:
-            _attend(self.network, checkpoint["state_dict"], where)
+            attend_as_trained(self.network, checkpoint["state_dict"], where)
         if trainer is not None:
             if trainer.state.fn != TrainerFn.FITTING and not has_low_rank(self.network):
                 # To score, whole weights do; a training goes on with their parts, or not at all.
                 checkpoint["state_dict"] = merged_state(checkpoint["state_dict"], where)
-            _require_same_tensors(self.state_dict(), checkpoint["state_dict"], where)
+            require_same_tensors(self.state_dict(), checkpoint["state_dict"], where)
         self.trained_on = read_training_sets(checkpoint, where)
         if trainer is not None and datamodule is not None and trainer.state.fn in _JUDGED:
             self.overlap = require_no_overlap(
@@ -432,41 +416,6 @@ class EcgClassifier(LightningModule):
 declare_task(EcgClassifier)
 
 
-def _check_rates(lr_by_depth: Sequence[float] | None, lr_decay: float) -> None:
-    for rate in lr_by_depth or ():
-        require_settings(lr_by_depth=(LEARNING_RATE, rate))
-    if lr_by_depth and lr_decay != 1:
-        raise SettingError(
-            "lr_by_depth", f"it beside lr_decay {lr_decay:g}", "one of them", "Leave lr_decay at 1."
-        )
-
-
-def _check_choice(num_classes: int, thresholds: ThresholdRule) -> None:
-    if num_classes < 2:
-        raise SettingError("single_choice", "one class", "several, of which one is chosen", "Leave it out.")
-    if thresholds != "f1":  # which is what stands there if nothing is said
-        raise SettingError(
-            "thresholds",
-            f"{thresholds} beside single_choice",
-            "none: the most probable class is chosen",
-            "Leave thresholds out.",
-        )
-
-
-def _yes(single_choice: bool) -> str:
-    return "true" if single_choice else "false"
-
-
-def _require_same_kind(calibration: Calibration, single_choice: bool, where: object) -> None:
-    if calibration.single_choice != single_choice:
-        raise CheckpointError(
-            where,
-            f"decisions by {calibration.rule} of a network with single_choice {_yes(single_choice)}",
-            "thresholds, or the most probable class of a choice",
-            "Set the data as the checkpoint has it, or give an intact checkpoint.",
-        )
-
-
 def _datamodule_of(trainer: Trainer) -> EcgDataModule:
     datamodule: EcgDataModule | None = getattr(trainer, "datamodule", None)
     if datamodule is None:
@@ -474,29 +423,3 @@ def _datamodule_of(trainer: Trainer) -> EcgDataModule:
             "pos_weight", "a training without a datamodule", "one, to count its classes", "Leave it at none."
         )
     return datamodule
-
-
-def _attend(network: EcgNetwork, state: Mapping[str, Any], where: object) -> None:
-    try:
-        attend_as_stored(network, state, "network.")
-    except ValueError as error:
-        raise CheckpointError(
-            where, str(error), "tensors that a training wrote", "Give an intact checkpoint."
-        ) from error
-
-
-def _require_same_tensors(ours: Mapping[str, Any], theirs: Mapping[str, Any], where: object) -> None:
-    """Refuse a checkpoint that lacks tensors of the network, or has others: torch says so in many lines."""
-    shapes = {name: tuple(tensor.shape) for name, tensor in ours.items()}
-    others = {name: tuple(getattr(tensor, "shape", ())) for name, tensor in theirs.items()}
-    wrong = sorted(name for name in {*shapes, *others} if shapes.get(name) != others.get(name))
-    if wrong:
-        name = wrong[0]
-        found = f"{name} of shape {others[name]}" if name in others else f"no {name}"
-        expected = f"shape {shapes[name]}" if name in shapes else "the tensors of the network, and no others"
-        raise CheckpointError(
-            where,
-            found if len(wrong) == 1 else f"{found}, and {len(wrong) - 1} more tensors that do not fit",
-            expected,
-            "Set the model as the checkpoint has it, or give an intact checkpoint.",
-        )

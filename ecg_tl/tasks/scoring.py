@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import torch
 from torch import Tensor
@@ -54,6 +54,18 @@ def calibrated_scores(
         scores |= {f"sensitivity{suffix}/{name}": value for name, value in sensitivity.items()}
         scores |= {f"specificity{suffix}/{name}": value for name, value in specificity.items()}
     return scores
+
+
+def as_logged(stage: str, scores: Mapping[str, float]) -> dict[str, float]:
+    """Name scores as a training logs them.
+
+    `auroc/NORM` becomes `val_auroc/NORM`: one TensorBoard section a score, one curve a class.
+
+    Args:
+        stage: `val` or `test`.
+        scores: Of one pass.
+    """
+    return {f"{stage}_{name}" if "/" in name else f"{stage}/{name}": value for name, value in scores.items()}
 
 
 def _loss(logits: Tensor, predictions: Predictions) -> float:

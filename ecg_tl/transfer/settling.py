@@ -25,9 +25,8 @@ from ecg_tl.datamodules.base import EcgDataModule
 from ecg_tl.errors import SettingError
 from ecg_tl.models import EcgNetwork
 from ecg_tl.tasks.base import EcgClassifier
-from ecg_tl.tasks.loss import positive_weights
 from ecg_tl.tasks.predictions import gather, join_windows, of_all_processes, on_device
-from ecg_tl.tasks.scoring import plain_scores
+from ecg_tl.tasks.scoring import as_logged, plain_scores
 from ecg_tl.transfer.groups import Training
 from ecg_tl.transfer.recipe import Settles
 from ecg_tl.transfer.trainer_rules import callbacks_of
@@ -243,11 +242,8 @@ class AtHand:
 
     def weights_of_positives(self) -> NDArray[np.float64] | None:
         """Say how much more a positive of each class weighs in the training; None for as much."""
-        if self.task.pos_weight == "none":
-            return None
-        parts = self.datamodule.parts
-        targets, chooses = parts.targets[parts.split.train], self.task.single_choice
-        return positive_weights(targets, self.task.pos_weight, single_choice=chooses).astype(np.float64)
+        weights = self.task.positive_weights
+        return None if weights is None else weights.cpu().numpy().astype(np.float64)
 
     def encode(self, part: Literal["train", "validation"]) -> EncodedPart:
         """Encode a part's records, each process its share; all have all of them afterwards."""
@@ -273,8 +269,7 @@ class AtHand:
                 on_device(batch["index"], self.task.judge(batch), batch["target"], self.task.single_choice)
                 for batch in self.datamodule.batches_of("validation", self.task.device, as_judged=True)
             ]
-        found = plain_scores(gather(own), self.task.class_names)
-        return {f"val_{name}" if "/" in name else f"val/{name}": value for name, value in found.items()}
+        return as_logged("val", plain_scores(gather(own), self.task.class_names))
 
     def by_the_first(self, make: Callable[[], Made]) -> Made:
         """Let the first process make something, and all have it."""
