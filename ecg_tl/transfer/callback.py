@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import replace
-from typing import Any, TypeVar
+from typing import Any
 
 from lightning.pytorch import Callback, LightningModule, Trainer
 from lightning.pytorch.loggers import TensorBoardLogger
@@ -31,6 +31,7 @@ from ecg_tl.transfer.freezing import (
     trained_parameters,
 )
 from ecg_tl.transfer.frozen import frozen_below
+from ecg_tl.transfer.given import made, penalty, require_consistent, with_earlier
 from ecg_tl.transfer.groups import ForeignFile, Matching, Training
 from ecg_tl.transfer.matching import nothing_loaded, plan_transfer
 from ecg_tl.transfer.movement import cka_by_group, features_by_group, l2_by_group
@@ -48,13 +49,11 @@ from ecg_tl.transfer.trainer_rules import (
     wrap_again,
 )
 from ecg_tl.transfer.warmup import groups_of_optimizer, scale_steps, warm_up
-from ecg_tl.transfer.words import EARLIER, GROUPS, present, remark
 
 REPORT_FILE = "transfer_report.json"
 COMPARED_RECORDS = 32
 """Validation records on which the features before and after are compared."""
 
-_Group = TypeVar("_Group", ForeignFile, Matching, Training)
 _FILE, _MATCH, _TRAIN = ForeignFile(), Matching(), Training()
 
 
@@ -107,9 +106,9 @@ class TransferLearning(Callback):
         track: bool = True,
         **earlier: Any,
     ) -> None:
-        file, match, train = _made(ForeignFile, file), _made(Matching, match), _made(Training, train)
+        file, match, train = made(ForeignFile, file), made(Matching, match), made(Training, train)
         if earlier:
-            recipe, file, match, train = _with_earlier(earlier, recipe, file, match, train)
+            recipe, file, match, train = with_earlier(earlier, recipe, file, match, train)
         recipe, chosen = as_named(recipe, options)
         self.recipe = get_recipe(recipe)
         self.recipe_name = recipe
@@ -119,34 +118,8 @@ class TransferLearning(Callback):
             require_published(upstream, file)
         self.file, self.match, self.train = file, match, train
         self.track = track
-        self.l2_sp = (self.recipe.l2_sp or 0.0) if train.l2_sp is None else train.l2_sp
-        if train.phases is not None and recipe != "full":
-            raise SettingError(
-                "transfer.train.phases", f"phases beside `recipe: {recipe}`", "one of them", "Remove one."
-            )
-        if self.l2_sp and self.recipe.l2_sp is None:
-            raise SettingError(
-                "transfer.train.l2_sp",
-                f"{self.l2_sp} beside `recipe: {recipe}`",
-                "no penalty: this recipe leaves what was loaded as it is",
-                "Remove one.",
-            )
-        if self.recipe.new_head and match.head != "reset":
-            raise SettingError(
-                "match.head",
-                f"{match.head} beside `recipe: {recipe}`",
-                "reset: this recipe has a head of its own",
-                "Remove it.",
-            )
-        if upstream is None and (
-            file.prefix or file.renames or match.head != "reset" or match.reinit_last or self.l2_sp
-        ):
-            raise SettingError(
-                "transfer.upstream",
-                "null, with settings about an upstream",
-                "a file, or none of prefix, renames, head, reinit_last, l2_sp",
-                "Name the upstream, or remove these.",
-            )
+        self.l2_sp = penalty(recipe, train)
+        require_consistent(upstream, recipe, file, match, train)
         self.report: TransferReport | None = None
         self.phases: Phases | None = None
         self._refusal: CheckpointError | None = None
@@ -457,27 +430,6 @@ class TransferLearning(Callback):
         self._loaded = list(state_dict["loaded"])
         if self._settling is not None and "settling" in state_dict:
             self._settling.take_up(state_dict["settling"])
-
-
-def _made(kind: type[_Group], given: _Group | Mapping[str, Any]) -> _Group:
-    """Make a group of settings from a table; one that is made already stays."""
-    return kind(**given) if isinstance(given, Mapping) else given
-
-
-def _with_earlier(
-    earlier: dict[str, Any], recipe: str, file: ForeignFile, match: Matching, train: Training
-) -> tuple[str, ForeignFile, Matching, Training]:
-    """Put settings that were given by their earlier names where they belong."""
-    unknown = [name for name in earlier if name not in EARLIER]
-    if unknown:
-        raise TypeError(f"TransferLearning has no setting {', '.join(unknown)}")
-    rank_zero_info(remark(list(earlier)))
-    given = present(earlier)
-    groups = {"file": file, "match": match, "train": train}
-    for name, kind in GROUPS.items():
-        known = {one: getattr(groups[name], one) for one in kind.__dataclass_fields__}
-        groups[name] = kind(**{**known, **given.get(name, {})})
-    return (given.get("recipe", recipe), groups["file"], groups["match"], groups["train"])  # type: ignore[return-value]
 
 
 def _classifier(pl_module: LightningModule) -> EcgClassifier:
