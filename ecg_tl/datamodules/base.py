@@ -32,14 +32,14 @@ from ecg_tl.datamodules.contracts import (
     fit_scaling,
     refuse_beside_a_contract,
     require_augmentation_in_millivolts,
-    said_of,
 )
 from ecg_tl.datamodules.crops import make_crops
+from ecg_tl.datamodules.given_store import require_as_asked
 from ecg_tl.datamodules.parts import DIVIDED_BY, Parts, divide
 from ecg_tl.datamodules.query import parse_query
 from ecg_tl.datamodules.settings import SplitSettings
 from ecg_tl.datasets.base import EcgDataset, LabelRule
-from ecg_tl.errors import DatasetError, SettingError, StoreError
+from ecg_tl.errors import DatasetError, SettingError
 from ecg_tl.limits import BATCH_SIZE, PROCESSES, SEED, WORKERS, require
 from ecg_tl.preprocessing import Chain
 from ecg_tl.signals import LEADS, MILLIVOLTS, Batch, check_leads
@@ -301,28 +301,8 @@ class EcgDataModule(LightningDataModule):
                 self._store = prepare(self.dataset, self.root, self.store_dir, self.store_settings)
             else:
                 self._store = open_store(self.store_path)
-                self._check_store(self._store)
+                require_as_asked(self._store, self.dataset.name, self.store_settings)
         return self._store
-
-    def _check_store(self, store: Store) -> None:
-        """Refuse a store that was given by path and holds something other than what was asked for."""
-        manifest = store.manifest
-        wanted = self.store_settings
-        found = {
-            "dataset": (manifest.dataset.name, self.dataset.name),
-            "leads": (list(manifest.settings.leads), list(wanted.leads)),
-            "sampling_rate": (manifest.settings.sampling_rate, wanted.sampling_rate),
-            "num_samples": (manifest.settings.num_samples, wanted.num_samples),
-            "preprocessing": (said_of(manifest.settings.chain), said_of(wanted.chain)),
-        }
-        for field, (here, asked) in found.items():
-            if here != asked:
-                raise StoreError(
-                    store.path,
-                    f"{field} {here}",
-                    f"{field} {asked}",
-                    "Give another store, or other settings.",
-                )
 
     # Batches --------------------------------------------------------------------------------------------
 

@@ -88,9 +88,10 @@ def random_effects(estimates: Sequence[float], variances: Sequence[float]) -> Ra
         estimates: One a downstream.
         variances: Of each, its squared standard error.
     """
-    y, v = np.asarray(estimates, dtype=np.float64), np.asarray(variances, dtype=np.float64)
-    if len(y) < 2 or not np.isfinite(y).all() or not np.isfinite(v).all() or v.min() <= 0:
+    known = _fit_to_combine(estimates, variances)
+    if known is None:
         return None
+    y, v = known
     number = len(y)
     square = _between(y, v)
     weights = 1 / (v + square)
@@ -116,6 +117,13 @@ def random_effects(estimates: Sequence[float], variances: Sequence[float]) -> Ra
         predicted_low=None if predicted is None else mean - predicted,
         predicted_high=None if predicted is None else mean + predicted,
     )
+
+
+def _fit_to_combine(estimates: Sequence[float], variances: Sequence[float]) -> tuple[Floats, Floats] | None:
+    y, v = np.asarray(estimates, dtype=np.float64), np.asarray(variances, dtype=np.float64)
+    if len(y) < 2 or not np.isfinite(y).all() or not np.isfinite(v).all() or v.min() <= 0:
+        return None
+    return y, v
 
 
 def _cochran(y: Floats, v: Floats, square: float) -> float:
@@ -188,9 +196,10 @@ def posterior(
         margin: The region of equivalence reaches from minus to plus this.
         scale: Of the half-normal prior of `tau`.
     """
-    y, v = np.asarray(estimates, dtype=np.float64), np.asarray(variances, dtype=np.float64)
-    if len(y) < 2 or not np.isfinite(y).all() or not np.isfinite(v).all() or v.min() <= 0:
+    known = _fit_to_combine(estimates, variances)
+    if known is None:
         return None
+    y, v = known
     # Beyond five times its scale the prior is 0 to four digits. Midpoints: 0 itself is no point of the grid.
     tau = 5 * scale * (np.arange(_GRID) + 0.5) / _GRID
     weights = 1 / (v + tau[:, None] ** 2)

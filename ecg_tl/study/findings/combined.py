@@ -137,9 +137,7 @@ def combined_table(found: Sequence[CombinedEffect]) -> Table | None:
         _whose(one)
         | {
             "#Downstreams": f"{len(one.downstreams)}",
-            "#Mean of these": TableCell(
-                difference_cell(one.fixed, drawn=False).text, difference_cell(one.fixed, drawn=False).note
-            ),
+            "#Mean of these": difference_cell(one.fixed, drawn=False),
             "#Mean of their kind (95 % interval)": difference_cell(one.effect),
             "#p": p_value(one.effect.p),
             "#Differ by, standard deviation": TableCell(
