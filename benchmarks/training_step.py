@@ -27,7 +27,7 @@ from typing import Any
 
 import torch
 import torch.nn.functional as F
-from timing import interleave, print_machine, print_table, synchronize
+from timing import computes_in_bfloat16, interleave, print_machine, print_table, synchronize
 from torch import Tensor
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils.flop_counter import FlopCounterMode
@@ -116,18 +116,20 @@ class Job:
 def measure(
     job: Job, workers: list[Connection], budget: float, device: torch.device, peaks: dict[str, float]
 ) -> list[list[object]]:
-    """Return a network's rows of the table."""
-    for worker in workers:
+    """Return a network's rows of the table, in the ways that this machine can."""
+    able = computes_in_bfloat16(job.network)
+    ways = {way: worker for way, worker in zip(WAYS, workers, strict=True) if able or not way.autocast}
+    for worker in ways.values():
         ask(worker, job)
-    names = [way.name for way in WAYS]
-    by_name = list(zip(names, workers, strict=True))
+    names = [way.name for way in ways]
+    by_name = list(zip(names, ways.values(), strict=True))
     forward = interleave(
         {name: partial(ask, worker, "forward") for name, worker in by_name}, budget=budget / 4
     )
     step = interleave({name: partial(ask, worker, "step") for name, worker in by_name}, budget=budget)
     flops, moved = count(*make(job, device))
     rows: list[list[object]] = []
-    for way in WAYS:
+    for way in ways:
         seconds = step.median(way.name)
         peak = peaks["bfloat16" if way.autocast else str(way.dtype).removeprefix("torch.")]
         moved_here = moved * (2 if way.dtype == torch.float64 else 0.5 if way.autocast else 1)

@@ -8,9 +8,12 @@ from __future__ import annotations
 
 import numbers
 import os
+import struct
 import types
 import zipfile
+import zlib
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, Literal, Union, get_args, get_origin
 
@@ -210,6 +213,28 @@ def require_archive_growth(
     `zipfile` reads no more of an entry than the directory says.
     """
     require_growth(sum(entry.file_size for entry in archive.infolist()), file_bytes, where, error)
+
+
+ARCHIVE_FAULTS: tuple[type[Exception], ...] = (
+    zipfile.BadZipFile,
+    zlib.error,
+    struct.error,
+    EOFError,
+    MemoryError,
+    RuntimeError,
+    ValueError,
+    TypeError,
+    LookupError,
+)
+"""What reading an entry of a damaged or hostile zip archive raises, `OSError` aside.
+
+By what is damaged: its own marks, the stream of any of its compressions, the sizes, the name, or the array
+that the entry is said to be. `NotImplementedError` is a `RuntimeError`.
+"""
+with suppress(ImportError):  # of a Python that was built without
+    from lzma import LZMAError
+
+    ARCHIVE_FAULTS += (LZMAError,)
 
 
 # Of which type a value is ------------------------------------------------------------------------------

@@ -8,7 +8,6 @@ they are scored.
 
 from __future__ import annotations
 
-import zipfile
 from dataclasses import dataclass, replace
 from hashlib import sha256
 from pathlib import Path
@@ -18,6 +17,7 @@ from numpy.typing import NDArray
 
 from ecg_tl.errors import StoreError
 from ecg_tl.files import written_whole
+from ecg_tl.limits import ARCHIVE_FAULTS
 
 VALIDATION_FILE = "validation.npz"
 
@@ -85,8 +85,11 @@ def read_validation(path: str | Path) -> ValidationPredictions:
     """
     try:
         with np.load(path, allow_pickle=False) as arrays:
-            read = ValidationPredictions(**{name: arrays[name] for name in arrays.files})
-    except (OSError, ValueError, TypeError, KeyError, EOFError, zipfile.BadZipFile) as error:
+            held = {name: arrays[name] for name in arrays.files}
+            if strange := [name for name, array in held.items() if not isinstance(array, np.ndarray)]:
+                raise ValueError(f"{strange[0]}, which is no array")
+            read = ValidationPredictions(**held)
+    except (OSError, *ARCHIVE_FAULTS) as error:
         raise _damaged(Path(path), " ".join(str(error).split())) from error
     shape = (len(read.epochs), len(read.record_ids), len(read.class_names))
     if read.logits.shape != shape or read.targets.shape != shape[1:]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ast
-from collections import defaultdict
+from collections import Counter, defaultdict
 from pathlib import Path
 
 PACKAGE = Path(__file__).parents[1] / "ecg_tl"
@@ -43,3 +43,9 @@ def test_a_name_in_two_modules_stands_for_one_idea() -> None:
     assert set(several) == set(SHARED), {
         name: sorted(several.get(name, ())) for name in set(several) ^ set(SHARED)
     }
+
+
+def test_modules_of_tests_have_names_of_their_own() -> None:
+    # All folders of tests are on one path: of two modules of one name, one would be imported as the other.
+    names = Counter(path.name for path in Path(__file__).parent.rglob("*.py"))
+    assert {name for name, number in names.items() if number > 1} <= {"conftest.py", "__init__.py"}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import shlex
 import subprocess
@@ -21,6 +22,9 @@ from ecg_tl.study import from_python
 
 REPOSITORY = Path(__file__).parents[1]
 README = (REPOSITORY / "README.md").read_text(encoding="utf-8")
+OF_MAKE = {"MAKEFLAGS", "MFLAGS", "MAKEOVERRIDES"} | set(
+    re.findall(r"^(\w+) \?=", (REPOSITORY / "Makefile").read_text(), re.MULTILINE)
+)
 # `make test` is what runs this; `make demo` and TensorBoard's server have tests of their own.
 ELSEWHERE = {"make demo", "make test", "make tensorboard"}
 CUT_SHORT = ["--trainer.max_epochs", "1", "--trainer.limit_train_batches", "2"]
@@ -65,7 +69,11 @@ def write_published_weights(folder: Path) -> None:
 def words_behind_make(command: str) -> list[str]:
     """Return the words that a make target hands to `ecg-tl`."""
     target = [*shlex.split(command), "--dry-run", "--no-print-directory", "--assume-old=.venv/.installed"]
-    printed = subprocess.run(target, cwd=REPOSITORY, capture_output=True, text=True, check=True).stdout
+    # Settings of a make that runs this test, such as ARGS, are none of the README's.
+    environment = {name: value for name, value in os.environ.items() if name not in OF_MAKE}
+    printed = subprocess.run(
+        target, cwd=REPOSITORY, capture_output=True, text=True, check=True, env=environment
+    ).stdout
     line = next(line for line in printed.replace("\\\n", " ").splitlines() if "/bin/ecg-tl " in line)
     return shlex.split(line)[1:]
 

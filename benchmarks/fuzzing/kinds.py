@@ -155,6 +155,7 @@ _JSON = (*(trees.change_json,) * 6, trees.bomb_json, *TEXT, *BYTES, *PLACE)
 _RESULT = tuple(one for one in _JSON if one is not raw.put_another_thing)  # without it, a run is not finished
 _YAML = (*(trees.change_yaml,) * 8, *(trees.bomb_yaml,) * 3, *TEXT, *PLACE)
 _ARCHIVE = (formats.bomb_zip, *(formats.change_zip,) * 4, *BYTES, *PLACE)
+_TENSORS = (*(formats.change_tensors,) * 4, formats.share_one_value)
 _FLIPS = (*BYTES, raw.flip_bit, raw.flip_bit, raw.flip_bit)
 
 KINDS: tuple[Kind, ...] = (
@@ -192,7 +193,7 @@ KINDS: tuple[Kind, ...] = (
         "published",
         "w.pth",
         (Command(lambda w: ["upstream", "check", "w.pth", "--as", PUBLISHED]),),
-        (*_FLIPS, *PLACE, formats.bomb_zip, formats.change_zip, formats.change_checkpoint),
+        (*_FLIPS, *PLACE, formats.bomb_zip, formats.change_zip, *_TENSORS),
         share=1,
     ),
     Kind("headers of a dataset", "few/custom", "**/*.hea", _prepared("custom"), _TABLE),
@@ -237,7 +238,7 @@ KINDS: tuple[Kind, ...] = (
         "run",
         "checkpoints/best.ckpt",
         (*(_asked("checkpoints/best.ckpt"),) * 3, *_scored("checkpoints/best.ckpt")[:3]),
-        (*(formats.change_tensors,) * 4, formats.share_one_value),
+        _TENSORS,
     ),
     Kind(
         "safetensors",

@@ -308,12 +308,19 @@ class Custom(EcgDataset):
     def _table_path(self, root: Path) -> Path:
         if self.table is not None:
             return root / self.table
-        found = [name for name in TABLE_NAMES if (root / name).is_file()]
+        found = [name for name in TABLE_NAMES if (root / name).exists()]  # a folder of that name is said
         if len(found) > 1:
             raise DatasetError(
                 root, " and ".join(found), "one table of labels", "Name it in the setting `table`."
             )
-        return root / (found[0] if found else TABLE_NAMES[0])
+        if not found:
+            raise DatasetError(
+                root,
+                "no table of labels",
+                " or ".join(TABLE_NAMES),
+                "Check that the root is the right folder, or name the table in the setting `table`.",
+            )
+        return root / found[0]
 
 
 _DEFAULTS = {

@@ -7,11 +7,11 @@ import io
 from datetime import date, datetime
 from pathlib import Path
 from typing import Any
-from zipfile import BadZipFile, ZipFile
+from zipfile import ZipFile
 
 import pandas as pd
 
-from ecg_tl.errors import DatasetError
+from ecg_tl.errors import DatasetError, EcgTlError
 from ecg_tl.files import read_regular
 from ecg_tl.limits import require_archive_growth, require_growth
 
@@ -56,7 +56,9 @@ def read_cells(path: Path) -> pd.DataFrame:
             "the packages of the formats",
             'Install them: pip install "ecg-tl[formats,parquet]"; or save the table as CSV.',
         ) from None
-    except (OSError, ValueError, KeyError, IndexError, BadZipFile, RecursionError, MemoryError) as error:
+    except EcgTlError:
+        raise
+    except Exception as error:  # openpyxl, pyarrow and pandas fail in any way that the file's bytes make them
         reason = " ".join(str(error).split())[:200] or type(error).__name__
         raise DatasetError(
             path, f"a file that cannot be read ({reason})", "a table of labels", "Fetch or save it again."

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import re
-import shutil
 import threading
 import zipfile
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,7 +14,7 @@ from ecg_tl.downloading.fetching import Fetched, fetch, open_session
 from ecg_tl.downloading.remote import RemoteFile
 from ecg_tl.errors import DownloadError
 from ecg_tl.files import read_regular, written_whole
-from ecg_tl.limits import require_archive_growth
+from ecg_tl.limits import ARCHIVE_FAULTS, require_archive_growth
 from ecg_tl.paths import path_below
 
 _SUM = re.compile(r"([0-9a-f]{64})[ \t]+\*?(?:\./)?(.+)")
@@ -131,14 +130,10 @@ def unpack_zip(archive: Path, root: Path) -> int:
                 there = target.is_file() and target.stat().st_size == entry.file_size
                 if entry.is_dir() or there:
                     continue
-                with (
-                    written_whole(target) as temporary,
-                    opened.open(entry) as source,
-                    temporary.open("wb") as stream,
-                ):
-                    shutil.copyfileobj(source, stream, 2**20)
+                with written_whole(target) as temporary, temporary.open("wb") as stream:
+                    stream.writelines(_pieces(opened, entry))
                 written += 1
-    except (zipfile.BadZipFile, RuntimeError, EOFError) as error:
+    except ARCHIVE_FAULTS as error:
         raise DownloadError(
             archive,
             f"an archive that cannot be unpacked ({str(error)[:120]})",
@@ -146,3 +141,13 @@ def unpack_zip(archive: Path, root: Path) -> int:
             f"Remove {archive} and fetch it again, or unpack it by hand.",
         ) from error
     return written
+
+
+def _pieces(archive: zipfile.ZipFile, entry: zipfile.ZipInfo) -> Iterator[bytes]:
+    """Read an entry, a piece at a time. That it cannot be read is no fault of what it is written to."""
+    try:
+        with archive.open(entry) as source:
+            while piece := source.read(2**20):
+                yield piece
+    except OSError as error:
+        raise zipfile.BadZipFile(error.strerror or str(error)) from error

@@ -22,6 +22,7 @@ from numpy.lib import format as npy
 from numpy.typing import NDArray
 
 from ecg_tl.errors import StoreError
+from ecg_tl.limits import ARCHIVE_FAULTS
 from ecg_tl.store.table import TABLE_REMEDY, cells_of, decoder_of, is_numeric
 
 _NAMES = "columns"
@@ -91,7 +92,7 @@ class Columns:
         except OSError as error:
             said = error.strerror or str(error)
             raise StoreError(self.path, said, "the table of records", TABLE_REMEDY) from error
-        except _DAMAGE as error:
+        except ARCHIVE_FAULTS as error:
             found = f"a damaged table ({error})"
             raise StoreError(self.path, found, "the table of records", TABLE_REMEDY) from error
         for column in columns.values():
@@ -114,10 +115,6 @@ class Columns:
             values = values[_get(archive, f"{number}.{_CELLS}", np.uint32)]
         column: pd.Series[Any] = pd.Series(values, dtype=dtype)
         return column
-
-
-_DAMAGE = (ValueError, KeyError, TypeError, IndexError, EOFError, RuntimeError, zipfile.BadZipFile)
-"""What reading a file of another content raises; `NotImplementedError` is a `RuntimeError`."""
 
 
 class _Stream:

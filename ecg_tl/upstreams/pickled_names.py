@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import IO, Literal
 
 from ecg_tl.errors import CheckpointError
+from ecg_tl.limits import ARCHIVE_FAULTS
 
 Kind = Literal["tensors", "objects", "code"]
 """What a name is: of tensors and plain values; of some other class; known to run what it is given."""
@@ -154,7 +155,7 @@ def _archived(path: Path) -> Iterator[IO[bytes]]:
                 if member.file_size > MOST_PICKLE_BYTES:
                     raise _no_pickle(path, f"a pickle of {member.file_size:,} bytes")
                 yield io.BytesIO(archive.read(member))
-    except (zipfile.BadZipFile, RuntimeError, EOFError) as error:
+    except ARCHIVE_FAULTS as error:
         raise _no_pickle(path, f"a damaged archive ({error})") from None
 
 

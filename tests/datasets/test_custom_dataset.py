@@ -105,9 +105,9 @@ def test_faulty_table_is_one_error_that_names_it(layout: Callable[..., Path], ta
 
 
 def test_empty_folder_is_one_error(tmp_path: Path) -> None:
-    with pytest.raises(DatasetError, match=r"labels\.csv: found no such file"):
+    with pytest.raises(DatasetError, match=r"no table of labels, expected labels\.csv or"):
         Custom().scan(tmp_path)
-    with pytest.raises(DatasetError, match=r"labels\.csv: found no such file"):
+    with pytest.raises(DatasetError, match=r"no table of labels, expected labels\.csv or"):
         Custom().label_rule(root=tmp_path)
 
 

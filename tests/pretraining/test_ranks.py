@@ -30,7 +30,7 @@ def launch(root: Path, stores: Path, out: Path, world: int) -> None:
         if world > 1:
             environment |= {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port), "NODE_RANK": "0"}
             environment |= {"WORLD_SIZE": str(world), "LOCAL_RANK": str(rank)}
-        command = [sys.executable, str(HERE / "ranks.py"), str(root), str(stores), str(out)]
+        command = [sys.executable, str(HERE / "one_rank.py"), str(root), str(stores), str(out)]
         with (out / f"log{rank}.txt").open("w") as log:
             processes.append(subprocess.Popen(command, env=environment, stdout=log, stderr=subprocess.STDOUT))
     try:

@@ -1,6 +1,6 @@
 """One of the processes of pre-trainings that are spread over several, or the only one.
 
-python ranks.py ROOT STORES OUT
+python one_rank.py ROOT STORES OUT
 """
 
 from __future__ import annotations
