@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections import Counter
 from contextlib import suppress
 from pathlib import Path
@@ -46,6 +47,12 @@ def test_a_file_wins_over_a_name_and_a_folder_does_not(empty: Path) -> None:
     Path("demo").mkdir()
     assert find_config("strict", fragment_kinds()) == Path("strict")
     assert find_config("demo", (STUDIES,)).parent.name == STUDIES
+
+
+def test_a_pipe_is_no_config(empty: Path) -> None:
+    os.mkfifo("pipe.yaml")  # opened, it would wait for a writer
+    with pytest.raises(SettingError, match=r"pipe\.yaml: found a pipe or a device"):
+        located(["fit", "-c", "pipe.yaml"])
 
 
 def test_the_words_of_a_command_hold_paths_in_the_place_of_names(empty: Path) -> None:

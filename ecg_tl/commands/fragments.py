@@ -8,6 +8,8 @@ from typing import Any
 
 import yaml
 
+from ecg_tl.errors import SettingError
+from ecg_tl.files import read_regular
 from ecg_tl.parsing import load_yaml
 from ecg_tl.shipped import find_config, fragment_kinds, looks_like_a_name
 
@@ -50,10 +52,13 @@ def located(words: Sequence[str], kinds: Sequence[str] | None = None) -> list[st
         kinds: Where a name may be from; `fragment_kinds()` if None.
 
     Raises:
-        SettingError: If a config is neither a file nor the name of a shipped one.
+        SettingError: If a config is neither a file nor the name of a shipped one, or is a pipe or a device.
     """
     changed = list(words)
     for number, config in _configs(words):
+        if config.exists() and not config.is_file() and not config.is_dir():
+            # Read more than once, and waited for: `-c <(...)` as well.
+            raise SettingError(config, "a pipe or a device", "a file", "Write the config to a file first.")
         if not looks_like_a_name(str(config)):
             continue
         found = str(find_config(config, fragment_kinds() if kinds is None else kinds))
@@ -81,7 +86,7 @@ def _configs(words: Sequence[str]) -> list[tuple[int, Path]]:
 def _content(path: Path) -> dict[str, Any]:
     """Read a config; what cannot be read is the parser's to refuse."""
     try:
-        content = load_yaml(path.read_text(encoding="utf-8"))
+        content = load_yaml(read_regular(path).decode("utf-8"))
     except (OSError, ValueError, yaml.YAMLError):
         return {}
     return content if isinstance(content, dict) else {}

@@ -49,8 +49,9 @@ def restore_task(path: Path, checkpoint: Mapping[str, Any]) -> EcgClassifier:
         restored = task(**settings)
         restored.on_load_checkpoint(dict(checkpoint))
         restored.load_state_dict(checkpoint["state_dict"])
-    except CheckpointError:
-        raise
+    except CheckpointError as error:
+        # A task that is loaded without a trainer does not know which file it is loaded from.
+        raise CheckpointError(path, error.found, error.expected, error.remedy) from error
     except Exception as error:  # settings of a tampered file may fail anywhere on the way to a network
         reason = " ".join(str(error).split())[:200] or type(error).__name__
         raise CheckpointError(

@@ -166,3 +166,21 @@ def test_a_checkpoint_with_other_objects_than_weights_is_not_opened(
         assert main(words(path, data, tmp_path)) == 2
         assert "Nothing of it was executed" in capsys.readouterr().err
     assert not (tmp_path / "owned").exists()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("command", [one for one in COMMANDS if one != "transfer inspect as JSON"])
+def test_what_is_malformed_in_a_checkpoint_is_said_of_its_file(
+    command: str, run_copy: Path, data: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = run_copy / "checkpoints" / "last.ckpt"
+    content = torch.load(path, weights_only=True)
+    content["ecg_tl"]["calibration"]["thresholds"][0] = ""
+    torch.save(content, path)
+    words = COMMANDS[command](path, data, tmp_path)
+    if command in ("transfer inspect", "fit from an upstream"):
+        content["ecg_tl"]["class_names"] = 7
+        torch.save(content, path)
+    assert main(words) == 2
+    (line,) = [line for line in capsys.readouterr().err.splitlines() if line.startswith("ecg-tl: error: ")]
+    assert str(path) in line
