@@ -25,7 +25,7 @@ FIT = $(ECG_TL) fit -c $(DATA) -c $(MODEL) -c $(PROTOCOL) --data.root $(ROOT) --
 
 .DEFAULT_GOAL := help
 .PHONY: help setup ask demo test test-slow coverage docs lint format types data synthesize prepare check pretrain pretrain-ssl finetune scratch \
-        study bench bench-gpu fuzz tensorboard clean
+        study bench bench-gpu bench-peers fuzz tensorboard clean
 
 help: ## list the targets
 	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -104,9 +104,11 @@ bench: setup ## tables of speed and memory, on two quiet cores: ARGS=--quick for
 	for script in training_step trainer_overhead cached_features feeding prepare inference study_throughput startup finished_study scale; do \
 	  $(BIN)/python benchmarks/$$script.py $(ARGS) || exit 1; done
 
-bench-gpu: setup ## the same questions on a GPU
-	for script in training_step trainer_overhead cached_features feeding study_throughput; do \
-	  $(BIN)/python benchmarks/$$script.py $(ARGS) || exit 1; done
+bench-gpu: setup ## the same questions on a GPU, in one table: ARGS=--quick for a look
+	$(BIN)/python benchmarks/gpu.py $(ARGS)
+
+bench-peers: setup ## this project beside a plain script, deepecgkit and torch_ecg; installs these beside
+	$(BIN)/python benchmarks/peers.py $(ARGS)
 
 fuzz: setup ## 3,000 damaged and hostile files of every kind: ARGS="--mutants 150 --seed 1"
 	$(BIN)/python benchmarks/fuzz.py $(ARGS)

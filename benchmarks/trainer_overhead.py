@@ -43,10 +43,12 @@ class Alternate(Callback):
 
     Args:
         bfloat16: Whether the bare loop computes in bfloat16 where that is safe.
+        batch: Records a step.
     """
 
-    def __init__(self, bfloat16: bool) -> None:
+    def __init__(self, bfloat16: bool, batch: int = BATCH) -> None:
         self.bfloat16 = bfloat16
+        self.batch = batch
         self.trained: list[float] = []
         self.bare: list[float] = []
         self.rest: list[float] = []
@@ -72,7 +74,7 @@ class Alternate(Callback):
         """Start both watches; the bare loop's shuffle counts as well."""
         self.trained.append(0.0)
         start = now()
-        self.batches = iter(torch.randperm(len(self.signals), device=self.signals.device).split(BATCH))
+        self.batches = iter(torch.randperm(len(self.signals), device=self.signals.device).split(self.batch))
         self._resumed = now()
         self.bare.append(self._resumed - start)
 
@@ -105,6 +107,32 @@ def now() -> float:
     return time.perf_counter()
 
 
+def alternating(
+    network: str, precision: str, store: Path, samples: int, epochs: int, runs: Path, batch: int = BATCH
+) -> Alternate:
+    """Train with a bare loop beside, one epoch more than asked for, which comes first.
+
+    Args:
+        network: Its name.
+        precision: As the trainer takes it.
+        store: Where the records are.
+        samples: Of each lead.
+        epochs: That count.
+        runs: Folder of the runs.
+        batch: Records a step.
+    """
+    alternate = Alternate(precision == "bf16-mixed", batch)
+    words = ["fit", "--data", "PtbXlDataModule", "--data.store", str(store)]
+    words += ["--data.num_samples", str(samples), "--data.batch_size", str(batch)]
+    words += ["--model", NETWORKS[network], "--model.network", network, "--trainer.precision", precision]
+    words += ["--trainer.max_epochs", str(1 + epochs)]
+    words += ["--trainer.enable_model_summary", "false", "--trainer.enable_progress_bar", "false"]
+    words += ["--pictures.records", "0", "--runs_dir", str(runs)]
+    with contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(io.StringIO()):
+        train(words, callbacks=[alternate])
+    return alternate
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--epochs", type=int, default=3, help="that count; one more comes first")
@@ -119,17 +147,10 @@ def main() -> None:
         folder = Path(place)
         records, samples = (100, 100) if arguments.quick else (arguments.records, 1000)
         store = write_noise_store(folder / "store", records, samples)
-        for network, task in NETWORKS.items():
+        epochs = 1 if arguments.quick else arguments.epochs
+        for network in NETWORKS:
             for precision in ("32-true", "bf16-mixed") if computes_in_bfloat16(network) else ("32-true",):
-                alternate = Alternate(precision == "bf16-mixed")
-                words = ["fit", "--data", "PtbXlDataModule", "--data.store", str(store.path)]
-                words += ["--data.num_samples", str(samples), "--data.batch_size", str(BATCH)]
-                words += ["--model", task, "--model.network", network, "--trainer.precision", precision]
-                words += ["--trainer.max_epochs", str(2 if arguments.quick else 1 + arguments.epochs)]
-                words += ["--trainer.enable_model_summary", "false", "--trainer.enable_progress_bar", "false"]
-                words += ["--pictures.records", "0", "--runs_dir", str(folder / "runs")]
-                with contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(io.StringIO()):
-                    train(words, callbacks=[alternate])
+                alternate = alternating(network, precision, store.path, samples, epochs, folder / "runs")
                 count = len(alternate.signals)
                 trained, bare = alternate.trained[1:], alternate.bare[1:]  # the first epochs warm up
                 shares = [one / other for one, other in zip(bare, trained, strict=True)]

@@ -190,14 +190,16 @@ def make(job: Job, device: torch.device, **options: Any) -> tuple[EcgNetwork, Te
     return network, signal, (torch.rand(job.batch, CLASSES, device=device) > 0.5).float()
 
 
-def work(job: Job, way: Way, device: torch.device) -> dict[str, Work]:
-    """Return one way's forward pass and its whole training step."""
+def work(job: Job, way: Way, device: torch.device, *, capturable: bool = False) -> dict[str, Work]:
+    """Return one way's forward pass and its whole training step, which may be one for a CUDA graph."""
     chooses = "memory_format" in find_network(job.network).options
     options = {"memory_format": "contiguous"} if way.plain and chooses else {}
     network, signal, target = make(job, device, **options)
     network.to(way.dtype)
     signal, target = signal.to(way.dtype), target.to(way.dtype)
     optimizer = make_optimizer("adamw", parameter_groups(network, 1e-3, 0.01), fused=not way.plain)
+    for group in optimizer.param_groups:
+        group["capturable"] = capturable
 
     def forward() -> Tensor:
         with torch.autocast(device.type, torch.bfloat16, enabled=way.autocast):

@@ -21,15 +21,21 @@ OF_STATISTICS = {
     "until_sure",
 }  # not of speed
 OF_FAULTS = {"fuzz"}
+INSTALLING = {"peers"}
 NAMES = sorted(
-    {path.stem for path in BENCHMARKS.glob("*.py")} - PARTS - ON_REAL_RECORDS - OF_STATISTICS - OF_FAULTS
+    {path.stem for path in BENCHMARKS.glob("*.py")}
+    - PARTS
+    - ON_REAL_RECORDS
+    - OF_STATISTICS
+    - OF_FAULTS
+    - INSTALLING
 )
 
 
-def run(name: str, *words: str) -> str:
+def run(name: str, *words: str, **environment: str) -> str:
     done = subprocess.run(
         [sys.executable, str(BENCHMARKS / f"{name}.py"), *words],
-        env=os.environ | {"OMP_NUM_THREADS": "1"},
+        env=os.environ | {"OMP_NUM_THREADS": "1"} | environment,
         capture_output=True,
         text=True,
         timeout=1200,
@@ -68,3 +74,26 @@ def test_the_coverage_of_intervals_is_simulated() -> None:
 def test_all_that_was_asked_for_is_there() -> None:
     asked = ("training_step", "trainer_overhead", "feeding", "prepare", "study_throughput", "startup")
     assert {*asked, "finished_study"} <= set(NAMES)
+
+
+@pytest.mark.slow
+def test_peers_that_cannot_be_installed_are_left_out_with_the_reason() -> None:
+    said = run("peers", "--quick", PIP_NO_INDEX="1", PIP_FIND_LINKS="", PIP_CONFIG_FILE=os.devnull)
+    rows = [line for line in said.splitlines() if line.startswith("| ")]
+    assert [row.split()[1] for row in rows[2:]] == ["ecg-tl", "plain"]
+    assert all(row.count("|") == rows[0].count("|") for row in rows)
+    for name in ("deepecgkit", "torch_ecg"):
+        assert f"\n{name}: left out, " in said
+
+
+@pytest.mark.slow
+def test_peers_are_compared_where_they_can_be_installed(tmp_path: Path) -> None:
+    said = run(
+        "peers", "--quick", "--programs", "deepecgkit", "torch_ecg", "--environment", str(tmp_path / "e")
+    )
+    left_out = [line for line in said.splitlines() if ": left out, " in line]
+    if left_out:
+        pytest.skip("; ".join(left_out))
+    rows = [line for line in said.splitlines() if line.startswith("| ")]
+    assert [row.split()[1] for row in rows[2:]] == ["deepecgkit", "torch_ecg"]
+    assert all(0 <= float(row.split("|")[column]) <= 1 for row in rows[2:] for column in (6, 7))
