@@ -18,6 +18,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
+import time
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -144,8 +145,6 @@ def _mutants(kinds: Sequence[Kind], count: int) -> list[tuple[Kind, int]]:
 
 def _ends(fuzzer: Fuzzer, wanted: Sequence[tuple[Kind, int]], workers: int) -> Iterator[tuple[Mutant, Ended]]:
     """Run mutants, `workers` at a time, and yield each with its end."""
-    import time
-
     waiting = list(reversed(wanted))
     running: list[tuple[Mutant, Running]] = []
     while waiting or running:
