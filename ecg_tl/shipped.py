@@ -65,11 +65,13 @@ def find_config(word: str | Path, kinds: Sequence[str]) -> Path:
         kinds: Where a name may be from: `(STUDIES,)` or `fragment_kinds()`.
 
     Raises:
-        SettingError: If there is neither, or several kinds have the name; with what is nearest.
+        SettingError: If there is neither, or several kinds have the name, with what is nearest; or if the
+            file is a pipe or a device.
     """
     path = Path(word)
     try:
         is_folder = path.is_dir()  # as `demo` may be, that of its results
+        refuse_pipe(path)
         if path.exists() and not is_folder:
             return path
     except OSError:  # longer than a file system's names are
@@ -95,6 +97,17 @@ def find_config(word: str | Path, kinds: Sequence[str]) -> Path:
         "a YAML, or a name" + (f", such as {near[0]}" if near else ""),
         f"The names: {', '.join(names)}.",
     )
+
+
+def refuse_pipe(path: Path) -> None:
+    """Refuse a config that would be waited for, and that can be read once where it is read several times.
+
+    Raises:
+        SettingError: If it is a pipe (`-c <(...)` as well) or a device.
+        OSError: If its name is longer than the file system's are.
+    """
+    if path.exists() and not path.is_file() and not path.is_dir():
+        raise SettingError(path, "a pipe or a device", "a file", "Write the config to a file first.")
 
 
 def looks_like_a_name(word: str) -> bool:

@@ -16,6 +16,7 @@ from ecg_tl.cli import main
 from ecg_tl.commands.fragments import located
 from ecg_tl.errors import SettingError
 from ecg_tl.shipped import STUDIES, config_folder, config_names, find_config, fragment_kinds
+from ecg_tl.study.design.settings import read_study
 
 FRAGMENTS = [path for kind in fragment_kinds() for path in sorted((config_folder() / kind).glob("*.yaml"))]
 STUDY_FILES = sorted((config_folder() / STUDIES).glob("*.yaml"))
@@ -51,8 +52,11 @@ def test_a_file_wins_over_a_name_and_a_folder_does_not(empty: Path) -> None:
 
 def test_a_pipe_is_no_config(empty: Path) -> None:
     os.mkfifo("pipe.yaml")  # opened, it would wait for a writer
-    with pytest.raises(SettingError, match=r"pipe\.yaml: found a pipe or a device"):
-        located(["fit", "-c", "pipe.yaml"])
+    os.mkfifo("with spaces, {and} braces.yaml")
+    for name in ("pipe.yaml", "with spaces, {and} braces.yaml"):
+        for read in (lambda one: located(["fit", "-c", one]), read_study):
+            with pytest.raises(SettingError, match="found a pipe or a device"):
+                read(name)
 
 
 def test_the_words_of_a_command_hold_paths_in_the_place_of_names(empty: Path) -> None:

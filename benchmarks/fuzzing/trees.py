@@ -113,6 +113,8 @@ def _shown(value: Any) -> str:
         return repr(value)[:60]
     except ValueError:  # whole numbers of thousands of digits
         return "a whole number of 4,299 digits"
+    except RecursionError:
+        return "values nested too deep to be shown"
 
 
 def change_json(random: Random, path: Path) -> str:

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import yaml
 
-from ecg_tl.errors import SettingError
 from ecg_tl.files import read_regular
 from ecg_tl.parsing import load_yaml
-from ecg_tl.shipped import find_config, fragment_kinds, looks_like_a_name
+from ecg_tl.shipped import find_config, fragment_kinds, looks_like_a_name, refuse_pipe
 
 SECTIONS = ("data", "model")
 
@@ -56,10 +56,9 @@ def located(words: Sequence[str], kinds: Sequence[str] | None = None) -> list[st
     """
     changed = list(words)
     for number, config in _configs(words):
-        if config.exists() and not config.is_file() and not config.is_dir():
-            # Read more than once, and waited for: `-c <(...)` as well.
-            raise SettingError(config, "a pipe or a device", "a file", "Write the config to a file first.")
         if not looks_like_a_name(str(config)):
+            with suppress(OSError):  # settings as they are, which are longer than a name can be
+                refuse_pipe(config)
             continue
         found = str(find_config(config, fragment_kinds() if kinds is None else kinds))
         option, equals, _ = words[number].partition("=")
