@@ -21,6 +21,8 @@ from ecg_tl.limits import ARCHIVE_FAULTS
 
 VALIDATION_FILE = "validation.npz"
 
+_FAULTS: tuple[type[Exception], ...] = (OSError, *ARCHIVE_FAULTS)
+
 
 @dataclass(frozen=True, eq=False)
 class ValidationPredictions:
@@ -89,7 +91,7 @@ def read_validation(path: str | Path) -> ValidationPredictions:
             if strange := [name for name, array in held.items() if not isinstance(array, np.ndarray)]:
                 raise ValueError(f"{strange[0]}, which is no array")
             read = ValidationPredictions(**held)
-    except (OSError, *ARCHIVE_FAULTS) as error:
+    except _FAULTS as error:
         raise _damaged(Path(path), " ".join(str(error).split())) from error
     shape = (len(read.epochs), len(read.record_ids), len(read.class_names))
     if read.logits.shape != shape or read.targets.shape != shape[1:]:
