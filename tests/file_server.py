@@ -55,8 +55,7 @@ class FileServer:
 @contextmanager
 def serving(files: Mapping[str, bytes]) -> Iterator[FileServer]:
     """Serve files by their path (`/folder/name`) on this machine until the block ends."""
-    http = ThreadingHTTPServer(("127.0.0.1", 0), _Handler)
-    http.daemon_threads = True
+    http = _Server(("127.0.0.1", 0), _Handler)
     server = FileServer(f"http://127.0.0.1:{http.server_address[1]}", dict(files))
     http.state = server  # type: ignore[attr-defined]
     thread = threading.Thread(target=http.serve_forever, args=(0.01,), daemon=True)
@@ -67,6 +66,13 @@ def serving(files: Mapping[str, bytes]) -> Iterator[FileServer]:
         http.shutdown()
         thread.join()
         http.server_close()
+
+
+class _Server(ThreadingHTTPServer):
+    daemon_threads = True
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """Say nothing of who hangs up: it would be said in the middle of some later test."""
 
 
 class _Handler(BaseHTTPRequestHandler):

@@ -219,7 +219,7 @@ def test_any_sizes_work(name: str, num_classes: int, num_leads: int, num_samples
         refused = error
     if refused is not None:
         assert refused.where == "num_samples"
-        assert name in ("ecg_fm", "hubert_ecg", "ecg_jepa", "weimann_vit")
+        assert name in ("ecg_fm", "hubert_ecg", "ecg_jepa", "weimann_vit", "openecg")
         return
     assert num_samples in network.lengths
     with torch.no_grad():
