@@ -9,6 +9,8 @@ import nbformat
 import pytest
 from nbclient import NotebookClient
 
+import ecg_tl
+
 TOUR = Path(__file__).parents[1] / "docs" / "tour.ipynb"
 LARGEST_BYTES = 400_000
 
@@ -24,11 +26,18 @@ def test_the_notebook_is_kept_with_its_outputs_and_pictures_and_is_small() -> No
     assert sum("image/png" in output.get("data", {}) for output in outputs) >= 3
     assert sum("text/html" in output.get("data", {}) for output in outputs) >= 2
     assert TOUR.stat().st_size < LARGEST_BYTES
+    assert "site-packages" not in TOUR.read_text(encoding="utf-8")  # a warning, with a path of some machine
 
 
 def test_the_notebook_uses_what_import_ecg_tl_gives() -> None:
     source = "\n".join(cell.source for cell in cells())
     assert not re.findall(r"from ecg_tl|import ecg_tl\.", source)
+
+
+def test_the_notebook_shows_what_is_there_today() -> None:
+    shown = "".join(output["text"] for output in cells()[0].outputs)
+    assert str(ecg_tl.list_datasets()) in shown
+    assert str(ecg_tl.list_networks("resnet1d*")) in shown
 
 
 @pytest.mark.slow
