@@ -22,8 +22,8 @@ from timing import interleave, print_machine, print_table
 
 from ecg_tl.acceleration import describe_device, take_device
 from ecg_tl.datamodules.base import EcgDataModule
-from ecg_tl.datamodules.batches import Residency
 from ecg_tl.datamodules.ptbxl import PtbXlDataModule
+from ecg_tl.datamodules.residency import Residency
 from ecg_tl.models import create_network
 from ecg_tl.store.reader import Store
 from ecg_tl.tasks.optimization import make_optimizer, parameter_groups

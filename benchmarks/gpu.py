@@ -28,7 +28,7 @@ import torch
 from stores import write_noise_store
 from timing import interleave, print_machine, print_table
 from trainer_overhead import alternating
-from training_step import Job, Way, count, make, measure_peaks, work
+from training_step import Job, Way, count, is_counted, make, measure_peaks, work
 
 from ecg_tl.models import find_network, network_names
 from ecg_tl.training import silence_noise
@@ -92,13 +92,11 @@ def whole_step(job: Job, device: torch.device, peaks: dict[str, float], budget: 
     except Exception as error:  # not for this shape, or for want of memory: the others are measured
         yield ["step", job.network, WAY.name, job.batch, "-", reason(error), "-"]
         return
-    # Layers of recurrent networks are one operation each, which the counters do not look into.
-    counted = find_network(job.network).family in ("cnn", "transformer")
     for against, share in (
         ("matrix peak", flops / seconds / peaks["bfloat16"]),
         ("copy peak", moved * 0.5 / seconds / peaks["copy"]),
     ):
-        shown = f"{share:.0%}" if counted else "-"
+        shown = f"{share:.0%}" if is_counted(job.network) else "-"
         yield ["step", job.network, WAY.name, job.batch, f"{job.batch / seconds:,.0f}", against, shown]
 
 

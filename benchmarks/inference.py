@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import sys
 import tempfile
 from functools import partial
 from pathlib import Path
@@ -19,8 +20,7 @@ from pathlib import Path
 import numpy as np
 from networks import save_network
 from numpy.typing import NDArray
-from prepare import measure
-from timing import interleave, print_machine, print_table
+from timing import interleave, measure_process, print_machine, print_table
 
 from ecg_tl.export.exporting import export
 from ecg_tl.inference.answer import BATCH, AnswerSettings, prepare
@@ -113,7 +113,7 @@ def run_infer(model: InferenceModel, folder: Path) -> None:
 def whole_command(model: Path, records: Path) -> float:
     """Return the bytes of the largest process of `ecg-tl infer`."""
     words = ["-m", "ecg_tl", "infer", str(model), str(records), "--csv", str(records.with_suffix(".csv"))]
-    return measure(words)[1]
+    return measure_process([sys.executable, *words])[1]
 
 
 if __name__ == "__main__":

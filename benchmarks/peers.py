@@ -22,7 +22,7 @@ import subprocess
 import sys
 import tempfile
 import venv
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -30,9 +30,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import yaml
-from prepare import MEASURE
 from sklearn.metrics import roc_auc_score
-from timing import cores, print_machine, print_table
+from timing import cores, measure_process, print_machine, print_table
 
 from ecg_tl.datamodules import Cpsc2018DataModule, EcgDataModule, PtbXlDataModule, SplitSettings
 from ecg_tl.synthesis import synthesize
@@ -156,25 +155,10 @@ def measure(program: str, python: str, folder: Path, jobs: dict[str, Any], sizes
             words = fit_words(folder, own) if task == "epoch" else study_words(folder, own, sizes)
         else:
             words = [str(SCRIPTS / PEERS[program]), str(own / "job.json")]
-        seconds, peak = timed(python, words, own)
+        environment = os.environ | {"OMP_NUM_THREADS": str(cores())}
+        seconds, peak = measure_process([python, *words], folder=own, environment=environment)
         row += [seconds, peak / 1e6]
     return [*row, *(f"{score:.3f}" for score in scores(program, own, jobs))]
-
-
-def timed(python: str, words: Sequence[str], folder: Path) -> tuple[float, float]:
-    """Return a process's seconds, and the bytes of its largest process."""
-    done = subprocess.run(
-        [sys.executable, "-c", MEASURE.replace("stderr=subprocess.DEVNULL", "stderr=None"), python, *words],
-        capture_output=True,
-        text=True,
-        cwd=folder,
-        check=False,
-        env=os.environ | {"OMP_NUM_THREADS": str(cores())},
-    )
-    if done.returncode:
-        raise SystemExit(f"{' '.join(words)}:\n{done.stderr[-3000:]}")
-    seconds, peak = json.loads(done.stdout)
-    return seconds, peak
 
 
 def data_section(folder: Path, part: str) -> dict[str, Any]:

@@ -11,15 +11,13 @@ a process of their own, whose start counts, and take turns. Peak memory is that 
 from __future__ import annotations
 
 import argparse
-import json
-import subprocess
 import sys
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
 import wfdb
-from timing import Paired, print_machine, print_table
+from timing import Paired, measure_process, print_machine, print_table
 
 from ecg_tl.synthesis import synthesize
 
@@ -41,15 +39,6 @@ import sys
 from ecg_tl.cli import main
 if __name__ == "__main__":
     sys.exit(main(sys.argv[1:]))
-"""
-# Runs the script that its argument names, and says how long that took and how much memory it needed.
-MEASURE = """
-import json, resource, subprocess, sys, time
-start = time.perf_counter()
-subprocess.run(sys.argv[1:], check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-seconds = time.perf_counter() - start
-scale = 1 if sys.platform == "darwin" else 1024
-print(json.dumps([seconds, resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss * scale]))
 """
 
 
@@ -116,8 +105,8 @@ def compare(name: str, count: int, rounds: int, folder: Path) -> list[object]:
         words = ["data", "prepare", form.dataset, "--root", str(root), "--store_dir", str(folder / str(turn))]
         # The one is first as often as the other: machines slow down under work.
         for way in ("serial", "prepare") if turn % 2 else ("prepare", "serial"):
-            given = ([str(script), *words], "") if way == "prepare" else (["-c", form.serial], paths)
-            taken[way].append(measure(*given))
+            command, text = ([str(script), *words], "") if way == "prepare" else (["-c", form.serial], paths)
+            taken[way].append(measure_process([sys.executable, *command], text))
     timed = Paired({way: [seconds for seconds, _ in each] for way, each in taken.items()})
     serial, ours = timed.median("serial"), timed.median("prepare")
     ratios = timed.ratio("serial", "prepare"), timed.spread("serial", "prepare")
@@ -140,19 +129,6 @@ def write_as_flac(header: Path) -> None:
         baseline=record.baseline,
         write_dir=str(header.parent),
     )
-
-
-def measure(command: list[str], text: str = "") -> tuple[float, float]:
-    """Return the seconds that Python took with these arguments, and the bytes of its largest process."""
-    done = subprocess.run(
-        [sys.executable, "-c", MEASURE, sys.executable, *command],
-        input=text,
-        check=True,
-        stdout=subprocess.PIPE,
-        text=True,
-    )
-    seconds, peak = json.loads(done.stdout)
-    return seconds, peak
 
 
 if __name__ == "__main__":

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import os
 import platform
 import statistics
+import subprocess
+import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -108,6 +111,51 @@ def _processor() -> str:
     flags = next((line.split() for line in lines if line.startswith("flags")), [])
     known = [flag for flag in ("avx512f", "avx512_bf16", "amx_bf16") if flag in flags]
     return f"{names[0] if names else platform.machine()} ({', '.join(known) or 'no avx512'})"
+
+
+_MEASURE = """
+import json, resource, subprocess, sys, time
+start = time.perf_counter()
+done = subprocess.run(sys.argv[1:], stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
+seconds = time.perf_counter() - start
+if done.returncode:
+    sys.exit(done.stderr.decode(errors="replace")[-3000:] or f"status {done.returncode}")
+scale = 1 if sys.platform == "darwin" else 1024
+print(json.dumps([seconds, resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss * scale]))
+"""
+
+
+def measure_process(
+    words: Sequence[str],
+    text: str = "",
+    *,
+    folder: Path | None = None,
+    environment: Mapping[str, str] | None = None,
+) -> tuple[float, float]:
+    """Return the seconds that a process took, and the bytes of the largest of it and its children.
+
+    Args:
+        words: Its command line.
+        text: Of its standard input.
+        folder: In which it works; this one's if None.
+        environment: Of the process; this one's if None.
+
+    Raises:
+        SystemExit: If it fails; with the end of what it said.
+    """
+    done = subprocess.run(
+        [sys.executable, "-c", _MEASURE, *words],
+        input=text,
+        capture_output=True,
+        text=True,
+        cwd=folder,
+        env=environment,
+        check=False,
+    )
+    if done.returncode:
+        raise SystemExit(f"{' '.join(words)}:\n{done.stderr}")
+    seconds, peak = json.loads(done.stdout)
+    return seconds, peak
 
 
 def computes_in_bfloat16(network: str) -> bool:

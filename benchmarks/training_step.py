@@ -133,7 +133,6 @@ def measure(
         seconds = step.median(way.name)
         peak = peaks["bfloat16" if way.autocast else str(way.dtype).removeprefix("torch.")]
         moved_here = moved * (2 if way.dtype == torch.float64 else 0.5 if way.autocast else 1)
-        counted = find_network(job.network).family in ("cnn", "transformer")
         rows.append(
             [
                 job.network,
@@ -144,11 +143,16 @@ def measure(
                 step.ratio(names[0], way.name),
                 step.ratio(names[1], way.name),
                 step.spread(names[1], way.name),
-                f"{flops / seconds / peak:.0%}" if counted else "-",
-                f"{moved_here / seconds / peaks['copy']:.0%}" if counted else "-",
+                f"{flops / seconds / peak:.0%}" if is_counted(job.network) else "-",
+                f"{moved_here / seconds / peaks['copy']:.0%}" if is_counted(job.network) else "-",
             ]
         )
     return rows
+
+
+def is_counted(network: str) -> bool:
+    """Whether the counters see all of a network: layers of recurrent ones are one operation each to them."""
+    return find_network(network).family in ("cnn", "transformer")
 
 
 def start(way: Way) -> Connection:

@@ -18,14 +18,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.utils.data import DataLoader, DistributedSampler, Sampler
 
-from ecg_tl.datamodules.batches import (
-    Residency,
-    ShardSampler,
-    StoredBatch,
-    StoreRows,
-    as_is,
-    choose_residency,
-)
+from ecg_tl.datamodules.batches import ShardSampler, StoredBatch, StoreRows, as_is
 from ecg_tl.datamodules.contracts import (
     NamedContract,
     find_contract,
@@ -37,6 +30,7 @@ from ecg_tl.datamodules.crops import make_crops
 from ecg_tl.datamodules.given_store import require_as_asked
 from ecg_tl.datamodules.parts import DIVIDED_BY, Parts, divide
 from ecg_tl.datamodules.query import parse_query
+from ecg_tl.datamodules.residency import HeldSignals, Residency
 from ecg_tl.datamodules.settings import SplitSettings
 from ecg_tl.datasets.base import EcgDataset, LabelRule
 from ecg_tl.errors import DatasetError, SettingError
@@ -46,7 +40,6 @@ from ecg_tl.signals import LEADS, MILLIVOLTS, Batch, check_leads
 from ecg_tl.store.build import prepare
 from ecg_tl.store.fingerprint import files_read
 from ecg_tl.store.header_names import HeaderNames, names_file
-from ecg_tl.store.parts import Signals
 from ecg_tl.store.ranges import training_ranges
 from ecg_tl.store.reader import Store, open_store
 from ecg_tl.store.settings import Resampling, Short, StoreSettings
@@ -184,16 +177,14 @@ class EcgDataModule(LightningDataModule):
         self.augmentation = augmentation
         self.batch_size = batch_size
         self.seed = seed
-        self.residency = residency
+        self._signals = HeldSignals(residency)
         self.num_workers = num_workers
         self.prepare_workers = prepare_workers
         self.allow_overlap = allow_overlap
         self._store: Store | None = None
         self._parts: Parts | None = None
         self.varied_elsewhere = False  # whether training records come as they are, for `view_of` to vary them
-        self._on_device: Tensor | None = None
         self._rows: NDArray[np.int64] = np.zeros(1, np.int64)
-        self._announced: Residency | None = None
 
     # What the model is built from -----------------------------------------------------------------------
 
@@ -310,21 +301,7 @@ class EcgDataModule(LightningDataModule):
         store = self.store
         trainer = self.trainer
         device = None if trainer is None else trainer.strategy.root_device
-        # Once on the device they stay there: what they take themselves must not speak against them.
-        residency: Residency = (
-            "device"
-            if self._on_device is not None
-            else choose_residency(self.residency, store.manifest.signals_bytes, device)
-        )
-        self._announce(residency)
-        signals: Signals | None = store.signals() if residency == "disk" else None
-        if residency == "memory":
-            signals = self._in_memory
-        elif residency == "device":
-            if self._on_device is None:
-                self._on_device = torch.from_numpy(np.array(store.signals()))
-            self._on_device = self._on_device.to(device or torch.device("cpu"))
-        part = StoreRows(signals, self.parts.targets, rows)
+        part = StoreRows(self._signals.bring(store, device), self.parts.targets, rows)
         rank, world = (0, 1) if trainer is None else (trainer.global_rank, trainer.world_size)
         if len(part) < world:
             # A process without a single batch leaves the others waiting where predictions are gathered.
@@ -351,19 +328,6 @@ class EcgDataModule(LightningDataModule):
             # An iterator draws a seed for its workers: not from what a resumed training restores.
             generator=torch.Generator(),
         )
-
-    def _announce(self, residency: Residency) -> None:
-        """Say where signals are, once."""
-        if residency != self._announced:
-            size = f"{self.store.manifest.signals_bytes / 1e6:,.0f} MB of signals"
-            rank_zero_info(
-                f"residency: {residency} ({'as set' if self.residency != 'auto' else 'auto'}: {size})"
-            )
-        self._announced = residency
-
-    @cached_property
-    def _in_memory(self) -> NDArray[np.int16]:
-        return np.array(self.store.signals())
 
     def train_dataloader(self) -> DataLoader[StoredBatch]:
         """Training records in an order that the seed and the epoch decide."""
@@ -421,7 +385,7 @@ class EcgDataModule(LightningDataModule):
         training = self.trainer is not None and self.trainer.training
         if self.crops is not None and not training:
             return self.windows_of(self._whole(batch))
-        stored = self._stored(batch)
+        stored = self._signals.of(batch)
         epoch = self.trainer.current_epoch if self.trainer is not None and training else 0
         if self.crops is not None:
             starts = self.crops.drawn(self._lengths[self._rows], self._rows, self.seed, epoch)
@@ -456,11 +420,8 @@ class EcgDataModule(LightningDataModule):
         ]
         return torch.cat(varied) if varied else signal
 
-    def _stored(self, batch: StoredBatch) -> Tensor:
-        return batch["signal"] if self._on_device is None else self._on_device[batch["index"]]
-
     def _whole(self, batch: StoredBatch) -> Batch:
-        return self._in_millivolts(batch, self._stored(batch))
+        return self._in_millivolts(batch, self._signals.of(batch))
 
     def _in_millivolts(self, batch: StoredBatch, stored: Tensor) -> Batch:
         signal = stored.float() * self.store_settings.resolution

@@ -1,9 +1,9 @@
-"""From rows of a store to batches: samplers, and where the signals live meanwhile."""
+"""From rows of a store to batches, and samplers."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import Any, Literal, TypedDict
+from typing import Any, TypedDict
 
 import numpy as np
 import torch
@@ -12,11 +12,6 @@ from torch import Tensor
 from torch.utils.data import Dataset, DistributedSampler
 
 from ecg_tl.store.parts import Signals
-
-Residency = Literal["auto", "disk", "memory", "device"]
-
-MEMORY_LIMIT_BYTES = 4 * 1024**3
-"""`auto` copies a store into memory up to this size; beyond it the operating system's page cache serves."""
 
 
 class StoredBatch(TypedDict):
@@ -94,20 +89,3 @@ class ShardSampler(DistributedSampler[int]):
 
     def __len__(self) -> int:
         return len(self.positions)
-
-
-def choose_residency(wanted: Residency, nbytes: int, device: torch.device | None) -> Residency:
-    """Resolve `auto`: the device if the signals fill under half of its free memory, else memory, else disk.
-
-    Args:
-        wanted: The setting.
-        nbytes: Size of the stored signals.
-        device: The device that trains, None before it is known.
-    """
-    if wanted != "auto":
-        return wanted
-    if device is not None and device.type == "cuda":
-        free, _total = torch.cuda.mem_get_info(device)
-        if nbytes < free // 2:
-            return "device"
-    return "memory" if nbytes <= MEMORY_LIMIT_BYTES else "disk"

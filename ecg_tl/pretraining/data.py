@@ -16,8 +16,9 @@ from torch import Tensor
 from torch.utils.data import DataLoader
 
 from ecg_tl.contamination.training_sets import TrainingSet
-from ecg_tl.datamodules.batches import Residency, ShardSampler, StoredBatch, as_is, choose_residency
+from ecg_tl.datamodules.batches import ShardSampler, StoredBatch, as_is
 from ecg_tl.datamodules.crops import make_crops
+from ecg_tl.datamodules.residency import Residency, choose_residency
 from ecg_tl.errors import SettingError
 from ecg_tl.limits import BATCH_SIZE, RECORDS, SEED, WORKERS, require
 from ecg_tl.pretraining.labelled import Labelled

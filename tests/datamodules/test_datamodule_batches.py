@@ -12,7 +12,7 @@ import torch
 from torch.utils.data import DataLoader, DistributedSampler
 
 from ecg_tl.datamodules import EcgDataModule
-from ecg_tl.datamodules.batches import MEMORY_LIMIT_BYTES, choose_residency
+from ecg_tl.datamodules.residency import MEMORY_LIMIT_BYTES, choose_residency
 from ecg_tl.datamodules.settings import SplitSettings
 from ecg_tl.errors import SettingError
 from ecg_tl.signals import Batch
