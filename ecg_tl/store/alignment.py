@@ -7,10 +7,11 @@ each is compared with its next neighbours: a copy's codes begin alike in one of 
 records there are. Two recordings become candidates where two landmarks meet at one lag.
 
 A candidate is decided on the traces themselves: at the lag, to a fraction of a sample, they have a
-correlation for each lead that both have, of which the size counts and not the sign. The similarity is the
-mean over leads. That of the better two of three leads counts a little less, so that one lead that was
-exchanged does not matter; I and II are also taken for each other, as they are where an arm and the leg were
-exchanged.
+correlation for each lead that both have, of which the size counts and not the sign. Beside it stands the
+correlation of what varies from beat to beat (`ecg_tl.store.beat_variation`): beats at the same instants, of
+one shape, are not yet the same recording. The similarity is the mean of both, and over leads. That of the
+better two of three leads counts a little less, so that one lead that was exchanged does not matter; I and II
+are also taken for each other, as they are where an arm and the leg were exchanged.
 """
 
 from __future__ import annotations
@@ -22,20 +23,21 @@ from functools import lru_cache
 import numpy as np
 from numpy.typing import NDArray
 
+from ecg_tl.store.beat_variation import variation_correlations
 from ecg_tl.store.parts import RowParts
 from ecg_tl.store.traces import TRACE_LEADS, TRACE_RATE, TRACE_SAMPLES, Traces, unpack_traces
 
 TraceRows = NDArray[np.uint8] | RowParts[np.uint8]
 """`(records, TRACE_BYTES)`, as `recording_trace` makes them."""
 
-SAME_TRACE = 0.9
+SAME_TRACE = 0.82
 """Similarity from which two traces are of the same recording."""
 
 EXCEPTION = 0.05
 """What is taken off a similarity for which something unusual must be supposed: that one lead of three is
 another, or that two recordings are excerpts of which neither holds the other."""
 
-SHORT = 0.03
+SHORT = 0.09
 """What is taken off where less than `SHORT_OVERLAP` seconds overlap, as different ones are more alike."""
 SHORT_OVERLAP = 4.5
 
@@ -106,7 +108,7 @@ def find_alignments(
         needed, inverse = np.unique(np.concatenate([one[part], other[part]]), return_inverse=True)
         unpacked = unpack_traces(traces[needed])
         half = len(inverse) // 2
-        similarity, at = compare_traces(unpacked, inverse[:half], inverse[half:], lag[part])
+        similarity, at = compare_traces(unpacked, inverse[:half], inverse[half:], lag[part], least)
         same = similarity >= least
         kept.append((one[part][same], other[part][same], similarity[same], at[same]))
     if not kept:
@@ -127,7 +129,11 @@ def find_alignments(
 
 
 def compare_traces(
-    traces: Traces, one: NDArray[np.int64], other: NDArray[np.int64], lag: NDArray[np.floating]
+    traces: Traces,
+    one: NDArray[np.int64],
+    other: NDArray[np.int64],
+    lag: NDArray[np.floating],
+    least: float = 0.0,
 ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
     """Compare pairs of traces around a lag.
 
@@ -136,34 +142,50 @@ def compare_traces(
         one: Rows of these.
         other: Rows, in step.
         lag: Samples by which the other's begin lies after the one's, `(pairs,)`.
+        least: Similarity of interest: pairs that cannot reach it are not looked at further, and have 0.
 
     Returns:
-        Similarity and the exact lag in samples, each `float32 (pairs,)`; 0 where too little overlaps.
+        Similarity and the exact lag in samples, each `float32 (pairs,)`; 0 where too little overlaps, or no
+        two beats do.
     """
     whole = np.rint(lag).astype(np.int64)
-    straight = _correlations(traces, one, other, whole, tuple(range(len(TRACE_LEADS))))
+    as_named = tuple(range(len(TRACE_LEADS)))
+    straight = _correlations(traces, one, other, whole, as_named)
     crossed = straight.copy()
     crossed[:, :2] = _correlations(traces, one, other, whole, (1, 0))  # I for II
     off = _taken_off(traces, one, other, whole)
-    interpolation = _interpolation()
     best = np.zeros(len(one), dtype=np.float32)
     at = np.zeros(len(one), dtype=np.float32)
-    for correlations, unusual in ((straight, 0.0), (crossed, EXCEPTION)):
-        fine = np.abs(correlations @ interpolation)  # (pairs, leads, fine lags)
-        there = np.isfinite(fine[:, :, 0])
-        number = there.sum(axis=1)
-        known = np.where(there[:, :, None], fine, 0.0)
-        total = known.sum(axis=1)
-        mean = total / np.maximum(number, 1)[:, None]
-        if (number == len(TRACE_LEADS)).any():
-            without_worst = (total - known.min(axis=1)) / (len(TRACE_LEADS) - 1) - EXCEPTION
-            mean = np.where((number == len(TRACE_LEADS))[:, None], np.maximum(mean, without_worst), mean)
-        greatest = mean.argmax(axis=1)
-        value = (mean[np.arange(len(mean)), greatest] - off - unusual).astype(np.float32)
-        better = value > best
-        best = np.where(better, value, best)
-        at = np.where(better, whole + _FINE_LAGS[greatest], at).astype(np.float32)
+    for correlations, leads, unusual in ((straight, as_named, 0.0), (crossed, (1, 0, 2), EXCEPTION)):
+        fine = correlations @ _interpolation()  # (pairs, leads, fine lags)
+        greatest = _over_leads(np.abs(fine)).argmax(axis=1)
+        signed = np.take_along_axis(fine, greatest[:, None, None], axis=2)
+        # Beside it comes a correlation of at most 1: what is too small now stays so.
+        possible = (_over_leads(np.abs(signed))[:, 0] + 1) / 2 - off - unusual
+        left = np.flatnonzero((possible >= least) & (possible > best))
+        exact = (whole + _FINE_LAGS[greatest])[left]
+        variation = variation_correlations(traces, one[left], other[left], exact, leads)
+        both = (np.abs(signed[left]) + np.sign(signed[left]) * variation[:, :, None]) / 2
+        value = (_over_leads(both)[:, 0] - off[left] - unusual).astype(np.float32)
+        better = value > best[left]
+        best[left[better]] = value[better]
+        at[left[better]] = exact[better]
     return best, at
+
+
+def _over_leads(similarity: NDArray[np.floating]) -> NDArray[np.floating]:
+    """Return the mean over the leads that are there, or that of the better two of three, `(pairs, lags)`.
+
+    Args:
+        similarity: `(pairs, leads, lags)`; NaN for a lead that is not compared.
+    """
+    there = np.isfinite(similarity)
+    known = np.where(there, similarity, 0.0)
+    number = there.sum(axis=1)
+    total = known.sum(axis=1)
+    mean = total / np.maximum(number, 1)
+    without_worst = (total - known.min(axis=1)) / (len(TRACE_LEADS) - 1) - EXCEPTION
+    return np.asarray(np.where(number == len(TRACE_LEADS), np.maximum(mean, without_worst), mean))
 
 
 def _taken_off(

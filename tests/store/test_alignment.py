@@ -122,6 +122,29 @@ def test_two_recordings_of_one_patient_are_two(condition: set[str]) -> None:
     assert len(find_alignments(np.stack([trace(signal) for signal in signals]))) == 0
 
 
+def with_noise(signal: Signal, seed: int) -> Signal:
+    """Add what muscles add: 10 µV between 5 and 25 Hz."""
+    noise = np.random.default_rng(seed).normal(size=signal.shape)
+    noise = sosfilt(butter(2, [5, 25], "bandpass", fs=RATE, output="sos"), noise, axis=1)
+    return np.asarray(signal + 0.01 * noise / noise.std(axis=1, keepdims=True))
+
+
+def test_beats_of_one_shape_at_the_same_instants_are_not_the_same_recording(originals: list[Signal]) -> None:
+    """The correlation of such traces is that of a copy: what varies from beat to beat tells them apart."""
+    beats = [np.tile(signal[:, 1000:1400], (1, 12))[:, :4800] for signal in originals]
+    one = np.stack([trace(with_noise(signal, 2 * number)) for number, signal in enumerate(beats)])
+    other = np.stack([trace(with_noise(signal, 2 * number + 1)) for number, signal in enumerate(beats)])
+    copies = np.stack(
+        [trace(causal(with_noise(signal, 2 * number))[:, 1900:]) for number, signal in enumerate(beats)]
+    )
+    assert len(first_copies(one, other)[0]) == 0
+    found = first_copies(one, copies)
+    assert found[0].tolist() == found[1].tolist() == list(range(RECORDS))
+    unpacked = unpack_traces(np.concatenate([one, other])).values[:, 1, 25:455].astype(float)
+    alike = [np.corrcoef(unpacked[row], unpacked[RECORDS + row])[0, 1] for row in range(RECORDS)]
+    assert np.quantile(alike, 0.6) > 0.9
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("name", ["ptbxl", "cpsc2018"])
 def test_no_two_simulated_records_are_the_same(name: str, request: pytest.FixtureRequest) -> None:
