@@ -22,7 +22,7 @@ from ecg_tl.errors import RecordError
 from ecg_tl.limits import LEADS, SAMPLES, SAMPLING_RATE, VALUES, require, shown
 from ecg_tl.paths import path_below
 from ecg_tl.recordings.fillers import are_checksums_filled
-from ecg_tl.recordings.wfdb_samples import STORAGES, samples_in
+from ecg_tl.recordings.wfdb_samples import STORAGES, is_compressed, samples_in
 from ecg_tl.signals import millivolts_per, standard_lead
 
 DEFAULT_SAMPLING_RATE = 250.0
@@ -36,6 +36,7 @@ SMALLEST_STEP = 1e-12
 """Of a converter, in mV. PTB-XL+ has steps of 1.6e-7 mV; a step of 1 V holds no ECG."""
 
 _FETCH = "Fetch the record again, or leave it out."
+_CONVERT = "Convert the record (WFDB's `xform` writes one rate and no skew), or leave it out."
 
 _NUMBER = r"[-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?"
 _RATE = re.compile(rf"({_NUMBER})(?:/{_NUMBER}(?:\({_NUMBER}\))?)?", re.ASCII)
@@ -61,6 +62,7 @@ class SignalLine:
     Attributes:
         file_name: Of the file that holds the samples, beside the header or in a folder below.
         storage_format: WFDB's number of it: 16 is two-byte little-endian integers.
+        samples_a_frame: How many follow each other before the next signal's, 1 in nearly all records.
         byte_offset: Bytes before the first sample (24 in the challenges' `.mat` files).
         gain: Steps of the converter per unit.
         baseline: The step that is zero volts.
@@ -72,6 +74,7 @@ class SignalLine:
 
     file_name: str
     storage_format: int
+    samples_a_frame: int
     byte_offset: int
     gain: float
     baseline: int
@@ -103,9 +106,9 @@ class Header:
 
     Attributes:
         path: Of the file.
-        sampling_rate: In Hz.
+        sampling_rate: In Hz, of samples; a record line counts frames.
         length: In samples a lead.
-        signals: One a lead, in the file's order.
+        signals: One a lead, in the file's order, all with as many samples a frame.
         comments: Lines after `#`, without it and without blanks around them.
     """
 
@@ -147,7 +150,7 @@ def read_header(record: Path) -> Header:
 
     Raises:
         RecordError: If there is no header, or it does not follow the format, or it describes what is not
-            read: several segments, several samples a frame, skewed signals, an uncalibrated lead, files out
+            read: several segments, signals of several rates, skewed signals, an uncalibrated lead, files out
             of its folder, or numbers that no ECG has.
     """
     path = header_path(record)
@@ -158,7 +161,12 @@ def read_header(record: Path) -> Header:
     if len(lines) - 1 != signal_count:
         _refuse(path, f"{len(lines) - 1} signal lines", f"the {signal_count} that its record line announces")
     signals = tuple(_parse_signal_line(path, line, number) for number, line in enumerate(lines[1:], start=1))
-    length = length or _length_by_size(path, signals)
+    samples_a_frame = _samples_a_frame(path, signals)
+    sampling_rate *= samples_a_frame
+    if not SAMPLING_RATE.holds(sampling_rate):
+        _refuse(path, f"a sampling rate of {sampling_rate:g} Hz", str(SAMPLING_RATE))
+    length = length * samples_a_frame or _length_by_size(path, signals)
+    require(SAMPLES, length, path, RecordError)
     require(VALUES, length * signal_count, path, RecordError)
     return Header(path, sampling_rate, length, signals, comments)
 
@@ -269,13 +277,11 @@ def _parse_signal_line(path: Path, line: str, number: int) -> SignalLine:
     if int(storage[1]) not in STORAGES:
         known = ", ".join(map(str, STORAGES))
         _refuse(path, f"the format {storage[1]} of signal {number}", f"one of {known}")
-    if int(storage[2] or 1) != 1 or int(storage[3] or 0) != 0:
-        raise RecordError(
-            path,
-            f"the layout {fields[1]!r} of signal {number}",
-            "one sample a frame and no skew",
-            "Convert the record (WFDB's `xform` writes one sample a frame), or leave it out.",
-        )
+    samples_a_frame = int(storage[2] or 1)
+    several = samples_a_frame != 1
+    if int(storage[3] or 0) != 0 or samples_a_frame < 1 or (several and is_compressed(int(storage[1]))):
+        expected = "no skew, and one sample a frame if it is compressed"
+        raise RecordError(path, f"the layout {fields[1]!r} of signal {number}", expected, _CONVERT)
     file_name = path_below(fields[0])
     if file_name is None:
         _refuse(path, f"the file {fields[0][:80]!r} of signal {number}", "a file in the header's folder")
@@ -291,6 +297,7 @@ def _parse_signal_line(path: Path, line: str, number: int) -> SignalLine:
     return SignalLine(
         file_name=file_name,
         storage_format=int(storage[1]),
+        samples_a_frame=samples_a_frame,
         byte_offset=int(storage[4] or 0),
         gain=steps_per_unit,
         baseline=int(gain[2]) if gain[2] else converter_zero,
@@ -299,6 +306,14 @@ def _parse_signal_line(path: Path, line: str, number: int) -> SignalLine:
         checksum=int(fields[6]) if len(fields) > 6 else None,
         lead=standard_lead(fields[8]) if len(fields) > 8 else f"signal {number}",
     )
+
+
+def _samples_a_frame(path: Path, signals: tuple[SignalLine, ...]) -> int:
+    numbers = sorted({signal.samples_a_frame for signal in signals})
+    if len(numbers) > 1:
+        found = f"signals of several rates ({' and '.join(map(str, numbers[:5]))} samples a frame)"
+        raise RecordError(path, found, "one rate for all signals", _CONVERT)
+    return numbers[0]
 
 
 def _length_by_size(path: Path, signals: tuple[SignalLine, ...]) -> int:
@@ -314,6 +329,7 @@ def _length_by_size(path: Path, signals: tuple[SignalLine, ...]) -> int:
     if stored is None:
         _refuse(path, "no number of samples", f"it in the record line, for format {first.storage_format}")
     length = stored // sum(signal.file_name == first.file_name for signal in signals)
+    length -= length % first.samples_a_frame
     if length < 1:
         raise RecordError(file, f"{size} bytes, no samples", "samples", _FETCH)
     require(SAMPLES, length, file, RecordError)

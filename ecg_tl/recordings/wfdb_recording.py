@@ -114,17 +114,21 @@ def _read_bytes(header: Header, file: Path, first: SignalLine, leads: int) -> It
         _truncated(header, file, f"{size} bytes", str(needed), leads)
     if file.suffix == ".mat":
         _check_mat4(file, leads, header.length, first.byte_offset)
-    for start in range(0, header.length, BLOCK):
-        count = min(BLOCK, header.length - start) * leads
+    a_frame = first.samples_a_frame
+    # Frames that are read at once: as BLOCK, a whole number of groups.
+    most = max(6, BLOCK // a_frame // 6 * 6)
+    for start in range(0, header.length // a_frame, most):
+        count = min(most, header.length // a_frame - start) * a_frame * leads
         content = np.fromfile(
             file,
             dtype=np.uint8,
             count=storage.bytes_of(count),
-            offset=first.byte_offset + storage.bytes_of(start * leads),
+            offset=first.byte_offset + storage.bytes_of(start * a_frame * leads),
         )
         if content.size < storage.bytes_of(count):  # it became shorter in the meantime
             return
-        yield unpack(content, first.storage_format, count).reshape(-1, leads)
+        frames = unpack(content, first.storage_format, count).reshape(-1, leads, a_frame)
+        yield frames.swapaxes(1, 2).reshape(-1, leads)
 
 
 def _read_compressed(header: Header, file: Path, first: SignalLine, leads: int) -> Iterator[Steps]:

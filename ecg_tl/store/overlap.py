@@ -31,7 +31,7 @@ class StoreOverlap:
         records: How many records each has.
         matched: How many records of each are in the other.
         incomparable: How many records of each have no trace, so that nothing is known of them.
-        pairs: A row a pair: `record_id_a`, `record_id_b`, `similarity` (0.9 to 1), and `lag_s`: the
+        pairs: A row a pair: `record_id_a`, `record_id_b`, `similarity` (0.82 to 1), and `lag_s`: the
             seconds by which B begins later than A.
         pairs_in_all: How many pairs there are; where there are over `MOST_PAIRS`, `pairs` holds some of them.
     """

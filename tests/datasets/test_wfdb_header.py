@@ -170,7 +170,12 @@ def test_spellings_of_a_comment_are_one_field(tmp_path: Path, line: str) -> None
         pytest.param("r 1 500 10\nr.dat 16 1000/mV 16 0 0 sum 0 I", "sum", id="checksum that is no number"),
         pytest.param("r 1 500 10\nr.dat 16", "not calibrated", id="no gain"),
         pytest.param("r 1 500 10\nr.dat 16 0/mV", "not calibrated", id="gain of zero"),
-        pytest.param("r 1 500 10\nr.dat 16x4 1000/mV", "16x4", id="several samples a frame"),
+        pytest.param("r 1 500 10\nr.dat 516x4 1000/mV", "516x4", id="several compressed samples a frame"),
+        pytest.param("r 1 500 10\nr.dat 16x0 1000/mV", "16x0", id="no samples a frame"),
+        pytest.param("r 1 500 10\nr.dat 16x900 1000/mV", "450000 Hz", id="a rate by frames that is none"),
+        pytest.param(
+            "r 2 250 10\nr.dat 16 1000/mV\nr.dat 16x4 1000/mV", "1 and 4 samples a frame", id="several rates"
+        ),
         pytest.param("r 1 500 10\nr.dat 16:3 1000/mV", "16:3", id="skewed signal"),
         pytest.param(f"r 1 500\n{SIGNAL}", "no file r.dat", id="no length and no file"),
         pytest.param(

@@ -400,3 +400,35 @@ def test_any_steps_come_back(
         tmp_path_factory.mktemp("steps") / "r", steps, leads=("I", "II", "V1", "V2")[: len(steps)]
     )
     np.testing.assert_array_equal(np.rint(read_wfdb(record).values * 1000).astype(np.int64), steps)
+
+
+@pytest.mark.parametrize("storage", BITS)
+@pytest.mark.parametrize(("a_frame", "length"), [(2, 36), (4, 33), (3, None)])
+def test_several_samples_a_frame_are_as_the_wfdb_library_reads_them(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, storage: int, a_frame: int, length: int | None
+) -> None:
+    """The record line counts frames: their rate and their number, times the samples of each."""
+    frames = length or 24
+    walk = np.random.default_rng(0).integers(-3, 4, (2, frames * a_frame))
+    steps = np.clip(walk.cumsum(axis=1), -100, 100)
+    stored = np.diff(steps, axis=1, prepend=steps[:, :1]) if storage == 8 else steps
+    by_frame = stored.reshape(2, frames, a_frame).transpose(1, 0, 2).reshape(1, -1)
+    content = stored_bytes(by_frame, storage)
+    (tmp_path / "r.dat").write_bytes(content)
+    lines = [f"r.dat {storage}x{a_frame} 100(0)/mV 8 0 {row[0]} {row.sum() % 65536} 0 {name}"
+             for row, name in zip(steps, ("I", "V1"), strict=True)]  # fmt: skip
+    said = "" if length is None and storage != 8 else f" {frames}"
+    (tmp_path / "r.hea").write_text("\n".join([f"r 2 250{said}", *lines]) + "\n")
+    recording = read_wfdb(tmp_path / "r")
+    assert recording.sampling_rate == 250 * a_frame
+    np.testing.assert_allclose(recording.values, steps / 100, atol=1e-6)
+    if said:
+        library = wfdb.rdrecord(str(tmp_path / "r"), smooth_frames=False)
+        np.testing.assert_allclose(recording.values, np.stack(library.e_p_signal), atol=1e-6)
+    monkeypatch.setattr("ecg_tl.recordings.wfdb_recording.BLOCK", 6)
+    np.testing.assert_array_equal(read_wfdb(tmp_path / "r").values, recording.values)
+
+
+def stored_bytes(values: NDArray[np.int64], storage: int) -> bytes:
+    """Write values one after another; of format 8, which holds differences, as they are."""
+    return values.astype("i1").tobytes() if storage == 8 else packed(values, storage)
