@@ -2,10 +2,10 @@
 
     python benchmarks/repeated_splits.py --studies 100
 
-A pool of patients is divided anew for each split, a fifth to test. A training's AUROC is that of its arm, and
-something of its split, its seed and the training of the upstream that it starts from. With one split the
-truth is that split's, since the interval says so; with several it is the mean over all splits. The components
-of the variance table are compared with those that went in.
+A pool of patients is divided anew for each split, a fifth to test; of folds, each patient is tested once. A
+training's AUROC is that of its arm, and something of its split, its seed and the training of the upstream
+that it starts from. With one split the truth is that split's, since the interval says so; with several it is
+the mean over all splits. The components of the variance table are compared with those that went in.
 """
 
 from __future__ import annotations
@@ -35,10 +35,11 @@ class Regime:
     """A kind of study.
 
     Attributes:
-        patients: In the test set of one split; the pool has five times as many.
+        patients: In the test set of one split; the pool has five times as many, or is divided into folds.
         positives: Expected of them with the class.
         records: Of each patient.
         splits: Divisions.
+        folds: Whether they are the folds of one division, whose test sets have no patient in common.
         seeds: Trainings of each arm on each split.
         upstreams: Trainings of the upstream, which take turns.
         of_split: Standard deviation of the gain between splits.
@@ -50,6 +51,7 @@ class Regime:
     positives: int
     records: int = 1
     splits: int = 1
+    folds: bool = False
     seeds: int = 3
     upstreams: int = 1
     of_split: float = 0.02
@@ -59,14 +61,17 @@ class Regime:
 
 def simulate(regime: Regime, rng: np.random.Generator) -> tuple[Sample, float]:
     """Make up the gain of an arm over scratch, and the truth that its interval is about."""
-    pool = 5 * regime.patients
+    pool = (regime.splits if regime.folds else 5) * regime.patients
     prevalence = regime.positives / regime.patients
     classes = 2
     owner = np.repeat(np.arange(pool), regime.records)
     targets = (rng.random((pool, classes)) < prevalence)[owner]
     hard = rng.normal(size=(pool, classes))[owner] * HARD
     for_arm = [rng.normal(size=(pool, classes))[owner] * HARD_FOR_ARM for _ in range(2)]
-    tests = [np.sort(rng.permutation(pool)[: regime.patients]) for _ in range(regime.splits)]
+    if regime.folds:
+        tests = np.sort(rng.permutation(pool).reshape(regime.splits, regime.patients), axis=1).tolist()
+    else:
+        tests = [np.sort(rng.permutation(pool)[: regime.patients]) for _ in range(regime.splits)]
     rows = [np.flatnonzero(np.isin(owner, test)) for test in tests]
     every = np.unique(np.concatenate(rows))
     tested, position = np.unique(owner[every], return_inverse=True)
@@ -138,6 +143,12 @@ REGIMES = (
     Regime(500, 50, splits=5, seeds=2),
     Regime(150, 50, seeds=6, upstreams=3, of_upstream=0.02),
     Regime(150, 50, splits=5, seeds=2, upstreams=2, of_upstream=0.02),
+    Regime(20, 8, splits=5, folds=True, seeds=2),
+    Regime(60, 20, splits=5, folds=True, seeds=2),
+    Regime(60, 6, records=3, splits=5, folds=True, seeds=3),
+    Regime(60, 20, splits=10, folds=True, seeds=2),
+    Regime(500, 50, splits=5, folds=True, seeds=2),
+    Regime(150, 50, splits=5, folds=True, seeds=2, of_split=0.0),
 )
 """Compared over all: 2 to 10 seeds, 1 to 10 splits, 20 to 500 test patients, 6 to 50 positives."""
 
@@ -149,11 +160,12 @@ def main() -> None:
     parser.add_argument("--studies", type=int, default=100, help="of each regime")
     given = parser.parse_args()
     rng = np.random.default_rng(0)
-    print("| patients | positives | records | splits | seeds | upstreams | holds | no interval | width |")
+    print("| patients | positives | records | divisions | seeds | upstreams | holds | no interval | width |")
     print("| ---: |" + " ---: |" * 8)
     for one in REGIMES:
         share, none, width = held(one, given.studies, rng)
-        sizes = (one.patients, one.positives, one.records, one.splits, one.seeds, one.upstreams)
+        divisions = f"{one.splits} {'folds' if one.folds else 'splits'}"
+        sizes = (one.patients, one.positives, one.records, divisions, one.seeds, one.upstreams)
         print(f"| {' | '.join(map(str, sizes))} | {share:.1%} | {none:.1%} | {width:.3f} |", flush=True)
     regime = Regime(150, 50, splits=6, seeds=4, upstreams=3, of_upstream=0.02)
     found = components(regime, given.studies, rng)
