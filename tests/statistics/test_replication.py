@@ -60,7 +60,12 @@ def test_a_split_that_turns_the_gain_round_is_in_the_interval() -> None:
 @pytest.mark.slow
 def test_intervals_over_splits_hold_the_truth() -> None:
     rng = np.random.default_rng(2)
-    shares = [held(Regime(60, 20, splits=5, seeds=2), 40, rng)[0], held(Regime(60, 20, seeds=2), 40, rng)[0]]
+    regimes = (
+        Regime(60, 20, splits=5, seeds=2),
+        Regime(60, 20, splits=5, folds=True, seeds=2),
+        Regime(60, 20, seeds=2),
+    )
+    shares = [held(regime, 40, rng)[0] for regime in regimes]
     assert min(shares) >= 0.85  # 95 %, and three standard errors
 
 
