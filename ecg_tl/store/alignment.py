@@ -145,8 +145,7 @@ def compare_traces(
         least: Similarity of interest: pairs that cannot reach it are not looked at further, and have 0.
 
     Returns:
-        Similarity and the exact lag in samples, each `float32 (pairs,)`; 0 where too little overlaps, or no
-        two beats do.
+        Similarity and the exact lag in samples, each `float32 (pairs,)`; 0 where too little overlaps.
     """
     whole = np.rint(lag).astype(np.int64)
     as_named = tuple(range(len(TRACE_LEADS)))

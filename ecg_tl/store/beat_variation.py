@@ -36,8 +36,8 @@ def variation_correlations(
         leads: Of the other, in the order in which they are set beside those of the one.
 
     Returns:
-        `float32 (pairs, leads)`, -1 to 1, of both recordings' landmarks together; NaN where no two of a
-        recording's landmarks lie in what overlaps.
+        `float32 (pairs, leads)`, -1 to 1, of both recordings' landmarks together; 0, as of two recordings,
+        where no two of a recording's landmarks lie in what overlaps, or nothing varies.
     """
     here = traces.values[one][:, : len(leads)].astype(np.float32)
     there = _laid(traces.values[other][:, list(leads)].astype(np.float32), lag)
@@ -48,7 +48,6 @@ def variation_correlations(
     own = traces.landmarks[one][:, : len(leads)]
     theirs = traces.landmarks[other][:, list(leads)] + lag[:, None, None].astype(np.float32)
     products = np.zeros((3, *here.shape[:2]))
-    compared = np.zeros(here.shape[:2], dtype=np.int64)
     for marks, chosen_by in ((own, 0), (theirs, 1)):
         stretches, inside = _stretches(here, there, marks, begin, end)
         likest, has_one = _likest(stretches[chosen_by], inside)
@@ -56,11 +55,8 @@ def variation_correlations(
         products += [
             (a * b).sum(axis=(2, 3)) for a, b in ((rest, other_rest), (rest, rest), (other_rest, other_rest))
         ]
-        compared += has_one.sum(axis=2)
     both, energy, other_energy = products
-    with np.errstate(divide="ignore", invalid="ignore"):
-        correlations = both / np.sqrt(energy * other_energy)
-    return np.asarray(np.where(compared > 0, correlations, np.nan), dtype=np.float32)
+    return np.asarray(both / (np.sqrt(energy * other_energy) + 1e-9), dtype=np.float32)
 
 
 def _laid(values: NDArray[np.float32], lag: NDArray[np.floating]) -> NDArray[np.float32]:
