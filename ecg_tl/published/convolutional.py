@@ -132,6 +132,10 @@ publish(
         trained_on=("CODE",),
         recipe="Adam 1e-3, batch 32, 70 epochs, rate by 0.1 after 7 without gain, squared error by age",
         has_head=True,
-        unverified=("the file itself", "the licence of the weights", "the unit of its input"),
+        unverified=(
+            "the file itself",
+            "the licence of the weights: its page says that they are made available without restrictions",
+            "the unit of its input: its page says 1e-4 V, and volts times 1000; here it is millivolts",
+        ),
     )
 )
