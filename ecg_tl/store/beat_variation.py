@@ -61,19 +61,16 @@ def variation_correlations(
 
 def _laid(values: NDArray[np.float32], lag: NDArray[np.floating]) -> NDArray[np.float32]:
     """Return `(pairs, leads, TRACE_SAMPLES)` with its begin moved to the lag; 0 where there is nothing."""
-    instants = np.arange(TRACE_SAMPLES)[None, :] - np.asarray(lag, dtype=np.float64)[:, None]
-    before = np.floor(instants).astype(np.int64)
+    first = np.floor(-np.asarray(lag, dtype=np.float64))
+    distance = -lag[:, None] - first[:, None] - _TAPS  # of the instants from the samples around them
+    window = np.cos(np.pi / 2 * np.clip(distance / (_TAPS[-1] + 1), -1, 1)) ** 2
+    weights = (np.sinc(distance) * window).astype(np.float32)
+    columns = np.arange(_TAPS[0], TRACE_SAMPLES + _TAPS[-1]) + first.astype(np.int64)[:, None]
+    inside = (columns >= 0) & (columns < TRACE_SAMPLES)
+    around = np.take_along_axis(values, np.where(inside, columns, 0)[:, None, :], axis=2) * inside[:, None, :]
     laid = np.zeros_like(values)
-    for tap in _TAPS.tolist():
-        distance = instants - before - tap
-        window = np.cos(np.pi / 2 * np.clip(distance / (_TAPS[-1] + 1), -1, 1)) ** 2
-        column = before + tap
-        inside = (column >= 0) & (column < TRACE_SAMPLES)
-        weight = (np.sinc(distance) * window * inside).astype(np.float32)
-        columns = np.where(inside, column, 0)[:, None, :]
-        laid += (
-            np.take_along_axis(values, np.broadcast_to(columns, values.shape), axis=2) * weight[:, None, :]
-        )
+    for tap in range(len(_TAPS)):
+        laid += around[:, :, tap : tap + TRACE_SAMPLES] * weights[:, None, tap, None]
     return laid
 
 

@@ -8,7 +8,8 @@ from hashlib import blake2b
 import numpy as np
 from numpy.typing import NDArray
 
-from ecg_tl.store.alignment import Alignments, TraceRows, find_alignments
+from ecg_tl.store.alignment import Alignments, find_alignments
+from ecg_tl.store.candidates import TraceRows
 from ecg_tl.store.encoding import HASH_BYTES
 from ecg_tl.store.matching import first_of_equals, unite
 from ecg_tl.store.parts import RowParts

@@ -18,7 +18,7 @@ import pandas as pd
 from ecg_tl.datasets.base import EcgDataset, LabelRule, LeftOut
 from ecg_tl.errors import StoreError
 from ecg_tl.signals import LARGEST_PEAK, SMALLEST_PEAK
-from ecg_tl.store.alignment import TraceRows
+from ecg_tl.store.candidates import TraceRows
 from ecg_tl.store.conform import StoredSignal
 from ecg_tl.store.copies import first_of_recording
 from ecg_tl.store.encoding import HASH_BYTES

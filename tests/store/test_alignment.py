@@ -15,7 +15,7 @@ from ecg_tl.datasets import get_dataset
 from ecg_tl.datasets.base import EcgDataset
 from ecg_tl.recordings.wfdb_recording import read_wfdb
 from ecg_tl.signals import LEADS, Recording
-from ecg_tl.store import alignment
+from ecg_tl.store import alignment, candidates, hits
 from ecg_tl.store.alignment import SAME_TRACE, find_alignments
 from ecg_tl.store.copies import find_common, first_copies, first_of_recording
 from ecg_tl.store.matching import first_of_equals
@@ -248,8 +248,12 @@ def test_pairs_are_the_same_in_whatever_pieces_they_are_looked_for(
 ) -> None:
     rows = np.concatenate([traces, [trace(signal[:, 700:]) for signal in originals[:6]], traces[:2]])
     whole = find_alignments(rows, least=0.3)
-    for name in ("_AT_ONCE", "_CODES_AT_ONCE", "_HITS_AT_ONCE"):
-        monkeypatch.setattr(alignment, name, 3)
+    for module, name in (
+        (alignment, "_AT_ONCE"),
+        *((candidates, name) for name in ("_AT_ONCE", "_CODES_AT_ONCE", "_ROWS_AT_ONCE")),
+        (hits, "_IN_MEMORY"),
+    ):
+        monkeypatch.setattr(module, name, 3)
     again = find_alignments(RowParts([rows[:5], rows[5:]]), least=0.3)
     assert len(whole) > 8
     for name in ("one", "other", "similarity", "lag"):
