@@ -3,10 +3,11 @@
     python benchmarks/scale.py prepare [--records 350000 800000] [--folder FOLDER] [--workers N] [--shards K]
     python benchmarks/scale.py read [--records 35000 350000] [--folder FOLDER]
 
-`prepare` reads made-up records (`many_records.py`, no files) of 12 leads and 1000 samples: seconds of each
-step, the greatest memory of the process that gathers them (its workers hold a few records each), and the
-copies that are found; the store is then opened by a process of its own. 350,000 records are 8.8 GB on the
-disk, 800,000 are 20 GB, which are removed again. With `--shards` they are prepared in parts, and joined.
+`prepare` reads made-up records (`many_records.py`, no files) of 12 leads and 1000 samples: seconds in all
+and of the steps that the gathering process does by itself, its greatest memory (its workers hold a few
+records each), and the copies that are found; the store is then opened by a process of its own. 350,000
+records are 8.8 GB on the disk, 800,000 are 20 GB, which are removed again. With `--shards` they are prepared
+in parts, and joined.
 
 `read` takes stores of noise: 350,000 records are 8.4 GB, CODE-15 %'s size. A process opens the
 store, divides its records and takes batches at random, as a training does; then `ecg-tl fit` trains a small

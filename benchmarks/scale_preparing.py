@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import multiprocessing
-import resource
 import shutil
 import tempfile
 import threading
@@ -43,8 +42,7 @@ def print_prepared(sizes: list[int], folder: Path | None, workers: int | None, p
             "records",
             "shards",
             "s in all",
-            "CPU s with workers",
-            "CPU ms a record",
+            "ms a record",
             "CPU s of it: search for copies",
             "table and manifest",
             "MB before",
@@ -80,7 +78,7 @@ def prepared(place: Path, records: int, workers: int | None, parts: int) -> tupl
     write_count(place / "root", records)
     settings = StoreSettings(sampling_rate=100, num_samples=1000)
     before, peak = _own_memory(), _Peak()
-    began, cpu = time.perf_counter(), _cpu()
+    began = time.perf_counter()
 
     def prepare(part: ShardNumber | None) -> Store:
         paths = (place / "root", place / "stores")
@@ -90,7 +88,7 @@ def prepared(place: Path, records: int, workers: int | None, parts: int) -> tupl
         for number in range(1, parts + 1 if parts > 1 else 1):
             prepare(ShardNumber(number, parts))
         store = prepare(None)
-    took, spent = time.perf_counter() - began, _cpu() - cpu
+    took = time.perf_counter() - began
     first = store.column("first_row").to_numpy()
     original = np.array([original_of(number) for number in range(records)])
     is_copy = original != np.arange(records)
@@ -99,8 +97,7 @@ def prepared(place: Path, records: int, workers: int | None, parts: int) -> tupl
         f"{records:,}",
         f"{parts}",
         f"{took:,.0f}",
-        f"{spent:,.0f}",
-        f"{1e3 * spent / records:.2f}",
+        f"{1e3 * took / records:.2f}",
         f"{seconds['with_first_rows']:.1f}",
         f"{seconds['finish'] + seconds['completed']:.1f}",
         f"{before:,.0f}",
@@ -142,11 +139,6 @@ def _time(owner: Any, name: str, seconds: dict[str, float]) -> None:
             seconds[name] += time.process_time() - began
 
     setattr(owner, name, timed)
-
-
-def _cpu() -> float:
-    used = [resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
-    return sum(one.ru_utime + one.ru_stime for one in used)
 
 
 class _Peak:

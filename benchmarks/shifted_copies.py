@@ -4,8 +4,9 @@
 
 FOLDER holds `ptb-xl`, `ludb`, `ptbdb` and, below `cinc2020`, records of the PhysioNet/CinC Challenges;
 without it, simulated records are compared. Each record's copies are searched for among all records. For pairs
-of different recordings, the share that would be taken for one is extrapolated: similarities over `TAIL` are
-taken for exponentially distributed, which is cautious where they fall off faster.
+of different recordings, the share that would be taken for one is extrapolated: similarities over `TAIL`, or
+the ten highest where that is fewer, are taken for exponentially distributed, which is cautious where they
+fall off faster.
 """
 
 from __future__ import annotations
@@ -33,6 +34,7 @@ Signal = NDArray[np.float64]
 LEADS = ("I", "II", "III", "V1", "V2")
 SECONDS = 10.0
 TAIL = 0.55
+FEWEST = 10  # similarities that a tail is extrapolated from
 EVERY_LAG = 60  # records that are compared at every lag
 LEVELS = (0.55, 0.6, 0.7, 0.8)
 
@@ -112,7 +114,7 @@ def main() -> None:
     print(f"{len(names):,} records; the same from a similarity of {SAME_TRACE}\n")
     print_table(("made of a record", "CPU ms"), costs(recordings[:200]))
     print()
-    whole = find_alignments(traces, least=0.5)
+    whole = find_alignments(traces, least=0.4)
     copies_within = known_copies(names, whole)
     print_table(
         ("copies of one recording", "copies", "missed", "lowest", "lowest 1 %"),
@@ -225,7 +227,7 @@ def different_rows(
     yield different_row("10 s with 10 s", number * (number - 1) // 2, whole.similarity[~own])
     for name in OTHERS:
         excerpts = stack([changed(recording, COPIES[name]) for recording in recordings])
-        found = between(traces, excerpts, least=0.5)
+        found = between(traces, excerpts, least=0.4)
         other = found.other - number
         own = np.array(
             [
@@ -238,10 +240,11 @@ def different_rows(
 
 
 def different_row(name: str, pairs: int, similarity: NDArray[np.float32]) -> tuple[str, ...]:
-    over = similarity[similarity >= TAIL]
     share = "-"
-    if len(over) >= 10:
-        beyond = len(over) / pairs * np.exp(-(SAME_TRACE - TAIL) / float(np.mean(over - TAIL)))
+    if len(similarity) >= FEWEST:
+        begin = min(TAIL, float(np.sort(similarity)[-FEWEST]))
+        over = similarity[similarity >= begin]
+        beyond = len(over) / pairs * np.exp(-(SAME_TRACE - begin) / float(np.mean(over - begin)))
         share = f"{1e7 * beyond:.2f}"
     return (
         name,
