@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 
 from ecg_tl.store.beat_variation import variation_correlations
 from ecg_tl.store.candidates import TraceRows, find_candidates
+from ecg_tl.store.laying import interpolation_weights, laid_at
 from ecg_tl.store.traces import TRACE_LEADS, TRACE_RATE, TRACE_SAMPLES, Traces, unpack_traces
 
 SAME_TRACE = 0.82
@@ -193,11 +194,7 @@ def _correlations(
     there = traces.values[other][:, list(leads)].astype(np.float32)
     reach = int(_LAGS[-1])
     # The other laid at the lag, with as many samples more on both sides as the lag is varied by.
-    columns = np.arange(-reach, TRACE_SAMPLES + reach)[None, :] - lag[:, None]
-    inside = (columns >= 0) & (columns < TRACE_SAMPLES)
-    rows = np.arange(len(one))[:, None, None]
-    laid = there[rows, np.arange(len(leads))[None, :, None], np.where(inside, columns, 0)[:, None, :]]
-    laid *= inside[:, None, :]
+    laid = laid_at(there, lag, reach, reach)
     views = np.lib.stride_tricks.sliding_window_view(laid, TRACE_SAMPLES, axis=2)[:, :, ::-1]
     products = np.einsum("pls,plks->plk", here, views, optimize=True)
     lengths_one = traces.lengths[one][:, : len(leads)]
@@ -219,6 +216,4 @@ def _correlations(
 @lru_cache(maxsize=1)
 def _interpolation() -> NDArray[np.float32]:
     """Return what turns correlations at whole lags into those at `_FINE_LAGS`, `(lags, fine lags)`."""
-    distance = _FINE_LAGS[None, :] - _LAGS[:, None]
-    window = np.cos(np.pi / 2 * np.clip(distance / (_LAGS[-1] + 1), -1, 1)) ** 2
-    return np.asarray(np.sinc(distance) * window, dtype=np.float32)
+    return interpolation_weights(_FINE_LAGS[None, :] - _LAGS[:, None], _LAGS[-1] + 1)

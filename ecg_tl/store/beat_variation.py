@@ -12,6 +12,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from ecg_tl.store.laying import interpolation_weights, laid_at
 from ecg_tl.store.traces import TRACE_SAMPLES, Traces
 
 _REACH = 18  # samples to both sides of a landmark: with 0.37 s a stretch holds most of a beat
@@ -61,13 +62,9 @@ def variation_correlations(
 
 def _laid(values: NDArray[np.float32], lag: NDArray[np.floating]) -> NDArray[np.float32]:
     """Return `(pairs, leads, TRACE_SAMPLES)` with its begin moved to the lag; 0 where there is nothing."""
-    first = np.floor(-np.asarray(lag, dtype=np.float64))
-    distance = -lag[:, None] - first[:, None] - _TAPS  # of the instants from the samples around them
-    window = np.cos(np.pi / 2 * np.clip(distance / (_TAPS[-1] + 1), -1, 1)) ** 2
-    weights = (np.sinc(distance) * window).astype(np.float32)
-    columns = np.arange(_TAPS[0], TRACE_SAMPLES + _TAPS[-1]) + first.astype(np.int64)[:, None]
-    inside = (columns >= 0) & (columns < TRACE_SAMPLES)
-    around = np.take_along_axis(values, np.where(inside, columns, 0)[:, None, :], axis=2) * inside[:, None, :]
+    whole = np.ceil(np.asarray(lag, dtype=np.float64))
+    weights = interpolation_weights((whole - lag)[:, None] - _TAPS, _TAPS[-1] + 1)
+    around = laid_at(values, whole.astype(np.int64), -int(_TAPS[0]), int(_TAPS[-1]))
     laid = np.zeros_like(values)
     for tap in range(len(_TAPS)):
         laid += around[:, :, tap : tap + TRACE_SAMPLES] * weights[:, None, tap, None]
