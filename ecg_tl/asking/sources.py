@@ -11,6 +11,7 @@ from typing import Any
 import yaml
 
 from ecg_tl.datasets import DATASETS, get_dataset
+from ecg_tl.downloading.fetching import fetched_files
 from ecg_tl.errors import EcgTlError, SettingError
 from ecg_tl.files import read_regular
 from ecg_tl.limits import shown
@@ -86,7 +87,7 @@ def upstream_source(word: str) -> tuple[str, dict[str, Any]]:
     place = Path(word)
     if word in UPSTREAMS and not place.exists():
         folder = Path("weights", word)
-        files = [one for one in sorted(folder.glob("*")) if one.is_file()] if folder.is_dir() else []
+        files = fetched_files(folder)
         if len(files) != 1:
             raise SettingError(
                 "upstreams",

@@ -50,6 +50,7 @@ TIMEOUTS = (20.0, 60.0)
 """Seconds for a connection, and between two pieces of the content."""
 
 _CHUNK = 2**18
+_CHECKSUM_ENDING = ".sha256"
 
 
 @dataclass(frozen=True)
@@ -89,7 +90,15 @@ INSTALL = "Install them: pip install 'ecg-tl[download]'."
 
 def kept_checksum_file(path: Path) -> Path:
     """Return where a file's SHA-256 is kept."""
-    return path.with_name(f"{path.name}.sha256")
+    return path.with_name(f"{path.name}{_CHECKSUM_ENDING}")
+
+
+def fetched_files(folder: Path) -> list[Path]:
+    """List the files in a folder that were fetched: not their checksums, nor what lies half-fetched there."""
+    if not folder.is_dir():
+        return []
+    files = sorted(path for path in folder.iterdir() if path.is_file() and not path.name.startswith("."))
+    return [path for path in files if path.suffix != _CHECKSUM_ENDING or path.with_suffix("") not in files]
 
 
 def fetch(

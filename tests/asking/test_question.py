@@ -204,6 +204,9 @@ def test_an_upstream_is_records_a_checkpoint_or_published_weights(
     kept = tmp_path / "weights" / "ecgfounder" / "file.pth"
     kept.parent.mkdir(parents=True)
     kept.write_bytes(b"1")
+    # As a download leaves the folder, and one of another file that was cut.
+    for beside in ("file.pth.sha256", ".other.pth.part", ".other.pth.part.json"):
+        (kept.parent / beside).write_bytes(b"1")
     assert upstream_source("ecgfounder")[1]["weights"] == str(kept)
     with pytest.raises(SettingError):
         upstream_source("ecgfounder=nowhere.pth")
