@@ -18,6 +18,7 @@ from __future__ import annotations
 import argparse
 import logging
 import statistics
+import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
@@ -52,35 +53,42 @@ def main() -> None:
     began = time.perf_counter()
     print_machine("gpu: training steps, epochs and runs on one device")
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    quick = arguments.quick
-    networks = ["gru"] if quick else arguments.networks
-    small = ["gru"] if quick else SMALL
-    samples, batch, budget = (100, 8, 0.0) if quick else (1000, arguments.batch, arguments.budget)
     silence_noise()
     logging.disable(logging.WARNING)
     peaks = measure_peaks(device, 8192 if device.type == "cuda" else 256)
     rows: list[Row] = []
-    for name in networks:
-        fewer = batch // 8 if find_network(name).family in LARGE else batch
-        rows += whole_step(Job(name, max(1, fewer), samples), device, peaks, budget)
-        if device.type == "cuda":
-            torch.cuda.empty_cache()
-    for name in small:
-        rows += faster_steps(Job(name, 8 if quick else SMALL_BATCH, samples), device, budget)
-    with tempfile.TemporaryDirectory() as place:
-        folder = Path(place)
-        store = write_noise_store(folder / "store", 100 if quick else 20_000, samples).path
-        for name in ("lstm",) if quick else ("resnet1d18", "lstm"):
-            rows += epochs(name, store, samples, 20 if quick else batch, folder / "runs")
-        few = write_noise_store(folder / "few", 100 if quick else 250, samples).path
-        for name in ("gru",) if quick else ("gru", "resnet1d18"):
-            rows += together(name, few, samples, (1, 2) if quick else TOGETHER, folder / name)
+    for row in measurements(arguments, device, peaks):
+        rows.append(row)
+        print(f"{time.perf_counter() - began:4.0f} s", *row, sep="  ", file=sys.stderr, flush=True)
     print_table(["what", "network", "how", "batch", "a second", "against", "x or share"], rows)
     for key, value in peaks.items():
         print(f"{key}: {value / 1e9:,.0f} {'GB/s' if key == 'copy' else 'Gflop/s'}")
     if device.type == "cpu":
         print("On a GPU: not measured")
     print(f"{time.perf_counter() - began:.0f} s in all")
+
+
+def measurements(
+    arguments: argparse.Namespace, device: torch.device, peaks: dict[str, float]
+) -> Iterator[Row]:
+    """Yield the rows of the table, as they are measured."""
+    quick = arguments.quick
+    samples, batch, budget = (100, 8, 0.0) if quick else (1000, arguments.batch, arguments.budget)
+    for name in ["gru"] if quick else arguments.networks:
+        fewer = batch // 8 if find_network(name).family in LARGE else batch
+        yield from whole_step(Job(name, max(1, fewer), samples), device, peaks, budget)
+        if device.type == "cuda":
+            torch.cuda.empty_cache()
+    for name in ["gru"] if quick else SMALL:
+        yield from faster_steps(Job(name, 8 if quick else SMALL_BATCH, samples), device, budget)
+    with tempfile.TemporaryDirectory() as place:
+        folder = Path(place)
+        store = write_noise_store(folder / "store", 100 if quick else 20_000, samples).path
+        for name in ("lstm",) if quick else ("resnet1d18", "lstm"):
+            yield from epochs(name, store, samples, 20 if quick else batch, folder / "runs")
+        few = write_noise_store(folder / "few", 100 if quick else 250, samples).path
+        for name in ("gru",) if quick else ("gru", "resnet1d18"):
+            yield from together(name, few, samples, (1, 2) if quick else TOGETHER, folder / name)
 
 
 def whole_step(job: Job, device: torch.device, peaks: dict[str, float], budget: float) -> Iterator[Row]:

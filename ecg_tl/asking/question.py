@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
@@ -18,10 +18,12 @@ from ecg_tl.errors import EcgTlError, SettingError
 from ecg_tl.files import write_text
 from ecg_tl.study.design.check import check_runs
 from ecg_tl.study.design.kept_plan import keep_plan
+from ecg_tl.study.design.measured import KnownOverlap
+from ecg_tl.study.design.overlaps import known_overlaps
 from ecg_tl.study.design.plan import make_plan
 from ecg_tl.study.design.plan_table import rough_duration
 from ecg_tl.study.design.runs import Plan
-from ecg_tl.study.design.settings import StudySettings, read_study
+from ecg_tl.study.design.settings import ALLOW_OVERLAP, StudySettings, read_study
 from ecg_tl.study.design.sizes import measure_sizes
 from ecg_tl.study.foresight import foresee
 from ecg_tl.study.from_python import StudyResult, study
@@ -72,6 +74,7 @@ def ask(
     out: str | Path | None = None,
     progress: bool = True,
     until: Literal["sure"] | None = None,
+    allow_overlap: bool = False,
 ) -> StudyResult:
     """Answer for a folder of records: fine-tune, or train from scratch; by how much, and how sure it is.
 
@@ -92,6 +95,8 @@ def ask(
         progress: Whether to show how far it is.
         until: `sure` plans for half of the time, and adds seeds (or splits) in rounds until the answer is
             sure or the next round does not fit into what is left.
+        allow_overlap: Whether an upstream is compared that was trained on records of `folder`, and its
+            results marked; without it, such an upstream is left out.
 
     Raises:
         SettingError: If something that was said is not so, or not even the least fits into the time.
@@ -105,7 +110,8 @@ def ask(
         quick=quick,
         dataset=dataset,
         out=out,
-        share=1.0 if until is None else FIRST_SHARE,
+        until=until,
+        allow_overlap=allow_overlap,
     )
     console = terminal.console()
     for line in question.lines:
@@ -135,7 +141,8 @@ def prepare(
     quick: bool = False,
     dataset: str | None = None,
     out: str | Path | None = None,
-    share: float = 1.0,
+    until: Literal["sure"] | None = None,
+    allow_overlap: bool = False,
 ) -> Question:
     """Look at the records and write the study that fits the time; nothing is trained.
 
@@ -147,7 +154,8 @@ def prepare(
         quick: As `ask`.
         dataset: As `ask`.
         out: As `ask`.
-        share: Of the time, that the study may take as it is planned.
+        until: As `ask`.
+        allow_overlap: As `ask`.
 
     Raises:
         SettingError: As `ask`.
@@ -163,6 +171,7 @@ def prepare(
     place = Path("answers") / name if out is None else Path(out)
     named = ", ".join([*sources, *([OWN] if own else [])])
     asked = f"{named}; target {target}; " + ("quick" if quick else f"budget {seconds:g} s")
+    asked += "; overlap allowed" if allow_overlap else ""
     file = place / STUDY_FILE
     head = f"# Written by `ecg-tl ask`, for {name} from {asked}.\n"
     if file.is_file():
@@ -187,8 +196,16 @@ def prepare(
     records, unlabelled, first_lines = _look_at(settings_of(LADDER[0], 10**9), name)
     own = own or (unlabelled >= MANY_UNLABELLED and not quick)
     ladder = [replace(one, own=one.own or own) for one in ([QUICK] if quick else LADDER)]
+    overlaps = _overlaps(settings_of(ladder[0], records))
+    sources = _settled(sources, overlaps, allow_overlap)
+    if not sources and not own:
+        raise SettingError(
+            "upstreams",
+            *_refused(overlaps[0]),
+            "Name others, or give `--allow_overlap true`: it is compared, and its results are marked.",
+        )
     step, settings, plan, ahead = _fitting(
-        ladder, lambda one: settings_of(one, records), seconds * share, quick
+        ladder, lambda one: settings_of(one, records), seconds * (FIRST_SHARE if until else 1.0), quick
     )
     note = "# Edit it, or give settings on the command line: `ecg-tl study run FILE --seeds [0,1,2,3,4]`.\n"
     body = yaml.safe_dump(as_yaml(settings), sort_keys=False, allow_unicode=True, width=100)
@@ -196,7 +213,7 @@ def prepare(
     write_text(file, head + note + body)
     lines = [
         *first_lines,
-        *(f"  {line}" for line in rung_lines(step, sources)),
+        *(f"  {line}" for line in (*rung_lines(step, sources), *_overlap_lines(overlaps, allow_overlap))),
         *_time_lines(plan, ahead),
         *foresee(settings, plan, ahead.sizes),
     ]
@@ -244,6 +261,39 @@ def _upstreams(folder: Path, named: Sequence[str | Path], downstream: str) -> di
             "records themselves, without their labels.",
         )
     return found
+
+
+def _overlaps(settings: StudySettings) -> tuple[KnownOverlap, ...]:
+    """Find the upstreams that were trained on the records that are asked about."""
+    plan = make_plan(settings)
+    return known_overlaps(settings, plan, measure_sizes(plan.runs).data)
+
+
+def _settled(
+    sources: Mapping[str, dict[str, object]], overlaps: Sequence[KnownOverlap], allow: bool
+) -> dict[str, dict[str, object]]:
+    """Mark the upstreams that were trained on the records, or leave them out."""
+    concerned = {one.upstream for one in overlaps}
+    if allow:
+        return {
+            name: how | ({ALLOW_OVERLAP: True} if name in concerned else {}) for name, how in sources.items()
+        }
+    return {name: how for name, how in sources.items() if name not in concerned}
+
+
+def _refused(overlap: KnownOverlap) -> tuple[str, str]:
+    return f"{overlap.upstream}: {overlap.words}", "an upstream that was not trained on these records"
+
+
+def _overlap_lines(overlaps: Sequence[KnownOverlap], allow: bool) -> Iterator[str]:
+    for one in overlaps:
+        if allow:
+            yield f"{one.upstream} is compared, and its results are marked: {one.words}"
+        else:
+            yield (
+                f"left out is {one.upstream}: {one.words} (`--allow_overlap true` compares it, and marks its "
+                "results)"
+            )
 
 
 def _require_same(file: Path, head: str) -> None:

@@ -21,6 +21,7 @@ def ask_folder(
     plan: bool = False,
     progress: bool = True,
     until: Literal["sure"] | None = None,
+    allow_overlap: bool = False,
 ) -> int:
     """Fine-tune, or train from scratch? Look at a folder of records, plan what fits the time, do it, answer.
 
@@ -42,6 +43,8 @@ def ask_folder(
         progress: Whether to show how far it is.
         until: `sure` plans for half of the time, and adds seeds (or splits) in rounds until the answer is
             sure or the next round does not fit.
+        allow_overlap: Compare an upstream that was trained on records of the folder, and mark its results;
+            such an upstream is left out otherwise.
     """
     from ecg_tl import terminal
     from ecg_tl.asking.question import ask as answer
@@ -52,7 +55,17 @@ def ask_folder(
     named = [path_argument("--upstreams", one) for one in listed]
     place = None if out is None else path_argument("--out", out)
     if plan:
-        question = prepare(path, named, budget=budget, target=target, quick=quick, dataset=dataset, out=place)
+        question = prepare(
+            path,
+            named,
+            budget=budget,
+            target=target,
+            quick=quick,
+            dataset=dataset,
+            out=place,
+            until=until,
+            allow_overlap=allow_overlap,
+        )
         for line in (*question.lines, f"study   {question.file}"):
             terminal.console().print(line, highlight=False, markup=False, soft_wrap=True)
         return 0
@@ -66,6 +79,7 @@ def ask_folder(
         out=place,
         progress=progress,
         until=until,
+        allow_overlap=allow_overlap,
     )
     return 1 if result.findings.missing else 0
 

@@ -55,7 +55,7 @@ def require_no_overlap(
         )
     if not report.is_any:
         return report
-    found = " and ".join(_in_words(report, datamodule.dataset.name))
+    found = overlap_words(report, datamodule.dataset.name)
     if allow:
         rank_zero_warn(f"{where}: {found}. This is allowed, and reported.")
         return report
@@ -67,8 +67,12 @@ def require_no_overlap(
     )
 
 
+def overlap_words(report: OverlapReport, dataset: str) -> str:
+    """Say what was found of a dataset's records, and what the authors declare beside it."""
+    return " and ".join(_in_words(report, dataset))
+
+
 def _in_words(report: OverlapReport, dataset: str) -> Iterator[str]:
-    """Say what was found, and what the authors declare beside it."""
     if report.records:
         counts = " and ".join(str(part) for part in report.parts if part.pairs)
         pairs = [pair for part in report.parts for pair in part.pairs]

@@ -140,6 +140,40 @@ def test_a_question_is_planned_by_its_time_and_another_one_is_not_mixed_with_it(
         prepare(cpsc2018_root, [ptbxl_root], budget="9h", dataset="cpsc2018", out=out)
 
 
+def test_an_upstream_that_was_trained_on_these_records_is_left_out_before_anything_is_trained(
+    ptbxl_root: Path, cpsc2018_root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(question, "LADDER", LADDER[:1])  # few networks to be timed
+    same = tmp_path / "same"
+    same.mkdir()
+    (same / "dataset.yaml").write_text(
+        f"data: {{class_path: PtbXlDataModule, init_args: {{root: {ptbxl_root}}}}}"
+    )
+    with pytest.raises(SettingError, match=r"same: \d+ of \d+ train records .* among what it was trained on"):
+        prepare(ptbxl_root, [same], dataset="ptbxl", budget="9h", out=tmp_path / "none")
+    assert not (tmp_path / "none" / "study.yaml").exists()
+
+    both = [same, cpsc2018_root]
+    without = prepare(ptbxl_root, both, dataset="ptbxl", budget="9h", out=tmp_path / "without")
+    assert any("left out is same" in line for line in without.lines)
+    assert {run.upstream for run in without.plan.runs} - {None} == {cpsc2018_root.name}
+
+    marked = prepare(
+        ptbxl_root, both, dataset="ptbxl", budget="9h", out=tmp_path / "marked", allow_overlap=True
+    )
+    assert any("same is compared, and its results are marked" in line for line in marked.lines)
+    assert marked.settings.upstreams["same"]["allow_overlap"] is True
+    allowed = {
+        run.upstream: run.config["data"]["init_args"].get("allow_overlap", False)
+        for run in marked.plan.runs
+        if run.kind == "fine-tuned"
+    }
+    assert allowed == {"same": True, cpsc2018_root.name: False}
+    # What has nothing to do with it is the same run in both studies.
+    kept = {run.id for run in without.plan.runs}
+    assert kept < {run.id for run in marked.plan.runs}
+
+
 def test_without_anything_to_fine_tune_from_it_says_what_to_name(cpsc2018_root: Path, tmp_path: Path) -> None:
     own = tmp_path / "alone" / "mine"
     own.mkdir(parents=True)

@@ -175,7 +175,7 @@ def loaded(name: str) -> Iterator[EcgNetwork]:
 
 
 def assert_gives(found: Tensor, expected: Reference, tolerance: float, what: str) -> None:
-    found = found.detach().double().contiguous()
+    found = found.detach().cpu().double().contiguous()
     assert found.numel() == math.prod(expected["shape"]), what
     values = torch.tensor(expected["values"], dtype=torch.float64)
     scale = float(values.abs().max())
@@ -191,7 +191,10 @@ def assert_gives(found: Tensor, expected: Reference, tolerance: float, what: str
         assert float(value) == near, f"{statistic} of {what}"
 
 
-def check_outputs(name: str, network: EcgNetwork, signal: Tensor, tolerance: float, suffix: str = "") -> None:
+def check_outputs(
+    name: str, network: EcgNetwork, signal: Tensor, tolerance: float, suffix: str = "", device: str = "cpu"
+) -> None:
+    signal = signal.to(device)
     outputs = reference(name)[f"outputs{suffix}"]
     with torch.no_grad():
         features = network.forward_features(signal)
@@ -254,6 +257,23 @@ def test_outputs_in_single_precision_are_the_published_ones(name: str, loaded: E
         check_outputs(name, loaded, network_input(name).float(), 1e-5)
     finally:
         loaded.double()
+        load(loaded, published_state(name))
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="no GPU")
+@every_network
+def test_outputs_on_a_gpu_are_the_published_ones(
+    name: str, loaded: EcgNetwork, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # With 10 bits of mantissa, which PyTorch allows convolutions by default, they agree to 1e-3.
+    monkeypatch.setattr(torch.backends.cudnn, "allow_tf32", False)
+    loaded.cuda()
+    try:
+        check_outputs(name, loaded, network_input(name), 1e-9, device="cuda")
+        loaded.float()
+        check_outputs(name, loaded, network_input(name).float(), 1e-5, device="cuda")
+    finally:
+        loaded.cpu().double()
         load(loaded, published_state(name))
 
 

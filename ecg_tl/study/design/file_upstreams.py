@@ -16,7 +16,7 @@ from typing import Any
 from ecg_tl.errors import CheckpointError, SettingError
 from ecg_tl.limits import shown
 from ecg_tl.published import find_upstream
-from ecg_tl.study.design.settings import FILE_KEYS, Overlay, StudySettings, is_a_file
+from ecg_tl.study.design.settings import FILE_KEYS, Overlay, StudySettings, config_of, is_a_file
 
 _TASK = "EcgClassifier"
 
@@ -105,7 +105,7 @@ def _file_upstream(name: str, overlay: Overlay) -> FileUpstream:
         digest = file_digest(file)
         network = {"network": entry.network, "network_options": dict(entry.options)}
         signals = {"contract": entry.name, **_LEFT_TO_THE_CONTRACT}
-    own = {key: value for key, value in overlay.items() if key not in FILE_KEYS}
+    own = config_of(overlay)
     return FileUpstream(
         name,
         transfer,

@@ -35,6 +35,21 @@ class PartSizes:
 
 
 @dataclass(frozen=True)
+class KnownOverlap:
+    """An upstream whose runs will be refused: it was, or will be, trained on records of the downstream.
+
+    Attributes:
+        upstream: Its name in the study.
+        downstream: Name of the downstream in the study.
+        words: How many records of which parts, and who says so.
+    """
+
+    upstream: str
+    downstream: str
+    words: str
+
+
+@dataclass(frozen=True)
 class Measured:
     """What a forecast is made from.
 
@@ -44,6 +59,7 @@ class Measured:
         absent: For each dataset that is not there the reason.
         speeds: By name of the network.
         concurrent: Runs at a time.
+        overlaps: Upstreams that runs will refuse.
     """
 
     seconds: Mapping[str, float]
@@ -51,6 +67,7 @@ class Measured:
     absent: Mapping[str, str]
     speeds: Mapping[str, MeasuredSpeed]
     concurrent: int
+    overlaps: tuple[KnownOverlap, ...] = ()
 
 
 def read_speeds(path: Path) -> dict[str, MeasuredSpeed]:

@@ -21,7 +21,7 @@ from ecg_tl.study.design.pretraining import (
     section_of_dataset,
 )
 from ecg_tl.study.design.runs import Plan, Run, RunKind, Selection
-from ecg_tl.study.design.settings import Arm, Block, Overlay, StudySettings
+from ecg_tl.study.design.settings import ALLOW_OVERLAP, Arm, Block, Overlay, StudySettings, config_of
 from ecg_tl.transfer.words import TRANSFER, first_form_of_config, is_transfer, present_config
 
 UPSTREAM_ARM = "upstream"
@@ -187,7 +187,7 @@ class _Planner:
         transfer: Overlay = {}
         if arm.transfer is not None:
             # The path of the upstream's checkpoint is known when the run starts.
-            settled = layered(arm.transfer, _overlap_allowed(settings, cell))
+            settled = layered(arm.transfer, _transfer_allowed(settings, cell))
             callback = {"class_path": TRANSFER, "init_args": {**settled, "upstream": None}}
             transfer = {"trainer": {"callbacks": [callback]}}
         size: Overlay = {"data": {"init_args": {"split": {"train_records": cell.size}}}}
@@ -204,7 +204,7 @@ class _Planner:
             {} if cell.size is None else size,
             {} if cell.size is None else settings.size_settings.get(str(cell.size), {}),
             papers_judgement() if protocol == "second_opinion" else {},
-            _allowed(settings, cell),
+            _testing_allowed(settings, cell),
             self._paths(settings.downstreams[cell.downstream]),
             {"seed_everything": cell.seed},
         )
@@ -264,7 +264,7 @@ class _Planner:
             settings.settings,
             settings.upstream_settings,
             settings.networks[cell.network],
-            settings.upstreams[upstream],
+            config_of(settings.upstreams[upstream]),
             *self._axis_overlays(cell, of_upstream=True),
             self._paths(settings.upstreams[upstream]),
             {"seed_everything": seed},
@@ -404,19 +404,20 @@ class _Planner:
         return replace(run, after=after)
 
 
-def _is_transductive(settings: StudySettings, cell: _Cell) -> bool:
-    return cell.upstream is not None and is_transductive(settings.upstreams[cell.upstream])
+def _may_overlap(settings: StudySettings, cell: _Cell) -> bool:
+    """Say whether an upstream may have been trained on, or fed, test records; results are marked with it."""
+    if cell.upstream is None:
+        return False
+    upstream = settings.upstreams[cell.upstream]
+    return is_transductive(upstream) or upstream.get(ALLOW_OVERLAP) is True
 
 
-def _overlap_allowed(settings: StudySettings, cell: _Cell) -> Overlay:
-    """Let an upstream that was fed test records be one; results are marked with the overlap."""
-    return {"match": {"allow_overlap": True}} if _is_transductive(settings, cell) else {}
+def _transfer_allowed(settings: StudySettings, cell: _Cell) -> Overlay:
+    return {"match": {"allow_overlap": True}} if _may_overlap(settings, cell) else {}
 
 
-def _allowed(settings: StudySettings, cell: _Cell) -> Overlay:
-    if not _is_transductive(settings, cell):
-        return {}
-    return {"data": {"init_args": {"allow_overlap": True}}}
+def _testing_allowed(settings: StudySettings, cell: _Cell) -> Overlay:
+    return {"data": {"init_args": {"allow_overlap": True}}} if _may_overlap(settings, cell) else {}
 
 
 def _named(names: Sequence[str] | None, known: Iterable[str]) -> Sequence[str]:

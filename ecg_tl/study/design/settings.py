@@ -103,8 +103,9 @@ class StudySettings:
             trains it; or a file: `checkpoint: best.ckpt`, or `published: ecgfounder` with `weights: FILE`. A
             file brings its network and the signals that it takes, and what else is said of it is laid over
             the runs that start from it and their partners from scratch. Relative paths begin in the working
-            folder. Or `pretraining`, for one that the study pre-trains without labels: see
-            `ecg_tl.study.design.pretraining`.
+            folder. With `allow_overlap: true` runs go on where it was trained on records of the downstream,
+            and every result of theirs is marked. Or `pretraining`, for one that the study pre-trains without
+            labels: see `ecg_tl.study.design.pretraining`.
         downstreams: For each its settings. One of the same name as an upstream is no pair with it.
         networks: For each its settings (`model`).
         arms: What is compared. One must have neither `transfer` nor a control: scratch.
@@ -180,6 +181,16 @@ FILE_KEYS = ("checkpoint", "published", "weights")
 """Of an upstream that is a file: a checkpoint of this project, or a published upstream and its weights."""
 
 
+ALLOW_OVERLAP = "allow_overlap"
+"""Of an upstream: whether runs go on where it was trained on records of the downstream; they are marked."""
+
+
+def config_of(upstream: Overlay) -> Overlay:
+    """Return what is said of an upstream for the configs of runs, without what says what it is."""
+    apart = (*FILE_KEYS, ALLOW_OVERLAP) if is_a_file(upstream) else (ALLOW_OVERLAP,)
+    return {key: value for key, value in upstream.items() if key not in apart}
+
+
 def is_a_file(upstream: Overlay) -> bool:
     """Say whether an upstream is a file; `checkpoint` may also be the section of a config."""
     is_path = not isinstance(upstream.get("checkpoint", {}), dict)
@@ -235,6 +246,12 @@ def read_study(path: str | Path, overrides: Sequence[str] = ()) -> StudySettings
         settings = replace(settings, **{name: _with(getattr(settings, name), inside, value)})
     for name, overlay in _overlays(settings):
         _require_sections(file, name, overlay)
+    for name, overlay in settings.upstreams.items():
+        allowed = overlay.get(ALLOW_OVERLAP, False)
+        if not isinstance(allowed, bool):
+            raise SettingError(
+                file, f"{shown(allowed)} as upstreams.{name}.{ALLOW_OVERLAP}", "true or false", "Correct it."
+            )
     return settings
 
 
@@ -288,8 +305,8 @@ def _overlays(settings: StudySettings) -> Iterator[tuple[str, Any]]:
         for key, overlay in getattr(settings, name).items():
             if name == "upstreams" and "pretraining" in overlay:
                 continue  # of another form, and checked as such
-            if name == "upstreams" and isinstance(overlay, dict) and is_a_file(overlay):
-                overlay = {part: one for part, one in overlay.items() if part not in FILE_KEYS}
+            if name == "upstreams" and isinstance(overlay, dict):
+                overlay = config_of(overlay)
             yield f"{name}.{key}", overlay
     axes: dict[str, Any] = settings.axes  # null is taken by the parser for a value of any type
     for axis, values in axes.items():

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from ecg_tl import terminal
 from ecg_tl.study.design.estimate import correction, estimate, makespan
-from ecg_tl.study.design.measured import SPEED_FILE, Measured, MeasuredSpeed, PartSizes
+from ecg_tl.study.design.measured import SPEED_FILE, KnownOverlap, Measured, MeasuredSpeed, PartSizes
 from ecg_tl.study.design.plan_table import rough_duration
 from ecg_tl.study.design.runs import Plan
 from ecg_tl.study.design.settings import StudySettings
@@ -32,6 +32,7 @@ class Forecast:
         correction: How much longer than estimated from speeds alone the finished runs have taken.
         to_go: Seconds until all is done that can be estimated.
         sizes: Records of each part of a run's split, by id, where its data are there.
+        overlaps: Upstreams that runs will refuse.
     """
 
     seconds: Mapping[str, float]
@@ -43,6 +44,7 @@ class Forecast:
     correction: float
     to_go: float
     sizes: Mapping[str, PartSizes] = field(default_factory=dict)
+    overlaps: tuple[KnownOverlap, ...] = ()
 
 
 def forecast(
@@ -90,6 +92,7 @@ def measure(
     Raises:
         SettingError: As `forecast`.
     """
+    from ecg_tl.study.design.overlaps import known_overlaps
     from ecg_tl.study.design.sizes import measure_sizes
     from ecg_tl.study.design.speed import SpeedBook
 
@@ -103,6 +106,12 @@ def measure(
     console = console or terminal.console(stderr=True)
     with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as progress:
         task = progress.add_task("speeds", total=None, visible=False)
+        overlaps = known_overlaps(
+            settings,
+            plan,
+            sizes.data,
+            lambda pair: progress.update(task, description=f"records of {pair}", visible=True),
+        )
         seconds = estimate(
             plan.runs,
             sizes,
@@ -116,7 +125,7 @@ def measure(
         for run in plan.runs
         if run.id in sizes.data and (speed := book.find(run, sizes.data[run.id])) is not None
     }
-    return Measured(seconds, sizes.parts, sizes.absent, speeds, concurrent)
+    return Measured(seconds, sizes.parts, sizes.absent, speeds, concurrent, overlaps)
 
 
 def reckon(settings: StudySettings, plan: Plan, measured: Measured) -> Forecast:
@@ -142,6 +151,7 @@ def reckon(settings: StudySettings, plan: Plan, measured: Measured) -> Forecast:
         correction=slower,
         to_go=makespan([run for run in plan.runs if run.id in left], left, measured.concurrent),
         sizes=measured.sizes,
+        overlaps=measured.overlaps,
     )
 
 
@@ -154,6 +164,11 @@ def summary(plan: Plan, ahead: Forecast) -> list[str]:
         without = sum(run.dataset == dataset for run in plan.runs)
         runs = "one run is" if without == 1 else f"{without} runs are"
         lines.append(f"{dataset}: sizes unknown, {reason}; {runs} not in the estimate.")
+    lines += [
+        f"Runs from {one.upstream} on {one.downstream} will be refused: {one.words}. Leave them out, or set "
+        f"`allow_overlap: true` at upstreams.{one.upstream}, which marks every result."
+        for one in ahead.overlaps
+    ]
     if ahead.speeds:
         measured = ", ".join(f"{name} {speed.train:.0f}" for name, speed in ahead.speeds.items())
         lines.append(

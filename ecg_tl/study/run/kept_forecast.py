@@ -19,7 +19,7 @@ from typing import Any
 from ecg_tl.errors import EcgTlError
 from ecg_tl.files import read_json, write_json
 from ecg_tl.installed import digest_of_installation
-from ecg_tl.study.design.measured import SPEED_FILE, Measured, MeasuredSpeed, PartSizes
+from ecg_tl.study.design.measured import SPEED_FILE, KnownOverlap, Measured, MeasuredSpeed, PartSizes
 from ecg_tl.study.design.overlay import digest
 from ecg_tl.study.design.runs import Plan, Run
 from ecg_tl.study.design.settings import StudySettings
@@ -110,6 +110,10 @@ def kept_forecast(settings: StudySettings, basis: str | None, unfinished: Iterab
                 for name, speed in kept["speeds"].items()
             },
             concurrent=max(1, int(kept["concurrent"])),
+            overlaps=tuple(
+                KnownOverlap(**{part: str(one[part]) for part in ("upstream", "downstream", "words")})
+                for one in kept["overlaps"]
+            ),
         )
     except (OSError, ValueError, KeyError, TypeError, AttributeError, EcgTlError):
         return None
