@@ -1,16 +1,19 @@
 """What there is to know of a GPU, in one table: `make bench-gpu`, under ten minutes.
 
-    python benchmarks/gpu.py [--quick]
+    python benchmarks/gpu.py [--parts steps graphs compile epochs runs grid] [--quick]
 
-- A training step of every network that takes twelve leads of ten seconds, in bfloat16: records a second, and
-  its share of what a product of two large matrices and a copy of a large tensor reach here.
-- The same step of small networks as a CUDA graph (kernels are launched at once) and under `torch.compile`.
-- Training epochs of `ecg-tl fit`, store on the device, against a bare loop over the same steps.
-- Several small trainings that share the GPU, against one at a time.
+- `steps`: a training step of every network that takes twelve leads of ten seconds, in bfloat16: records a
+  second, and its share of what a product of two large matrices and a copy of a large tensor reach here.
+- `graphs`, `compile`: the same step of small networks as one CUDA graph, with its passes as CUDA graphs (as
+  `ecg-tl fit` has them), and under `torch.compile`.
+- `epochs`: training epochs of `ecg-tl fit`, store on the device, with CUDA graphs and without, against a bare
+  loop over the same steps without.
+- `runs`: several small trainings that share the GPU, against one at a time.
+- `grid`: hours of the paper's whole grid, from paces of whole trainings (`paper_grid.py`).
 
 Where there is no GPU, all that can run on the CPU does, to see whether it runs. What does not run here has
 its reason in the table. Bars: ResNet1d-18 at 150,000 records/s on an H200 and 110,000 on an H100, epochs at
-90 % of the bare loop, 4 times the runs an hour.
+90 % of the bare loop, 4 times the runs an hour, the grid in an hour.
 """
 
 from __future__ import annotations
@@ -21,26 +24,33 @@ import statistics
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
+import paper_grid
 import study_throughput
 import torch
 from stores import write_noise_store
 from timing import interleave, print_machine, print_table
 from trainer_overhead import alternating
-from training_step import Job, Way, count, is_counted, make, measure_peaks, work
+from training_step import Job, Way, count, is_counted, make, measure_peaks, work, work_of
 
+from ecg_tl.cuda_graph import install
 from ecg_tl.models import find_network, network_names
 from ecg_tl.training import silence_noise
 
 Row = list[object]
+Step = Callable[[], object]
+MakeStep = Callable[[Job, torch.device], Step]
 WAY = Way("bfloat16", autocast=True)
 SMALL = ("resnet1d18", "gru", "lstm")
 SMALL_BATCH = 64
 LARGE = ("transformer",)
 """Families of which a step has fewer records."""
-TOGETHER = (1, 4, 8)
+FULL_BATCHES = (512, 2048)
+"""At which a ResNet1d-18 keeps a large GPU busy."""
+TOGETHER = (1, 8)
+PARTS = ("steps", "graphs", "compile", "epochs", "runs", "grid")
 
 
 def main() -> None:
@@ -48,6 +58,7 @@ def main() -> None:
     parser.add_argument("--batch", type=int, default=512, help="records a step of a network by itself")
     parser.add_argument("--budget", type=float, default=2.0, help="seconds for each measurement")
     parser.add_argument("--networks", nargs="+", default=network_names(), choices=network_names())
+    parser.add_argument("--parts", nargs="+", default=PARTS, choices=PARTS, help="all if not given")
     parser.add_argument("--quick", action="store_true", help="few networks, short signals: does it run?")
     arguments = parser.parse_args()
     began = time.perf_counter()
@@ -72,23 +83,42 @@ def measurements(
     arguments: argparse.Namespace, device: torch.device, peaks: dict[str, float]
 ) -> Iterator[Row]:
     """Yield the rows of the table, as they are measured."""
-    quick = arguments.quick
+    quick, parts = arguments.quick, arguments.parts
     samples, batch, budget = (100, 8, 0.0) if quick else (1000, arguments.batch, arguments.budget)
-    for name in ["gru"] if quick else arguments.networks:
+    small = ["gru"] if quick else SMALL
+    for name in () if "steps" not in parts else ["gru"] if quick else arguments.networks:
         fewer = batch // 8 if find_network(name).family in LARGE else batch
         yield from whole_step(Job(name, max(1, fewer), samples), device, peaks, budget)
         if device.type == "cuda":
             torch.cuda.empty_cache()
-    for name in ["gru"] if quick else SMALL:
-        yield from faster_steps(Job(name, 8 if quick else SMALL_BATCH, samples), device, budget)
+    if "graphs" in parts:
+        for name in small:
+            yield from faster_steps(Job(name, 8 if quick else SMALL_BATCH, samples), GRAPHS, device, budget)
+        for full in () if quick else FULL_BATCHES:
+            yield from faster_steps(Job("resnet1d18", full, samples), GRAPHS, device, budget)
+    for name in small if "compile" in parts else ():
+        yield from faster_steps(Job(name, 8 if quick else SMALL_BATCH, samples), COMPILED, device, budget)
     with tempfile.TemporaryDirectory() as place:
-        folder = Path(place)
-        store = write_noise_store(folder / "store", 100 if quick else 20_000, samples).path
-        for name in ("lstm",) if quick else ("resnet1d18", "lstm"):
-            yield from epochs(name, store, samples, 20 if quick else batch, folder / "runs")
-        few = write_noise_store(folder / "few", 100 if quick else 250, samples).path
-        for name in ("gru",) if quick else ("gru", "resnet1d18"):
-            yield from together(name, few, samples, (1, 2) if quick else TOGETHER, folder / name)
+        yield from trainings(arguments, samples, batch, Path(place))
+
+
+def trainings(arguments: argparse.Namespace, samples: int, batch: int, folder: Path) -> Iterator[Row]:
+    """Yield the rows of whole trainings."""
+    quick, parts = arguments.quick, arguments.parts
+    store = write_noise_store(folder / "store", 100 if quick else 20_000, samples).path
+    for name in () if "epochs" not in parts else ("lstm",) if quick else ("resnet1d18", "lstm"):
+        for graph in (True, False) if torch.cuda.is_available() else (False,):
+            yield from epochs(name, store, samples, 20 if quick else batch, graph, folder / "runs")
+    if "grid" in parts:
+        paces = {}
+        for name in ("gru",) if quick else paper_grid.NETWORKS:
+            own = 20 if quick else paper_grid.BATCH
+            paces[name] = paper_grid.measure(name, store, samples, folder / "grid" / name, own)
+        for name, *columns, hours in paper_grid.table(paces):
+            yield ["grid", name, "ecg-tl fit", paper_grid.BATCH, columns[0], "hours", f"{hours:.2f}"]
+    few = write_noise_store(folder / "few", 100 if quick else 250, samples).path
+    for name in () if "runs" not in parts else ("gru",) if quick else ("gru", "resnet1d18"):
+        yield from together(name, few, samples, (1, 2) if quick else TOGETHER, folder / name)
 
 
 def whole_step(job: Job, device: torch.device, peaks: dict[str, float], budget: float) -> Iterator[Row]:
@@ -108,40 +138,29 @@ def whole_step(job: Job, device: torch.device, peaks: dict[str, float], budget: 
         yield ["step", job.network, WAY.name, job.batch, f"{job.batch / seconds:,.0f}", against, shown]
 
 
-def faster_steps(job: Job, device: torch.device, budget: float) -> Iterator[Row]:
-    """Yield records a second of a small network's step as it is, as a CUDA graph, and compiled."""
+def faster_steps(
+    job: Job, ways: Mapping[str, MakeStep], device: torch.device, budget: float
+) -> Iterator[Row]:
+    """Yield records a second of a step in other ways, against the step as it is."""
     plain = work(job, WAY, device)["step"]
-    ways: dict[str, Callable[[], Callable[[], object]]] = {
-        "CUDA graph": lambda: as_graph(work(job, WAY, device, capturable=True)["step"]),
-        "compile": lambda: torch.compile(work(job, WAY, device)["step"]),
-    }
-    for name, make_way in ways.items():
+    for name, make_step in ways.items():
         try:
-            subjects = {"plain": plain, name: make_way()}
-            timed = interleave(subjects, budget=budget)
+            timed = interleave({"plain": plain, name: make_step(job, device)}, budget=budget)
         except Exception as error:  # no GPU, no compiler, an operation that cannot be captured
             yield ["small step", job.network, name, job.batch, "-", reason(error), "-"]
             continue
-        speed = f"{job.batch / timed.median(name):,.0f}"
-        yield [
-            "small step",
-            job.network,
-            name,
-            job.batch,
-            speed,
-            "as it is",
-            f"{timed.ratio('plain', name):.2f}",
-        ]
+        speed, ratio = f"{job.batch / timed.median(name):,.0f}", f"{timed.ratio('plain', name):.2f}"
+        yield ["small step", job.network, name, job.batch, speed, "as it is", ratio]
 
 
-def as_graph(step: Callable[[], object]) -> Callable[[], object]:
-    """Capture a step, so that it is launched at once.
+def graph_of_step(job: Job, device: torch.device) -> Step:
+    """Capture a whole step, optimizer and all, so that it is launched at once.
 
     Raises:
         RuntimeError: If there is no GPU, or the step cannot be captured.
     """
-    if not torch.cuda.is_available():
-        raise RuntimeError("no GPU")
+    require_gpu()
+    step = work(job, WAY, device, capturable=True)["step"]
     beside = torch.cuda.Stream()
     beside.wait_stream(torch.cuda.current_stream())
     with torch.cuda.stream(beside):
@@ -151,18 +170,57 @@ def as_graph(step: Callable[[], object]) -> Callable[[], object]:
     graph = torch.cuda.CUDAGraph()
     with torch.cuda.graph(graph):
         step()
-    return graph.replay
+
+    def replay(kept: object = step) -> None:  # the graph reads the memory of the step's tensors
+        graph.replay()
+
+    return replay
 
 
-def epochs(network: str, store: Path, samples: int, batch: int, runs: Path) -> Iterator[Row]:
+def graphs_of_passes(job: Job, device: torch.device) -> Step:
+    """Return the step with its passes forward and backward as graphs, as a training has them.
+
+    Raises:
+        RuntimeError: If there is no GPU, or the passes cannot be captured.
+    """
+    require_gpu()
+    network, *batch = make(job, device)
+    passes = install(network)
+    step = work_of(network, *batch, WAY)["step"]
+    for _ in range(3):
+        step()
+    if passes.refusal is not None:
+        raise RuntimeError(passes.refusal)
+    return step
+
+
+def require_gpu() -> None:
+    """Refuse a machine without a GPU.
+
+    Raises:
+        RuntimeError: If there is none.
+    """
+    if not torch.cuda.is_available():
+        raise RuntimeError("no GPU")
+
+
+GRAPHS: Mapping[str, MakeStep] = {"CUDA graph": graph_of_step, "passes as graphs": graphs_of_passes}
+COMPILED: Mapping[str, MakeStep] = {
+    "compile": lambda job, device: torch.compile(work(job, WAY, device)["step"])
+}
+
+
+def epochs(network: str, store: Path, samples: int, batch: int, graph: bool, runs: Path) -> Iterator[Row]:
     """Yield the records a second of training epochs, against a bare loop."""
     # Not every processor has LSTMs in bfloat16; it is the GPU's that is asked for.
     precision = "bf16-mixed" if torch.cuda.is_available() else "32-true"
-    alternate = alternating(network, precision, store, samples, 2, runs, batch)
+    more = ("--speed.cuda_graph", str(graph).lower())
+    alternate = alternating(network, precision, store, samples, 2, runs, batch, more)
     trained, bare = alternate.trained[1:], alternate.bare[1:]
     share = statistics.median(one / other for one, other in zip(bare, trained, strict=True))
     speed = f"{len(alternate.signals) / statistics.median(trained):,.0f}"
-    yield ["epoch", network, "ecg-tl fit", batch, speed, "bare loop", f"{share:.1%}"]
+    how = f"ecg-tl fit{', graphs' if graph else ''}"
+    yield ["epoch", network, how, batch, speed, "bare loop", f"{share:.1%}"]
 
 
 def together(

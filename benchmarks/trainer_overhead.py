@@ -19,6 +19,7 @@ import logging
 import statistics
 import tempfile
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -108,7 +109,14 @@ def now() -> float:
 
 
 def alternating(
-    network: str, precision: str, store: Path, samples: int, epochs: int, runs: Path, batch: int = BATCH
+    network: str,
+    precision: str,
+    store: Path,
+    samples: int,
+    epochs: int,
+    runs: Path,
+    batch: int = BATCH,
+    more: Sequence[str] = (),
 ) -> Alternate:
     """Train with a bare loop beside, one epoch more than asked for, which comes first.
 
@@ -120,6 +128,7 @@ def alternating(
         epochs: That count.
         runs: Folder of the runs.
         batch: Records a step.
+        more: Words of the trainer's command line.
     """
     alternate = Alternate(precision == "bf16-mixed", batch)
     words = ["fit", "--data", "PtbXlDataModule", "--data.store", str(store)]
@@ -127,7 +136,7 @@ def alternating(
     words += ["--model", NETWORKS[network], "--model.network", network, "--trainer.precision", precision]
     words += ["--trainer.max_epochs", str(1 + epochs)]
     words += ["--trainer.enable_model_summary", "false", "--trainer.enable_progress_bar", "false"]
-    words += ["--pictures.records", "0", "--runs_dir", str(runs)]
+    words += ["--pictures.records", "0", "--runs_dir", str(runs), *more]
     with contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(io.StringIO()):
         train(words, callbacks=[alternate])
     return alternate

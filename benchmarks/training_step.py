@@ -200,13 +200,19 @@ def work(job: Job, way: Way, device: torch.device, *, capturable: bool = False) 
     options = {"memory_format": "contiguous"} if way.plain and chooses else {}
     network, signal, target = make(job, device, **options)
     network.to(way.dtype)
-    signal, target = signal.to(way.dtype), target.to(way.dtype)
+    return work_of(network, signal.to(way.dtype), target.to(way.dtype), way, capturable=capturable)
+
+
+def work_of(
+    network: EcgNetwork, signal: Tensor, target: Tensor, way: Way, *, capturable: bool = False
+) -> dict[str, Work]:
+    """Return the forward pass and the training step of a network as it is."""
     optimizer = make_optimizer("adamw", parameter_groups(network, 1e-3, 0.01), fused=not way.plain)
     for group in optimizer.param_groups:
         group["capturable"] = capturable
 
     def forward() -> Tensor:
-        with torch.autocast(device.type, torch.bfloat16, enabled=way.autocast):
+        with torch.autocast(signal.device.type, torch.bfloat16, enabled=way.autocast):
             logits: Tensor = network(signal)
         return logits if way.dtype == torch.float64 else logits.float()
 

@@ -51,6 +51,8 @@ class Speed:
             what PyTorch chooses for this machine; in a study 1. The run's config and checkpoint keep it.
         compile: Whether, and in which of its modes, `torch.compile` translates the network;
             `reduce-overhead` uses CUDA graphs. `auto` is `none`.
+        cuda_graph: Whether the network's training passes are recorded on a GPU, and launched at once; see
+            `ecg_tl.cuda_graph`. `auto` does where one process trains, without accumulated gradients.
         fused_optimizer: Whether the optimizer updates parameters in one kernel. `auto` does on CPU and CUDA.
     """
 
@@ -60,6 +62,7 @@ class Speed:
     keep_memory: bool | Auto = "auto"
     threads: Threads | Auto = "auto"
     compile: CompileMode = "auto"
+    cuda_graph: bool | Auto = "auto"
     fused_optimizer: bool | Auto = "auto"
 
 
@@ -243,6 +246,45 @@ def choose_compile(wanted: CompileMode) -> Choice[CompileMode]:
     if wanted != "auto":
         return Choice(wanted, "as set")
     return Choice("none", "auto: no gain was measured, and compiling takes a minute")
+
+
+def choose_cuda_graph(
+    wanted: bool | Auto, *, device: str, processes: int, accumulates: bool, compiled: bool
+) -> Choice[bool]:
+    """Choose whether training passes are recorded as CUDA graphs.
+
+    Args:
+        wanted: `Speed.cuda_graph`.
+        device: Type of the device that trains.
+        processes: Of this training.
+        accumulates: Whether gradients of several batches are added up.
+        compiled: Whether `torch.compile` translates the network.
+
+    Raises:
+        SettingError: If they are asked for where they cannot be.
+    """
+    hindrance = (
+        f"a {device} has none"
+        if device != "cuda"
+        else "several processes train"
+        if processes > 1
+        else "gradients are accumulated, which a graph would overwrite"
+        if accumulates
+        else "the network is compiled"
+        if compiled
+        else None
+    )
+    if hindrance is None:
+        return (
+            Choice(True, "auto: launched at once, small networks train several times as fast")
+            if (wanted == "auto")
+            else Choice(bool(wanted), "as set")
+        )
+    if wanted is True:
+        raise SettingError(
+            "speed.cuda_graph", f"true, where {hindrance}", "auto or false", "Remove the setting."
+        )
+    return Choice(False, hindrance if wanted == "auto" else "as set")
 
 
 def choose_fused_optimizer(wanted: bool | Auto, module: nn.Module, precision: object) -> Choice[bool]:

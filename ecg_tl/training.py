@@ -26,6 +26,7 @@ from ecg_tl.acceleration import (
     choose_acceleration,
 )
 from ecg_tl.callbacks import EcgPictures, LearningRates, RunCheckpoint, RunEvents, ScoreCurves
+from ecg_tl.callbacks.cuda_graph import CudaGraphs
 from ecg_tl.callbacks.events import keep_quiet_about_disks
 from ecg_tl.callbacks.history import RESULT_FILE
 from ecg_tl.callbacks.signals import ending_together
@@ -228,7 +229,9 @@ class EcgCLI(LightningCLI):
         for line in acceleration.lines():
             rank_zero_info(line)
         acceleration.apply(self.model.network)
-        self.model.fused_optimizer = self._get(self.config_init, "speed").fused_optimizer
+        speed = self._get(self.config_init, "speed")
+        self.model.fused_optimizer = speed.fused_optimizer
+        self.trainer_defaults["callbacks"].append(CudaGraphs(speed.cuda_graph))
         precision, benchmark = acceleration.precision.value, acceleration.cudnn_benchmark.value
         return {"precision": precision, "benchmark": benchmark}
 

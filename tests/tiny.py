@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 from ecg_tl.cli import main
@@ -11,8 +12,11 @@ SAMPLING_RATE = 25.0
 NUM_SAMPLES = 250
 STORE_SETTINGS = StoreSettings(sampling_rate=SAMPLING_RATE, num_samples=NUM_SAMPLES)
 
+ACCELERATOR = os.environ.get("ECG_TL_TEST_ACCELERATOR", "cpu")
+"""On which the tests train; `gpu` for a look at whether all of it holds there as well."""
+
 QUIET = (
-    *("--trainer.accelerator", "cpu", "--trainer.devices", "1"),
+    *("--trainer.accelerator", ACCELERATOR, "--trainer.devices", "1"),
     *("--trainer.enable_progress_bar", "false", "--trainer.enable_model_summary", "false"),
     *("--trainer.precision", "32-true"),  # whatever the processor that the tests run on would choose
 )

@@ -10,6 +10,7 @@ import torch
 from lightning.pytorch import Trainer, seed_everything
 from lightning.pytorch.callbacks import Callback
 from lightning.pytorch.loggers import TensorBoardLogger
+from tiny import ACCELERATOR
 
 from ecg_tl.datamodules import EcgDataModule, SplitSettings
 from ecg_tl.datamodules.cpsc2018 import Cpsc2018DataModule
@@ -69,7 +70,7 @@ class Study:
 
     def trainer(self, folder: Path, *callbacks: Callback, **settings: Any) -> Trainer:
         quiet = {
-            "accelerator": "cpu",
+            "accelerator": ACCELERATOR,
             "devices": 1,
             "max_epochs": 1,
             "logger": TensorBoardLogger(folder, name="", version=""),
