@@ -6,8 +6,8 @@
   second, and its share of what a product of two large matrices and a copy of a large tensor reach here.
 - `graphs`, `compile`: the same step of small networks as one CUDA graph, with its passes as CUDA graphs (as
   `ecg-tl fit` has them), and under `torch.compile`.
-- `epochs`: training epochs of `ecg-tl fit`, store on the device, with CUDA graphs and without, against a bare
-  loop over the same steps without.
+- `epochs`: training epochs of `ecg-tl fit`, store on the device, against a bare loop over the same steps; both
+  with CUDA graphs, and both without. Each step of either is waited for, so that nothing overlaps.
 - `runs`: several small trainings that share the GPU, against one at a time.
 - `grid`: hours of the paper's whole grid, from paces of whole trainings (`paper_grid.py`).
 
@@ -214,8 +214,7 @@ def epochs(network: str, store: Path, samples: int, batch: int, graph: bool, run
     """Yield the records a second of training epochs, against a bare loop."""
     # Not every processor has LSTMs in bfloat16; it is the GPU's that is asked for.
     precision = "bf16-mixed" if torch.cuda.is_available() else "32-true"
-    more = ("--speed.cuda_graph", str(graph).lower())
-    alternate = alternating(network, precision, store, samples, 2, runs, batch, more)
+    alternate = alternating(network, precision, store, samples, 2, runs, batch, graph)
     trained, bare = alternate.trained[1:], alternate.bare[1:]
     share = statistics.median(one / other for one, other in zip(bare, trained, strict=True))
     speed = f"{len(alternate.signals) / statistics.median(trained):,.0f}"

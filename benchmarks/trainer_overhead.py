@@ -19,7 +19,6 @@ import logging
 import statistics
 import tempfile
 import time
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +29,7 @@ from stores import write_noise_store
 from timing import computes_in_bfloat16, print_machine, print_table, synchronize
 from torch import Tensor
 
+from ecg_tl.cuda_graph import install, remove
 from ecg_tl.signals import MICROVOLTS_PER_STEP
 from ecg_tl.tasks import EcgClassifier
 from ecg_tl.tasks.optimization import make_optimizer, make_schedule, parameter_groups
@@ -45,9 +45,11 @@ class Alternate(Callback):
     Args:
         bfloat16: Whether the bare loop computes in bfloat16 where that is safe.
         batch: Records a step.
+        graph: Whether the bare loop's passes are CUDA graphs, as the trainer's are.
     """
 
-    def __init__(self, bfloat16: bool, batch: int = BATCH) -> None:
+    def __init__(self, bfloat16: bool, batch: int = BATCH, graph: bool = False) -> None:
+        self.graph = graph
         self.bfloat16 = bfloat16
         self.batch = batch
         self.trained: list[float] = []
@@ -64,6 +66,9 @@ class Alternate(Callback):
         self.signals = torch.from_numpy(data.store.signals()[rows.numpy()]).to(device)
         self.targets = torch.from_numpy(data.parts.targets)[rows].to(device)
         self.network = copy.deepcopy(pl_module.network)
+        remove(self.network)
+        if self.graph:
+            install(self.network)
         self.normalization = pl_module.normalization
         groups = parameter_groups(self.network, 1e-3, 0.01)
         self.optimizer = make_optimizer("adamw", groups, fused=True)
@@ -116,7 +121,7 @@ def alternating(
     epochs: int,
     runs: Path,
     batch: int = BATCH,
-    more: Sequence[str] = (),
+    graph: bool = False,
 ) -> Alternate:
     """Train with a bare loop beside, one epoch more than asked for, which comes first.
 
@@ -128,15 +133,15 @@ def alternating(
         epochs: That count.
         runs: Folder of the runs.
         batch: Records a step.
-        more: Words of the trainer's command line.
+        graph: Whether both train by CUDA graphs.
     """
-    alternate = Alternate(precision == "bf16-mixed", batch)
+    alternate = Alternate(precision == "bf16-mixed", batch, graph)
     words = ["fit", "--data", "PtbXlDataModule", "--data.store", str(store)]
     words += ["--data.num_samples", str(samples), "--data.batch_size", str(batch)]
     words += ["--model", NETWORKS[network], "--model.network", network, "--trainer.precision", precision]
     words += ["--trainer.max_epochs", str(1 + epochs)]
     words += ["--trainer.enable_model_summary", "false", "--trainer.enable_progress_bar", "false"]
-    words += ["--pictures.records", "0", "--runs_dir", str(runs), *more]
+    words += ["--pictures.records", "0", "--runs_dir", str(runs), "--speed.cuda_graph", str(graph).lower()]
     with contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(io.StringIO()):
         train(words, callbacks=[alternate])
     return alternate
