@@ -6,8 +6,8 @@
   second, and its share of what a product of two large matrices and a copy of a large tensor reach here.
 - `graphs`, `compile`: the same step of small networks as one CUDA graph, with its passes as CUDA graphs (as
   `ecg-tl fit` has them), and under `torch.compile`.
-- `epochs`: training epochs of `ecg-tl fit`, store on the device, against a bare loop over the same steps; both
-  with CUDA graphs, and both without. Each step of either is waited for, so that nothing overlaps.
+- `epochs`: training epochs of `ecg-tl fit`, store on the device, against a bare loop over the same steps,
+  both with CUDA graphs, and both without. Each step of either is waited for, so that nothing overlaps.
 - `runs`: several small trainings that share the GPU, against one at a time.
 - `grid`: hours of the paper's whole grid, from paces of whole trainings (`paper_grid.py`).
 

@@ -249,14 +249,14 @@ def choose_compile(wanted: CompileMode) -> Choice[CompileMode]:
 
 
 def choose_cuda_graph(
-    wanted: bool | Auto, *, device: str, processes: int, accumulates: bool, compiled: bool
+    wanted: bool | Auto, *, device: str, parallel: bool, accumulates: bool, compiled: bool
 ) -> Choice[bool]:
     """Choose whether training passes are recorded as CUDA graphs.
 
     Args:
         wanted: `Speed.cuda_graph`.
         device: Type of the device that trains.
-        processes: Of this training.
+        parallel: Whether the strategy is one for several processes.
         accumulates: Whether gradients of several batches are added up.
         compiled: Whether `torch.compile` translates the network.
 
@@ -266,8 +266,8 @@ def choose_cuda_graph(
     hindrance = (
         f"a {device} has none"
         if device != "cuda"
-        else "several processes train"
-        if processes > 1
+        else "the strategy is one for several processes"
+        if parallel
         else "gradients are accumulated, which a graph would overwrite"
         if accumulates
         else "the network is compiled"

@@ -27,10 +27,10 @@ SAMPLES = 250
 
 
 def test_it_is_chosen_where_one_process_trains_on_a_gpu() -> None:
-    usual: dict[str, Any] = {"device": "cuda", "processes": 1, "accumulates": False, "compiled": False}
+    usual: dict[str, Any] = {"device": "cuda", "parallel": False, "accumulates": False, "compiled": False}
     assert choose_cuda_graph("auto", **usual).value is True
     assert choose_cuda_graph(False, **usual).value is False
-    for hindrance in ({"device": "cpu"}, {"processes": 2}, {"accumulates": True}, {"compiled": True}):
+    for hindrance in ({"device": "cpu"}, {"parallel": True}, {"accumulates": True}, {"compiled": True}):
         assert choose_cuda_graph("auto", **usual | hindrance).value is False
         with pytest.raises(SettingError, match=r"speed\.cuda_graph"):
             choose_cuda_graph(True, **usual | hindrance)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from lightning.pytorch import Callback, LightningModule, Trainer
+from lightning.pytorch.strategies import ParallelStrategy
 from lightning_utilities.core.rank_zero import rank_zero_info
 from torch import nn
 
@@ -27,7 +28,7 @@ class CudaGraphs(Callback):
         choice = choose_cuda_graph(
             self.wanted,
             device=pl_module.device.type,
-            processes=trainer.world_size,
+            parallel=isinstance(trainer.strategy, ParallelStrategy),
             accumulates=trainer.accumulate_grad_batches > 1,
             compiled=network._compiled_call_impl is not None,
         )
