@@ -52,7 +52,7 @@ class Speed:
         compile: Whether, and in which of its modes, `torch.compile` translates the network;
             `reduce-overhead` uses CUDA graphs. `auto` is `none`.
         cuda_graph: Whether the network's training passes are recorded on a GPU, and launched at once; see
-            `ecg_tl.cuda_graph`. `auto` does where one process trains, without accumulated gradients.
+            `ecg_tl.cuda_graph`. Where one process trains, without accumulated gradients. `auto` does not.
         fused_optimizer: Whether the optimizer updates parameters in one kernel. `auto` does on CPU and CUDA.
     """
 
@@ -263,28 +263,18 @@ def choose_cuda_graph(
     Raises:
         SettingError: If they are asked for where they cannot be.
     """
-    hindrance = (
-        f"a {device} has none"
-        if device != "cuda"
-        else "the strategy is one for several processes"
-        if parallel
-        else "gradients are accumulated, which a graph would overwrite"
-        if accumulates
-        else "the network is compiled"
-        if compiled
-        else None
-    )
-    if hindrance is None:
-        return (
-            Choice(True, "auto: launched at once, small networks train several times as fast")
-            if (wanted == "auto")
-            else Choice(bool(wanted), "as set")
-        )
-    if wanted is True:
-        raise SettingError(
-            "speed.cuda_graph", f"true, where {hindrance}", "auto or false", "Remove the setting."
-        )
-    return Choice(False, hindrance if wanted == "auto" else "as set")
+    hindrances = {
+        f"a {device} has none": device != "cuda",
+        "the strategy is one for several processes": parallel,
+        "gradients are accumulated, which a graph would overwrite": accumulates,
+        "the network is compiled": compiled,
+    }
+    found = next((words for words, is_so in hindrances.items() if is_so), None)
+    if wanted is True and found is not None:
+        raise SettingError("speed.cuda_graph", f"true, where {found}", "auto or false", "Remove the setting.")
+    if wanted == "auto":
+        return Choice(False, f"auto: {found or 'an option, see docs/performance.md'}")
+    return Choice(wanted, "as set")
 
 
 def choose_fused_optimizer(wanted: bool | Auto, module: nn.Module, precision: object) -> Choice[bool]:

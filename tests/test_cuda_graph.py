@@ -26,9 +26,10 @@ NETWORKS = ("resnet1d18", "xresnet1d50", "inception1d", "net1d", "lstm", "bilstm
 SAMPLES = 250
 
 
-def test_it_is_chosen_where_one_process_trains_on_a_gpu() -> None:
+def test_it_is_an_option_where_one_process_trains_on_a_gpu() -> None:
     usual: dict[str, Any] = {"device": "cuda", "parallel": False, "accumulates": False, "compiled": False}
-    assert choose_cuda_graph("auto", **usual).value is True
+    assert choose_cuda_graph(True, **usual).value is True
+    assert choose_cuda_graph("auto", **usual).value is False
     assert choose_cuda_graph(False, **usual).value is False
     for hindrance in ({"device": "cpu"}, {"parallel": True}, {"accumulates": True}, {"compiled": True}):
         assert choose_cuda_graph("auto", **usual | hindrance).value is False
