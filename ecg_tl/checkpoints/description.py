@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
+from functools import cache
 from importlib.metadata import version
 from typing import Any
 
@@ -71,8 +72,14 @@ class CheckpointDescription:
 
 def describe_versions() -> dict[str, str]:
     """Name the versions of Python and of the packages that decide the numbers."""
+    return {"python": ".".join(map(str, sys.version_info[:3])), **dict(_installed())}
+
+
+@cache
+def _installed() -> tuple[tuple[str, str], ...]:
+    # Read from the disk once: each epoch's checkpoint says it.
     packages = ("ecg-tl", "torch", "lightning", "torchmetrics", "numpy", "scipy")
-    return {"python": ".".join(map(str, sys.version_info[:3])), **{name: version(name) for name in packages}}
+    return tuple((name, version(name)) for name in packages)
 
 
 def read_description(checkpoint: Mapping[str, Any], where: object) -> CheckpointDescription:
