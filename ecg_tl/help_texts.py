@@ -59,9 +59,11 @@ def say_help(words: Sequence[str], write: Callable[[], int]) -> int:
     except SystemExit as end:  # argparse has said all that there is to say
         status = end.code if isinstance(end.code, int) else int(end.code is not None)
     finally:
-        printing.say(said.getvalue(), end="")
+        # jsonargparse joins a flag and its values by a backspace, for terminals; here no character hides one.
+        text = said.getvalue().replace(" \b", "")
+        printing.say(text, end="")
     if status == 0 and path is not None:
-        _keep(path, said.getvalue())
+        _keep(path, text)
     return status
 
 

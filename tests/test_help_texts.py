@@ -25,7 +25,8 @@ class Writer:
 
     def __call__(self) -> int:
         self.times += 1
-        print(f"help, written {self.times} times: \x1b[2J µ")
+        # With a backspace between a flag and its values, as jsonargparse writes it.
+        print(f"help, written {self.times} times: \x1b[2J µ --print_config \b[=flags]")
         raise SystemExit(0)
 
 
@@ -51,7 +52,7 @@ Said = Callable[[Writer], str]
 def test_help_is_written_once_and_shown_as_text(said: Said) -> None:
     writer = Writer()
     first = said(writer)
-    assert first == "help, written 1 times: \\x1b[2J µ\n"
+    assert first == "help, written 1 times: \\x1b[2J µ --print_config[=flags]\n"
     assert said(writer) == first
 
 

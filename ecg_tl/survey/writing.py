@@ -79,7 +79,7 @@ def write_dataset_yaml(
             "Give --overwrite true, or another --output.",
         )
     head = (
-        f"# How the records of {found.root.name} are read: {found.rows:,} rows of {found.table.name}, "
+        f"# How the records of {found.root.resolve().name} are read: {found.rows:,} rows of {found.table.name}, "
         f"{len(found.recordings.names):,} recordings.\n"
         "# Written by `ecg-tl data init`; correct it as you see fit. Every setting: `ecg-tl fit --data.help "
         "CustomDataModule`.\n"

@@ -12,7 +12,14 @@ from pathlib import Path
 
 import pytest
 
-from ecg_tl.study.design.measured import SPEED_FILE, Measured, MeasuredSpeed, PartSizes, write_speeds
+from ecg_tl.study.design.measured import (
+    SPEED_FILE,
+    KnownOverlap,
+    Measured,
+    MeasuredSpeed,
+    PartSizes,
+    write_speeds,
+)
 from ecg_tl.study.design.plan import make_plan
 from ecg_tl.study.design.runs import Plan
 from ecg_tl.study.design.settings import Arm, StudySettings
@@ -21,7 +28,12 @@ from ecg_tl.study.run.kept_forecast import FORECAST_FILE, basis_of, keep_forecas
 from ecg_tl.trust import config_trust
 
 MEASURED = Measured(
-    {"a": 3.5}, {"a": PartSizes(10, 2, 3)}, {"b": "b is not there"}, {"gru": MeasuredSpeed(8.0, 20.0)}, 2
+    {"a": 3.5},
+    {"a": PartSizes(10, 2, 3)},
+    {"b": "b is not there"},
+    {"gru": MeasuredSpeed(8.0, 20.0)},
+    2,
+    (KnownOverlap("up", "down", "3 of 10 train records"),),
 )
 
 
