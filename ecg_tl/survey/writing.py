@@ -78,8 +78,9 @@ def write_dataset_yaml(
             "a new file",
             "Give --overwrite true, or another --output.",
         )
+    folder = found.root.resolve().name  # also of `.`
     head = (
-        f"# How the records of {found.root.resolve().name} are read: {found.rows:,} rows of {found.table.name}, "
+        f"# How the records of {folder} are read: {found.rows:,} rows of {found.table.name}, "
         f"{len(found.recordings.names):,} recordings.\n"
         "# Written by `ecg-tl data init`; correct it as you see fit. Every setting: `ecg-tl fit --data.help "
         "CustomDataModule`.\n"
