@@ -198,6 +198,11 @@ def _caveats(
     effect: Interval,
 ) -> list[str]:
     caveats = [effect.reason] if effect.reason else []
+    if any(run.overlap for run in grid.cells[pretrained.cell].values()):
+        caveats.append(
+            f"{pretrained.cell.upstream} was trained on some of these records: what it gains may be memory "
+            "of them, and no gain on others."
+        )
     if len({o.monitor for o in options}) > 1:
         caveats.append(
             "Epochs were chosen by different validation scores, which makes the choice between arms rough."

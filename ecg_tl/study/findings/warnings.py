@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from ecg_tl.published.declared import declared_overlaps
 from ecg_tl.statistics.replication import count_splits, seed_of
 from ecg_tl.study.design.pretraining import is_transductive
 from ecg_tl.study.design.settings import StudySettings
@@ -80,12 +79,8 @@ def _declared(results: StudyResults) -> list[str]:
     """Name the upstreams that were trained on what they are fine-tuned or judged on, as declared or found."""
     said: dict[str, None] = {}
     for run in results.runs:
-        transfer = run.result.get("transfer") or {}
-        overlap = transfer.get("overlap") or {}
-        name = run.run.get("upstream") or transfer.get("upstream")
-        for line in declared_overlaps(overlap):
-            said[f"Upstream {name}: {line}. This was allowed; its scores flatter."] = None
-        if overlap.get("records"):
-            line = f"{overlap['records']} records of {run.run['dataset']} are among its training records"
-            said[f"Upstream {name}: {line}. This was allowed; its scores flatter."] = None
+        name = run.run.get("upstream") or (run.result.get("transfer") or {}).get("upstream")
+        said |= {
+            f"Upstream {name}: {line}. This was allowed; its scores flatter.": None for line in run.overlap
+        }
     return list(said)

@@ -17,6 +17,7 @@ from ecg_tl.csv_text import read_csv_texts
 from ecg_tl.errors import StoreError
 from ecg_tl.files import read_json, read_regular, sha256_of
 from ecg_tl.paths import is_file_name
+from ecg_tl.published.declared import declared_overlaps
 from ecg_tl.statistics.replication import number_of
 from ecg_tl.study.design.folder import NOT_ITS_OWN, RESULT_FILE, RunFolder, StudyFolder, unreadable
 from ecg_tl.study.run.result_schema import check_result
@@ -75,6 +76,18 @@ class RunResult:
     def answers(self) -> NDArray[np.float64]:
         """`(records, classes)` of zeros, ones, and NaN for no answer."""
         return np.where(self.answered, self.targets, np.nan)
+
+    @property
+    def overlap(self) -> list[str]:
+        """Say in lines which records of its downstream its upstream was trained on, declared or found."""
+        transfer = self.result.get("transfer") or {}
+        overlap = transfer.get("overlap") or {}
+        lines = declared_overlaps(overlap)
+        if overlap.get("records"):
+            lines.append(
+                f"{overlap['records']} records of {self.run['dataset']} are among its training records"
+            )
+        return lines
 
     @property
     def id(self) -> str:
