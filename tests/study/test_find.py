@@ -127,6 +127,23 @@ def test_negative_transfer_of_one_class_is_seen(tmp_path: Path) -> None:
     assert any("worse for class2" in caveat for caveat in found(study).answers[0].caveats)
 
 
+def test_an_upstream_that_knows_the_records_is_said_before_all_else_and_in_the_answer(tmp_path: Path) -> None:
+    parts = [("train", 400), ("validation", 80), ("test", 180)]
+    declared = [{"part": p, "records": n, "overlap": n, "dataset": "LUDB"} for p, n in parts]
+    study = FakeStudy(tmp_path)
+    study.add("scratch", 1.5)
+    study.add("full", 2.5, upstream="up", transfer={"overlap": {"records": 0, "declared": declared}})
+    study.add("scratch", 1.5, dataset="down2")
+    study.add("full", 2.5, upstream="other", dataset="down2")
+    findings = found(study)
+    assert [line for line in findings.warnings if "flatter" in line] == [
+        "Upstream up on down: 400 of 400 train, 80 of 80 validation and 180 of 180 test records are among "
+        "LUDB, on which the upstream's authors declare that it was trained. Allowed; its scores flatter."
+    ]
+    knows = [any("may be memory" in one for one in answer.caveats) for answer in findings.answers]
+    assert knows == [True, False]
+
+
 def test_equal_arms_are_open(tmp_path: Path) -> None:
     study = FakeStudy(tmp_path)
     study.add("scratch", 1.5)

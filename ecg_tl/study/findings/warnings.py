@@ -80,7 +80,6 @@ def _declared(results: StudyResults) -> list[str]:
     said: dict[str, None] = {}
     for run in results.runs:
         name = run.run.get("upstream") or (run.result.get("transfer") or {}).get("upstream")
-        said |= {
-            f"Upstream {name}: {line}. This was allowed; its scores flatter.": None for line in run.overlap
-        }
+        for line in run.overlap:
+            said[f"Upstream {name} on {run.run['dataset']}: {line}. Allowed; its scores flatter."] = None
     return list(said)
