@@ -106,7 +106,7 @@ def test_a_wrong_key_or_value_is_one_line(write: Any, changes: dict[str, Any], m
     with pytest.raises(SettingError, match=message) as caught:
         read_study(write(**changes))
     assert "\n" not in str(caught.value)
-    assert "(demo, openecg, paper, pretraining, sample, strict) are examples" in str(caught.value)
+    assert "(asked, demo, openecg, paper, pretraining, sample, strict) are examples" in str(caught.value)
 
 
 @pytest.mark.parametrize(
