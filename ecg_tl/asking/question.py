@@ -213,7 +213,9 @@ def prepare(
     write_text(file, head + note + body)
     lines = [
         *first_lines,
-        *(f"  {line}" for line in (*rung_lines(step, sources), *_overlap_lines(overlaps, allow_overlap))),
+        *(f"  {line}" for line in rung_lines(step, sources)),
+        *(f"  {line}" for line in _parts_lines(plan, ahead)),
+        *(f"  {line}" for line in _overlap_lines(overlaps, allow_overlap)),
         *_time_lines(plan, ahead),
         *foresee(settings, plan, ahead.sizes),
     ]
@@ -362,6 +364,16 @@ def _fitting(
     assert chosen is not None
     keep_plan(chosen[1], chosen[2])
     return chosen
+
+
+def _parts_lines(plan: Plan, ahead: Forecast) -> Iterator[str]:
+    run = next(one for one in plan.runs if one.kind == "scratch")
+    if run.id in ahead.sizes:
+        parts = ahead.sizes[run.id]
+        yield (
+            f"each trains on {parts.train:,} records, is chosen on {parts.validation:,} others and tested on "
+            f"{parts.test:,}"
+        )
 
 
 def _time_lines(plan: Plan, ahead: Forecast) -> Iterator[str]:

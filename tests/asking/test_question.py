@@ -156,6 +156,8 @@ def test_an_upstream_that_was_trained_on_these_records_is_left_out_before_anythi
     both = [same, cpsc2018_root]
     without = prepare(ptbxl_root, both, dataset="ptbxl", budget="9h", out=tmp_path / "without")
     assert any("left out is same" in line for line in without.lines)
+    sizes = next(without.ahead.sizes[run.id] for run in without.plan.runs if run.kind == "scratch")
+    assert any(f"trains on {sizes.train} records" in line for line in without.lines)
     assert {run.upstream for run in without.plan.runs} - {None} == {cpsc2018_root.name}
 
     marked = prepare(
