@@ -140,6 +140,7 @@ def test_a_question_is_planned_by_its_time_and_another_one_is_not_mixed_with_it(
         prepare(cpsc2018_root, [ptbxl_root], budget="9h", dataset="cpsc2018", out=out)
 
 
+@pytest.mark.slow
 def test_an_upstream_that_was_trained_on_these_records_is_left_out_before_anything_is_trained(
     ptbxl_root: Path, cpsc2018_root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -41,6 +41,7 @@ def overlaps_of(settings: StudySettings) -> tuple[KnownOverlap, ...]:
     return known_overlaps(settings, plan, measure_sizes(plan.runs).data)
 
 
+@pytest.mark.slow
 def test_records_that_an_upstream_will_be_trained_on_are_found_unless_that_is_allowed(
     ptbxl_root: Path, cpsc2018_root: Path, tmp_path: Path
 ) -> None:
@@ -66,6 +67,7 @@ def test_records_that_an_upstream_will_be_trained_on_are_found_unless_that_is_al
         assert ("allow_overlap" in str(run.config.get("trainer"))) == is_marked
 
 
+@pytest.mark.slow
 def test_what_the_authors_of_weights_declare_is_found(tmp_path: Path) -> None:
     synthesize("ludb", tmp_path / "ludb", 60, seed=0, progress=False)
     (tmp_path / "codec.pt").write_bytes(b"not looked into for this")
