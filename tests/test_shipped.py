@@ -92,7 +92,7 @@ def test_the_words_of_a_command_hold_paths_in_the_place_of_names(empty: Path) ->
         (["robustness", "x", "-c", "lubd"], "such as ludb."),
         (["study", "plan", "papr"], "such as paper."),
         (["study", "plan", "."], ".: found a folder, and no shipped config"),
-        (["study", "plan", "ludb"], "The names: demo, openecg, paper, pretraining, sample, strict."),
+        (["study", "plan", "ludb"], "The names: asked, demo, openecg, paper, pretraining, sample, strict."),
     ],
 )
 def test_an_unknown_name_is_one_line_with_the_nearest(
