@@ -146,13 +146,15 @@ def main() -> None:
     )
     parser.add_argument("--studies", type=int, default=20, help="of each truth and design")
     parser.add_argument("--patients", type=int, default=600, help="of the downstream")
+    parser.add_argument("--steps", type=int, nargs="+", default=[1, 3, 5], help="of what `ask` plans, from 0")
+    parser.add_argument("--truths", nargs="+", default=list(TRUTHS), choices=list(TRUTHS))
     given = parser.parse_args()
     rng = np.random.default_rng(0)
     print("| truth | seeds | splits | candidates | studies | right | no verdict | wrong |")
     print("| --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: |")
-    for step in (LADDER[1], LADDER[3], LADDER[5]):
-        candidates = len(step.scratch) + len(step.tuned) * len(step.recipes)
-        for truth, right in RIGHT.items():
+    for step in (LADDER[number] for number in given.steps):
+        candidates = len(step.scratch) + (len(step.tuned) + step.own) * len(step.recipes) + step.own
+        for truth, right in ((truth, RIGHT[truth]) for truth in given.truths):
             said = Counter(actions(truth, step, given.patients, given.studies, rng))
             opposite = sum(said[word] for word in ("fine-tune", "scratch") if word != right)
             sizes = (step.seeds, step.splits, candidates, given.studies)
