@@ -86,8 +86,11 @@ def test_each_class_has_the_strength_with_the_least_validation_loss(
         elif losses[0] is None:
             assert "no validation answers" in solved.remarks[k]
         else:
-            assert solved.losses[k] == pytest.approx(min(losses), abs=1e-6)
-            assert losses[tried.index(strength)] == pytest.approx(min(losses), abs=1e-6)
+            # Solved one after the other, a strength begins where the one before ended: it ends elsewhere by the
+            # solver's tolerance, which records far from those of the training make larger.
+            least = pytest.approx(min(losses), rel=1e-5, abs=1e-6)
+            assert solved.losses[k] == least
+            assert losses[tried.index(strength)] == least
 
 
 def test_a_class_of_one_kind_says_its_share_and_a_feature_that_never_changes_says_nothing() -> None:
