@@ -86,8 +86,8 @@ def test_each_class_has_the_strength_with_the_least_validation_loss(
         elif losses[0] is None:
             assert "no validation answers" in solved.remarks[k]
         else:
-            # Solved one after the other, a strength begins where the one before ended: it ends elsewhere by the
-            # solver's tolerance, which records far from those of the training make larger.
+            # Solved one after the other, a strength begins where the one before ended, and ends elsewhere by
+            # the solver's tolerance, which records far from those of the training make larger.
             least = pytest.approx(min(losses), rel=1e-5, abs=1e-6)
             assert solved.losses[k] == least
             assert losses[tried.index(strength)] == least
