@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from lightning.pytorch.callbacks import EarlyStopping, EMAWeightAveraging
 from sklearn.linear_model import LogisticRegression
@@ -66,6 +66,7 @@ def test_the_head_is_that_of_a_solver_of_others_and_a_question_without_an_answer
 
 @settings(max_examples=15, deadline=None)
 @given(seed=st.integers(0, 10**6), features=st.integers(1, 5), unanswered=st.floats(0, 1))
+@example(seed=614, features=5, unanswered=0.0)  # classes that are parted without a fault: the loss is flat
 def test_each_class_has_the_strength_with_the_least_validation_loss(
     seed: int, features: int, unanswered: float
 ) -> None:
@@ -86,11 +87,8 @@ def test_each_class_has_the_strength_with_the_least_validation_loss(
         elif losses[0] is None:
             assert "no validation answers" in solved.remarks[k]
         else:
-            # Solved one after the other, a strength begins where the one before ended, and ends elsewhere by
-            # the solver's tolerance, which records far from those of the training make larger.
-            least = pytest.approx(min(losses), rel=1e-5, abs=1e-6)
-            assert solved.losses[k] == least
-            assert losses[tried.index(strength)] == least
+            assert solved.losses[k] == pytest.approx(min(losses), abs=1e-6)
+            assert losses[tried.index(strength)] == pytest.approx(min(losses), abs=1e-6)
 
 
 def test_a_class_of_one_kind_says_its_share_and_a_feature_that_never_changes_says_nothing() -> None:
