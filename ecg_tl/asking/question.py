@@ -201,7 +201,8 @@ def prepare(
     if not sources and not own:
         raise SettingError(
             "upstreams",
-            *_refused(overlaps[0]),
+            f"{overlaps[0].upstream}: {overlaps[0].words}",
+            "an upstream that was not trained on these records",
             "Name others, or give `--allow_overlap true`: it is compared, and its results are marked.",
         )
     step, settings, plan, ahead = _fitting(
@@ -283,10 +284,6 @@ def _settled(
     return {name: how for name, how in sources.items() if name not in concerned}
 
 
-def _refused(overlap: KnownOverlap) -> tuple[str, str]:
-    return f"{overlap.upstream}: {overlap.words}", "an upstream that was not trained on these records"
-
-
 def _overlap_lines(overlaps: Sequence[KnownOverlap], allow: bool) -> Iterator[str]:
     for one in overlaps:
         if allow:
@@ -313,7 +310,7 @@ def _look_ahead(settings: StudySettings) -> tuple[Plan, Forecast]:
     plan = make_plan(settings)
     check_runs(plan.runs)
     keep_plan(settings, plan)
-    ahead = forecast(settings, plan)
+    ahead = forecast(settings, plan, overlaps=False)  # upstreams were looked at before
     if ahead.absent:
         dataset, why = next(iter(ahead.absent.items()))
         raise SettingError(dataset, why, "records that can be read", "Correct the folder.")

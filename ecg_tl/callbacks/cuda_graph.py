@@ -37,12 +37,8 @@ class CudaGraphs(Callback):
         if choice.value:
             install(network)
 
-    def on_fit_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Give the network its own `forward` back."""
-        self.teardown(trainer, pl_module, "fit")
-
     def teardown(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
-        """Give the network its own `forward` back, also after an error."""
+        """Give the network its own `forward` back."""
         network = pl_module.network
         assert isinstance(network, nn.Module)
         remove(network)

@@ -142,7 +142,7 @@ def _run_until_sure(settings: StudySettings, options: argparse.Namespace) -> int
         ),
         most=options.most,
         seconds=None if options.budget is None else parse_budget(options.budget),
-        time_of=lambda own, plan: forecast(own, plan, **shared).to_go,
+        time_of=lambda own, plan: forecast(own, plan, **shared, overlaps=False).to_go,
         say=lambda line: out.print(line, highlight=False, markup=False, soft_wrap=True),
     )
     out.print(until.words(), highlight=False, markup=False, soft_wrap=True)

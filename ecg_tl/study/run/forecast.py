@@ -54,6 +54,7 @@ def forecast(
     concurrent: int | None = None,
     runs_per_gpu: int = 1,
     console: Console | None = None,
+    overlaps: bool = True,
 ) -> Forecast:
     """Prepare the stores of data that are there, measure the networks' speeds, and reckon.
 
@@ -63,12 +64,20 @@ def forecast(
         concurrent: Runs at a time; what the machine allows if None.
         runs_per_gpu: Runs that share a GPU.
         console: Where progress is shown; standard error if None.
+        overlaps: Whether to look for upstreams that runs will refuse, which takes a while for large datasets.
 
     Raises:
         SettingError: If a run asks for more training records than there are, or more runs at a time are asked
             for than fit.
     """
-    measured = measure(settings, plan, concurrent=concurrent, runs_per_gpu=runs_per_gpu, console=console)
+    measured = measure(
+        settings,
+        plan,
+        concurrent=concurrent,
+        runs_per_gpu=runs_per_gpu,
+        console=console,
+        overlaps=overlaps,
+    )
     return reckon(settings, plan, measured)
 
 
@@ -79,6 +88,7 @@ def measure(
     concurrent: int | None = None,
     runs_per_gpu: int = 1,
     console: Console | None = None,
+    overlaps: bool = True,
 ) -> Measured:
     """Do what of `forecast` takes PyTorch and the data.
 
@@ -88,6 +98,7 @@ def measure(
         concurrent: As of `forecast`.
         runs_per_gpu: As of `forecast`.
         console: As of `forecast`.
+        overlaps: As of `forecast`.
 
     Raises:
         SettingError: As `forecast`.
@@ -106,11 +117,15 @@ def measure(
     console = console or terminal.console(stderr=True)
     with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as progress:
         task = progress.add_task("speeds", total=None, visible=False)
-        overlaps = known_overlaps(
-            settings,
-            plan,
-            sizes.data,
-            lambda pair: progress.update(task, description=f"records of {pair}", visible=True),
+        refused = (
+            ()
+            if not overlaps
+            else known_overlaps(
+                settings,
+                plan,
+                sizes.data,
+                lambda pair: progress.update(task, description=f"records of {pair}", visible=True),
+            )
         )
         seconds = estimate(
             plan.runs,
@@ -125,7 +140,7 @@ def measure(
         for run in plan.runs
         if run.id in sizes.data and (speed := book.find(run, sizes.data[run.id])) is not None
     }
-    return Measured(seconds, sizes.parts, sizes.absent, speeds, concurrent, overlaps)
+    return Measured(seconds, sizes.parts, sizes.absent, speeds, concurrent, refused)
 
 
 def reckon(settings: StudySettings, plan: Plan, measured: Measured) -> Forecast:
