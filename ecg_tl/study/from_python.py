@@ -157,7 +157,7 @@ def _until_sure(
         lambda own, plan: run_study(own, plan, concurrent=concurrent, progress=progress),
         most=most,
         seconds=seconds,
-        time_of=lambda own, plan: forecast(own, plan, concurrent=concurrent).to_go,
+        time_of=lambda own, plan: forecast(own, plan, concurrent=concurrent, overlaps=False).to_go,
         say=printing.say,
     )
     if until.end.interrupted:
