@@ -11,6 +11,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from child_processes import importing
+
 PATIENCE = 120.0
 
 
@@ -39,12 +41,11 @@ def start(
         "[signal.signal(s, signal.SIG_DFL) for s in (signal.SIGHUP, signal.SIGTERM, signal.SIGUSR1)];"
         "import runpy; runpy.run_module('ecg_tl', run_name='__main__', alter_sys=True)"
     )
-    path = os.pathsep.join([str(Path(__file__).parent), os.environ.get("PYTHONPATH", "")])
     with (folder / "said.txt").open("wb") as said:
         return subprocess.Popen(
             [sys.executable, "-c", script, *words],
             cwd=folder,
-            env={**os.environ, "PYTHONPATH": path, **(environment or {})},
+            env=importing(Path(__file__).parent) | dict(environment or {}),
             stdout=said,
             stderr=said,
             start_new_session=True,

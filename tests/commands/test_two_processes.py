@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import subprocess
 import sys
 from pathlib import Path
@@ -11,6 +10,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 import torch
+from child_processes import importing
 from tiny import HALF_TRAINS, QUIET, RESNET, data_words
 
 from ecg_tl.cli import main
@@ -21,11 +21,10 @@ TWO = ("--trainer.strategy", "ddp", "--trainer.devices", "2")
 
 def run(words: list[str], folder: Path) -> str:
     """Run a command in a process of its own, which starts the second one; return what it wrote."""
-    path = os.pathsep.join([str(Path(__file__).parent), os.environ.get("PYTHONPATH", "")])
     done = subprocess.run(
         [sys.executable, "-m", "ecg_tl", *words],
         cwd=folder,
-        env={**os.environ, "PYTHONPATH": path},
+        env=importing(Path(__file__).parent),
         capture_output=True,
         text=True,
         timeout=900,  # far more than it takes: a busy machine is no fault

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import socket
 import subprocess
 import sys
@@ -11,6 +10,7 @@ from typing import Any
 
 import pytest
 import torch
+from child_processes import importing
 from small import METHODS, data
 
 pytestmark = [pytest.mark.ddp, pytest.mark.slow]
@@ -25,8 +25,7 @@ def launch(root: Path, stores: Path, out: Path, world: int) -> None:
         port = free.getsockname()[1]
     processes = []
     for rank in range(world):
-        search = os.pathsep.join([str(HERE), str(HERE.parents[1]), os.environ.get("PYTHONPATH", "")])
-        environment = os.environ | {"OMP_NUM_THREADS": "1", "PYTHONPATH": search}
+        environment = importing(HERE) | {"OMP_NUM_THREADS": "1"}
         if world > 1:
             environment |= {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port), "NODE_RANK": "0"}
             environment |= {"WORLD_SIZE": str(world), "LOCAL_RANK": str(rank)}

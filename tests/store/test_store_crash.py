@@ -16,6 +16,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from child_processes import importing
 from fake_dataset import FakeDataset, ecg, write_fake
 from found_stores import find_store
 
@@ -113,8 +114,7 @@ def test_a_process_cut_off_takes_its_workers_with_it(
     log.mkdir()
     # Where the tests run in the background, they and what they start have SIGINT ignored.
     script.write_text(f"import signal\nsignal.signal(signal.SIGINT, signal.default_int_handler)\n{SCRIPT}")
-    searched = [str(Path(__file__).parent), *filter(None, [os.environ.get("PYTHONPATH")])]
-    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(searched)}
+    environment = importing(Path(__file__).parent)
     command = [sys.executable, str(script), str(root), str(store_dir), str(log)]
     # A session of its own, so that the interrupt reaches all of its processes as it does from a terminal.
     process = subprocess.Popen(command, env=environment, start_new_session=True, stderr=subprocess.PIPE)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import socket
 import subprocess
 import sys
@@ -11,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from child_processes import importing
 
 States = dict[str, dict[int, dict[str, torch.Tensor]]]
 
@@ -26,10 +26,7 @@ def launch(job: dict[str, Any], folder: Path, world: int) -> None:
     here = Path(__file__).parent
     processes = []
     for rank in range(world):
-        environment = os.environ | {
-            "OMP_NUM_THREADS": "1",
-            "PYTHONPATH": os.pathsep.join([str(here), os.environ.get("PYTHONPATH", "")]),
-        }
+        environment = importing(here) | {"OMP_NUM_THREADS": "1"}
         if world > 1:
             environment |= {
                 "MASTER_ADDR": "127.0.0.1",

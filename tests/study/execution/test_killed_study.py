@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from child_processes import importing
 from tiny_study import outcome_of, states_of_files, study_to_kill
 
 from ecg_tl.study.design.plan import make_plan
@@ -21,10 +22,9 @@ HERE = Path(__file__).parent
 
 def run_script(name: str, *words: object, timeout: float = 550) -> str:
     """Run a script of this folder in a process of its own; return what it printed."""
-    path = os.pathsep.join([str(HERE), str(HERE.parents[1]), os.environ.get("PYTHONPATH", "")])
     done = subprocess.run(
         [sys.executable, str(HERE / name), *map(str, words)],
-        env={**os.environ, "PYTHONPATH": path, "OMP_NUM_THREADS": "1"},
+        env=importing(HERE) | {"OMP_NUM_THREADS": "1"},
         capture_output=True,
         text=True,
         timeout=timeout,

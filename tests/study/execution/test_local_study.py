@@ -14,6 +14,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from child_processes import importing
 from tiny_study import Done, states_of_files, tiny_study
 
 from ecg_tl.errors import SettingError, StoreError
@@ -207,12 +208,11 @@ def start() -> Iterator[Start]:
 
 
 def _start(settings: StudySettings, method: str) -> subprocess.Popen[str]:
-    path = os.pathsep.join([str(HERE), str(HERE.parents[1]), os.environ.get("PYTHONPATH", "")])
     roots = Path(settings.upstreams["ptbxl"]["data"]["init_args"]["root"]).parent
     words = [settings.folder, str(roots), str(settings.store_dir), method]
     return subprocess.Popen(
         [sys.executable, str(HERE / "run_tiny_study.py"), *words],
-        env={**os.environ, "PYTHONPATH": path},
+        env=importing(HERE),
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
