@@ -3,10 +3,14 @@
     python benchmarks/ask_answers.py --studies 20
 
 Each study is the one that `ask` plans, with its networks, recipes, seeds and splits; its trainings are made
-up as predictions in memory, and analysed as real ones are. Fine-tuning truly helps (+0.08 AUROC), makes no
-difference, or hurts (-0.08), whatever the recipe. Networks, recipes, splits, seeds and patients vary beside
-that. Right is "fine-tune" where it helps, "scratch" where it hurts, and neither where nothing differs; the
-opposite of the truth is counted by itself.
+up as predictions in memory, and analysed as real ones are. Splits, seeds and patients vary in all of them.
+Fine-tuning truly helps (+0.08 AUROC) or hurts (-0.08), whatever the recipe, beside networks and recipes that
+differ a little; or all candidates are truly alike; or only networks and recipes differ, so that the best
+fine-tuned one and the best one from scratch do as well.
+
+Right is "fine-tune" where it helps, "scratch" where it hurts, and neither where nothing differs. Where only
+networks and recipes differ, it is neither, or the better one of the two that the answer compares. The
+opposite of the truth is counted by itself, and so is whether the interval holds the true difference of these.
 """
 
 from __future__ import annotations
@@ -14,7 +18,8 @@ from __future__ import annotations
 import argparse
 import math
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -27,11 +32,32 @@ from ecg_tl.statistics.resampling import Floats
 from ecg_tl.study.design.plan import make_plan
 from ecg_tl.study.design.runs import Run
 from ecg_tl.study.find import find
+from ecg_tl.study.findings.answers import DownstreamAnswer
 from ecg_tl.study.findings.findings import Findings
 from ecg_tl.study.run.results import RunResult, StudyResults
 
-TRUTHS = {"helps": 0.08, "no difference": 0.0, "hurts": -0.08}
-RIGHT = {"helps": "fine-tune", "no difference": "either", "hurts": "scratch"}
+
+@dataclass(frozen=True)
+class Truth:
+    """What truly holds in a simulated study.
+
+    Attributes:
+        gain: Of fine-tuning, in AUROC, beside what its network and recipe do.
+        right: What to do; None where it depends on which networks and recipes are compared.
+        alike: Whether all networks and recipes are equally good.
+    """
+
+    gain: float
+    right: str | None
+    alike: bool = False
+
+
+TRUTHS = {
+    "helps": Truth(0.08, "fine-tune"),
+    "all alike": Truth(0.0, "either", alike=True),
+    "networks differ": Truth(0.0, None),
+    "hurts": Truth(-0.08, "scratch"),
+}
 SCRATCH = 0.80
 OF_NETWORK, OF_RECIPE, OF_SPLIT, OF_SEED = 0.01, 0.005, 0.01, 0.01
 HARD, HARD_FOR_ARM, NOISE = 0.8, 0.3, 0.5
@@ -40,12 +66,50 @@ PREVALENCE = (0.35, 0.25, 0.15)
 EPOCHS = 10
 
 
-def simulate(step: Rung, gain: float, patients: int, rng: np.random.Generator) -> Findings:
+@dataclass(frozen=True)
+class Simulated:
+    """A study that was made up.
+
+    Attributes:
+        findings: What its report would say.
+        aurocs: Of each network and arm, the true one over seeds, splits and patients.
+        truth: What it was made by.
+    """
+
+    findings: Findings
+    aurocs: Mapping[tuple[str, str], float]
+    truth: Truth
+
+    @property
+    def answer(self) -> DownstreamAnswer:
+        """What the study's one question is answered with."""
+        return self.findings.answers[0]
+
+    @property
+    def difference(self) -> float:
+        """The true one of the fine-tuned and the scratch candidate that the answer compares."""
+        tuned = next(one for one in self.answer.candidates if one.upstream is not None)
+        scratch = next(one for one in self.answer.candidates if one.best_scratch)
+        return self.aurocs[tuned.network, tuned.arm] - self.aurocs[scratch.network, scratch.arm]
+
+    @property
+    def right(self) -> str:
+        """What the answer may say, beside "either"."""
+        return self.truth.right or ("fine-tune" if self.difference > 0 else "scratch")
+
+    @property
+    def held(self) -> bool:
+        """Whether the interval holds the true difference."""
+        low, high = self.answer.effect.low, self.answer.effect.high
+        return low is not None and high is not None and low <= self.difference <= high
+
+
+def simulate(step: Rung, truth: Truth, patients: int, rng: np.random.Generator) -> Simulated:
     """Make up the runs of the study that `ask` plans, and find what its report would say.
 
     Args:
         step: Of the ladder.
-        gain: Of fine-tuning, in true AUROC.
+        truth: What is to hold.
         patients: Of the downstream; three in ten are tested on each split.
         rng: Draws all.
     """
@@ -59,20 +123,25 @@ def simulate(step: Rung, gain: float, patients: int, rng: np.random.Generator) -
         records=500,
     )
     pool = _Pool(patients, rng)
-    plan = make_plan(settings)
     effects: dict[tuple[object, ...], float] = {}
 
     def effect(key: tuple[object, ...], deviation: float) -> float:
         return effects.setdefault(key, float(rng.normal() * deviation))
 
-    runs = []
-    for run in plan.runs:
-        auroc = SCRATCH + effect(("network", run.network), OF_NETWORK) + rng.normal() * OF_SEED
+    runs, aurocs = [], {}
+    for run in make_plan(settings).runs:
+        true = SCRATCH
+        if not truth.alike:
+            true += effect(("network", run.network), OF_NETWORK)
+        auroc = rng.normal() * OF_SEED
         if run.kind == "fine-tuned":
-            auroc += gain + effect(("recipe", run.network, run.arm), OF_RECIPE)
+            true += truth.gain
+            if not truth.alike:
+                true += effect(("recipe", run.network, run.arm), OF_RECIPE)
             auroc += effect(("split", run.network, run.arm, run.split), OF_SPLIT)
-        runs.append(pool.tested(run, auroc))
-    return find(StudyResults(tuple(runs), ()), settings, resamples=256)
+        aurocs[run.network, run.arm] = true
+        runs.append(pool.tested(run, true + auroc))
+    return Simulated(find(StudyResults(tuple(runs), ()), settings, resamples=256), aurocs, truth)
 
 
 class _Pool:
@@ -135,9 +204,23 @@ def _result(run: Run, validation: float, tested: int) -> Mapping[str, Any]:
     }
 
 
-def actions(truth: str, step: Rung, patients: int, studies: int, rng: np.random.Generator) -> Sequence[str]:
-    """Give what the answers of some studies say to do."""
-    return [simulate(step, TRUTHS[truth], patients, rng).answers[0].action for _ in range(studies)]
+def counts(truth: Truth, step: Rung, patients: int, studies: int, rng: np.random.Generator) -> Counter[str]:
+    """Count what the answers of some studies say, and whether their intervals hold the truth.
+
+    Returns:
+        Numbers of studies: `right`, `no verdict` and `wrong`, which make up all; of the wrong ones `opposite`,
+        to whom the other action is right, and `likely`, which are not called sure; of all `held`.
+    """
+    counted: Counter[str] = Counter()
+    for _ in range(studies):
+        study = simulate(step, truth, patients, rng)
+        said = study.answer.action
+        fits = said == study.right or (said == "either" and truth.gain == 0)
+        counted["right" if fits else "no verdict" if said == "either" else "wrong"] += 1
+        counted["opposite"] += not fits and {said, study.right} == {"fine-tune", "scratch"}
+        counted["likely"] += not fits and study.answer.certainty == "likely"
+        counted["held"] += study.held
+    return counted
 
 
 def main() -> None:
@@ -148,18 +231,18 @@ def main() -> None:
     parser.add_argument("--patients", type=int, default=600, help="of the downstream")
     parser.add_argument("--steps", type=int, nargs="+", default=[1, 3, 5], help="of what `ask` plans, from 0")
     parser.add_argument("--truths", nargs="+", default=list(TRUTHS), choices=list(TRUTHS))
+    parser.add_argument("--seed", type=int, default=0, help="of all random numbers")
     given = parser.parse_args()
-    rng = np.random.default_rng(0)
-    print("| truth | seeds | splits | candidates | studies | right | no verdict | wrong |")
-    print("| --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: |")
+    rng = np.random.default_rng(given.seed)
+    columns = ("right", "no verdict", "wrong", "likely", "opposite", "held")
+    print(f"| truth | seeds | splits | candidates | studies | {' | '.join(columns)} |")
+    print(f"| --- {'| ---: ' * 10}|")
     for step in (LADDER[number] for number in given.steps):
         candidates = len(step.scratch) + (len(step.tuned) + step.own) * len(step.recipes) + step.own
-        for truth, right in ((truth, RIGHT[truth]) for truth in given.truths):
-            said = Counter(actions(truth, step, given.patients, given.studies, rng))
-            opposite = sum(said[word] for word in ("fine-tune", "scratch") if word != right)
+        for truth in given.truths:
+            counted = counts(TRUTHS[truth], step, given.patients, given.studies, rng)
             sizes = (step.seeds, step.splits, candidates, given.studies)
-            unsaid = said["either"] if right != "either" else 0
-            row = (truth, *sizes, said[right], unsaid, opposite)
+            row = (truth, *sizes, *(counted[column] for column in columns))
             print(f"| {' | '.join(map(str, row))} |", flush=True)
 
 
