@@ -3,14 +3,14 @@
     python benchmarks/ask_answers.py --studies 20
 
 Each study is the one that `ask` plans, with its networks, recipes, seeds and splits; its trainings are made
-up as predictions in memory, and analysed as real ones are. Splits, seeds and patients vary in all of them.
-Fine-tuning truly helps (+0.08 AUROC) or hurts (-0.08), whatever the recipe, beside networks and recipes that
-differ a little; or all candidates are truly alike; or only networks and recipes differ, so that the best
-fine-tuned one and the best one from scratch do as well.
+up as predictions in memory, and analysed as real ones are. Seeds and patients vary in all of them.
+Fine-tuning truly helps (+0.08 AUROC) or hurts (-0.08), whatever the recipe, beside networks, recipes and
+splits that differ a little; or all candidates are truly alike; or networks, recipes and splits alone differ.
 
-Right is "fine-tune" where it helps, "scratch" where it hurts, and neither where nothing differs. Where only
-networks and recipes differ, it is neither, or the better one of the two that the answer compares. The
-opposite of the truth is counted by itself, and so is whether the interval holds the true difference of these.
+Right is "fine-tune" where it helps, "scratch" where it hurts, and neither where all are alike. Where
+networks, recipes and splits alone differ, it is neither, or the better one of the two that the answer
+compares: on its split where there is one, as the answer says, and over splits where there are several.
+Whether the interval holds the true difference of these two is counted as well.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ class Truth:
     Attributes:
         gain: Of fine-tuning, in AUROC, beside what its network and recipe do.
         right: What to do; None where it depends on which networks and recipes are compared.
-        alike: Whether all networks and recipes are equally good.
+        alike: Whether all networks and recipes are equally good, on every split.
     """
 
     gain: float
@@ -72,7 +72,8 @@ class Simulated:
 
     Attributes:
         findings: What its report would say.
-        aurocs: Of each network and arm, the true one over seeds, splits and patients.
+        aurocs: Of each network and arm, the true one over seeds and patients: on the split where there is
+            one, over splits where there are several.
         truth: What it was made by.
     """
 
@@ -130,17 +131,16 @@ def simulate(step: Rung, truth: Truth, patients: int, rng: np.random.Generator) 
 
     runs, aurocs = [], {}
     for run in make_plan(settings).runs:
-        true = SCRATCH
+        true, on_split = SCRATCH, 0.0
         if not truth.alike:
             true += effect(("network", run.network), OF_NETWORK)
-        auroc = rng.normal() * OF_SEED
         if run.kind == "fine-tuned":
             true += truth.gain
-            if not truth.alike:
-                true += effect(("recipe", run.network, run.arm), OF_RECIPE)
-            auroc += effect(("split", run.network, run.arm, run.split), OF_SPLIT)
-        aurocs[run.network, run.arm] = true
-        runs.append(pool.tested(run, true + auroc))
+        if run.kind == "fine-tuned" and not truth.alike:
+            true += effect(("recipe", run.network, run.arm), OF_RECIPE)
+            on_split = effect(("split", run.network, run.arm, run.split), OF_SPLIT)
+        aurocs[run.network, run.arm] = true + (on_split if step.splits == 1 else 0.0)
+        runs.append(pool.tested(run, true + on_split + float(rng.normal()) * OF_SEED))
     return Simulated(find(StudyResults(tuple(runs), ()), settings, resamples=256), aurocs, truth)
 
 
@@ -208,8 +208,8 @@ def counts(truth: Truth, step: Rung, patients: int, studies: int, rng: np.random
     """Count what the answers of some studies say, and whether their intervals hold the truth.
 
     Returns:
-        Numbers of studies: `right`, `no verdict` and `wrong`, which make up all; of the wrong ones `opposite`,
-        to whom the other action is right, and `likely`, which are not called sure; of all `held`.
+        Numbers of studies: `right`, `no verdict` and `wrong`, which make up all; of the wrong ones those that
+        are called `likely`, not sure; of all those whose interval `held` the truth.
     """
     counted: Counter[str] = Counter()
     for _ in range(studies):
@@ -217,8 +217,7 @@ def counts(truth: Truth, step: Rung, patients: int, studies: int, rng: np.random
         said = study.answer.action
         fits = said == study.right or (said == "either" and truth.gain == 0)
         counted["right" if fits else "no verdict" if said == "either" else "wrong"] += 1
-        counted["opposite"] += not fits and {said, study.right} == {"fine-tune", "scratch"}
-        counted["likely"] += not fits and study.answer.certainty == "likely"
+        counted["likely"] += said != "either" and not fits and study.answer.certainty == "likely"
         counted["held"] += study.held
     return counted
 
@@ -234,9 +233,9 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=0, help="of all random numbers")
     given = parser.parse_args()
     rng = np.random.default_rng(given.seed)
-    columns = ("right", "no verdict", "wrong", "likely", "opposite", "held")
+    columns = ("right", "no verdict", "wrong", "likely", "held")
     print(f"| truth | seeds | splits | candidates | studies | {' | '.join(columns)} |")
-    print(f"| --- {'| ---: ' * 10}|")
+    print(f"| --- {'| ---: ' * 9}|")
     for step in (LADDER[number] for number in given.steps):
         candidates = len(step.scratch) + (len(step.tuned) + step.own) * len(step.recipes) + step.own
         for truth in given.truths:

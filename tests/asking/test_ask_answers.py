@@ -22,7 +22,10 @@ def test_the_answer_is_right_and_never_the_opposite(truth: str) -> None:
     counted = counts(TRUTHS[truth], LADDER[1], 800, 4, np.random.default_rng(5))
     assert counted["right"] >= 3
     assert counted["held"] >= 3
-    assert not counted["opposite"]
+    if TRUTHS[
+        truth
+    ].gain:  # where nothing differs a false alarm is allowed, and rare: a test of four cannot tell
+        assert not counted["wrong"]
 
 
 def test_the_first_page_says_what_to_use_by_how_much_how_sure_and_what_would_help() -> None:
