@@ -6,11 +6,12 @@ import csv
 import io
 import re
 from pathlib import Path
-from typing import IO, Any
-
-import pandas as pd
+from typing import IO, TYPE_CHECKING, Any
 
 from ecg_tl.files import read_regular, write_text
+
+if TYPE_CHECKING:  # a study is planned without a table
+    import pandas as pd
 
 # Excel, LibreOffice and Google Sheets take what begins so for a formula, the full-width forms too.
 _FORMULA = re.compile("'*[=+\\-@\t\r\n＝＋－＠]")
@@ -28,9 +29,11 @@ def csv_text(table: pd.DataFrame) -> str:
     formula (one that begins with `=`, `+`, `-`, `@`, a tab or a line break) gets an apostrophe in front; so
     does one that has it already, and `read_csv_texts` takes it off again.
     """
+    from pandas.api.types import is_numeric_dtype
+
     made = table.rename(columns=text_cell)
     for position, dtype in enumerate(made.dtypes):
-        if not pd.api.types.is_numeric_dtype(dtype):
+        if not is_numeric_dtype(dtype):
             made.isetitem(position, [text_cell(cell) for cell in made.iloc[:, position]])
     texts = made.select_dtypes(exclude="number")
     # Python's writer quotes a line feed, and leaves a carriage return, at which a reader would end the line.
@@ -59,6 +62,8 @@ def read_csv_texts(source: Path | IO[bytes]) -> pd.DataFrame:
         OSError: If the file cannot be read.
         ValueError: If it is no table.
     """
+    import pandas as pd
+
     content = read_regular(source) if isinstance(source, Path) else source.read()
     read = pd.read_csv(io.BytesIO(content), dtype=str, keep_default_na=False, encoding_errors="surrogatepass")
     if b"'" not in content:  # nothing to take off; to look at each cell takes longer than to read them

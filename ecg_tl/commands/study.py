@@ -66,7 +66,7 @@ def plan(config: str, options: argparse.Namespace, overrides: Sequence[str]) -> 
         console.print(run_table(planned, seconds, finished))
     for line in [dependencies(planned), *lines]:
         console.print(line, highlight=False, markup=False)
-    if ahead is not None:
+    if ahead is not None and ahead.sizes:
         from ecg_tl.study.foresight import foresee
 
         for line in foresee(settings, planned, ahead.sizes):

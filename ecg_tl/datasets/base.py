@@ -12,10 +12,9 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
-import pandas as pd
 from numpy.typing import NDArray
 
 from ecg_tl.datasets.identifiers import look_alikes
@@ -23,6 +22,9 @@ from ecg_tl.datasets.vocabulary import Vocabulary
 from ecg_tl.errors import DatasetError, RecordError, SettingError
 from ecg_tl.mistaken import clearer
 from ecg_tl.signals import Recording
+
+if TYPE_CHECKING:  # the plan of a study knows datasets by name, and reads none
+    import pandas as pd
 
 RECORD_COLUMNS: tuple[str, ...] = (
     "record_id",  # str, unique
@@ -291,6 +293,8 @@ def record_table(rows: Sequence[Mapping[str, object]], where: Path) -> pd.DataFr
             "at least one record of this dataset",
             "Check that the root is the right folder.",
         )
+    import pandas as pd
+
     table = pd.DataFrame(list(rows))
     extra = [column for column in table.columns if column not in RECORD_COLUMNS]
     if UNANSWERED in table and not any(table[UNANSWERED]):

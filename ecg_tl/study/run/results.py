@@ -7,10 +7,9 @@ import io
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, Any, Literal
+from typing import IO, TYPE_CHECKING, Any, Literal
 
 import numpy as np
-import pandas as pd
 from numpy.typing import NDArray
 
 from ecg_tl.csv_text import read_csv_texts
@@ -22,6 +21,9 @@ from ecg_tl.statistics.replication import number_of
 from ecg_tl.study.design.folder import NOT_ITS_OWN, RESULT_FILE, RunFolder, StudyFolder, unreadable
 from ecg_tl.study.run.result_schema import check_result
 from ecg_tl.temperature import is_at_range_end
+
+if TYPE_CHECKING:  # a study is planned without a table
+    import pandas as pd
 
 
 @dataclass(frozen=True)
@@ -268,6 +270,8 @@ class _Reader:
 
     def numbers(self, path: Path) -> pd.DataFrame:
         """Read a table of numbers."""
+        import pandas as pd
+
         table = self._parsed(path, pd.read_csv)
         text = [str(name) for name, kind in table.dtypes.items() if not pd.api.types.is_numeric_dtype(kind)]
         if text:
@@ -348,6 +352,8 @@ def _patients(predictions: pd.DataFrame) -> tuple[NDArray[np.str_], int]:
 
 def _numbers(predictions: pd.DataFrame, columns: Sequence[str]) -> NDArray[np.float64]:
     """Parse columns of texts, `(records, columns)`, all at once: a call a column takes six times as long."""
+    import pandas as pd
+
     texts = predictions[list(columns)].to_numpy(dtype=object)
     numbers = pd.to_numeric(texts.ravel(), errors="coerce")
     return np.asarray(numbers, dtype=np.float64).reshape(texts.shape)
