@@ -84,6 +84,7 @@ class FakeStudy:
         foresight: dict[str, float] | None = None,
         monitor: str = "val/auroc_macro",
         split: int = 0,
+        probes: dict[int, float] | None = None,
         **result: Any,
     ) -> None:
         for seed in seeds:
@@ -115,6 +116,9 @@ class FakeStudy:
         by_epoch = given["f1_by_epoch"] or tuple(np.linspace(0.2, given["peak_f1"] or 0.5, epochs))
         history = pd.DataFrame({"epoch": range(1, epochs + 1), given["monitor"]: _curve(given, epochs)})
         history["seconds"] = history["epoch"] * 2.0
+        if given["probes"] is not None:  # of an upstream that is pre-trained without labels, by epoch
+            history["val/probe_auroc"] = [given["probes"].get(epoch) for epoch in history["epoch"]]
+            history["val/feature_rank"], history["val/collapsed"] = 8.5, (history["epoch"] < 3) * 1.0
         history.to_csv(folder / "metrics.csv", index=False)
         if given["peak_f1"] is not None or given["f1_by_epoch"] is not None:
             tests = pd.DataFrame({"epoch": range(1, len(by_epoch) + 1), "f1_weighted": by_epoch})

@@ -80,6 +80,13 @@ EXPLANATIONS: Mapping[str, str] = {
     "Device time, sum": "Seconds of processor, or of GPU times the share that a run holds.",
     "Training, mean": "Seconds of training, mean over the runs.",
     "Epochs, mean": "Over the runs.",
+    "Epochs of pre-training": "Until the last probe; the upstream is that of the last epoch.",
+    "Hours": "Of training and validating, without the test.",
+    "Probe, first": "Macro AUROC on validation records of a ridge regression from the frozen features, after "
+    "the first epoch that was probed.",
+    "Probe, end": "As the first, after the last epoch.",
+    "Rank of the features": "Effective rank of the validation records' features at the end: about how many "
+    "directions they vary in.",
     "Memory, most": "Of the run that took most.",
     "GPU memory, most": "Of the run that took most.",
     "Energy": "Device time at the power that the study states.",

@@ -13,6 +13,7 @@ from ecg_tl.study.findings.convergence import Convergence
 from ecg_tl.study.findings.curves import Curve
 from ecg_tl.study.findings.families import FamilyContrast
 from ecg_tl.study.findings.findings import Findings
+from ecg_tl.study.findings.pretraining_curves import PretrainingCurve
 from ecg_tl.study.findings.tables import ROLES, times
 from ecg_tl.study.findings.values import Axes
 from ecg_tl.study.findings.wording import number, percent, plural, signed
@@ -25,7 +26,14 @@ from ecg_tl.study.report.main_figure import (
     main_comparisons,
     main_picture,
 )
-from ecg_tl.study.report.panels import Series, paint_break_even, paint_curves, paint_scatter, reach_of
+from ecg_tl.study.report.panels import (
+    Series,
+    paint_break_even,
+    paint_curves,
+    paint_pretraining,
+    paint_scatter,
+    reach_of,
+)
 
 MOST_FURTHER_ROWS = 120
 """Of a figure that a table stands beside; with more, the table alone shows them."""
@@ -51,6 +59,7 @@ def make_figures(findings: Findings) -> dict[str, tuple[Picture, ...]]:
             "calibration": (_calibration(findings),),
             "axes": (_axis_effects(findings.axis_effects),),
             "second_opinion": (_second_opinions(findings),),
+            "pretraining": _pretraining(findings.of("pretraining_curves")),
         }
         return {part: tuple(filter(None, pictures)) for part, pictures in found.items()}
 
@@ -115,6 +124,25 @@ def _curves(findings: Findings) -> Iterable[Picture]:
             (paint_curves(title, series, names, reach, aims.get((downstream, network, axes))),),
             legend=[(series_role(one, names), series_marker(one, names), one) for one in names],
         )
+
+
+def _pretraining(curves: Sequence[PretrainingCurve]) -> Iterable[Picture]:
+    if not any(len(one.points) > 1 for one in curves):
+        return
+    several = len({one.training for one in curves}) > 1
+    names = [
+        f"{one.upstream}, {one.network}" + (f", seed {one.training}" if several else "") for one in curves
+    ]
+    known = ["", *names]  # the first is drawn in grey, as scratch is elsewhere
+    yield picture(
+        "pretraining",
+        "Probe against hours",
+        "",
+        f"Macro AUROC of the probes of {', '.join(names)} against hours of pre-training. "
+        "pretraining_curves.csv holds the numbers.",
+        (paint_pretraining(curves, [(series_role(one, known), series_marker(one, known)) for one in names]),),
+        legend=[(series_role(one, known), series_marker(one, known), one) for one in names],
+    )
 
 
 def _convergence(rows: Sequence[Convergence]) -> Picture | None:

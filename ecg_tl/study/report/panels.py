@@ -17,6 +17,7 @@ from ecg_tl.figures.theme import light, series_marker, series_role
 from ecg_tl.study.findings.break_even import BreakEven
 from ecg_tl.study.findings.curves import Curve
 from ecg_tl.study.findings.gains import GainTrend
+from ecg_tl.study.findings.pretraining_curves import PretrainingCurve
 from ecg_tl.study.findings.transferability import TransferabilityCorrelation
 from ecg_tl.study.findings.wording import MINUS, count, significant
 
@@ -264,6 +265,38 @@ def paint_scatter(one: TransferabilityCorrelation) -> Figure:
     axes.yaxis.set_major_locator(MaxNLocator(nbins=5))
     axes.yaxis.set_major_formatter(FuncFormatter(_signed_tick if one.outcome == "gain" else _plain_tick))
     axes.set_xlabel(f"{name} ({reading})", size=SMALL, color=light("ink"), labelpad=6)
+    return figure
+
+
+def paint_pretraining(curves: Sequence[PretrainingCurve], looks: Sequence[tuple[str, str]]) -> Figure:
+    """Draw what each pre-training's features were worth against its hours; rings mark collapsed features.
+
+    Args:
+        curves: To draw.
+        looks: Colour and marker of each.
+    """
+    figure = new_figure(PANEL, HEAD + UPPER + FOOT)
+    _title(figure, "Probe of the features", "Macro AUROC, validation records")
+    axes = panel(figure, LEFT, HEAD, PANEL - LEFT - RIGHT, UPPER)
+    for one, (role, marker) in zip(curves, looks, strict=True):
+        hours, aurocs = [p.hours for p in one.points], [p.probe_auroc for p in one.points]
+        axes.plot(hours, aurocs, color=light(role), linewidth=1.8, marker=marker, markersize=6)
+        fallen = [point for point in one.points if point.collapsed]
+        axes.plot(
+            [point.hours for point in fallen],
+            [point.probe_auroc for point in fallen],
+            linestyle="none",
+            marker="o",
+            markersize=12,
+            markerfacecolor="none",
+            markeredgecolor=light("ink"),
+        )
+    axes.set_xlim(left=0)
+    axes.margins(y=0.12)
+    axes.xaxis.set_major_locator(MaxNLocator(nbins=5))
+    axes.yaxis.set_major_locator(MaxNLocator(nbins=5))
+    axes.yaxis.set_major_formatter(FuncFormatter(_plain_tick))
+    axes.set_xlabel("Hours of pre-training", size=SMALL, color=light("ink"), labelpad=6)
     return figure
 
 

@@ -25,6 +25,7 @@ from ecg_tl.study.findings.gains import GainPoint, GainTrend
 from ecg_tl.study.findings.label_efficiency import LabelEfficiency
 from ecg_tl.study.findings.matches import Match
 from ecg_tl.study.findings.models import ModelScore
+from ecg_tl.study.findings.pretraining_curves import PretrainingCurve, ProbedEpoch
 from ecg_tl.study.findings.record import StudyRecord
 from ecg_tl.study.findings.second_opinions import SecondOpinion, SecondOpinionSummary
 from ecg_tl.study.findings.transferability import TransferabilityCorrelation
@@ -389,6 +390,21 @@ def make_findings(
                 "Holm's correction over 12 comparisons.",
             ),
         ),
+        further={
+            "pretraining_curves": tuple(
+                PretrainingCurve(
+                    upstream,
+                    network,
+                    "0",
+                    tuple(
+                        ProbedEpoch(10 * step, 0.1 * step, 0.6 + 0.03 * step, 2.0 * step, step == 1)
+                        for step in (1, 2, 3)
+                    ),
+                )
+                for upstream in upstreams
+                for network in networks
+            )
+        },
     )
 
 
@@ -515,4 +531,5 @@ def empty_findings() -> Findings:
         data=(),
         costs=(),
         record=replace(whole.record, versions={}, hardware=(), seeds=(), first_finished="", last_finished=""),
+        further={},
     )

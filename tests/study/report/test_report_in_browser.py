@@ -54,7 +54,7 @@ def test_every_figure_is_there(look: Look, width: int) -> None:
           [...figure.querySelectorAll(".drawing svg")].filter(svg => svg.getBoundingClientRect().height > 50
             && svg.querySelectorAll("path").length > 3 && svg.getAttribute("aria-label")).length)"""
     )
-    assert len(shown) == 10
+    assert len(shown) == 11
     assert all(shown)
 
 
