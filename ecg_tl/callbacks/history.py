@@ -16,6 +16,7 @@ from lightning.pytorch.callbacks import EarlyStopping, ModelCheckpoint
 from lightning.pytorch.loggers import TensorBoardLogger
 from lightning.pytorch.trainer.states import TrainerFn
 from lightning_utilities.core.rank_zero import rank_zero_warn
+from torch import Tensor
 
 from ecg_tl.csv_text import write_csv
 from ecg_tl.errors import SettingError
@@ -52,7 +53,8 @@ class RunHistory(Callback):
 
     A row is an epoch's, or that of a validation in its middle (`val_check_interval`): it has the validation's
     scores and no others. Scores of a validation stand in the row of its own step, so that every score by
-    which a checkpoint can be chosen is that of the weights after as many steps.
+    which a checkpoint can be chosen is that of the weights after as many steps. One that some validations
+    alone have (a probe every ten epochs) is in their rows alone.
 
     The rows are kept in the checkpoint, so that a resumed run's files are those of the whole run. The
     hyperparameters are logged to TensorBoard together with the scores of the best epoch.
@@ -70,6 +72,7 @@ class RunHistory(Callback):
         self._seconds_before = 0.0
         self._started = 0.0
         self._validated_at: int | None = None  # step of this process's last validation
+        self._before_validation: dict[str, Tensor] = {}
         self._warned = False
 
     def state_dict(self) -> dict[str, Any]:
@@ -96,6 +99,10 @@ class RunHistory(Callback):
         folder = run_folder(trainer)
         if self.rows and folder is not None:
             write_csv(folder / METRICS_FILE, pd.DataFrame(self.rows))
+
+    def on_validation_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Remember the scores of earlier validations, which Lightning keeps until they are logged again."""
+        self._before_validation = dict(trainer.callback_metrics)
 
     def on_validation_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Append a validation in the middle of an epoch; that at its end is part of the epoch's row.
@@ -147,7 +154,11 @@ class RunHistory(Callback):
             "step": float(trainer.global_step),
             "seconds": self.seconds,
         }
-        row |= {name: float(value) for name, value in trainer.callback_metrics.items() if belongs(name)}
+        row |= {
+            name: float(value)
+            for name, value in trainer.callback_metrics.items()
+            if belongs(name) and not (_of_validation(name) and value is self._before_validation.get(name))
+        }
         # A run that goes on from before its last row does what comes after again.
         self.rows = [kept for kept in self.rows if _when(kept) < _when(row)] + [row]
         folder = run_folder(trainer)

@@ -47,6 +47,13 @@ def test_each_probe_stands_beside_its_epoch_and_hours(tmp_path: Path) -> None:
     assert table["hours"].tolist() == pytest.approx([4 / 3600, 12 / 3600, 24 / 3600])
 
 
+def test_a_probe_that_an_earlier_version_repeated_counts_once(tmp_path: Path) -> None:
+    study = FakeStudy(tmp_path / "study", patients=30)
+    study.add("upstream", 2.0, (0,), dataset="up", probes={3: 0.6, 4: 0.6, 5: 0.6, 6: 0.7, 7: 0.7})
+    (curve,) = found(study).of("pretraining_curves")
+    assert [(point.epoch, point.probe_auroc) for point in curve.points] == [(3, 0.6), (6, 0.7)]
+
+
 def test_a_single_probe_is_in_the_table_and_no_curve(tmp_path: Path) -> None:
     study = FakeStudy(tmp_path / "study", patients=30)
     study.add("upstream", 2.0, (0,), dataset="up", probes={12: 0.68})

@@ -62,7 +62,9 @@ def pretraining_curves(runs: Sequence[RunResult]) -> tuple[PretrainingCurve, ...
     for run in runs:
         if run.run["kind"] != "upstream" or not {PROBE, RANK, COLLAPSED} <= set(run.history.columns):
             continue
-        probed = run.history[run.history[PROBE].notna()]
+        probes = run.history[PROBE]
+        # Runs of earlier versions repeat a probe in the rows of the epochs until the next one.
+        probed = run.history[probes.notna() & (probes != probes.shift())]
         columns = (probed[name] for name in ("epoch", "seconds", PROBE, RANK, COLLAPSED))
         points = tuple(
             ProbedEpoch(int(epoch), float(seconds) / 3600, float(auroc), float(rank), bool(collapsed))
