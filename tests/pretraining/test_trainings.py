@@ -65,11 +65,11 @@ def test_a_collapse_is_said(ludb_root: Path, stores: Path, tmp_path: Path) -> No
 
 
 LEARNS: dict[str, dict[str, Any]] = {
-    "jepa": {"learning_rate": 2e-3, "momentum": 0.98, "final_momentum": 0.998},
+    "jepa": {"learning_rate": 4e-3, "momentum": 0.98, "final_momentum": 0.998},
     "cpc": {"learning_rate": 3e-3},
     "simclr": {"learning_rate": 3e-3},
 }
-EPOCHS = {"jepa": 60, "cpc": 12, "simclr": 30}
+EPOCHS = {"jepa": 120, "cpc": 12, "simclr": 30}
 CROPS: dict[str, dict[str, Any]] = {"jepa": {}, "cpc": {"crop_seconds": 4}, "simclr": {"crop_seconds": 8}}
 MARGIN = 0.02
 """Of macro AUROC, by which a probe of each method's features is better than one of a random network's."""
