@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import socket
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
-from child_processes import importing
+from child_processes import run_ranks
 from small import METHODS, data
 
 pytestmark = [pytest.mark.ddp, pytest.mark.slow]
@@ -20,25 +17,7 @@ HERE = Path(__file__).parent
 def launch(root: Path, stores: Path, out: Path, world: int) -> None:
     """Pre-train with every method on so many processes that talk over gloo."""
     out.mkdir()
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    processes = []
-    for rank in range(world):
-        environment = importing(HERE) | {"OMP_NUM_THREADS": "1"}
-        if world > 1:
-            environment |= {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port), "NODE_RANK": "0"}
-            environment |= {"WORLD_SIZE": str(world), "LOCAL_RANK": str(rank)}
-        command = [sys.executable, str(HERE / "one_rank.py"), str(root), str(stores), str(out)]
-        with (out / f"log{rank}.txt").open("w") as log:
-            processes.append(subprocess.Popen(command, env=environment, stdout=log, stderr=subprocess.STDOUT))
-    try:
-        statuses = [process.wait(timeout=900) for process in processes]
-    finally:
-        for process in processes:
-            process.kill()
-    logs = "\n".join((out / f"log{rank}.txt").read_text()[-3000:] for rank in range(world))
-    assert statuses == [0] * world, logs
+    run_ranks(HERE / "one_rank.py", [str(root), str(stores), str(out)], out, world)
 
 
 @pytest.fixture(scope="module")

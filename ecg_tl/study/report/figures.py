@@ -59,7 +59,7 @@ def make_figures(findings: Findings) -> dict[str, tuple[Picture, ...]]:
             "calibration": (_calibration(findings),),
             "axes": (_axis_effects(findings.axis_effects),),
             "second_opinion": (_second_opinions(findings),),
-            "pretraining": _pretraining(findings.of("pretraining_curves")),
+            "pretraining": (_pretraining(findings.of("pretraining_curves")),),
         }
         return {part: tuple(filter(None, pictures)) for part, pictures in found.items()}
 
@@ -126,15 +126,15 @@ def _curves(findings: Findings) -> Iterable[Picture]:
         )
 
 
-def _pretraining(curves: Sequence[PretrainingCurve]) -> Iterable[Picture]:
+def _pretraining(curves: Sequence[PretrainingCurve]) -> Picture | None:
     if not any(len(one.points) > 1 for one in curves):
-        return
+        return None
     several = len({one.training for one in curves}) > 1
     names = [
         f"{one.upstream}, {one.network}" + (f", seed {one.training}" if several else "") for one in curves
     ]
     known = ["", *names]  # the first is drawn in grey, as scratch is elsewhere
-    yield picture(
+    return picture(
         "pretraining",
         "Probe against hours",
         "",
