@@ -6,10 +6,11 @@
   second, and its share of what a product of two large matrices and a copy of a large tensor reach here.
 - `graphs`, `compile`: the same step of small networks as one CUDA graph, with its passes as CUDA graphs (as
   `ecg-tl fit` has them), and under `torch.compile`.
-- `epochs`: training epochs of `ecg-tl fit`, store on the device, against a bare loop over the same steps,
-  both with CUDA graphs, and both without. Each step of either is waited for, so that nothing overlaps.
+- `epochs`: training epochs of `ecg-tl fit`, store on the device, against epochs of a bare loop over the same
+  steps, both with CUDA graphs, and both without.
 - `runs`: several small trainings that share the GPU, against one at a time.
-- `grid`: hours of the paper's whole grid, from paces of whole trainings (`paper_grid.py`).
+- `grid`: hours of the paper's whole grid, from paces of whole trainings, one and several at a time
+  (`paper_grid.py`).
 
 Where there is no GPU, all that can run on the CPU does, to see whether it runs. What does not run here has
 its reason in the table. Bars: ResNet1d-18 at 150,000 records/s on an H200 and 110,000 on an H100, epochs at
@@ -50,6 +51,7 @@ LARGE = ("transformer",)
 FULL_BATCHES = (512, 2048)
 """At which a ResNet1d-18 keeps a large GPU busy."""
 TOGETHER = (1, 8)
+GRID_TOGETHER = (1, 6)
 PARTS = ("steps", "graphs", "compile", "epochs", "runs", "grid")
 
 
@@ -110,12 +112,14 @@ def trainings(arguments: argparse.Namespace, samples: int, batch: int, folder: P
         for graph in (True, False) if torch.cuda.is_available() else (False,):
             yield from epochs(name, store, samples, 20 if quick else batch, graph, folder / "runs")
     if "grid" in parts:
-        paces = {}
-        for name in ("gru",) if quick else paper_grid.NETWORKS:
-            own = 20 if quick else paper_grid.BATCH
-            paces[name] = paper_grid.measure(name, store, samples, folder / "grid" / name, own)
-        for name, *columns, hours in paper_grid.table(paces):
-            yield ["grid", name, "ecg-tl fit", paper_grid.BATCH, columns[0], "hours", f"{hours:.2f}"]
+        for number in (1,) if quick else GRID_TOGETHER:
+            paces = {}
+            for name in ("gru",) if quick else paper_grid.NETWORKS:
+                own, runs = 20 if quick else paper_grid.BATCH, folder / f"grid{number}" / name
+                paces[name] = paper_grid.measure_together(name, store, samples, runs, own, number)
+            for name, speed, _, beside, start, hours in paper_grid.table(paces, number):
+                how = f"{number} at a time: {beside} s beside an epoch, {start} beside a run"
+                yield ["grid", name, how, paper_grid.BATCH, speed, "hours", f"{hours:.2f}"]
     few = write_noise_store(folder / "few", 100 if quick else 250, samples).path
     for name in () if "runs" not in parts else ("gru",) if quick else ("gru", "resnet1d18"):
         yield from together(name, few, samples, (1, 2) if quick else TOGETHER, folder / name)
@@ -214,7 +218,7 @@ def epochs(network: str, store: Path, samples: int, batch: int, graph: bool, run
     """Yield the records a second of training epochs, against a bare loop."""
     # Not every processor has LSTMs in bfloat16; it is the GPU's that is asked for.
     precision = "bf16-mixed" if torch.cuda.is_available() else "32-true"
-    alternate = alternating(network, precision, store, samples, 2, runs, batch, graph)
+    alternate = alternating(network, precision, store, samples, 3, runs, batch, graph, whole=True)
     trained, bare = alternate.trained[1:], alternate.bare[1:]
     share = statistics.median(one / other for one, other in zip(bare, trained, strict=True))
     speed = f"{len(alternate.signals) / statistics.median(trained):,.0f}"

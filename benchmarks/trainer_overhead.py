@@ -5,8 +5,9 @@
 `ecg-tl fit` runs as it always does: sampler, loader, normalisation, learning-rate schedule, logging to
 TensorBoard, scores, checkpoints. The bare loop has the same network, normalisation, loss, optimizer, schedule
 and precision, and takes its batches by index from one tensor. After every step of the one comes a step of
-the other, so that both see the same machine. What follows an epoch (validation and the checkpoint) is given
-apart: the bare loop has none.
+the other, so that both see the same machine; on a GPU, where steps overlap with what the processor does
+beside, an epoch of the one comes after an epoch of the other. What follows an epoch (validation and the
+checkpoint) is given apart: the bare loop has none.
 """
 
 from __future__ import annotations
@@ -40,16 +41,19 @@ NETWORKS = {"resnet1d18": "CnnClassifier", "lstm": "RnnClassifier"}
 
 
 class Alternate(Callback):
-    """Times the training epochs of a trainer, and after each of its steps a step of the bare loop.
+    """Times the training epochs of a trainer, and beside each of its steps a step of the bare loop.
 
     Args:
         bfloat16: Whether the bare loop computes in bfloat16 where that is safe.
         batch: Records a step.
         graph: Whether the bare loop's passes are CUDA graphs, as the trainer's are.
+        whole: Whether a whole epoch of the bare loop comes before each of the trainer's, in place of a step
+            after each step, for which the device is waited for.
     """
 
-    def __init__(self, bfloat16: bool, batch: int = BATCH, graph: bool = False) -> None:
+    def __init__(self, bfloat16: bool, batch: int = BATCH, graph: bool = False, whole: bool = False) -> None:
         self.graph = graph
+        self.whole = whole
         self.bfloat16 = bfloat16
         self.batch = batch
         self.trained: list[float] = []
@@ -81,14 +85,20 @@ class Alternate(Callback):
         self.trained.append(0.0)
         start = now()
         self.batches = iter(torch.randperm(len(self.signals), device=self.signals.device).split(self.batch))
+        if self.whole:
+            for rows in self.batches:
+                self._step(rows)
         self._resumed = now()
         self.bare.append(self._resumed - start)
 
     def on_train_batch_end(self, trainer: Trainer, pl_module: LightningModule, *_: object) -> None:
         """Stop the trainer's watch while the bare loop takes its step."""
+        if self.whole and not trainer.is_last_batch:
+            return
         paused = now()
         self.trained[-1] += paused - self._resumed
-        self._step(next(self.batches))
+        if not self.whole:
+            self._step(next(self.batches))
         self._resumed = now()
         self.bare[-1] += self._resumed - paused
 
@@ -122,6 +132,7 @@ def alternating(
     runs: Path,
     batch: int = BATCH,
     graph: bool = False,
+    whole: bool = False,
 ) -> Alternate:
     """Train with a bare loop beside, one epoch more than asked for, which comes first.
 
@@ -134,8 +145,9 @@ def alternating(
         runs: Folder of the runs.
         batch: Records a step.
         graph: Whether both train by CUDA graphs.
+        whole: Whether whole epochs take turns, not steps.
     """
-    alternate = Alternate(precision == "bf16-mixed", batch, graph)
+    alternate = Alternate(precision == "bf16-mixed", batch, graph, whole)
     words = ["fit", "--data", "PtbXlDataModule", "--data.store", str(store)]
     words += ["--data.num_samples", str(samples), "--data.batch_size", str(batch)]
     words += ["--model", NETWORKS[network], "--model.network", network, "--trainer.precision", precision]

@@ -77,31 +77,72 @@ class GraphedPasses:
     def _record(self, signal: Tensor) -> Pass | None:
         if any(module._forward_hooks or module._forward_pre_hooks for module in self.network.modules()):
             return None  # they would be called while it is recorded, and never again
-        body = _Body(self.network, self._plain)
+        own = _parameters(self.network)
         try:
-            with _as_it_was(self.network, signal.device), _without_cache():
+            with _as_it_was(self.network, signal.device), _without_cache(), _stand_ins(own) as stand_ins:
+                with _refusing_to_wait():  # seen beforehand: a recording that fails costs memory
+                    self._plain(signal)
                 recorded: Any = torch.cuda.make_graphed_callables(
-                    body, (signal.clone(),), allow_unused_input=True
+                    lambda signal, *_: self._plain(signal),
+                    (signal.clone(), *stand_ins),
+                    allow_unused_input=True,
                 )
         except RuntimeError as error:  # an operation that cannot be recorded, or no memory for it
-            torch.cuda.synchronize(signal.device)
             self.refusal = " ".join(str(error).split())[:200]
             rank_zero_info(f"cuda_graph: False (this network cannot be recorded: {self.refusal})")
             return None
-        passes: Pass = recorded
-        return passes
+        trained = list(own)
+
+        def replay(signal: Tensor) -> Tensor:
+            output: Tensor = recorded(signal, *trained)
+            return output
+
+        return replay
 
 
-class _Body(nn.Module):
-    """A network's usual pass, with its parameters, as a module that has no `forward` of its own yet."""
+Places = dict[nn.Parameter, list[tuple[nn.Module, str]]]
+"""Parameters, each with the modules that hold it and its name there."""
 
-    def __init__(self, network: nn.Module, forward: Pass) -> None:
-        super().__init__()
-        self.network = network
-        self._pass = forward
 
-    def forward(self, signal: Tensor) -> Tensor:
-        return self._pass(signal)
+def _parameters(network: nn.Module) -> Places:
+    places: Places = {}
+    for module in network.modules():
+        for name, parameter in module.named_parameters(recurse=False, remove_duplicate=False):
+            places.setdefault(parameter, []).append((module, name))
+    return places
+
+
+@contextmanager
+def _stand_ins(own: Places) -> Iterator[list[nn.Parameter]]:
+    """Put others, with the same memory, in the place of a network's parameters.
+
+    A loss of an earlier pass that is still kept holds on to where the gradients of the network's own
+    parameters arrive, which is bound to the stream of that pass: nothing can be recorded with these. Other
+    parameters have no past, and their gradients go to the network's own in each pass.
+    """
+    others = [nn.Parameter(each.detach(), requires_grad=each.requires_grad) for each in own]
+    _put(others, own)
+    try:
+        yield others
+    finally:
+        _put(list(own), own)
+
+
+def _put(parameters: list[nn.Parameter], places: Places) -> None:
+    for parameter, held in zip(parameters, places.values(), strict=True):
+        for module, name in held:
+            setattr(module, name, parameter)  # recurrent layers keep a list of their own, by this
+
+
+@contextmanager
+def _refusing_to_wait() -> Iterator[None]:
+    """Raise where the processor would wait for the device, to look at a number, say."""
+    before = torch.cuda.get_sync_debug_mode()
+    torch.cuda.set_sync_debug_mode("error")
+    try:
+        yield
+    finally:
+        torch.cuda.set_sync_debug_mode(before)
 
 
 @contextmanager
@@ -111,8 +152,14 @@ def _as_it_was(network: nn.Module, device: torch.device) -> Iterator[None]:
     state = torch.cuda.get_rng_state(device)
     try:
         yield
-    finally:
         torch.cuda.synchronize(device)
+    except RuntimeError:
+        torch.cuda.synchronize(device)
+        # A recording that failed is never over for the generator, which would refuse to draw from then on.
+        unharmed = torch.Generator(device)
+        torch.cuda.default_generators[unharmed.device.index].graphsafe_set_state(unharmed)
+        raise
+    finally:
         with torch.no_grad():
             for name, buffer in network.named_buffers():
                 buffer.copy_(kept[name])

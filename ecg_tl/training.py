@@ -157,7 +157,7 @@ class EcgCLI(LightningCLI):
         if logger in (None, True) and not trial:
             kwargs["logger"] = self._open_events()
         if logger is not False:  # without any logger, Lightning refuses to monitor rates
-            self.trainer_defaults["callbacks"].append(LearningRates(logging_interval="step"))
+            self.trainer_defaults["callbacks"].insert(0, LearningRates(logging_interval="step"))
         plugins = self._get(self.config_init, "trainer.plugins")
         kwargs["plugins"] = run_plugins(plugins, self._get(self.config_init, "trainer.strategy"))
         if self.acceleration is not None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import logging
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -15,14 +16,15 @@ from tiny import HALF_TRAINS, RESNET, data_words, fit_words
 from torch import Tensor, nn
 
 from ecg_tl.acceleration import choose_cuda_graph
-from ecg_tl.cuda_graph import GraphedPasses, install, remove
+from ecg_tl.cuda_graph import GraphedPasses, _parameters, _stand_ins, install, remove
 from ecg_tl.errors import SettingError
-from ecg_tl.models import create_network
+from ecg_tl.models import create_network, network_names
 from ecg_tl.models.stochastic_depth import set_stochastic_depth
 from ecg_tl.training import train
 
 gpu = pytest.mark.skipif(not torch.cuda.is_available(), reason="no GPU")
-NETWORKS = ("resnet1d18", "xresnet1d50", "inception1d", "net1d", "lstm", "bilstm", "gru", "s4", "weimann_vit")
+LARGE = ("ecg_fm", "hubert_ecg", "ecg_jepa")
+NETWORKS = [pytest.param(name, marks=pytest.mark.slow) if name in LARGE else name for name in network_names()]
 SAMPLES = 250
 
 
@@ -61,9 +63,23 @@ def test_a_training_on_a_processor_refuses_it(ptbxl_root: Path, tmp_path: Path) 
         train(fit_words(data, tmp_path, "--speed.cuda_graph", "true"))
 
 
-def batches(sizes: tuple[int, ...]) -> list[Tensor]:
+def batches(sizes: tuple[int, ...], dtype: torch.dtype = torch.float32) -> list[Tensor]:
     generator = torch.Generator().manual_seed(1)
-    return [torch.randn(size, 12, SAMPLES, generator=generator).cuda() for size in sizes]
+    return [torch.randn(size, 12, SAMPLES, generator=generator).to("cuda", dtype) for size in sizes]
+
+
+@dataclass(frozen=True)
+class Trained:
+    """What became of a network, with the loss of each step."""
+
+    state: dict[str, Tensor]
+    losses: list[float]
+    passes: GraphedPasses | None
+
+    def require_recorded(self) -> None:
+        assert self.passes is not None
+        assert self.passes.refusal is None
+        assert self.passes._recorded is not None
 
 
 def trained(
@@ -73,49 +89,82 @@ def trained(
     graph: bool,
     half: bool = False,
     before_step: Callable[[nn.Module, int], None] = lambda network, step: None,
-) -> tuple[dict[str, Tensor], GraphedPasses | None]:
-    """Train a copy on the batches; return what it became."""
+) -> Trained:
+    """Train a copy on the batches; a loss is kept to the end of the next step, with all that it hangs on."""
     torch.manual_seed(2)
-    network = copy.deepcopy(network).cuda().train()
+    network = copy.deepcopy(network).to(signals[0]).train()
     passes = install(network) if graph else None
     optimizer = torch.optim.AdamW(network.parameters(), lr=1e-3, fused=True)
+    losses = []
     for step, signal in enumerate(signals):
         before_step(network, step)
         optimizer.zero_grad()
         with torch.autocast("cuda", torch.bfloat16, enabled=half):
             logits = network(signal)
-        target = (signal.mean(dim=(1, 2), keepdim=True)[..., 0] > 0).float().expand(-1, logits.shape[1])
-        nn.functional.binary_cross_entropy_with_logits(logits.float(), target).backward()
+        target = (signal.mean(dim=(1, 2), keepdim=True)[..., 0] > 0).to(signal).expand(-1, logits.shape[1])
+        loss = nn.functional.binary_cross_entropy_with_logits(logits.to(signal), target)
+        loss.backward()
         optimizer.step()
-    return {name: tensor.detach().clone() for name, tensor in network.state_dict().items()}, passes
+        losses.append(float(loss))
+    state = {name: tensor.detach().clone() for name, tensor in network.state_dict().items()}
+    return Trained(state, losses, passes)
 
 
-def assert_same(found: dict[str, Tensor], expected: dict[str, Tensor], tolerance: float) -> None:
-    for name, tensor in expected.items():
+def assert_same(found: Trained, expected: Trained, tolerance: float) -> None:
+    for name, tensor in expected.state.items():
         scale = float(tensor.abs().max()) if tensor.is_floating_point() else 0.0
-        torch.testing.assert_close(
-            found[name], tensor, rtol=0, atol=tolerance * max(scale, 1e-3), msg=f"{name} differs"
-        )
+        difference = float((found.state[name].double() - tensor.double()).abs().max())
+        assert difference <= tolerance * max(scale, 1e-3), f"{name}: {difference:.2e} of {scale:.2e}"
+
+
+@pytest.mark.parametrize("name", NETWORKS)
+def test_parameters_that_stand_in_get_the_gradients(name: str) -> None:
+    torch.manual_seed(0)
+    network = create_network(name, 3, 12, SAMPLES).train()
+    own = dict(network.named_parameters())
+    signal, names = torch.randn(2, 12, SAMPLES), list(own)
+    network(signal).sum().backward()
+    used = [key for key in names if own[key].grad is not None]
+    network.zero_grad()
+    with _stand_ins(_parameters(network)) as others:
+        network(signal).sum().backward()
+        assert [key for key, other in zip(names, others, strict=True) if other.grad is not None] == used
+        assert all(other.data_ptr() == own[key].data_ptr() for key, other in zip(names, others, strict=True))
+    assert all(parameter.grad is None for parameter in own.values())
+    assert all(parameter is own[key] for key, parameter in network.named_parameters())
+    network(signal).sum().backward()
+    assert [key for key in names if own[key].grad is not None] == used
 
 
 @gpu
-@pytest.mark.parametrize("half", [False, True], ids=["float32", "bfloat16"])
 @pytest.mark.parametrize("name", NETWORKS)
-def test_a_training_by_graph_is_the_same_training(name: str, half: bool) -> None:
+def test_a_training_by_graph_is_the_same_training(name: str) -> None:
+    # In float64, where rounding, which may differ between kernels, stays small over ten steps.
     torch.manual_seed(0)
     network = create_network(name, 3, 12, SAMPLES)
-    signals = batches((16,) * 6 + (5,) + (16,) * 3)
-    plain, _ = trained(network, signals, graph=False, half=half)
-    again, _ = trained(network, signals, graph=False, half=half)
-    graph, passes = trained(network, signals, graph=True, half=half)
-    assert passes is not None
-    assert passes.refusal is None
-    assert passes._recorded is not None
+    signals = batches((16,) * 6 + (5,) + (16,) * 3, torch.float64)
+    plain = trained(network, signals, graph=False)
+    graph = trained(network, signals, graph=True)
+    graph.require_recorded()
+    assert_same(graph, plain, 1e-5)
+    counts = [key for key in plain.state if key.endswith("num_batches_tracked")]
+    assert all(torch.equal(graph.state[key], plain.state[key]) for key in counts)
+
+
+@gpu
+@pytest.mark.parametrize("name", NETWORKS)
+def test_losses_in_bfloat16_are_those_of_a_training_without(name: str) -> None:
+    torch.manual_seed(0)
+    network = create_network(name, 3, 12, SAMPLES)
+    signals = batches((16,) * 8)
+    plain = trained(network, signals, graph=False, half=True)
+    again = trained(network, signals, graph=False, half=True)
+    graph = trained(network, signals, graph=True, half=True)
+    graph.require_recorded()
     # Kernels that add up in any order make two trainings differ by themselves.
-    noise = max(float((plain[key].float() - again[key].float()).abs().max()) for key in plain)
-    assert_same(graph, plain, 1e-5 if noise == 0 else 2e-2)
-    counts = [key for key in plain if key.endswith("num_batches_tracked")]
-    assert all(torch.equal(graph[key], plain[key]) for key in counts)
+    noise = max(abs(one - other) for one, other in zip(plain.losses, again.losses, strict=True))
+    for step, (one, other) in enumerate(zip(graph.losses, plain.losses, strict=True)):
+        assert abs(one - other) <= max(0.03, 5 * noise), f"step {step}: {graph.losses}, {plain.losses}"
 
 
 @gpu
@@ -123,12 +172,11 @@ def test_random_masks_are_those_of_a_training_without() -> None:
     torch.manual_seed(0)
     network = create_network("resnet1d18", 3, 12, SAMPLES)
     set_stochastic_depth(network, 0.5)
-    signals = batches((16,) * 8)
-    plain, _ = trained(network, signals, graph=False)
-    graph, passes = trained(network, signals, graph=True)
-    assert passes is not None
-    assert passes._recorded is not None
-    assert_same(graph, plain, 1e-4)
+    signals = batches((16,) * 8, torch.float64)
+    plain = trained(network, signals, graph=False)
+    graph = trained(network, signals, graph=True)
+    graph.require_recorded()
+    assert_same(graph, plain, 1e-5)
 
 
 @gpu
@@ -143,33 +191,38 @@ def test_layers_that_are_unfrozen_train_from_then_on() -> None:
             if isinstance(module, nn.BatchNorm1d):
                 module.train(step >= 4)
 
-    signals = batches((16,) * 9)
-    plain, _ = trained(network, signals, graph=False, before_step=unfreeze)
-    graph, passes = trained(network, signals, graph=True, before_step=unfreeze)
-    assert passes is not None
-    assert passes._recorded is not None
-    assert_same(graph, plain, 1e-4)
-    assert float((graph["conv1.weight"] - network.state_dict()["conv1.weight"].cuda()).abs().max()) > 0
+    signals = batches((16,) * 9, torch.float64)
+    plain = trained(network, signals, graph=False, before_step=unfreeze)
+    graph = trained(network, signals, graph=True, before_step=unfreeze)
+    graph.require_recorded()
+    assert_same(graph, plain, 1e-5)
+    begun = network.state_dict()["conv1.weight"]
+    assert float((graph.state["conv1.weight"].cpu() - begun).abs().max()) > 0
 
 
 @gpu
-def test_what_cannot_be_recorded_goes_the_usual_way(caplog: pytest.LogCaptureFixture) -> None:
-    class Looks(nn.Module):
+@pytest.mark.parametrize("when", ["seen beforehand", "while it is recorded"])
+def test_what_cannot_be_recorded_goes_the_usual_way(when: str, caplog: pytest.LogCaptureFixture) -> None:
+    class Waits(nn.Module):
         def __init__(self) -> None:
             super().__init__()
             self.layer = nn.Linear(12 * SAMPLES, 2)
 
         def forward(self, signal: Tensor) -> Tensor:
-            output: Tensor = self.layer(signal.flatten(1))
-            return output if float(output.detach().mean()) > -1e9 else -output
+            output: Tensor = nn.functional.dropout(self.layer(signal.flatten(1)), 0.2, self.training)
+            if when == "seen beforehand":
+                return output if float(output.detach().mean()) > -1e9 else -output
+            torch.cuda.synchronize()
+            return output
 
     torch.manual_seed(0)
-    network, signals = Looks(), batches((8,) * 5)
-    plain, _ = trained(network, signals, graph=False)
+    network, signals = Waits(), batches((8,) * 5)
+    plain = trained(network, signals, graph=False)
     with caplog.at_level(logging.INFO):
-        graph, passes = trained(network, signals, graph=True)
-    assert passes is not None
-    assert passes.refusal
+        graph = trained(network, signals, graph=True)
+    assert graph.passes is not None
+    assert graph.passes.refusal
+    assert "cannot be recorded" in caplog.text
     assert_same(graph, plain, 1e-6)
 
 

@@ -177,9 +177,9 @@ def trainer(
     own = [callbacks] if isinstance(callbacks, Callback) else list(callbacks)
     # First: what averages weights must not begin with those from before the transfer.
     own.sort(key=lambda one: not isinstance(one, TransferLearning))
-    every = [*own, *chosen.values(), *run_callbacks()]
-    if settings.get("logger") is not False:  # without any logger, Lightning refuses to monitor rates
-        every.append(LearningRates(logging_interval="step"))
+    # Without any logger, Lightning refuses to monitor rates.
+    rates = [] if settings.get("logger") is False else [LearningRates(logging_interval="step")]
+    every = [*own, *chosen.values(), *rates, *run_callbacks()]
     is_chosen = settings.get("precision") is None
     settings["plugins"] = run_plugins(settings.get("plugins"), settings.get("strategy"))
     if is_chosen:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from itertools import combinations
 
 import numpy as np
@@ -64,7 +65,7 @@ def provide_leads(
         )
     rows = {lead: recording.values[recording.leads.index(lead)] for lead in wanted if lead in recording.leads}
     remarks = []
-    pair = _determining_pair(recording)
+    pair = _determining_pair(recording.leads)
     computed = [lead for lead in wanted if lead not in rows and pair is not None and lead in LIMB_LEADS]
     if pair is not None and computed:
         known = [recording.values[recording.leads.index(lead)].astype(np.float64) for lead in pair]
@@ -94,8 +95,9 @@ def provide_leads(
     return ProvidedLeads(provided, tuple(missing), tuple(remarks))
 
 
-def _determining_pair(recording: Recording) -> tuple[str, str] | None:
-    pairs = list(combinations([lead for lead in LIMB_LEADS if lead in recording.leads], 2))
+@lru_cache(maxsize=32)
+def _determining_pair(leads: tuple[str, ...]) -> tuple[str, str] | None:
+    pairs = list(combinations([lead for lead in LIMB_LEADS if lead in leads], 2))
     if not pairs:
         return None
     # I and II come first and have the greatest determinant there is, 1: of equals, `max` takes the first.

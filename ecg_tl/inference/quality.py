@@ -65,10 +65,18 @@ def _damages(used: Recording, windows: Windows) -> Iterator[Remark]:
             yield Remark(_KINDS[kind], f"{kind.value}: {messages[0]}{share}")
 
 
+def _extents(recording: Recording) -> list[float]:
+    values = recording.values
+    if np.isfinite(values).all():
+        extents: list[float] = (values.max(axis=1) - values.min(axis=1)).tolist()
+        return extents
+    finite = (row[np.isfinite(row)] for row in values)
+    return [float(row.max() - row.min()) for row in finite if row.size]
+
+
 def _normalised(recording: Recording) -> Iterator[Remark]:
     """Tell signals that were stretched lead by lead: no ECG has the same extent in every lead."""
-    finite = (row[np.isfinite(row)] for row in recording.values)
-    extents = [extent for row in finite if row.size and (extent := float(row.max() - row.min())) > 0]
+    extents = [extent for extent in _extents(recording) if extent > 0]
     if len(extents) < 3 or max(extents) - min(extents) > _SAME_EXTENT * max(extents):
         return
     yield Remark(

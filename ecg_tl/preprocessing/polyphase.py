@@ -24,6 +24,7 @@ _LARGEST_BLOCK = 2**20
 """Numbers in a matrix. Every published rate needs under 50,000; 128.205 to 100 Hz would need 500 million."""
 
 
+@lru_cache(maxsize=32)
 def rate_ratio(source_rate: float, target_rate: float) -> Fraction:
     """Return target over source as a fraction; rates are taken to a thousandth of a Hz."""
     source = Fraction(source_rate).limit_denominator(1000)

@@ -30,7 +30,7 @@ _MAT4_INT16 = 30
 _FETCH = "Fetch the record again, or leave it out."
 
 
-def read_wfdb(record: Path, amplitude: Amplitude = "header") -> Recording:
+def read_wfdb(record: Path, amplitude: Amplitude = "header", header: Header | None = None) -> Recording:
     """Read a WFDB record, named without extension, whole and at its own rate, in millivolts.
 
     Samples that the file marks as not measured are NaN. Every lead's checksum is compared with the header's,
@@ -40,12 +40,13 @@ def read_wfdb(record: Path, amplitude: Amplitude = "header") -> Recording:
         record: Its path.
         amplitude: `header` converts as the header says; `steps` takes a step of every lead as 1 µV, and the
             step 0 as 0 mV, whatever the header says.
+        header: Its header, where that was read before.
 
     Raises:
         RecordError: If a file is missing, truncated or damaged, a checksum differs, a unit is none of
             voltage, or the header cannot be read (`read_header`).
     """
-    header = read_header(record)
+    header = header or read_header(record)
     signals = header.signals
     scales, baselines = [MILLIVOLTS_PER_STEP] * len(signals), [0] * len(signals)
     if amplitude == "header":

@@ -86,19 +86,30 @@ def inspect(recording: Recording, record_id: str) -> Iterator[Finding]:
         yield Finding(FindingKind.MISSING_VALUES, record_id, f"{nan_samples} samples")
     signal = filled.astype(np.float64)
     yield from _contradictions(dict(zip(recording.leads, signal, strict=True)), record_id)
-    flat = [lead for lead, row in zip(recording.leads, signal, strict=True) if np.ptp(row) == 0]
+    lowest, highest = signal.min(axis=1), signal.max(axis=1)
+    extents = highest - lowest
+    flat = [lead for lead, extent in zip(recording.leads, extents, strict=True) if extent == 0]
     if flat:
         yield Finding(FindingKind.FLAT_LEAD, record_id, ", ".join(flat))
+    shortest = max(2, round(SATURATION_SECONDS * recording.sampling_rate))
+    held = [
+        np.count_nonzero(row == low) >= shortest or np.count_nonzero(row == high) >= shortest
+        for row, low, high in zip(signal, lowest, highest, strict=True)
+    ]
+    # The sample farthest from the median is between half of the extent and all of it away: of most records
+    # that says enough, and medians are the slowest part of this.
+    extent = float(np.median(extents))
+    if not any(held) and extent / 2 >= SMALLEST_PEAK and extent <= LARGEST_PEAK:
+        return
     excursions = np.abs(signal - np.median(signal, axis=1, keepdims=True))
     peak = float(np.median(excursions.max(axis=1)))
     # A record with most leads flat says nothing about its gain.
     if not SMALLEST_PEAK <= peak <= LARGEST_PEAK and len(flat) * 2 < len(signal):
         yield Finding(FindingKind.GAIN, record_id, f"median peak {peak:.3g} mV")
-    shortest = max(2, round(SATURATION_SECONDS * recording.sampling_rate))
-    for lead, row, excursion in zip(recording.leads, signal, excursions, strict=True):
-        extreme = float(row[int(np.argmax(excursion))])
-        if excursion.max() < SATURATION_EXCURSION:
+    for lead, row, excursion, is_held in zip(recording.leads, signal, excursions, held, strict=True):
+        if not is_held or excursion.max() < SATURATION_EXCURSION:
             continue
+        extreme = float(row[int(np.argmax(excursion))])
         run = longest_run(_without_ends(row == extreme))
         if run >= shortest:
             seconds = run / recording.sampling_rate

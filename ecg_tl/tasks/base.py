@@ -257,7 +257,8 @@ class EcgClassifier(LightningModule):
         self.log(
             "train/loss",
             loss,
-            prog_bar=True,
+            # Only where it is shown: for its number the processor waits for the device in each step.
+            prog_bar=self.trainer.progress_bar_callback is not None,
             on_step=True,
             on_epoch=True,
             batch_size=len(batch["target"]),

@@ -260,6 +260,11 @@ def test_outputs_in_single_precision_are_the_published_ones(name: str, loaded: E
         load(loaded, published_state(name))
 
 
+def on_gpu(name: str) -> float:
+    """How near outputs in float64 are: PyTorch's kernel for weight norm computes in float32 on a GPU."""
+    return 1e-7 if name in ("ecg-fm", "hubert-ecg") else 1e-9
+
+
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="no GPU")
 @every_network
 def test_outputs_on_a_gpu_are_the_published_ones(
@@ -269,7 +274,7 @@ def test_outputs_on_a_gpu_are_the_published_ones(
     monkeypatch.setattr(torch.backends.cudnn, "allow_tf32", False)
     loaded.cuda()
     try:
-        check_outputs(name, loaded, network_input(name), 1e-9, device="cuda")
+        check_outputs(name, loaded, network_input(name), on_gpu(name), device="cuda")
         loaded.float()
         check_outputs(name, loaded, network_input(name).float(), 1e-5, device="cuda")
     finally:

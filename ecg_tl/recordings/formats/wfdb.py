@@ -20,8 +20,8 @@ from ecg_tl.signals import LEADS
 def _read(path: Path, settings: ReadSettings) -> ReadRecord:
     """Read one recording, named without extension."""
     try:
-        recording = read_wfdb(path, settings.amplitude)
         headers = [read_header(path)]
+        recording = read_wfdb(path, settings.amplitude, headers[0])
     except SeveralSegmentsError:
         recording = read_segmented(path, read_segments(path), settings.amplitude)
         headers = [read_header(part) for part in segment_records(path)]
