@@ -52,7 +52,7 @@ class Speed:
         compile: Whether, and in which of its modes, `torch.compile` translates the network;
             `reduce-overhead` uses CUDA graphs. `auto` is `none`.
         cuda_graph: Whether the network's training passes are recorded on a GPU, and launched at once; see
-            `ecg_tl.cuda_graph`. Where one process trains, without accumulated gradients. `auto` does not.
+            `ecg_tl.cuda_graph`. `auto` does where one process trains without accumulating gradients.
         fused_optimizer: Whether the optimizer updates parameters in one kernel. `auto` does on CPU and CUDA.
     """
 
@@ -273,7 +273,7 @@ def choose_cuda_graph(
     if wanted is True and found is not None:
         raise SettingError("speed.cuda_graph", f"true, where {found}", "auto or false", "Remove the setting.")
     if wanted == "auto":
-        return Choice(False, f"auto: {found or 'an option, see docs/performance.md'}")
+        return Choice(found is None, f"auto: {found or 'all kernels of a pass are launched at once'}")
     return Choice(wanted, "as set")
 
 

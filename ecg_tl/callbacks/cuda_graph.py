@@ -5,14 +5,15 @@ from __future__ import annotations
 from lightning.pytorch import Callback, LightningModule, Trainer
 from lightning.pytorch.strategies import ParallelStrategy
 from lightning_utilities.core.rank_zero import rank_zero_info
-from torch import nn
 
 from ecg_tl.acceleration import Auto, choose_cuda_graph
 from ecg_tl.cuda_graph import install, remove
+from ecg_tl.errors import SettingError
+from ecg_tl.tasks.base import EcgClassifier
 
 
 class CudaGraphs(Callback):
-    """Lets the network's training passes be recorded, where that is worth it and possible.
+    """Lets a classifier's training passes be recorded, where that is possible.
 
     Args:
         wanted: As `Speed.cuda_graph`.
@@ -22,9 +23,21 @@ class CudaGraphs(Callback):
         self.wanted: bool | Auto = wanted
 
     def on_fit_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Say what was chosen, and take the place of the network's `forward`."""
+        """Say what was chosen, and take the place of the network's `forward`.
+
+        Raises:
+            SettingError: If graphs are asked for where they cannot be.
+        """
+        if not isinstance(pl_module, EcgClassifier):
+            if self.wanted is True:
+                raise SettingError(
+                    "speed.cuda_graph",
+                    f"true for a {type(pl_module).__name__}",
+                    "a classifier, whose passes are those of one network",
+                    "Remove the setting.",
+                )
+            return
         network = pl_module.network
-        assert isinstance(network, nn.Module)
         choice = choose_cuda_graph(
             self.wanted,
             device=pl_module.device.type,
@@ -39,6 +52,5 @@ class CudaGraphs(Callback):
 
     def teardown(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
         """Give the network its own `forward` back."""
-        network = pl_module.network
-        assert isinstance(network, nn.Module)
-        remove(network)
+        if isinstance(pl_module, EcgClassifier):
+            remove(pl_module.network)

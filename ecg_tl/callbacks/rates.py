@@ -13,8 +13,8 @@ class LearningRates(LearningRateMonitor):
     """Lightning's monitor, whose rates in an epoch's scores are those of the epoch's last step.
 
     Lightning's are those of the last step that was logged, perhaps epochs ago: after a resumption there is
-    none, and the columns of `metrics.csv` stay empty until the next one. Callbacks that read an epoch's scores
-    at its end have to come after this one.
+    none, and the columns of `metrics.csv` stay empty until the next one. Callbacks that read an epoch's
+    scores at its end have to come after this one.
     """
 
     _of_step: tuple[float, ...] = ()

@@ -20,7 +20,7 @@ from ecg_tl.inference import NOTICE
 from ecg_tl.inference.answer import Aggregation, AnswerSettings, require_aggregation
 from ecg_tl.inference.many import Answered, answer_records
 from ecg_tl.inference.model import InferenceModel
-from ecg_tl.inference.opening import ONNX_SUFFIX, PROGRAM_SUFFIX, open_model
+from ecg_tl.inference.opening import ONNX_SUFFIX, PROGRAM_SUFFIX, open_model, opening_of_its_own
 from ecg_tl.inference.output import Failure, Outcome, as_json, as_table, render
 from ecg_tl.inference.windows import WhichWindows
 from ecg_tl.mistaken import clearer
@@ -71,7 +71,8 @@ def run(words: Sequence[str]) -> int:
 
     outcomes: list[Outcome] = []
     with record_progress("Running records", len(records), len(records) > 1) as advance:
-        for one in answer_records(model, records, reading, settings):
+        opening = opening_of_its_own(model, model_path, len(records), trust_program=given.trust_program)
+        for one in answer_records(model, records, reading, settings, opening=opening):
             outcomes.append(_outcome(one, model, pictures, given.plot_class))
             advance()
 

@@ -14,6 +14,7 @@ from lightning_utilities.core.rank_zero import rank_zero_info
 
 from ecg_tl.acceleration import Speed, choose_acceleration
 from ecg_tl.callbacks import EcgPictures, LearningRates, RunCheckpoint, ScoreCurves
+from ecg_tl.callbacks.cuda_graph import CudaGraphs
 from ecg_tl.callbacks.signals import ending_together
 from ecg_tl.checkpoints.description import read_description, require_epoch_end, threads_of
 from ecg_tl.checkpoints.reading import read_checkpoint
@@ -179,7 +180,7 @@ def trainer(
     own.sort(key=lambda one: not isinstance(one, TransferLearning))
     # Without any logger, Lightning refuses to monitor rates.
     rates = [] if settings.get("logger") is False else [LearningRates(logging_interval="step")]
-    every = [*own, *chosen.values(), *rates, *run_callbacks()]
+    every = [*own, *chosen.values(), *rates, CudaGraphs(of_speed.cuda_graph), *run_callbacks()]
     is_chosen = settings.get("precision") is None
     settings["plugins"] = run_plugins(settings.get("plugins"), settings.get("strategy"))
     if is_chosen:

@@ -52,6 +52,11 @@ class CheckpointModel:
         self.task: EcgClassifier = restore_task(path, checkpoint).to(self.device)
         _check_shape(self.task, self.description, path)
 
+    @property
+    def device_type(self) -> str:
+        """Of the device that it runs on."""
+        return self.device.type
+
     def logits(self, signal: NDArray[np.float32]) -> NDArray[np.float32]:
         """Turn signals `(batch, leads, samples)` in mV into uncalibrated logits `(batch, classes)`."""
         with torch.inference_mode():

@@ -195,6 +195,10 @@ class InferenceModel(Protocol):
     def description(self) -> ModelDescription:
         """What it says of itself."""
 
+    @property
+    def device_type(self) -> str:
+        """What it runs on: `cpu`, `cuda`."""
+
     def logits(self, signal: NDArray[np.float32]) -> NDArray[np.float32]:
         """Turn signals `(batch, leads, samples)` in mV into uncalibrated logits `(batch, classes)`."""
 

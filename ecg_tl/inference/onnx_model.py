@@ -27,6 +27,7 @@ class OnnxModel:
 
     Args:
         path: The file.
+        threads: That compute an answer; by default one a core.
 
     Attributes:
         description: What it says of itself.
@@ -36,8 +37,10 @@ class OnnxModel:
         SettingError: If onnxruntime is not installed.
     """
 
-    def __init__(self, path: Path) -> None:
-        self._session = _open(path)
+    device_type = "cpu"
+
+    def __init__(self, path: Path, threads: int | None = None) -> None:
+        self._session = _open(path, threads)
         try:
             metadata = self._session.get_modelmeta().custom_metadata_map
         except UnicodeDecodeError as error:
@@ -67,7 +70,7 @@ class OnnxModel:
         return probability, logits
 
 
-def _open(path: Path) -> Any:
+def _open(path: Path, threads: int | None) -> Any:
     """Open a session of onnxruntime, which ships no types."""
     try:
         import onnxruntime
@@ -81,6 +84,7 @@ def _open(path: Path) -> Any:
     if not path.is_file():
         raise CheckpointError(path, "no such file", "an exported network", "Check the path.")
     options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = threads or 0  # 0 is one a core
     options.log_severity_level = 4  # errors come as exceptions as well, without colours and file positions
     try:
         content = path.read_bytes()

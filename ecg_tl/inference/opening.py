@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +13,17 @@ from ecg_tl.inference.model import InferenceModel
 
 ONNX_SUFFIX, PROGRAM_SUFFIX = ".onnx", ".pt2"
 """Of exported networks; any other file is taken for a checkpoint."""
+
+LARGEST_COPIED = 200_000_000
+"""Bytes of a file of which each of several processes opens its own network. A larger one is so slow that
+reading records beside it costs nothing."""
+
+FEWEST_COPIED = 5_000
+"""Records from which on a checkpoint is opened in each process: PyTorch is imported there for seconds, in
+which one network answers a thousand. An ONNX file is opened in one second."""
+
+Opening = Callable[[], InferenceModel]
+"""Opens a network once more, in another process."""
 
 
 def open_model(path: str | Path, accelerator: str = "auto", *, trust_program: bool = False) -> InferenceModel:
@@ -31,14 +44,42 @@ def open_model(path: str | Path, accelerator: str = "auto", *, trust_program: bo
     return model
 
 
-def _open(path: Path, accelerator: str, trust_program: bool) -> InferenceModel:
+def opening_of_its_own(
+    model: InferenceModel, path: Path, records: int, *, trust_program: bool = False
+) -> Opening | None:
+    """Return how each of several processes opens this network for itself; None where one is for all.
+
+    One network on all cores waits for what is read beside it, and the other way round; one on each core,
+    which reads what it answers, waits for nothing. A GPU, and memory for a large network, are there once.
+
+    Args:
+        model: The network.
+        path: Of its file.
+        records: How many it shall answer.
+        trust_program: As `open_model`.
+    """
+    few = records < FEWEST_COPIED and path.suffix.lower() != ONNX_SUFFIX
+    if few or model.device_type != "cpu" or path.stat().st_size > LARGEST_COPIED:
+        return None
+    return partial(_open_on_one_core, path, trust_program)
+
+
+def _open_on_one_core(path: Path, trust_program: bool) -> InferenceModel:
+    if path.suffix.lower() != ONNX_SUFFIX:
+        import torch
+
+        torch.set_num_threads(1)
+    return _open(path, "cpu", trust_program, threads=1)
+
+
+def _open(path: Path, accelerator: str, trust_program: bool, *, threads: int | None = None) -> InferenceModel:
     if not path.is_file():
         found = "a folder" if path.is_dir() else "no such file"
         raise CheckpointError(path, found, "a checkpoint, or an exported model", "Check the path.")
     if path.suffix.lower() == ONNX_SUFFIX:
         from ecg_tl.inference.onnx_model import OnnxModel
 
-        return OnnxModel(path)
+        return OnnxModel(path, threads)
     if path.suffix.lower() == PROGRAM_SUFFIX:
         if not trust_program:
             raise CheckpointError(

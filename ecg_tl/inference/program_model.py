@@ -37,6 +37,8 @@ class ProgramModel:
         CheckpointError: If the file is missing, damaged, of another project, or not what it says it is.
     """
 
+    device_type = "cpu"
+
     def __init__(self, path: Path) -> None:
         # Before anything of the program is loaded: another project's is not touched.
         self.description: ModelDescription = from_json(_read_metadata(path), path)

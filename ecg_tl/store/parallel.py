@@ -55,7 +55,12 @@ def count_workers(workers: int | None, items: int) -> int:
     return min(cores, MOST_WORKERS)
 
 
-def map_ordered(function: Callable[[Item], Result], items: Sequence[Item], workers: int) -> Generator[Result]:
+def map_ordered(
+    function: Callable[[Item], Result],
+    items: Sequence[Item],
+    workers: int,
+    largest_chunk: int = LARGEST_CHUNK,
+) -> Generator[Result]:
     """Yield `function(item)` for each item, in order.
 
     Only a few chunks are ever under way, so that memory does not grow with a slow consumer. Close the
@@ -65,6 +70,7 @@ def map_ordered(function: Callable[[Item], Result], items: Sequence[Item], worke
         function: Picklable, as are items and results.
         items: What to do it with.
         workers: Processes; with 1 it all happens in this one.
+        largest_chunk: Items that a process is given at once, at most.
 
     Raises:
         StoreError: If a process ended before its work was done.
@@ -72,7 +78,7 @@ def map_ordered(function: Callable[[Item], Result], items: Sequence[Item], worke
     if workers <= 1:
         yield from map(function, items)
         return
-    size = max(1, min(LARGEST_CHUNK, len(items) // (4 * workers)))
+    size = max(1, min(largest_chunk, len(items) // (4 * workers)))
     chunks = iter([items[start : start + size] for start in range(0, len(items), size)])
     # Never a plain fork: the calling process has threads (PyTorch's, a progress bar's), and a lock that one
     # of them holds at that moment would stay locked in the child for ever.

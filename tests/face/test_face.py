@@ -146,6 +146,17 @@ def test_precision_is_chosen_for_the_network(cpsc2018_root: Path, monkeypatch: p
     assert given.precision == "64-true"
 
 
+@pytest.mark.skipif(torch.cuda.is_available(), reason="a GPU")
+def test_cuda_graphs_are_a_setting_here_as_well(cpsc2018_root: Path, cpsc2018_store: Store) -> None:
+    data = ecg_tl.datamodule(
+        "cpsc2018", store=cpsc2018_store.path, sampling_rate=SAMPLING_RATE, num_samples=NUM_SAMPLES
+    )
+    trainer = ecg_tl.trainer(logger=False, speed={"cuda_graph": True}, max_epochs=1, **NO_PICTURES, **QUIET)
+    task = ecg_tl.EcgClassifier.for_data(data, "gru", network_options={"hidden_size": 4})
+    with pytest.raises(SettingError, match=r"speed\.cuda_graph.*a cpu has none"):
+        trainer.fit(task, data)
+
+
 @pytest.mark.slow
 def test_a_model_answers_about_files_and_arrays(trained_run: Path, ptbxl_root: Path, tmp_path: Path) -> None:
     model = ecg_tl.open_model(trained_run / "checkpoints" / "best.ckpt")

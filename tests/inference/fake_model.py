@@ -13,6 +13,8 @@ from ecg_tl.signals import LEADS
 class FakeModel:
     """A network of two classes: a logit that is lead I's mean in mV, and one that is always 1."""
 
+    device_type = "cpu"
+
     def __init__(self, **changes: Any) -> None:
         self.description = describe(**changes)
         self.seen: list[np.ndarray] = []

@@ -6,12 +6,16 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from fake_model import FakeModel
+from tiny import NUM_SAMPLES
 
 from ecg_tl.errors import CheckpointError, EcgTlError, RecordError
+from ecg_tl.export.exporting import export
 from ecg_tl.inference import many
 from ecg_tl.inference.answer import Answer, AnswerSettings, answer
 from ecg_tl.inference.many import answer_records
+from ecg_tl.inference.opening import FEWEST_COPIED, open_model, opening_of_its_own
 from ecg_tl.recordings import ReadSettings, read_record
 from ecg_tl.signals import LEADS
 from ecg_tl.store import parallel
@@ -80,6 +84,54 @@ def test_processes_that_read_ahead_change_nothing(
     assert [one.record for one in found] == records
     for one, other in zip(found, expected, strict=True):
         assert same(one.found, str(other.found) if isinstance(other.found, EcgTlError) else other.found)
+
+
+@pytest.mark.slow
+def test_processes_with_a_network_of_their_own_change_nothing(
+    records: list[Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    expected = list(answer_records(network(), records, READING, SETTINGS))
+    monkeypatch.setattr(parallel, "SERIAL_BELOW", 1)
+    monkeypatch.setattr(many, "MOST_SENT", 2)  # those of more windows are answered here
+    here = network()
+    found = list(answer_records(here, records, READING, SETTINGS, workers=2, opening=network))
+    assert [one.record for one in found] == records
+    for one, other in zip(found, expected, strict=True):
+        assert same(one.found, str(other.found) if isinstance(other.found, EcgTlError) else other.found)
+    assert sum(len(batch) for batch in here.seen) == 180 + 3
+
+
+def unopenable() -> FakeModel:
+    raise CheckpointError("file", "another one than a moment ago", "the same", "Run it again.")
+
+
+@pytest.mark.slow
+def test_a_network_that_cannot_be_opened_again_ends_it_all(
+    records: list[Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(parallel, "SERIAL_BELOW", 1)
+    with pytest.raises(CheckpointError, match="another one than a moment ago"):
+        list(answer_records(network(), records, READING, SETTINGS, workers=2, opening=unopenable))
+
+
+@pytest.mark.slow
+def test_who_opens_a_network_of_its_own(trained_run: Path, tmp_path: Path) -> None:
+    checkpoint = trained_run / "checkpoints" / "best.ckpt"
+    model = open_model(checkpoint, "cpu")
+    assert opening_of_its_own(model, checkpoint, FEWEST_COPIED - 1) is None
+    again = opening_of_its_own(model, checkpoint, FEWEST_COPIED)
+    signal = np.random.default_rng(0).normal(size=(3, 12, NUM_SAMPLES)).astype(np.float32)
+    threads = torch.get_num_threads()
+    assert again is not None
+    np.testing.assert_allclose(again().logits(signal), model.logits(signal), atol=1e-5)
+    torch.set_num_threads(threads)
+    exported = export(checkpoint, "onnx", tmp_path / "network.onnx").path
+    of_onnx = opening_of_its_own(open_model(exported), exported, 1)
+    assert of_onnx is not None
+    np.testing.assert_allclose(of_onnx().logits(signal), model.logits(signal), atol=1e-4)
+    on_gpu = network()
+    on_gpu.device_type = "cuda"
+    assert opening_of_its_own(on_gpu, exported, FEWEST_COPIED) is None
 
 
 def test_a_network_without_numbers_for_one_record_answers_the_others(records: list[Path]) -> None:
