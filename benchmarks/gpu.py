@@ -118,7 +118,8 @@ def trainings(arguments: argparse.Namespace, samples: int, batch: int, folder: P
                 own, runs = 20 if quick else paper_grid.BATCH, folder / f"grid{number}" / name
                 paces[name] = paper_grid.measure_together(name, store, samples, runs, own, number)
             for name, speed, _, beside, start, hours in paper_grid.table(paces, number):
-                how = f"{number} at a time: {beside} s beside an epoch, {start} beside a run"
+                each = f": {beside} s beside an epoch, {start} beside a run" if beside else ""
+                how = f"{number} at a time{each}"
                 yield ["grid", name, how, paper_grid.BATCH, speed, "hours", f"{hours:.2f}"]
     few = write_noise_store(folder / "few", 100 if quick else 250, samples).path
     for name in () if "runs" not in parts else ("gru",) if quick else ("gru", "resnet1d18"):

@@ -110,11 +110,22 @@ def trained(
     return Trained(state, losses, passes)
 
 
-def assert_same(found: Trained, expected: Trained, tolerance: float) -> None:
+def difference(found: Trained, expected: Trained) -> float:
+    """Return the largest difference of any tensor, as a share of its largest value."""
+    shares = []
     for name, tensor in expected.state.items():
-        scale = float(tensor.abs().max()) if tensor.is_floating_point() else 0.0
-        difference = float((found.state[name].double() - tensor.double()).abs().max())
-        assert difference <= tolerance * max(scale, 1e-3), f"{name}: {difference:.2e} of {scale:.2e}"
+        scale = max(float(tensor.double().abs().max()), 1e-3) if tensor.is_floating_point() else 1.0
+        shares.append(float((found.state[name].double() - tensor.double()).abs().max()) / scale)
+    return max(shares)
+
+
+def shaken(network: nn.Module) -> nn.Module:
+    """Return a copy whose parameters differ by what float64 rounds off."""
+    other = copy.deepcopy(network).double()
+    with torch.no_grad():
+        for parameter in other.parameters():
+            parameter.mul_(1 + 1e-15 * torch.randn_like(parameter).sign())
+    return other
 
 
 @pytest.mark.parametrize("name", NETWORKS)
@@ -139,14 +150,17 @@ def test_parameters_that_stand_in_get_the_gradients(name: str) -> None:
 @gpu
 @pytest.mark.parametrize("name", NETWORKS)
 def test_a_training_by_graph_is_the_same_training(name: str) -> None:
-    # In float64, where rounding, which may differ between kernels, stays small over a few steps.
+    # In float64; kernels may round differently, which a deep network makes much of: ResNet1d-101 turns one
+    # part in 10^15 of its weights into three quarters of them within seven steps.
     torch.manual_seed(0)
     network = create_network(name, 3, 12, SAMPLES)
     signals = batches((16,) * 4 + (5,) + (16,) * 2, torch.float64)
     plain = trained(network, signals, graph=False)
+    rounded = trained(shaken(network), signals, graph=False)
     graph = trained(network, signals, graph=True)
     graph.require_recorded()
-    assert_same(graph, plain, 1e-5)
+    assert graph.losses[:4] == pytest.approx(plain.losses[:4], rel=1e-5)
+    assert difference(graph, plain) <= max(1e-5, 10 * difference(rounded, plain))
     counts = [key for key in plain.state if key.endswith("num_batches_tracked")]
     assert all(torch.equal(graph.state[key], plain.state[key]) for key in counts)
 
@@ -176,7 +190,7 @@ def test_random_masks_are_those_of_a_training_without() -> None:
     plain = trained(network, signals, graph=False)
     graph = trained(network, signals, graph=True)
     graph.require_recorded()
-    assert_same(graph, plain, 1e-5)
+    assert difference(graph, plain) <= 1e-5
 
 
 @gpu
@@ -195,7 +209,7 @@ def test_layers_that_are_unfrozen_train_from_then_on() -> None:
     plain = trained(network, signals, graph=False, before_step=unfreeze)
     graph = trained(network, signals, graph=True, before_step=unfreeze)
     graph.require_recorded()
-    assert_same(graph, plain, 1e-5)
+    assert difference(graph, plain) <= 1e-5
     begun = network.state_dict()["conv1.weight"]
     assert float((graph.state["conv1.weight"].cpu() - begun).abs().max()) > 0
 
@@ -223,7 +237,7 @@ def test_what_cannot_be_recorded_goes_the_usual_way(when: str, caplog: pytest.Lo
     assert graph.passes is not None
     assert graph.passes.refusal
     assert "cannot be recorded" in caplog.text
-    assert_same(graph, plain, 1e-6)
+    assert difference(graph, plain) <= 1e-6
 
 
 @gpu
