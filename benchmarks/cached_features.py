@@ -11,6 +11,8 @@ the same as loaded ones. Prepared records are in memory; importing and setting u
 from __future__ import annotations
 
 import argparse
+import contextlib
+import io
 import logging
 import statistics
 import tempfile
@@ -87,7 +89,8 @@ def probe(store: Store, samples: int, network: str, precision: Any, epochs: int,
         enable_model_summary=False,
         num_sanity_val_steps=0,
     )
-    trainer.fit(task, data)
+    with contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(io.StringIO()):
+        trainer.fit(task, data)
     return watch.seconds
 
 
@@ -112,7 +115,7 @@ def main() -> None:
     )
     parser.add_argument("--records", type=int, default=500, help="in all; 9 of 10 train and validate")
     parser.add_argument("--epochs", type=int, default=20)
-    parser.add_argument("--plain_epochs", type=int, default=2, help="without the cache, counted up")
+    parser.add_argument("--plain_epochs", type=int, default=1, help="without the cache, counted up")
     parser.add_argument("--precision", choices=("32-true", "bf16-mixed"), default="32-true")
     parser.add_argument("--quick", action="store_true", help="short signals, two networks: does it run?")
     arguments = parser.parse_args()

@@ -1,6 +1,6 @@
 """Records a second of `ecg-tl infer` on a folder, against a bare loop over the network.
 
-    python benchmarks/inference.py [--records 10000] [--networks resnet1d18 resnet1d50 gru] [--quick]
+    python benchmarks/inference.py [--records 10000] [--rates 100 500] [--networks ...] [--quick]
 
 The bare loop has its signals in memory, as the network takes them, 64 at a time. `ecg-tl infer` is the whole
 command, that starts, finds the records, reads them (WFDB, 12 leads of 10 s), resamples those of another
@@ -45,6 +45,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--networks", nargs="+", default=["resnet1d18"])
     parser.add_argument("--records", type=int, default=2000, help="in the folder")
+    parser.add_argument("--rates", type=int, nargs="+", default=[100], choices=list(RATES), help="in Hz")
     parser.add_argument("--rounds", type=int, default=3, help="of the bare loop")
     parser.add_argument("--quick", action="store_true", help="few records: does it run?")
     arguments = parser.parse_args()
@@ -61,8 +62,8 @@ def main() -> None:
             checkpoint = save_network(folder / f"{network}.ckpt", network)
             exported = export(checkpoint, "onnx", folder / f"{network}.onnx").path
             for kind, path in (("PyTorch", checkpoint), ("ONNX", exported)):
-                for rate, source in RATES.items():
-                    few, many = make_folders(folder / "simulated" / source, folder / str(rate), count)
+                for rate in arguments.rates:
+                    few, many = make_folders(folder / "simulated" / RATES[rate], folder / str(rate), count)
                     signals = as_taken(open_model(path), few)[:ALONE]
                     before = bare_speed(path, signals, rounds)
                     seconds, peaks = zip(*(whole_command(path, one) for one in (few, many)), strict=True)

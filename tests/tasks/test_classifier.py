@@ -81,6 +81,10 @@ def test_tensorboard_gets_losses_scores_and_a_rate_for_each_group(trained_run: P
     # `lr_decay: 0.5`: the recurrent layer learns half as fast as the head, at every step of the schedule.
     assert rates["rnn.decay"] == pytest.approx([rate / 2 for rate in rates["head.decay"]])
     assert len(set(rates["head.decay"])) == 4
+    # A row of an epoch has those of its last step, of two.
+    table = pd.read_csv(trained_run / "metrics.csv")
+    for group, each in rates.items():
+        assert table[f"lr-AdamW/{group}"].tolist() == pytest.approx(each[1::2])
 
 
 def test_the_epochs_loss_is_the_mean_over_records(trained_run: Path) -> None:
