@@ -89,6 +89,7 @@ def main() -> None:
                 left_out += [] if python else [f"{program}: left out, {reason}"]
             if python is not None:
                 rows.append([program, *measure(program, python, folder, jobs, sizes)])
+                print(*rows[-1], sep="  ", file=sys.stderr, flush=True)  # the next one takes minutes
     columns = ["program", "one epoch, s", "peak MB", "comparison, s", "peak MB", *ARMS]
     print_table(columns, rows)
     for line in left_out:
