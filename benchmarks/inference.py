@@ -64,7 +64,7 @@ def main() -> None:
             for kind, path in (("PyTorch", checkpoint), ("ONNX", exported)):
                 for rate in arguments.rates:
                     few, many = make_folders(folder / "simulated" / RATES[rate], folder / str(rate), count)
-                    signals = as_taken(open_model(path), few)[:ALONE]
+                    signals = as_taken(open_model(path), few)
                     before = bare_speed(path, signals, rounds)
                     seconds, peaks = zip(*(whole_command(path, one) for one in (few, many)), strict=True)
                     bare = statistics.mean([before, bare_speed(path, signals, rounds)])
@@ -95,10 +95,12 @@ def make_folders(source: Path, folder: Path, count: int) -> tuple[Path, Path]:
 
 
 def as_taken(model: InferenceModel, folder: Path) -> NDArray[np.float32]:
-    """Return the signals of a folder's records as the network takes them."""
+    """Return the signals of a folder's first records as the network takes them."""
     settings, reading = AnswerSettings(), ReadSettings()
     records, _ = find_records([folder])
-    prepared = [prepare(model.description, one, read_record(one, reading), settings) for one in records]
+    prepared = [
+        prepare(model.description, one, read_record(one, reading), settings) for one in records[:ALONE]
+    ]
     return np.concatenate([one.windows.signal(slice(None)) for one in prepared])
 
 

@@ -15,7 +15,7 @@ from ecg_tl.export.exporting import export
 from ecg_tl.inference import many
 from ecg_tl.inference.answer import Answer, AnswerSettings, answer
 from ecg_tl.inference.many import answer_records
-from ecg_tl.inference.opening import FEWEST_COPIED, open_model, opening_of_its_own
+from ecg_tl.inference.opening import FEWEST_COPIED, Opening, open_model, opening_of_its_own
 from ecg_tl.recordings import ReadSettings, read_record
 from ecg_tl.signals import LEADS
 from ecg_tl.store import parallel
@@ -74,31 +74,22 @@ def test_answers_are_those_of_each_record_alone_in_order(records: list[Path]) ->
 
 
 @pytest.mark.slow
-def test_processes_that_read_ahead_change_nothing(
-    records: list[Path], monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize(
+    ("opening", "answered_here"),
+    [pytest.param(None, 77 + 180 + 3, id="read ahead"), pytest.param(network, 180 + 3, id="answer")],
+)
+def test_processes_change_nothing(
+    opening: Opening | None, answered_here: int, records: list[Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     expected = list(answer_records(network(), records, READING, SETTINGS))
     monkeypatch.setattr(parallel, "SERIAL_BELOW", 1)
-    monkeypatch.setattr(many, "MOST_SENT", 2)  # those of more windows are read here
-    found = list(answer_records(network(), records, READING, SETTINGS, workers=2))
-    assert [one.record for one in found] == records
-    for one, other in zip(found, expected, strict=True):
-        assert same(one.found, str(other.found) if isinstance(other.found, EcgTlError) else other.found)
-
-
-@pytest.mark.slow
-def test_processes_with_a_network_of_their_own_change_nothing(
-    records: list[Path], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    expected = list(answer_records(network(), records, READING, SETTINGS))
-    monkeypatch.setattr(parallel, "SERIAL_BELOW", 1)
-    monkeypatch.setattr(many, "MOST_SENT", 2)  # those of more windows are answered here
+    monkeypatch.setattr(many, "MOST_SENT", 2)  # those of more windows are left to this process
     here = network()
-    found = list(answer_records(here, records, READING, SETTINGS, workers=2, opening=network))
+    found = list(answer_records(here, records, READING, SETTINGS, workers=2, opening=opening))
     assert [one.record for one in found] == records
     for one, other in zip(found, expected, strict=True):
         assert same(one.found, str(other.found) if isinstance(other.found, EcgTlError) else other.found)
-    assert sum(len(batch) for batch in here.seen) == 180 + 3
+    assert sum(len(batch) for batch in here.seen) == answered_here
 
 
 def unopenable() -> FakeModel:
