@@ -36,7 +36,7 @@ RESIDENCIES: tuple[Residency, ...] = ("disk", "memory", "device")
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--records", type=int, default=4096)
-    parser.add_argument("--budget", type=float, default=20.0, help="seconds for each table")
+    parser.add_argument("--budget", type=float, default=8.0, help="seconds for each table")
     parser.add_argument("--quick", action="store_true", help="few records: does it run?")
     arguments = parser.parse_args()
     logging.disable(logging.INFO)

@@ -89,7 +89,13 @@ def main() -> None:
                 left_out += [] if python else [f"{program}: left out, {reason}"]
             if python is not None:
                 rows.append([program, *measure(program, python, folder, jobs, sizes)])
-                print(*rows[-1], sep="  ", file=sys.stderr, flush=True)  # the next one takes minutes
+                # At once, as the next one takes minutes.
+                print(
+                    *(f"{cell:,.4g}" if isinstance(cell, float) else cell for cell in rows[-1]),
+                    sep="  ",
+                    file=sys.stderr,
+                    flush=True,
+                )
     columns = ["program", "one epoch, s", "peak MB", "comparison, s", "peak MB", *ARMS]
     print_table(columns, rows)
     for line in left_out:

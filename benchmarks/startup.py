@@ -30,7 +30,7 @@ TARGET = 1.5
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--rounds", type=int, default=2)
     parser.add_argument("--quick", action="store_true", help="one round: does it run?")
     arguments = parser.parse_args()
     rounds = 1 if arguments.quick else arguments.rounds

@@ -75,7 +75,7 @@ def recording_fingerprint(recording: Recording) -> NDArray[np.int8]:
     middle = np.median(np.abs(band), axis=1, keepdims=True)
     even = np.where(heard, band, 0.0) / np.sqrt(band**2 + (2 * np.where(heard, middle, 1.0)) ** 2 + 1e-30)
     even -= even.mean(axis=1, keepdims=True)
-    values = np.einsum("lt,ltv->lv", even, _signs()[:, : even.shape[1]])
+    values = (even[:, None, :] @ _signs()[:, : even.shape[1]])[:, 0]
     peak = np.abs(values).max(axis=1, keepdims=True)
     scaled = np.divide(values * 127, peak, out=np.zeros_like(values), where=heard & (peak > 0))
     return np.asarray(np.rint(scaled), dtype=np.int8).reshape(-1)
@@ -83,8 +83,9 @@ def recording_fingerprint(recording: Recording) -> NDArray[np.int8]:
 
 def _changing_samples(values: NDArray[np.float32]) -> int:
     """Count a lead's samples without those missing and those that repeat at its ends, such as padding."""
-    present = values[np.isfinite(values)]
-    changes = np.flatnonzero(np.diff(present))
+    finite = np.isfinite(values)
+    present = values if finite.all() else values[finite]
+    changes = np.flatnonzero(present[1:] != present[:-1])
     return int(changes[-1] - changes[0] + 2) if len(changes) else 0
 
 
@@ -92,9 +93,9 @@ def bridged(values: NDArray[np.float32]) -> NDArray[np.float64]:
     """Return a lead without missing samples, its mean taken away."""
     signal = values.astype(np.float64)
     present = np.isfinite(signal)
-    if not present.any():
-        return np.zeros_like(signal)
     if not present.all():
+        if not present.any():
+            return np.zeros_like(signal)
         instants = np.arange(len(signal))
         signal[~present] = np.interp(instants[~present], instants[present], signal[present])
     # A flat lead is exactly zero after this, and not what rounding leaves of its mean.
@@ -109,11 +110,14 @@ def _band_passed(signal: NDArray[np.float64], sampling_rate: float) -> NDArray[n
     # Zeros up to 2 * SECONDS bring the transform's k-th frequency to k / (2 * SECONDS) at every rate. (Where
     # that is no whole number of samples, it is within a ten-thousandth.)
     spectrum = np.fft.rfft(signal * taper, round(2 * SECONDS * sampling_rate), axis=1).real / sampling_rate
-    steps = _frequency_steps()
-    coefficients = np.zeros((len(signal), len(steps)))  # above the Nyquist frequency there is nothing
-    known = spectrum[:, steps[0] : steps[-1] + 1]
-    coefficients[:, : known.shape[1]] = known
-    return np.asarray(coefficients @ _waves()[:, : max(1, int(duration * _GRID_RATE + 1e-6))])
+    # The sum of cosines on the grid is a transform back: a table of them would not stay in the cache from one
+    # record to the next, and would take longer than all else here.
+    grid = round(2 * SECONDS * _GRID_RATE)
+    coefficients = np.zeros((len(signal), grid // 2 + 1))  # above the Nyquist frequency there is nothing
+    weights = _weights()[: spectrum.shape[1]]
+    coefficients[:, : len(weights)] = spectrum[:, : len(weights)] * weights
+    waves = np.fft.irfft(coefficients, grid, axis=1) * (grid / 2)
+    return np.asarray(waves[:, : max(1, int(duration * _GRID_RATE + 1e-6))])
 
 
 @lru_cache(maxsize=32)
@@ -124,17 +128,11 @@ def _taper(samples: int, sampling_rate: float) -> NDArray[np.float64]:
     return np.asarray(np.sin(np.pi / 2 * np.clip(to_edge / _TAPER, 0, 1)) ** 2)
 
 
-def _frequency_steps() -> NDArray[np.int64]:
-    """Return the frequencies used, in steps of 1 / (2 * SECONDS)."""
-    return np.arange(round(2 * SECONDS * LOWEST), round(2 * SECONDS * HIGHEST) + 1)
-
-
 @lru_cache(maxsize=1)
-def _waves() -> NDArray[np.float64]:
-    """Return the weighted cosines on the grid, `(frequencies, grid)`."""
-    frequencies = _frequency_steps()[:, None] / (2 * SECONDS)
-    grid = np.arange(round(SECONDS * _GRID_RATE)) / _GRID_RATE
-    return np.asarray(np.sqrt(frequencies) * np.cos(2 * np.pi * frequencies * grid))
+def _weights() -> NDArray[np.float64]:
+    """Return the weights of the frequencies 0, 1, 2, ... / (2 * SECONDS), up to `HIGHEST`."""
+    frequencies = np.arange(round(2 * SECONDS * HIGHEST) + 1) / (2 * SECONDS)
+    return np.where(frequencies >= LOWEST, np.sqrt(frequencies), 0.0)
 
 
 @lru_cache(maxsize=1)
