@@ -1,6 +1,6 @@
 """Seconds of `ecg-tl study plan | run | status | report` on a study whose runs are all finished.
 
-python benchmarks/finished_study.py [--runs 1001] [--before FOLDER] [--quick]
+python benchmarks/finished_study.py [--runs 2001] [--before FOLDER] [--quick]
 
 The runs are written, not trained: 200 test records of three classes each. `--before` names a checkout of an
 earlier version, which is timed on the same runs in the same turn.
@@ -33,7 +33,7 @@ RECORDS = 200
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--runs", type=int, default=1001, help="about so many")
+    parser.add_argument("--runs", type=int, default=501, help="about so many")
     parser.add_argument("--before", type=Path, help="a checkout of an earlier version")
     parser.add_argument("--quick", action="store_true", help="33 runs: does it run?")
     parser.add_argument("--write", type=Path, help=argparse.SUPPRESS)

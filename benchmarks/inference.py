@@ -32,7 +32,7 @@ from ecg_tl.recordings import ReadSettings, find_records, read_record
 from ecg_tl.synthesis import synthesize
 
 SIMULATED = 250
-ALONE = 640
+ALONE = 320
 """Records that the bare loop answers."""
 
 RATES = {100: "records100", 500: "records500"}

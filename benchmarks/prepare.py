@@ -52,6 +52,7 @@ class Format:
         pattern: Of the files that it reads.
         keeps_suffix: Whether it is given their whole names.
         counts: Of records, unless others are asked for.
+        rounds: Likewise.
     """
 
     dataset: str
@@ -59,10 +60,11 @@ class Format:
     pattern: str
     keeps_suffix: bool = False
     counts: tuple[int, ...] = (500,)
+    rounds: int = 1
 
 
 FORMATS = {
-    "wfdb": Format("ptbxl", SERIAL, "records500/**/*.hea", counts=(500, 2000)),
+    "wfdb": Format("ptbxl", SERIAL, "records500/**/*.hea", counts=(500, 2000), rounds=2),
     "flac": Format("ptbxl", SERIAL, "records500/**/*.hea"),
     "matlab": Format("georgia", SERIAL, "**/*.hea"),
     "hdf5": Format("code15", SERIAL_HDF5, "*.hdf5", keeps_suffix=True),
@@ -73,15 +75,15 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--formats", nargs="+", default=list(FORMATS), choices=list(FORMATS))
     parser.add_argument("--records", type=int, nargs="+", help="by default 500, and 2,000 of WFDB as well")
-    parser.add_argument("--rounds", type=int, default=2)
+    parser.add_argument("--rounds", type=int, help="by default 2 of WFDB and 1 of the others")
     parser.add_argument("--quick", action="store_true", help="few records: does it run?")
     arguments = parser.parse_args()
-    rounds = 1 if arguments.quick else arguments.rounds
     print_machine("prepare: records a second, against a serial loop that only reads")
     rows: list[list[object]] = []
     with tempfile.TemporaryDirectory() as place:
         for name in arguments.formats:
             counts = [20] if arguments.quick else arguments.records or FORMATS[name].counts
+            rounds = 1 if arguments.quick else arguments.rounds or FORMATS[name].rounds
             rows += [[name, n, *compare(name, n, rounds, Path(place) / f"{name}-{n}")] for n in counts]
     columns = ["format", "records", "serial, records/s", "prepare, records/s", "x serial", "rounds' range"]
     print_table([*columns, "serial, peak MB", "prepare, peak MB"], rows)

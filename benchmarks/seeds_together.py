@@ -1,6 +1,6 @@
 """Several seeds of one small network in one pass, against one after another: what it could gain.
 
-    python benchmarks/seeds_together.py [--together 4] [--quick]
+    python benchmarks/seeds_together.py [--networks convolutions-16] [--together 4] [--quick]
 
 Training steps (forward, backward, AdamW) of so many networks, each on a batch of its own. "Stacked" has the
 parameters of all in one tensor each, and PyTorch's `vmap` over them: a convolution becomes a grouped one, and
@@ -78,8 +78,17 @@ class RecurrentNetwork(nn.Module):
         return self.head(state)
 
 
+NETWORKS: dict[str, Callable[[bool], nn.Module]] = {
+    "convolutions-64": lambda _: ConvolutionalNetwork(64),
+    "convolutions-16": lambda _: ConvolutionalNetwork(16),
+    "gru-64": lambda stepwise: RecurrentNetwork(64, stepwise),
+}
+"""What makes a network; given whether it is to be stacked."""
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--networks", nargs="+", default=list(NETWORKS), choices=list(NETWORKS))
     parser.add_argument("--together", type=int, nargs="+", default=[2, 4, 8])
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--quick", action="store_true", help="short signals, one round: does it run?")
@@ -89,13 +98,9 @@ def main() -> None:
     samples, rounds, numbers = (
         (64, 1, [2]) if arguments.quick else (1000, arguments.rounds, arguments.together)
     )
-    make: dict[str, Callable[[bool], nn.Module]] = {
-        "convolutions, 64 wide": lambda _: ConvolutionalNetwork(8 if arguments.quick else 64),
-        "convolutions, 16 wide": lambda _: ConvolutionalNetwork(16),
-        "GRU of 64": lambda stepwise: RecurrentNetwork(64, stepwise),
-    }
     rows: list[list[object]] = []
-    for name, make_network in make.items():
+    for name in arguments.networks:
+        make_network = NETWORKS[name]
         for number in numbers:
             signal = torch.randn(number, BATCH, 12, samples, device=device)
             target = (torch.rand(number, BATCH, CLASSES, device=device) > 0.5).float()

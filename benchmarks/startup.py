@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import statistics
 import subprocess
 import sys
 import tempfile
@@ -42,7 +43,6 @@ def main() -> None:
             "python -c 'import torch'": start(folder, "-c", "import torch"),
         }
         subjects |= {f"ecg-tl {words}": start(folder, "-m", "ecg_tl", *words.split()) for words in COMMANDS}
-        subjects |= {"ecg-tl fit --help, anew": anew(folder, "fit", "--help")}
         plan = (
             "study",
             "plan",
@@ -53,12 +53,16 @@ def main() -> None:
             str(folder / "study"),
         )
         subjects |= {"ecg-tl study plan paper": start(folder, "-m", "ecg_tl", *plan)}
-        subjects |= {"ecg-tl study plan paper, anew": anew(folder, *plan)}
         subjects |= {"ecg-tl infer NETWORK.onnx RECORD": start(folder, "-m", "ecg_tl", *inferring(folder))}
-        timed = interleave(subjects, budget=0, fewest=rounds, most=rounds)
-    spans = {name: f"{min(all_):.2f}-{max(all_):.2f}" for name, all_ in timed.seconds.items()}
+        timed = interleave(subjects, budget=0, fewest=rounds, most=rounds).seconds
+        # Of ten seconds each, and alike from time to time: once, after the turn that does not count.
+        slow = {"ecg-tl fit --help, anew": anew(folder, "fit", "--help")}
+        slow |= {"ecg-tl study plan paper, anew": anew(folder, *plan)}
+        timed |= interleave(slow, budget=0, fewest=1, most=1).seconds
+    spans = {name: f"{min(all_):.2f}-{max(all_):.2f}" for name, all_ in timed.items()}
     print_table(
-        ["command", "seconds", "range"], [[name, timed.median(name), spans[name]] for name in subjects]
+        ["command", "seconds", "range"],
+        [[name, statistics.median(timed[name]), spans[name]] for name in timed],
     )
     print(f"target: under {TARGET} s for what is not anew")
 

@@ -35,7 +35,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--networks", nargs="+", default=["gru", "resnet1d18"], choices=list(NETWORKS))
     parser.add_argument("--runs", type=int, default=1, help="trainings a process for each measurement")
-    parser.add_argument("--rounds", type=int, default=2)
+    parser.add_argument("--rounds", type=int, default=1)
     parser.add_argument("--epochs", type=int, default=1)
     parser.add_argument("--records", type=int, default=250)
     parser.add_argument("--together", type=int, nargs="+", help="processes; 1 and 2 on a CPU, to 8 on a GPU")

@@ -39,7 +39,7 @@ from ecg_tl.tasks.optimization import make_optimizer, parameter_groups
 Work = Callable[[], object]
 PAPERS = ("resnet1d18", "resnet1d50", "resnet1d101", "lstm", "bilstm", "gru")
 """Measured unless others are named: published networks of 90 million parameters are too slow for a CPU."""
-BATCH = {"resnet1d50": 16, "resnet1d101": 16}  # on a CPU, where a step in float64 takes many seconds
+BATCH = {"resnet1d50": 8, "resnet1d101": 8}  # on a CPU, where a step in float64 takes many seconds
 CLASSES = 5
 
 
@@ -72,9 +72,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--networks", nargs="+", default=PAPERS, choices=network_names())
     parser.add_argument(
-        "--batch", type=int, help="records a step; 64 (deep ResNets 16) on a CPU, 512 on a GPU"
+        "--batch", type=int, help="records a step; 32 (deep ResNets 8) on a CPU, 512 on a GPU"
     )
-    parser.add_argument("--budget", type=float, default=6.0, help="seconds for each network and mode")
+    parser.add_argument("--budget", type=float, default=3.0, help="seconds for each network and mode")
     parser.add_argument("--quick", action="store_true", help="short signals, few rounds: does it run?")
     arguments = parser.parse_args()
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
@@ -84,7 +84,7 @@ def main() -> None:
     rows: list[list[object]] = []
     workers = [start(way) for way in WAYS]
     for name in arguments.networks:
-        batch = arguments.batch or (512 if device.type == "cuda" else BATCH.get(name, 64))
+        batch = arguments.batch or (512 if device.type == "cuda" else BATCH.get(name, 32))
         job = Job(name, 4 if arguments.quick else batch, samples)
         rows += measure(job, workers, budget, device, peaks)
     for worker in workers:
