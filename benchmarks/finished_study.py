@@ -33,7 +33,7 @@ RECORDS = 200
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--runs", type=int, default=501, help="about so many")
+    parser.add_argument("--runs", type=int, default=257, help="about so many")
     parser.add_argument("--before", type=Path, help="a checkout of an earlier version")
     parser.add_argument("--quick", action="store_true", help="33 runs: does it run?")
     parser.add_argument("--write", type=Path, help=argparse.SUPPRESS)

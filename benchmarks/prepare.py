@@ -11,13 +11,16 @@ a process of their own, whose start counts, and take turns. Peak memory is that 
 from __future__ import annotations
 
 import argparse
+import multiprocessing
 import sys
 import tempfile
-from dataclasses import dataclass
+from collections.abc import Mapping
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import wfdb
-from timing import Paired, measure_process, print_machine, print_table
+from timing import Paired, cores, measure_process, print_machine, print_table
 
 from ecg_tl.synthesis import synthesize
 
@@ -51,20 +54,18 @@ class Format:
         serial: The script of the loop, which is given paths.
         pattern: Of the files that it reads.
         keeps_suffix: Whether it is given their whole names.
-        counts: Of records, unless others are asked for.
-        rounds: Likewise.
+        rounds: By the number of records, unless others are asked for.
     """
 
     dataset: str
     serial: str
     pattern: str
     keeps_suffix: bool = False
-    counts: tuple[int, ...] = (500,)
-    rounds: int = 1
+    rounds: Mapping[int, int] = field(default_factory=lambda: {500: 1})
 
 
 FORMATS = {
-    "wfdb": Format("ptbxl", SERIAL, "records500/**/*.hea", counts=(500, 2000), rounds=2),
+    "wfdb": Format("ptbxl", SERIAL, "records500/**/*.hea", rounds={500: 2, 2000: 1}),
     "flac": Format("ptbxl", SERIAL, "records500/**/*.hea"),
     "matlab": Format("georgia", SERIAL, "**/*.hea"),
     "hdf5": Format("code15", SERIAL_HDF5, "*.hdf5", keeps_suffix=True),
@@ -75,32 +76,45 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--formats", nargs="+", default=list(FORMATS), choices=list(FORMATS))
     parser.add_argument("--records", type=int, nargs="+", help="by default 500, and 2,000 of WFDB as well")
-    parser.add_argument("--rounds", type=int, help="by default 2 of WFDB and 1 of the others")
+    parser.add_argument("--rounds", type=int, help="by default 2 of 500 WFDB records, else 1")
     parser.add_argument("--quick", action="store_true", help="few records: does it run?")
     arguments = parser.parse_args()
     print_machine("prepare: records a second, against a serial loop that only reads")
     rows: list[list[object]] = []
     with tempfile.TemporaryDirectory() as place:
+        # By name and number of records: how many rounds, and where.
+        work: dict[tuple[str, int], tuple[int, Path]] = {}
         for name in arguments.formats:
-            counts = [20] if arguments.quick else arguments.records or FORMATS[name].counts
-            rounds = 1 if arguments.quick else arguments.rounds or FORMATS[name].rounds
-            rows += [[name, n, *compare(name, n, rounds, Path(place) / f"{name}-{n}")] for n in counts]
+            known = FORMATS[name].rounds
+            for count in [20] if arguments.quick else arguments.records or known:
+                rounds = 1 if arguments.quick else arguments.rounds or known.get(count, 1)
+                work[name, count] = rounds, Path(place) / f"{name}-{count}"
+        with ProcessPoolExecutor(cores(), multiprocessing.get_context("spawn")) as pool:
+            folders = [folder for _, folder in work.values()]
+            list(pool.map(simulate, *zip(*work, strict=True), folders))
+        for (name, count), (rounds, folder) in work.items():
+            rows.append([name, count, *compare(name, count, rounds, folder)])
     columns = ["format", "records", "serial, records/s", "prepare, records/s", "x serial", "rounds' range"]
     print_table([*columns, "serial, peak MB", "prepare, peak MB"], rows)
     if arguments.quick:
         print("fewer than 500 records are read without worker processes")
 
 
+def simulate(name: str, count: int, folder: Path) -> None:
+    """Write so many records in a format."""
+    root = folder / "records"
+    synthesize(FORMATS[name].dataset, root, count, seed=count, progress=False)
+    if name == "flac":
+        for header in root.glob(FORMATS[name].pattern):
+            write_as_flac(header)
+
+
 def compare(name: str, count: int, rounds: int, folder: Path) -> list[object]:
     """Return a row of the table, from its third column on."""
     root, form = folder / "records", FORMATS[name]
     script = folder / "prepare.py"
-    synthesize(form.dataset, root, count, seed=count, progress=False)
     script.write_text(PREPARE)
     files = sorted(root.glob(form.pattern))
-    if name == "flac":
-        for header in files:
-            write_as_flac(header)
     paths = "\n".join(str(path if form.keeps_suffix else path.with_suffix("")) for path in files)
     taken: dict[str, list[tuple[float, float]]] = {"serial": [], "prepare": []}
     for turn in range(rounds):

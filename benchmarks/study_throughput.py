@@ -18,7 +18,7 @@ import multiprocessing
 import os
 import tempfile
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import ExitStack
 from functools import partial
@@ -48,11 +48,17 @@ def main() -> None:
     rounds = 1 if arguments.quick else arguments.rounds
     networks = ["gru"] if arguments.quick else arguments.networks
     rows: list[list[object]] = []
-    with tempfile.TemporaryDirectory() as place:
+    context = multiprocessing.get_context("spawn")
+    with tempfile.TemporaryDirectory() as place, ExitStack() as stack:
+        pools: dict[int, ProcessPoolExecutor] = {}
+        for processes in together:
+            threads = (max(1, cores() // processes),)
+            pool = ProcessPoolExecutor(processes, context, initializer=start, initargs=threads)
+            pools[processes] = stack.enter_context(pool)
         store = write_noise_store(Path(place) / "store", records, samples).path
         for network in networks:
             words = command(network, store, samples, arguments.epochs)
-            timed = measure(words, together, runs, rounds, Path(place) / network)
+            timed = measure(words, pools, runs, rounds, Path(place) / network)
             alone = timed.median(str(together[0])) / (runs * together[0])
             for processes in together:
                 # As many a process in every measurement: all are busy to the end.
@@ -76,21 +82,17 @@ def command(network: str, store: Path, samples: int, epochs: int) -> list[str]:
     return [*words, "--trainer.enable_model_summary", "false", "--pictures.records", "0"]
 
 
-def measure(words: list[str], together: list[int], runs: int, rounds: int, folder: Path) -> Paired:
-    """Time trainings on so many processes, `runs` on each, by the number of processes."""
-    context = multiprocessing.get_context("spawn")
+def measure(
+    words: list[str], pools: Mapping[int, ProcessPoolExecutor], runs: int, rounds: int, folder: Path
+) -> Paired:
+    """Time trainings in each pool, `runs` a process, by the number of processes."""
     numbers = itertools.count()
-    with ExitStack() as stack:
-        subjects: dict[str, Callable[[], object]] = {}
-        for processes in together:
-            threads = max(1, cores() // processes)
-            pool = ProcessPoolExecutor(processes, context, initializer=start, initargs=(threads,))
-            stack.enter_context(pool)
-            subjects[str(processes)] = partial(
-                train_all, pool, words, folder / str(processes), runs * processes, numbers
-            )
-        # The first turn, which does not count, imports and makes the store's pages known.
-        return interleave(subjects, budget=0, fewest=rounds, most=rounds)
+    subjects: dict[str, Callable[[], object]] = {
+        str(processes): partial(train_all, pool, words, folder / str(processes), runs * processes, numbers)
+        for processes, pool in pools.items()
+    }
+    # The first turn, which does not count, imports and makes the store's pages known.
+    return interleave(subjects, budget=0, fewest=rounds, most=rounds)
 
 
 def train_all(

@@ -162,7 +162,7 @@ def alternating(
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--epochs", type=int, default=2, help="that count; one more comes first")
-    parser.add_argument("--records", type=int, default=320)
+    parser.add_argument("--records", type=int, default=240)
     parser.add_argument("--quick", action="store_true", help="short signals, one epoch: does it run?")
     arguments = parser.parse_args()
     print_machine("trainer_overhead: `ecg-tl fit` against a bare loop")
