@@ -44,7 +44,7 @@ TARGET = 0.85
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--networks", nargs="+", default=["resnet1d18"])
-    parser.add_argument("--records", type=int, default=1600, help="in the folder")
+    parser.add_argument("--records", type=int, default=2000, help="in the folder")
     parser.add_argument("--rates", type=int, nargs="+", default=[100], choices=list(RATES), help="in Hz")
     parser.add_argument("--rounds", type=int, default=3, help="of the bare loop")
     parser.add_argument("--quick", action="store_true", help="few records: does it run?")
