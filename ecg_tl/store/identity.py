@@ -93,9 +93,9 @@ def bridged(values: NDArray[np.float32]) -> NDArray[np.float64]:
     """Return a lead without missing samples, its mean taken away."""
     signal = values.astype(np.float64)
     present = np.isfinite(signal)
+    if not present.any():
+        return np.zeros_like(signal)
     if not present.all():
-        if not present.any():
-            return np.zeros_like(signal)
         instants = np.arange(len(signal))
         signal[~present] = np.interp(instants[~present], instants[present], signal[present])
     # A flat lead is exactly zero after this, and not what rounding leaves of its mean.
@@ -110,8 +110,8 @@ def _band_passed(signal: NDArray[np.float64], sampling_rate: float) -> NDArray[n
     # Zeros up to 2 * SECONDS bring the transform's k-th frequency to k / (2 * SECONDS) at every rate. (Where
     # that is no whole number of samples, it is within a ten-thousandth.)
     spectrum = np.fft.rfft(signal * taper, round(2 * SECONDS * sampling_rate), axis=1).real / sampling_rate
-    # The sum of cosines on the grid is a transform back: a table of them would not stay in the cache from one
-    # record to the next, and would take longer than all else here.
+    # The sum of cosines on the grid is a transform back. A table of them has 1.2 MB, and would drive all else
+    # out of the processor's cache with each record.
     grid = round(2 * SECONDS * _GRID_RATE)
     coefficients = np.zeros((len(signal), grid // 2 + 1))  # above the Nyquist frequency there is nothing
     weights = _weights()[: spectrum.shape[1]]

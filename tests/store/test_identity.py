@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from hashlib import shake_256
 
 import numpy as np
 import pytest
@@ -193,3 +194,41 @@ def test_no_two_simulated_records_match(name: str, request: pytest.FixtureReques
     root = request.getfixturevalue(f"{name}_root")
     paths = dataset.scan(root).records["path"]
     assert len(pairs_within(fingerprints([dataset.read(root, path) for path in paths]))) == 0
+
+
+def by_definition(recording: Recording) -> np.ndarray:
+    """The fingerprint as the module's docstring has it, without transforms."""
+    rows, strengths = [], []
+    for lead in ("I", "II", "V1", "V5"):
+        signal = recording.values[recording.leads.index(lead)].astype(np.float64)
+        signal = signal[: int(8 * recording.sampling_rate)]
+        signal = signal - signal.mean()
+        instants = np.arange(len(signal)) / recording.sampling_rate
+        middle = instants + 0.5 / recording.sampling_rate
+        edge = np.minimum(middle, len(signal) / recording.sampling_rate - middle)
+        tapered = signal * np.sin(np.pi / 2 * np.clip(edge / 0.5, 0, 1)) ** 2
+        frequencies = np.arange(1, 20 + 1 / 32, 1 / 16)
+        integrals = np.cos(2 * np.pi * np.outer(frequencies, instants)) @ tapered / recording.sampling_rate
+        grid = np.arange(min(512, int(len(signal) / recording.sampling_rate * 64))) / 64
+        wave = (integrals * np.sqrt(frequencies)) @ np.cos(2 * np.pi * np.outer(frequencies, grid))
+        rows.append(wave / np.sqrt(wave**2 + (2 * np.median(np.abs(wave))) ** 2))
+        strengths.append(np.sqrt(np.mean(wave**2)))
+    assert min(strengths) > 0.02 * max(strengths), "a lead that would be left out"
+    even = np.array(rows)
+    even -= even.mean(axis=1, keepdims=True)
+    bits = np.unpackbits(np.frombuffer(shake_256(b"ecg_tl fingerprint 1").digest(12288), dtype=np.uint8))
+    signs = 2.0 * bits.reshape(4, 512, VALUES_PER_LEAD) - 1
+    values = np.array([row @ of_lead[: len(row)] for row, of_lead in zip(even, signs, strict=True)])
+    return np.rint(values * 127 / np.abs(values).max(axis=1, keepdims=True)).astype(np.int8).reshape(-1)
+
+
+@pytest.mark.parametrize("rate", [100.0, 250.0, 500.0])
+@pytest.mark.parametrize("seconds", [4, 10])
+def test_the_fingerprint_is_what_it_is_said_to_be(
+    originals: list[Recording], rate: float, seconds: int
+) -> None:
+    """Stores hold fingerprints of years: a faster way must give the same bytes."""
+    for original in originals[:4]:
+        of_rate = resampled(original, rate)
+        recording = changed(of_rate, of_rate.values[:, : int(seconds * rate)], rate)
+        np.testing.assert_array_equal(recording_fingerprint(recording), by_definition(recording))
