@@ -232,7 +232,8 @@ def together(
 ) -> Iterator[Row]:
     """Yield the trainings an hour of several processes that share the device, against one."""
     words = study_throughput.command(network, store, samples, epochs=2)
-    timed = study_throughput.measure(words, list(numbers), 1, 1, folder)
+    with study_throughput.pools_of(numbers) as pools:
+        timed = study_throughput.measure(words, pools, 1, 1, folder)
     alone = 1 / timed.median("1")
     for number in numbers:
         each = number / timed.median(str(number))

@@ -18,9 +18,8 @@ import multiprocessing
 import os
 import tempfile
 import warnings
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
-from contextlib import ExitStack
 from functools import partial
 from pathlib import Path
 
@@ -48,13 +47,7 @@ def main() -> None:
     rounds = 1 if arguments.quick else arguments.rounds
     networks = ["gru"] if arguments.quick else arguments.networks
     rows: list[list[object]] = []
-    context = multiprocessing.get_context("spawn")
-    with tempfile.TemporaryDirectory() as place, ExitStack() as stack:
-        pools: dict[int, ProcessPoolExecutor] = {}
-        for processes in together:
-            threads = (max(1, cores() // processes),)
-            pool = ProcessPoolExecutor(processes, context, initializer=start, initargs=threads)
-            pools[processes] = stack.enter_context(pool)
+    with tempfile.TemporaryDirectory() as place, pools_of(together) as pools:
         store = write_noise_store(Path(place) / "store", records, samples).path
         for network in networks:
             words = command(network, store, samples, arguments.epochs)
@@ -80,6 +73,19 @@ def command(network: str, store: Path, samples: int, epochs: int) -> list[str]:
     words += ["--model", NETWORKS[network], "--model.network", network]
     words += ["--trainer.max_epochs", str(epochs), "--trainer.enable_progress_bar", "false"]
     return [*words, "--trainer.enable_model_summary", "false", "--pictures.records", "0"]
+
+
+@contextlib.contextmanager
+def pools_of(together: Sequence[int]) -> Iterator[dict[int, ProcessPoolExecutor]]:
+    """Keep a pool of each number of processes, which share the cores out."""
+    context = multiprocessing.get_context("spawn")
+    with contextlib.ExitStack() as stack:
+        pools = {}
+        for processes in together:
+            threads = (max(1, cores() // processes),)
+            pool = ProcessPoolExecutor(processes, context, initializer=start, initargs=threads)
+            pools[processes] = stack.enter_context(pool)
+        yield pools
 
 
 def measure(
