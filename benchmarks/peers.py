@@ -31,7 +31,7 @@ import numpy as np
 import pandas as pd
 import yaml
 from sklearn.metrics import roc_auc_score
-from timing import cores, measure_process, print_machine, print_table
+from timing import cell_text, cores, measure_process, print_machine, print_table
 
 from ecg_tl.datamodules import Cpsc2018DataModule, EcgDataModule, PtbXlDataModule, SplitSettings
 from ecg_tl.synthesis import synthesize
@@ -90,12 +90,7 @@ def main() -> None:
             if python is not None:
                 rows.append([program, *measure(program, python, folder, jobs, sizes)])
                 # At once, as the next one takes minutes.
-                print(
-                    *(f"{cell:,.4g}" if isinstance(cell, float) else cell for cell in rows[-1]),
-                    sep="  ",
-                    file=sys.stderr,
-                    flush=True,
-                )
+                print(*map(cell_text, rows[-1]), sep="  ", file=sys.stderr, flush=True)
     columns = ["program", "one epoch, s", "peak MB", "comparison, s", "peak MB", *ARMS]
     print_table(columns, rows)
     for line in left_out:

@@ -82,17 +82,15 @@ def main() -> None:
     print_machine("prepare: records a second, against a serial loop that only reads")
     rows: list[list[object]] = []
     with tempfile.TemporaryDirectory() as place:
-        # By name and number of records: how many rounds, and where.
-        work: dict[tuple[str, int], tuple[int, Path]] = {}
-        for name in arguments.formats:
-            known = FORMATS[name].rounds
-            for count in [20] if arguments.quick else arguments.records or known:
-                rounds = 1 if arguments.quick else arguments.rounds or known.get(count, 1)
-                work[name, count] = rounds, Path(place) / f"{name}-{count}"
+        folders = {
+            (name, count): Path(place) / f"{name}-{count}"
+            for name in arguments.formats
+            for count in ([20] if arguments.quick else arguments.records or FORMATS[name].rounds)
+        }
         with ProcessPoolExecutor(cores(), multiprocessing.get_context("spawn")) as pool:
-            folders = [folder for _, folder in work.values()]
-            list(pool.map(simulate, *zip(*work, strict=True), folders))
-        for (name, count), (rounds, folder) in work.items():
+            list(pool.map(simulate, *zip(*folders, strict=True), folders.values()))
+        for (name, count), folder in folders.items():
+            rounds = 1 if arguments.quick else arguments.rounds or FORMATS[name].rounds.get(count, 1)
             rows.append([name, count, *compare(name, count, rounds, folder)])
     columns = ["format", "records", "serial, records/s", "prepare, records/s", "x serial", "rounds' range"]
     print_table([*columns, "serial, peak MB", "prepare, peak MB"], rows)
@@ -105,7 +103,7 @@ def simulate(name: str, count: int, folder: Path) -> None:
     root = folder / "records"
     synthesize(FORMATS[name].dataset, root, count, seed=count, progress=False)
     if name == "flac":
-        for header in root.glob(FORMATS[name].pattern):
+        for header in sorted(root.glob(FORMATS[name].pattern)):  # all, before any is written anew
             write_as_flac(header)
 
 

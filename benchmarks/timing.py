@@ -169,7 +169,7 @@ def computes_in_bfloat16(network: str) -> bool:
 
 def print_table(columns: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
     """Print a Markdown table: text to the left, numbers to the right."""
-    cells = [[_text(cell) for cell in row] for row in rows]
+    cells = [[cell_text(cell) for cell in row] for row in rows]
     widths = [max(len(line[i]) for line in [list(columns), *cells]) for i in range(len(columns))]
     right = [all(isinstance(row[i], int | float) for row in rows) for i in range(len(columns))]
     for line in (list(columns), None, *cells):
@@ -188,7 +188,8 @@ def print_table(columns: Sequence[str], rows: Sequence[Sequence[object]]) -> Non
     print(flush=True)
 
 
-def _text(cell: object) -> str:
+def cell_text(cell: object) -> str:
+    """Return a table's cell, a number with about three digits."""
     if isinstance(cell, float):
         return f"{cell:,.0f}" if abs(cell) >= 100 else f"{cell:.1f}" if abs(cell) >= 10 else f"{cell:.2f}"
     return f"{cell:,}" if isinstance(cell, int) else str(cell)
